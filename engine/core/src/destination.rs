@@ -1,0 +1,61 @@
+//! Where messages go.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use thiserror::Error;
+
+use crate::commit::Parcel;
+
+/// Delivers one parcel to one external system.
+///
+/// A destination does not retry, queue or log content: the dispatcher does.
+/// It may be called twice with the same parcel and must then cause no second effect;
+/// `parcel.id` is the idempotency key to hand to the peer.
+/// Several parcels (of different order keys) may be delivered at the same time.
+#[async_trait]
+pub trait Destination: Send + Sync {
+    /// Hands the parcel over and waits for the peer's answer. Bounded in time by the destination's own settings.
+    async fn deliver(&self, parcel: &Parcel) -> Result<Delivered, DeliveryError>;
+
+    /// Proves that the peer answers, using only what `deliver` would use.
+    async fn check(&self) -> Result<(), DeliveryError>;
+
+    /// How many parcels may be under way at once.
+    fn parallel(&self) -> usize {
+        8
+    }
+}
+
+/// The peer took it. Its answer is kept with the parcel.
+#[derive(Clone, Debug)]
+pub struct Delivered {
+    /// What the peer answered.
+    pub answer: Option<Bytes>,
+}
+
+/// The peer did not take it. The variant decides what happens next, nothing else does.
+#[derive(Clone, Debug, Error)]
+pub enum DeliveryError {
+    /// Try again. The parcel stays in the outbox.
+    #[error("not delivered yet: {reason}")]
+    Later {
+        /// What happened; no content.
+        reason: String,
+        /// The peer said when to come again.
+        after: Option<Duration>,
+    },
+    /// Do not try again. A person must look at it.
+    #[error("refused by the receiver: {reason}")]
+    Never {
+        /// What the peer said; no content.
+        reason: String,
+    },
+    /// It may or may not have arrived. Ask the peer before sending again.
+    #[error("delivery in doubt: {reason}")]
+    InDoubt {
+        /// What happened; no content.
+        reason: String,
+    },
+}

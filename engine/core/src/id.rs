@@ -1,0 +1,115 @@
+//! Names for things. One type per kind, so that they cannot be confused.
+
+use std::fmt;
+use std::str::FromStr;
+
+use compact_str::CompactString;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
+
+macro_rules! uuid_id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(pub Uuid);
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = uuid::Error;
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                text.parse().map(Self)
+            }
+        }
+    };
+}
+
+macro_rules! text_id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(pub CompactString);
+
+        impl $name {
+            /// The name as text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl<T: AsRef<str>> From<T> for $name {
+            fn from(text: T) -> Self {
+                Self(CompactString::new(text))
+            }
+        }
+    };
+}
+
+uuid_id!(/// One received message, for ever. Version 7: later messages have larger ids.
+    MessageId);
+uuid_id!(/// One thing owed to one destination; also the idempotency key handed to it.
+    ParcelId);
+text_id!(/// `lis/oru-r01`: the path of the channel file without its suffix.
+    ChannelId);
+text_id!(/// `lis/oru-r01/ward-notice`: one destination within a channel.
+    DestinationId);
+text_id!(/// What the sender says makes this message the same as another one.
+    DedupeKey);
+text_id!(/// Ties everything that happened because of one request together.
+    CorrelationId);
+
+impl MessageId {
+    /// A new id for a message that arrives at `at`.
+    pub fn new(at: time::OffsetDateTime) -> Self {
+        let seconds = u64::try_from(at.unix_timestamp()).unwrap_or(0);
+        let stamp = uuid::Timestamp::from_unix(uuid::NoContext, seconds, at.nanosecond());
+        Self(Uuid::new_v7(stamp))
+    }
+}
+
+impl ParcelId {
+    /// The id of the `nth` parcel that `message` owes to `to`: the same each time it is computed, so
+    /// that a message processed again owes nothing new.
+    pub fn of(message: MessageId, to: &DestinationId, nth: usize) -> Self {
+        let mut hash = Sha256::new();
+        hash.update(message.0.as_bytes());
+        hash.update(to.as_str().as_bytes());
+        hash.update([0]);
+        hash.update((nth as u64).to_be_bytes());
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(&hash.finalize()[..16]);
+        Self(uuid::Builder::from_custom_bytes(bytes).into_uuid())
+    }
+}
+
+/// The first 128 bits of the SHA-256 of a message's bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Digest(pub [u8; 16]);
+
+impl Digest {
+    /// The digest of `bytes`.
+    pub fn of(bytes: &[u8]) -> Self {
+        let mut digest = [0; 16];
+        digest.copy_from_slice(&Sha256::digest(bytes)[..16]);
+        Self(digest)
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}

@@ -1,0 +1,16 @@
+//! The vocabulary of the hub: what a message, a commit, a source, a destination and a store are.
+//!
+//! Invariant: no I/O and no clock in this crate; it is only words. In reading order:
+
+pub mod commit;
+pub mod destination;
+pub mod document;
+pub mod envelope;
+pub mod fault;
+pub mod finding;
+pub mod id;
+pub mod jobs;
+pub mod path;
+pub mod registry;
+pub mod source;
+pub mod store;

@@ -1,0 +1,181 @@
+//! Which connectors exist, by name: how a channel file becomes a source and destinations.
+
+use std::collections::BTreeMap;
+
+use serde::de::DeserializeOwned;
+use thiserror::Error;
+
+use crate::destination::Destination;
+use crate::source::Source;
+
+/// The settings of a source or destination, as the channel file has them.
+pub type Settings = toml::Table;
+
+/// A kind of source a channel can name.
+pub trait SourceKind: 'static {
+    /// The connector's name: `lis`.
+    const TYPE: &'static str;
+    /// The format of its messages: `hl7v2`.
+    const FORMAT: &'static str;
+    /// Its settings: a struct with `#[serde(deny_unknown_fields)]`.
+    type Config: DeserializeOwned;
+
+    /// Makes the source. Touches nothing outside; [`Source::bind`] does.
+    fn build(config: Self::Config, secrets: &dyn Secrets) -> Result<Box<dyn Source>, BuildError>;
+
+    /// The addresses these settings take, so that two channels on one port are found before any is bound.
+    fn listens(config: &Self::Config) -> Vec<String>;
+}
+
+/// A kind of destination a channel can name.
+pub trait DestinationKind: 'static {
+    /// The connector's name: `notify`.
+    const TYPE: &'static str;
+    /// Its settings: a struct with `#[serde(deny_unknown_fields)]`.
+    type Config: DeserializeOwned;
+
+    /// Makes the destination. Touches nothing outside; `deliver` does.
+    fn build(config: Self::Config, secrets: &dyn Secrets) -> Result<Box<dyn Destination>, BuildError>;
+}
+
+/// Secrets by name. A channel file holds names, never secrets.
+pub trait Secrets: Send + Sync {
+    /// The secret of this name.
+    fn get(&self, name: &str) -> Result<String, BuildError>;
+}
+
+/// Why a source or destination cannot be made of its settings.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum BuildError {
+    /// No connector has this name.
+    #[error("there is no {role} connector `{name}`")]
+    UnknownConnector {
+        /// `source` or `destination`.
+        role: &'static str,
+        /// The name asked for.
+        name: String,
+    },
+    /// The settings do not fit.
+    #[error("{what}")]
+    Settings {
+        /// The key that is wrong, where it is known.
+        key: Option<String>,
+        /// What is wrong and what was expected.
+        what: String,
+    },
+    /// A secret is not set.
+    #[error("the secret `{name}` is not set")]
+    Secret {
+        /// Its name.
+        name: String,
+    },
+}
+
+type BuildSource = fn(Settings, &dyn Secrets) -> Result<Box<dyn Source>, BuildError>;
+type BuildDestination = fn(Settings, &dyn Secrets) -> Result<Box<dyn Destination>, BuildError>;
+type Listens = fn(Settings) -> Result<Vec<String>, BuildError>;
+type Check = fn(Settings) -> Result<(), BuildError>;
+
+struct SourceEntry {
+    format: &'static str,
+    build: BuildSource,
+    listens: Listens,
+}
+
+struct DestinationEntry {
+    build: BuildDestination,
+    check: Check,
+}
+
+/// All connectors of the program.
+#[derive(Default)]
+pub struct Registry {
+    sources: BTreeMap<&'static str, SourceEntry>,
+    destinations: BTreeMap<&'static str, DestinationEntry>,
+}
+
+fn read<C: DeserializeOwned>(settings: Settings) -> Result<C, BuildError> {
+    settings.try_into().map_err(|error: toml::de::Error| {
+        let what = error.message().to_owned();
+        let key = what.split('`').nth(1).map(str::to_owned);
+        BuildError::Settings { key, what }
+    })
+}
+
+impl Registry {
+    /// Adds a kind of source.
+    pub fn source<K: SourceKind>(&mut self) -> &mut Self {
+        let entry = SourceEntry {
+            format: K::FORMAT,
+            build: |settings, secrets| K::build(read(settings)?, secrets),
+            listens: |settings| Ok(K::listens(&read(settings)?)),
+        };
+        self.sources.insert(K::TYPE, entry);
+        self
+    }
+
+    /// Adds a kind of destination.
+    pub fn destination<K: DestinationKind>(&mut self) -> &mut Self {
+        let entry = DestinationEntry {
+            build: |settings, secrets| K::build(read(settings)?, secrets),
+            check: |settings| read::<K::Config>(settings).map(|_| ()),
+        };
+        self.destinations.insert(K::TYPE, entry);
+        self
+    }
+
+    /// The names of all sources.
+    pub fn source_names(&self) -> impl Iterator<Item = &'static str> {
+        self.sources.keys().copied()
+    }
+
+    /// The names of all destinations.
+    pub fn destination_names(&self) -> impl Iterator<Item = &'static str> {
+        self.destinations.keys().copied()
+    }
+
+    /// The format of a source's messages.
+    pub fn source_format(&self, kind: &str) -> Option<&'static str> {
+        self.sources.get(kind).map(|entry| entry.format)
+    }
+
+    /// Makes a source.
+    pub fn build_source(
+        &self,
+        kind: &str,
+        settings: Settings,
+        secrets: &dyn Secrets,
+    ) -> Result<Box<dyn Source>, BuildError> {
+        (self.source_entry(kind)?.build)(settings, secrets)
+    }
+
+    /// Makes a destination.
+    pub fn build_destination(
+        &self,
+        kind: &str,
+        settings: Settings,
+        secrets: &dyn Secrets,
+    ) -> Result<Box<dyn Destination>, BuildError> {
+        (self.destination_entry(kind)?.build)(settings, secrets)
+    }
+
+    /// Checks a source's settings; answers with the addresses they take.
+    pub fn check_source(&self, kind: &str, settings: Settings) -> Result<Vec<String>, BuildError> {
+        (self.source_entry(kind)?.listens)(settings)
+    }
+
+    /// Checks a destination's settings.
+    pub fn check_destination(&self, kind: &str, settings: Settings) -> Result<(), BuildError> {
+        (self.destination_entry(kind)?.check)(settings)
+    }
+
+    fn source_entry(&self, kind: &str) -> Result<&SourceEntry, BuildError> {
+        let unknown = || BuildError::UnknownConnector { role: "source", name: kind.to_owned() };
+        self.sources.get(kind).ok_or_else(unknown)
+    }
+
+    fn destination_entry(&self, kind: &str) -> Result<&DestinationEntry, BuildError> {
+        let unknown = || BuildError::UnknownConnector { role: "destination", name: kind.to_owned() };
+        self.destinations.get(kind).ok_or_else(unknown)
+    }
+}

@@ -1,0 +1,403 @@
+//! What the hub remembers. Three small doors to one database.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use compact_str::CompactString;
+use hub_fhir::Reference;
+use hub_fhir::search::{Page, Search, Stored};
+use thiserror::Error;
+use time::OffsetDateTime;
+
+use crate::commit::{Commit, Key, Note, Parcel};
+use crate::destination::{Delivered, DeliveryError};
+use crate::envelope::{Envelope, Label, Raw};
+use crate::fault::Fault;
+use crate::id::{ChannelId, DestinationId, MessageId, ParcelId};
+
+/// Every message ever received, and how far it came.
+#[async_trait]
+pub trait Journal: Send + Sync {
+    /// Stores the raw bytes durably: when this returns, they survive a power cut. Many calls at once share one
+    /// `fsync`. A message of the same channel, dedupe key and digest is known: then its earlier id comes back. The
+    /// same key with another digest is a new message, flagged.
+    async fn receive(&self, message: &Envelope<Raw>) -> Result<Received, StoreError>;
+
+    /// Ends a message without a commit: filtered, or set aside with its reason. What it can be found by is kept.
+    async fn end(&self, id: MessageId, end: End, keys: Vec<Key>) -> Result<(), StoreError>;
+
+    /// Messages of a channel received but not ended, oldest first; `skip` are left out.
+    async fn unfinished(
+        &self,
+        channel: &ChannelId,
+        skip: &(dyn Fn(MessageId) -> bool + Sync),
+        limit: usize,
+    ) -> Result<Vec<Envelope<Raw>>, StoreError>;
+
+    /// Puts an ended message back to `received`, so that it is processed again; counts the replay. `false` when there is
+    /// no such message or it has not ended.
+    async fn reopen(&self, id: MessageId) -> Result<bool, StoreError>;
+
+    /// Messages by key, state, time; newest first. Bodies are not read.
+    async fn find(&self, query: &MessageQuery) -> Result<Vec<MessageRow>, StoreError>;
+
+    /// One message whole.
+    async fn message(&self, id: MessageId) -> Result<Option<MessageDetail>, StoreError>;
+
+    /// How a message ended; `None` while it has not, or when it is unknown.
+    async fn state(&self, id: MessageId) -> Result<Option<MessageState>, StoreError>;
+
+    /// How many messages of each channel are in each state. Equal to the truth, also after a crash.
+    async fn tally(&self) -> Result<Vec<Tally>, StoreError>;
+
+    /// Deletes bodies and rows of messages that ended before `before`; returns how many. At most `limit` at a time.
+    async fn prune(&self, before: OffsetDateTime, limit: u32) -> Result<u64, StoreError>;
+}
+
+/// The FHIR store: read by the API, written only through [`Resources::commit`].
+#[async_trait]
+pub trait Resources: Send + Sync {
+    /// The current version; a deleted resource comes as its deletion.
+    async fn read(&self, reference: &Reference) -> Result<Option<Stored>, StoreError>;
+
+    /// One version.
+    async fn vread(&self, reference: &Reference, version: u64) -> Result<Option<Stored>, StoreError>;
+
+    /// Versions, newest first. `before`: only versions lower than this.
+    async fn history(
+        &self,
+        reference: &Reference,
+        before: Option<u64>,
+        count: u32,
+    ) -> Result<Vec<Stored>, StoreError>;
+
+    /// Runs a search.
+    async fn search(&self, search: &Search) -> Result<Page, StoreError>;
+
+    /// Writes resources, search rows, outbox rows, audit rows and the cause's end in one transaction. Commits are applied
+    /// in the order in which they are handed over, many of them in one durable transaction; each is whole or not at all.
+    async fn commit(&self, cause: Cause, commit: Commit) -> Result<Committed, StoreError>;
+}
+
+/// The durable queue of parcels owed.
+#[async_trait]
+pub trait Outbox: Send + Sync {
+    /// Takes parcels that are due, oldest first, at most one per order key, never one whose key has an earlier
+    /// parcel still owed. A lease that is not settled within `hold` is given out again.
+    async fn lease(
+        &self,
+        to: &DestinationId,
+        limit: usize,
+        hold: Duration,
+    ) -> Result<Vec<Leased>, StoreError>;
+
+    /// Ends a lease. A lease that has been given out again cannot be settled: then `false`.
+    async fn settle(&self, leased: &Leased, settlement: Settlement) -> Result<bool, StoreError>;
+
+    /// When the next parcel that waits for its time is due.
+    async fn next_due(&self, to: &DestinationId) -> Result<Option<OffsetDateTime>, StoreError>;
+
+    /// Puts parcels that were given up back in the queue: one, or all of a destination. Returns how many.
+    async fn retry(&self, which: &RetryWhich) -> Result<u64, StoreError>;
+
+    /// How many parcels each destination has in each state, and the age of its oldest one owed.
+    async fn depth(&self) -> Result<Vec<QueueDepth>, StoreError>;
+}
+
+/// What `receive` found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Received {
+    /// Stored.
+    New,
+    /// Stored; an earlier message has the same key and other content.
+    Reused(MessageId),
+    /// Known already, byte for byte; not stored again.
+    Duplicate(MessageId),
+}
+
+/// An end without a commit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    /// Stopped by a rule.
+    Filtered {
+        /// The rule, as the channel file has it.
+        rule: String,
+    },
+    /// Set aside.
+    Quarantined(Fault),
+}
+
+/// How far a message has come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MessageState {
+    /// Safe on disk, not yet ended.
+    Received,
+    /// Mapped and written.
+    Committed,
+    /// Stopped by a rule.
+    Filtered {
+        /// The rule, as the channel file has it.
+        rule: String,
+    },
+    /// Set aside.
+    Quarantined(Fault),
+}
+
+/// The four states by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[expect(missing_docs, reason = "see `MessageState`")]
+pub enum StateName {
+    Received,
+    Committed,
+    Filtered,
+    Quarantined,
+}
+
+impl StateName {
+    /// All of them, in the order of the road.
+    pub const ALL: [Self; 4] = [Self::Received, Self::Committed, Self::Filtered, Self::Quarantined];
+
+    /// Its name: `received`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Received => "received",
+            Self::Committed => "committed",
+            Self::Filtered => "filtered",
+            Self::Quarantined => "quarantined",
+        }
+    }
+
+    /// The state of this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.name() == name)
+    }
+}
+
+/// What an operator looks for. Every field given must hold.
+#[derive(Clone, Debug, Default)]
+pub struct MessageQuery {
+    /// The channel.
+    pub channel: Option<ChannelId>,
+    /// The state.
+    pub state: Option<StateName>,
+    /// `ADT^A01`.
+    pub message_type: Option<CompactString>,
+    /// The sender's own number.
+    pub control_id: Option<CompactString>,
+    /// A business key: its name (`None`: any) and its value.
+    pub key: Option<(Option<CompactString>, CompactString)>,
+    /// Received at or after.
+    pub since: Option<OffsetDateTime>,
+    /// Received before.
+    pub until: Option<OffsetDateTime>,
+    /// Older than this one: the last id of the page before.
+    pub before: Option<MessageId>,
+    /// At most so many.
+    pub limit: u32,
+}
+
+/// A message without its body.
+#[derive(Clone, Debug)]
+pub struct MessageRow {
+    /// Its id.
+    pub id: MessageId,
+    /// Its channel.
+    pub channel: ChannelId,
+    /// What it says of itself.
+    pub label: Label,
+    /// When it was received.
+    pub received_at: OffsetDateTime,
+    /// When it ended.
+    pub ended_at: Option<OffsetDateTime>,
+    /// How far it came.
+    pub state: MessageState,
+    /// Bytes.
+    pub size: u64,
+    /// An earlier message had the same key and other content.
+    pub reused_control_id: bool,
+    /// How often it was replayed.
+    pub replays: u32,
+    /// What it can be found by.
+    pub keys: Vec<Key>,
+}
+
+/// A message whole.
+#[derive(Clone, Debug)]
+pub struct MessageDetail {
+    /// The row.
+    pub row: MessageRow,
+    /// Its bytes, as received.
+    pub raw: Raw,
+    /// Who sent it.
+    pub peer: String,
+    /// What was left out, and why.
+    pub notes: Vec<Note>,
+    /// What it wrote: reference and version.
+    pub wrote: Vec<(Reference, u64)>,
+    /// What it owes or owed.
+    pub parcels: Vec<ParcelRow>,
+}
+
+/// A parcel without its body.
+#[derive(Clone, Debug)]
+pub struct ParcelRow {
+    /// Its id.
+    pub id: ParcelId,
+    /// Whom it is owed to.
+    pub to: DestinationId,
+    /// Where it stands.
+    pub state: ParcelState,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// When it is tried next, while it is pending.
+    pub next_at: Option<OffsetDateTime>,
+    /// What happened last.
+    pub error: Option<String>,
+}
+
+/// Where a parcel stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum ParcelState {
+    Pending,
+    Delivered,
+    /// Refused, or tried until its time was up. A person must look at it.
+    GivenUp,
+    /// It may or may not have arrived, and the channel says that a person decides.
+    InDoubt,
+}
+
+impl ParcelState {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Pending, Self::Delivered, Self::GivenUp, Self::InDoubt];
+
+    /// Its name: `given-up`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Delivered => "delivered",
+            Self::GivenUp => "given-up",
+            Self::InDoubt => "in-doubt",
+        }
+    }
+}
+
+/// How many messages of a channel are in a state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tally {
+    /// The channel.
+    pub channel: ChannelId,
+    /// The state.
+    pub state: StateName,
+    /// How many.
+    pub count: u64,
+}
+
+/// How much a destination is owed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueueDepth {
+    /// The destination.
+    pub to: DestinationId,
+    /// One count a state, in the order of [`ParcelState::ALL`].
+    pub counts: [u64; 4],
+    /// When the oldest pending parcel was made.
+    pub oldest: Option<OffsetDateTime>,
+}
+
+/// Why a commit happened. Becomes the audit row.
+#[derive(Clone, Debug)]
+pub enum Cause {
+    /// A message; the commit ends it.
+    Message(MessageId),
+    /// The answer to a parcel, mapped.
+    Answer(ParcelId),
+    /// A person or an app.
+    Command {
+        /// Who.
+        user: String,
+        /// The request's id.
+        request: String,
+    },
+    /// The clock.
+    Timer {
+        /// Which.
+        name: &'static str,
+    },
+}
+
+/// What a commit wrote.
+#[derive(Clone, Debug, Default)]
+pub struct Committed {
+    /// References and versions written, in order; what stayed the same is not listed.
+    pub wrote: Vec<(Reference, u64)>,
+    /// The destinations that are owed something new.
+    pub owed: Vec<DestinationId>,
+}
+
+/// A parcel held by one worker for a while.
+#[derive(Clone, Debug)]
+pub struct Leased {
+    /// The parcel.
+    pub parcel: Parcel,
+    /// Which try this is, from 1.
+    pub attempt: u32,
+    /// When the parcel was made: give-up times count from here.
+    pub owed_since: OffsetDateTime,
+    /// The last try may have arrived: the peer is to be asked first where it can be asked.
+    pub in_doubt: bool,
+    /// Proves that the lease is still this worker's.
+    pub token: u64,
+}
+
+/// What became of a try.
+#[derive(Clone, Debug)]
+pub enum Settlement {
+    /// The peer took it; its answer is kept, and what the answer brings about is written in the same transaction.
+    Delivered(Delivered, Option<Box<Commit>>),
+    /// Try again at this time.
+    Again {
+        /// When.
+        at: OffsetDateTime,
+        /// Why.
+        error: DeliveryError,
+    },
+    /// Stop trying; a person must look at it.
+    GiveUp(DeliveryError),
+    /// A person must find out whether it arrived.
+    Doubt(DeliveryError),
+    /// It was not tried at all (the hub stops, the circuit is open): the attempt does not count.
+    Untried,
+}
+
+/// Which parcels to put back in the queue.
+#[derive(Clone, Debug)]
+pub enum RetryWhich {
+    /// One.
+    Parcel(ParcelId),
+    /// All given up or in doubt of a destination.
+    Destination(DestinationId),
+}
+
+/// What the store could not do.
+#[derive(Debug, Error)]
+pub enum StoreError {
+    /// The stored version is another one.
+    #[error("`{reference}` was changed by someone else: expected version {expected}, found {found}")]
+    Conflict {
+        /// What was to be written.
+        reference: String,
+        /// The version the write was made from.
+        expected: u64,
+        /// The version stored; 0: not there.
+        found: u64,
+    },
+    /// The commit cannot be applied: `what` says which part and why, without content.
+    #[error("the commit cannot be applied: {what}")]
+    Invalid {
+        /// What is wrong.
+        what: String,
+    },
+    /// The database is gone, locked or full. Trying again later may help.
+    #[error("the store is unavailable")]
+    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+}

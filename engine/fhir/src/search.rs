@@ -1,0 +1,184 @@
+//! A FHIR search as data: what was asked, understood and typed; and what a page of answers is.
+//!
+//! The grammar is R4B §3.1.1 (search). Parsing a query string is [`crate::search_parse`]'s work, running it the store's.
+
+use bytes::Bytes;
+use compact_str::CompactString;
+use time::OffsetDateTime;
+
+use crate::index::ParamId;
+use crate::resource::Reference;
+use crate::types::ResourceType;
+
+pub use crate::search_parse::{SearchError, parse};
+
+/// One search on one type.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Search {
+    /// The type searched.
+    pub kind: ResourceType,
+    /// All must hold.
+    pub filters: Vec<Filter>,
+    /// `_include`: what the matches point at comes along.
+    pub includes: Vec<Include>,
+    /// `_revinclude`: what points at the matches comes along.
+    pub revincludes: Vec<Include>,
+    /// `_sort`, most important first. Empty: by `_lastUpdated`, newest first.
+    pub sort: Vec<Sort>,
+    /// `_count`, already limited: how many matches a page holds. 0: only the total is wanted.
+    pub count: u32,
+    /// `_total=accurate`, or `_count=0` / `_summary=count`: the number of all matches is wanted.
+    pub total: bool,
+    /// Where the page before ended.
+    pub after: Option<Cursor>,
+}
+
+/// One parameter of a search: the value matches when any of its alternatives does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Filter {
+    /// What is compared.
+    pub on: FilterOn,
+    /// The comma-separated alternatives; at least one.
+    pub any: Vec<Test>,
+    /// `:not`: no value may match any of the alternatives.
+    pub not: bool,
+}
+
+/// What a filter compares.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FilterOn {
+    /// `_id`
+    Id,
+    /// `_lastUpdated`
+    LastUpdated,
+    /// A search parameter whose values stand in the search rows.
+    Param(ParamId),
+}
+
+/// One alternative.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Test {
+    /// The logical id is this one.
+    Id(CompactString),
+    /// `system|code`, `|code`, `code`, `system|`. A system of `""` means: without a system.
+    Token {
+        /// The system asked for; `None`: any.
+        system: Option<CompactString>,
+        /// The code asked for; `None`: any.
+        code: Option<CompactString>,
+    },
+    /// A string, already normalised as the search rows are (unless `Exact`).
+    String(StringTest, CompactString),
+    /// `Type/id`, or an id with the types it may have.
+    Reference {
+        /// The type pointed at; `None`: any.
+        kind: Option<ResourceType>,
+        /// The id pointed at.
+        id: CompactString,
+    },
+    /// A date or period, in microseconds since 1970 UTC, low inclusive, high exclusive.
+    Date {
+        /// The comparison.
+        prefix: Prefix,
+        /// First moment of the span given.
+        low: i64,
+        /// First moment after the span given.
+        high: i64,
+    },
+    /// `:missing=true` (the resource has no value) or `:missing=false`.
+    Missing(bool),
+}
+
+/// How strings compare.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StringTest {
+    /// The value starts with the text, accents and case aside.
+    Starts,
+    /// `:contains`
+    Contains,
+    /// `:exact`
+    Exact,
+}
+
+/// R4B §3.1.1.4.4. The meaning is over spans: see the table there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names are the standard's")]
+pub enum Prefix {
+    Eq,
+    Ne,
+    Gt,
+    Lt,
+    Ge,
+    Le,
+    Sa,
+    Eb,
+    Ap,
+}
+
+/// `_include=Observation:patient[:Patient]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Include {
+    /// The type that holds the reference.
+    pub source: ResourceType,
+    /// Its reference parameter; `None` for `*`.
+    pub param: Option<ParamId>,
+    /// Only targets of this type.
+    pub target: Option<ResourceType>,
+    /// `:iterate`: also applied to what was included.
+    pub iterate: bool,
+}
+
+/// One sort key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sort {
+    /// What is sorted by.
+    pub on: FilterOn,
+    /// `-`: largest first.
+    pub descending: bool,
+}
+
+/// Where a page ended: the sort values and the row of its last match. Opaque to clients.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cursor {
+    /// One value a sort key; `None` where the match had none.
+    pub values: Vec<Option<CursorValue>>,
+    /// The row number that breaks ties.
+    pub row: i64,
+}
+
+/// A value that was sorted by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CursorValue {
+    /// A date (microseconds) or row number.
+    Integer(i64),
+    /// A normalised string, a code or an id.
+    Text(CompactString),
+}
+
+/// One stored version of a resource.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// What it is.
+    pub reference: Reference,
+    /// Its version, from 1.
+    pub version: u64,
+    /// When this version was written.
+    pub updated: OffsetDateTime,
+    /// Whether this version says that the resource was deleted; then the body is empty.
+    pub deleted: bool,
+    /// The canonical JSON text, `meta.versionId` and `meta.lastUpdated` included.
+    pub body: Bytes,
+}
+
+/// One page of a search's answer.
+#[derive(Clone, Debug, Default)]
+pub struct Page {
+    /// The matches, in the order asked for.
+    pub matches: Vec<Stored>,
+    /// What came along by `_include` and `_revinclude`.
+    pub included: Vec<Stored>,
+    /// Where the next page starts; `None` on the last one.
+    pub next: Option<Cursor>,
+    /// The number of all matches, where it was asked for.
+    pub total: Option<u64>,
+}
