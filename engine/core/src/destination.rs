@@ -19,6 +19,11 @@ pub trait Destination: Send + Sync {
     /// Hands the parcel over and waits for the peer's answer. Bounded in time by the destination's own settings.
     async fn deliver(&self, parcel: &Parcel) -> Result<Delivered, DeliveryError>;
 
+    /// Asks the peer what became of a parcel whose delivery is in doubt, by its idempotency key. The default cannot tell.
+    async fn ask(&self, _parcel: &Parcel) -> Result<Asked, DeliveryError> {
+        Ok(Asked::CannotTell)
+    }
+
     /// Proves that the peer answers, using only what `deliver` would use.
     async fn check(&self) -> Result<(), DeliveryError>;
 
@@ -33,6 +38,17 @@ pub trait Destination: Send + Sync {
 pub struct Delivered {
     /// What the peer answered.
     pub answer: Option<Bytes>,
+}
+
+/// What the peer says of a parcel whose delivery is in doubt.
+#[derive(Clone, Debug)]
+pub enum Asked {
+    /// It has it.
+    Arrived(Delivered),
+    /// It does not have it: sending again is safe.
+    NotArrived,
+    /// This peer cannot be asked; the channel's `in_doubt` decides.
+    CannotTell,
 }
 
 /// The peer did not take it. The variant decides what happens next, nothing else does.

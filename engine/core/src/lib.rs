@@ -12,5 +12,6 @@ pub mod id;
 pub mod jobs;
 pub mod path;
 pub mod registry;
+pub mod operations;
 pub mod source;
 pub mod store;
