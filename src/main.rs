@@ -1,2 +1,71 @@
-//! The program.
-fn main() {}
+//! `huitong`, the program: reads the command line and hands each command to its file.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line program talks on its standard streams")]
+
+mod bench;
+mod bundle;
+mod check;
+mod cli;
+mod client;
+mod connectors;
+mod demo;
+mod hub;
+mod log;
+mod messages;
+mod paint;
+mod replay;
+mod run;
+mod secrets;
+mod send;
+mod settings;
+mod sim;
+mod status;
+mod stop;
+mod test;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+
+use crate::cli::{Cli, Command};
+
+/// What a command ends with when what people wrote is wrong (`EX_USAGE` of sysexits).
+pub const EXIT_WRONG_FILES: u8 = 64;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    hub_transport::install_crypto_provider();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("error: the program could not start its threads: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(perform(cli)) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("{}: {error:#}", paint::error("error"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn perform(cli: Cli) -> anyhow::Result<ExitCode> {
+    let global = cli.global;
+    match cli.command {
+        Command::Run(arguments) => run::run(&global, arguments).await,
+        Command::Demo(arguments) => demo::run(&global, arguments).await,
+        Command::Check(arguments) => check::run(&global, &arguments),
+        Command::Test(arguments) => test::run(&global, &arguments),
+        Command::Send(arguments) => send::run(arguments).await,
+        Command::Replay(arguments) => replay::run(&global, arguments).await,
+        Command::Sim(arguments) => sim::run(arguments).await,
+        Command::Messages(arguments) => messages::run(&global, arguments).await,
+        Command::Status(arguments) => status::run(&global, arguments).await,
+        Command::Bench(arguments) => bench::run(&global, arguments).await,
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "huitong", &mut std::io::stdout());
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}

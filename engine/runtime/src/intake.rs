@@ -1,0 +1,151 @@
+//! The door of a channel: what comes in is in the journal before anyone is told so.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use async_trait::async_trait;
+use hub_core::envelope::{Envelope, Head, Raw};
+use hub_core::id::{ChannelId, CorrelationId, Digest, MessageId};
+use hub_core::source::{Acknowledge, Door, Inbound, Outcome, Receipt, Refusal};
+use hub_core::store::{End, Received};
+
+use crate::backlog::Backlog;
+use crate::house::House;
+use crate::measure;
+
+/// The door of one channel.
+pub struct ChannelDoor {
+    /// The channel.
+    pub channel: ChannelId,
+    /// What it takes.
+    pub parse: hub_spec::Parse,
+    /// When it answers.
+    pub acknowledge: Acknowledge,
+    /// Where messages go from here.
+    pub backlog: Arc<Backlog>,
+    /// The doors of the store.
+    pub house: House,
+    /// Set when the hub stops: nothing more is taken.
+    pub closed: Arc<AtomicBool>,
+}
+
+#[async_trait]
+impl Door for ChannelDoor {
+    async fn accept(&self, inbound: Inbound) -> Receipt {
+        if self.closed.load(Ordering::Relaxed) {
+            return Receipt::Refused(None, Refusal::Busy);
+        }
+        let started = std::time::Instant::now();
+        let now = self.house.clock.now();
+        let id = MessageId::new(now);
+        let unreadable = inbound.unreadable;
+        let message = Envelope {
+            head: Head {
+                id,
+                channel: self.channel.clone(),
+                dedupe: inbound.dedupe,
+                digest: Digest::of(&inbound.bytes),
+                label: inbound.label,
+                correlation: CorrelationId::from(id.0.simple().to_string()),
+                received_at: now,
+                peer: inbound.peer,
+            },
+            body: Raw(inbound.bytes),
+        };
+        let registration = Registration::of(&self.backlog, id);
+        let received = match self.house.journal.receive(&message).await {
+            Ok(received) => received,
+            Err(error) => {
+                drop(registration);
+                tracing::error!(channel = %self.channel, error = &error as &dyn std::error::Error, "A message could not be stored; its sender was told to send it again.");
+                measure::refused(&self.channel, "busy");
+                return Receipt::Refused(None, Refusal::Busy);
+            }
+        };
+        measure::step(&self.channel, "receive", started.elapsed());
+        match received {
+            Received::Duplicate(earlier) => {
+                registration.not_stored();
+                measure::duplicate(&self.channel);
+                return Receipt::Duplicate(earlier);
+            }
+            Received::Reused(earlier) => {
+                tracing::warn!(channel = %self.channel, message_id = %id, %earlier, "A control id was used again for another message.");
+                measure::reused(&self.channel);
+            }
+            Received::New => {}
+        }
+        if let Some(fault) = unreadable {
+            registration.ends_here();
+            self.end(id, End::Quarantined(fault.clone())).await;
+            measure::refused(&self.channel, "unreadable");
+            return Receipt::Refused(Some(id), Refusal::Unreadable(fault));
+        }
+        if !self.parse.takes(message.head.label.message_type.as_deref()) {
+            registration.ends_here();
+            self.end(id, End::Filtered { rule: crate::steps::accept_rule(&self.parse) }).await;
+            measure::refused(&self.channel, "unsupported");
+            return Receipt::Refused(Some(id), Refusal::Unsupported { expected: self.parse.expected() });
+        }
+        registration.hand_over(message);
+        Receipt::Accepted(id)
+    }
+
+    async fn outcome(&self, id: MessageId) -> Option<Outcome> {
+        self.backlog.outcome(id, &*self.house.journal).await
+    }
+
+    fn acknowledge(&self) -> Acknowledge {
+        self.acknowledge
+    }
+}
+
+impl ChannelDoor {
+    /// Ends a message at the door. When that cannot be stored now, the lanes come to the same end later.
+    async fn end(&self, id: MessageId, end: End) {
+        match self.house.journal.end(id, end.clone(), Vec::new()).await {
+            Ok(()) => self.backlog.done(id, &crate::end::outcome_of_end(&end)),
+            Err(error) => {
+                tracing::warn!(channel = %self.channel, message_id = %id, error = &error as &dyn std::error::Error, "A message could not be ended at the door; it will be ended later.");
+                self.backlog.give_back(id);
+            }
+        }
+    }
+}
+
+/// A message at the door. However its sender's task ends, a broken connection included, the backlog learns of it: when nobody
+/// knows whether the message is in the journal, the backlog looks there.
+struct Registration<'a> {
+    backlog: &'a Backlog,
+    id: Option<MessageId>,
+}
+
+impl<'a> Registration<'a> {
+    fn of(backlog: &'a Backlog, id: MessageId) -> Self {
+        backlog.enter(id);
+        Self { backlog, id: Some(id) }
+    }
+
+    fn hand_over(mut self, message: Envelope<Raw>) {
+        self.id = None;
+        self.backlog.ready(message);
+    }
+
+    fn not_stored(mut self) {
+        if let Some(id) = self.id.take() {
+            self.backlog.leave(id);
+        }
+    }
+
+    fn ends_here(mut self) {
+        self.id = None;
+    }
+}
+
+impl Drop for Registration<'_> {
+    fn drop(&mut self) {
+        if let Some(id) = self.id {
+            self.backlog.give_back(id);
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! What operators ask of the running hub: how it stands, replay, retry.
+
+use std::sync::atomic::Ordering;
+
+use async_trait::async_trait;
+use hub_core::id::MessageId;
+use hub_core::operations::{ChannelStatus, DestinationStatus, HubStatus, Operations, ReplayReport, ReplayWhat};
+use hub_core::store::{MessageQuery, RetryWhich, StoreError};
+
+use crate::hub::Hub;
+
+/// Messages looked up at a time when a filter is replayed.
+const PAGE: u32 = 500;
+
+#[async_trait]
+impl Operations for Hub {
+    async fn status(&self) -> Result<HubStatus, StoreError> {
+        let tallies = self.house.journal.tally().await?;
+        let depths = self.house.outbox.depth().await?;
+        let now = self.house.clock.now();
+        let channels = self
+            .channels
+            .iter()
+            .map(|channel| ChannelStatus {
+                id: channel.id.clone(),
+                about: channel.about.clone(),
+                address: channel.address,
+                running: channel.running.load(Ordering::Relaxed),
+                tally: tallies.iter().filter(|tally| tally.channel == channel.id).cloned().collect(),
+                in_flight: channel.backlog.in_flight(),
+            })
+            .collect();
+        let destinations = self
+            .destinations
+            .iter()
+            .map(|(id, health)| DestinationStatus {
+                id: id.clone(),
+                depth: depths.iter().find(|depth| depth.to == *id).cloned(),
+                circuit: health.circuit_name(now),
+                last_error: health.last_error(),
+            })
+            .collect();
+        Ok(HubStatus { version: env!("CARGO_PKG_VERSION"), started_at: self.started_at, channels, destinations })
+    }
+
+    async fn replay(&self, what: ReplayWhat) -> Result<ReplayReport, StoreError> {
+        let mut report = ReplayReport::default();
+        match what {
+            ReplayWhat::Messages(ids) => {
+                for id in ids {
+                    self.reopen(id, &mut report).await?;
+                }
+            }
+            ReplayWhat::Matching(query) => {
+                // The list is made first: a replayed message may match again when it has ended once more.
+                for id in self.matching(query).await? {
+                    self.reopen(id, &mut report).await?;
+                }
+            }
+        }
+        for channel in &self.channels {
+            channel.backlog.look_again();
+        }
+        Ok(report)
+    }
+
+    async fn retry(&self, which: RetryWhich) -> Result<u64, StoreError> {
+        let count = self.house.outbox.retry(&which).await?;
+        self.wakers.wake_all();
+        Ok(count)
+    }
+}
+
+impl Hub {
+    async fn reopen(&self, id: MessageId, report: &mut ReplayReport) -> Result<(), StoreError> {
+        let reopened = self.house.journal.reopen(id).await?;
+        if reopened { report.replayed.push(id) } else { report.left.push(id) }
+        Ok(())
+    }
+
+    /// The messages a filter finds, oldest first, so that replay keeps their order.
+    async fn matching(&self, query: MessageQuery) -> Result<Vec<MessageId>, StoreError> {
+        let mut found = Vec::new();
+        let mut page = MessageQuery { limit: PAGE.min(query.limit), ..query.clone() };
+        loop {
+            let rows = self.house.journal.find(&page).await?;
+            let whole_page = rows.len() == page.limit as usize;
+            found.extend(rows.iter().map(|row| row.id));
+            let left = (query.limit as usize).saturating_sub(found.len());
+            if !whole_page || left == 0 {
+                found.reverse();
+                return Ok(found);
+            }
+            page.before = found.last().copied();
+            page.limit = PAGE.min(u32::try_from(left).unwrap_or(PAGE));
+        }
+    }
+
+    /// Sets the gauges that are read from the store: how many messages stand where, how much is owed.
+    pub async fn gauge(&self) -> Result<(), StoreError> {
+        use metrics::gauge;
+        let status = self.status().await?;
+        let now = self.house.clock.now();
+        for channel in &status.channels {
+            gauge!("huitong_messages_in_flight", "channel" => channel.id.to_string()).set(channel.in_flight as f64);
+            for tally in &channel.tally {
+                gauge!("huitong_messages", "channel" => channel.id.to_string(), "state" => tally.state.name()).set(tally.count as f64);
+            }
+        }
+        for destination in &status.destinations {
+            let depth = destination.depth.as_ref();
+            let pending = depth.map_or(0, |depth| depth.counts[0]);
+            let oldest = depth.and_then(|depth| depth.oldest).map_or(0.0, |oldest| (now - oldest).as_seconds_f64());
+            gauge!("huitong_queue_depth", "destination" => destination.id.to_string()).set(pending as f64);
+            gauge!("huitong_queue_oldest_seconds", "destination" => destination.id.to_string()).set(oldest);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,202 @@
+//! The pure steps of the road: parse, filter, map, route. Bytes go in, what must be committed comes out.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use hub_core::commit::{Commit, Key, Parcel};
+use hub_core::document::{Document, Node, Parser};
+use hub_core::envelope::{Envelope, Head, Mapped, Parsed, Raw};
+use hub_core::fault::{Fault, FaultStep};
+use hub_core::id::{ChannelId, ParcelId};
+use hub_core::path::Path;
+use hub_core::store::End;
+use hub_fhir::Object;
+use hub_formats::fhir::FhirDocument;
+use hub_spec::{Channel, Reads, Route};
+
+use crate::house::TypedCheck;
+use crate::measure;
+
+/// The media type of an HL7 v2 message in its vertical-bar encoding.
+const HL7V2: &str = "x-application/hl7-v2+er7";
+/// A message is found by at most so many values of one key.
+const MAX_VALUES_PER_KEY: usize = 16;
+/// A longer value is no business key.
+const MAX_KEY_BYTES: usize = 128;
+
+/// How one channel reads its messages. Holds no state: the same message gives the same commit, always.
+pub struct Road {
+    /// The channel file, compiled.
+    pub channel: Channel,
+    /// Bytes to document.
+    pub parser: Arc<dyn Parser>,
+    /// A last check against the typed model.
+    pub typed_check: Option<TypedCheck>,
+}
+
+/// A message that has come to the end of the pure steps, with what it can be found by.
+pub enum Walked {
+    /// To be committed.
+    Mapped(Envelope<Mapped>),
+    /// To be ended otherwise.
+    Ended(Head, End, Vec<Key>),
+}
+
+impl Road {
+    /// Walks a message through all steps.
+    pub fn walk(&self, message: Envelope<Raw>) -> Walked {
+        let raw = message.body.clone();
+        let started = Instant::now();
+        if !self.channel.parse.takes(message.head.label.message_type.as_deref()) {
+            return Walked::Ended(message.head, End::Filtered { rule: accept_rule(&self.channel.parse) }, Vec::new());
+        }
+        let message = match parse(&*self.parser, message) {
+            Ok(message) => message,
+            Err((head, fault)) => return Walked::Ended(head, End::Quarantined(fault), Vec::new()),
+        };
+        let keys = self.keys(&*message.body.0);
+        let parsed = Instant::now();
+        measure::step(self.id(), "parse", parsed - started);
+        if let Some(rule) = self.stopped_by(&*message.body.0) {
+            return Walked::Ended(message.head, End::Filtered { rule }, keys);
+        }
+        let walked = match self.map(message, &raw, &keys) {
+            Ok(message) => Walked::Mapped(message),
+            Err((head, fault)) => Walked::Ended(head, End::Quarantined(fault), keys),
+        };
+        measure::step(self.id(), "map", parsed.elapsed());
+        walked
+    }
+
+    fn id(&self) -> &ChannelId {
+        &self.channel.id
+    }
+
+    /// The first rule of `[filter] keep` that does not hold.
+    fn stopped_by(&self, document: &dyn Document) -> Option<String> {
+        let stopping = self.channel.filter.iter().find(|rule| !rule.condition.holds(document, document.root()))?;
+        Some(stopping.text.clone())
+    }
+
+    fn keys(&self, document: &dyn Document) -> Vec<Key> {
+        let mut keys = Vec::new();
+        for (name, path) in &self.channel.keys {
+            for value in values(document, document.root(), path).into_iter().take(MAX_VALUES_PER_KEY) {
+                let key = Key { name: name.clone(), value: value.into() };
+                if key.value.len() <= MAX_KEY_BYTES && !keys.contains(&key) {
+                    keys.push(key);
+                }
+            }
+        }
+        keys
+    }
+
+    fn map(&self, message: Envelope<Parsed>, raw: &Raw, keys: &[Key]) -> Result<Envelope<Mapped>, (Head, Fault)> {
+        let document = &*message.body.0;
+        let commit = self.channel.mapping.run(document).and_then(|run| {
+            let commit = Commit { changes: run.changes, notes: run.notes, keys: keys.to_vec(), ..Commit::default() };
+            self.validate(&commit)?;
+            let parcels = self.route(&message.head, document, raw, &commit)?;
+            Ok(Commit { parcels, ..commit })
+        });
+        match commit {
+            Ok(commit) => Ok(message.advance(Mapped(commit))),
+            Err(fault) => Err((message.head, fault)),
+        }
+    }
+
+    /// Checks every resource against R4B: by the official tables, and by the typed model where that is switched on.
+    fn validate(&self, commit: &Commit) -> Result<(), Fault> {
+        for resource in commit.changes.iter().filter_map(hub_core::commit::Change::resource) {
+            let fault = |place: Option<String>, reason: String| Fault {
+                step: FaultStep::Validate,
+                place,
+                rule: Some(format!("mappings/{}.toml", self.channel.mapping.name())),
+                reason,
+            };
+            if let Some(issue) = hub_fhir::validate::validate(resource.tree()).into_iter().next() {
+                return Err(fault(Some(issue.path), issue.what));
+            }
+            if let Some(check) = self.typed_check {
+                let text = hub_fhir::Json::Object(resource.tree().clone()).to_text();
+                check(&text).map_err(|problems| {
+                    let place = format!("{}: {}", resource.kind(), problems.join(", "));
+                    fault(Some(place), "does not survive the typed model of R4B".to_owned())
+                })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What is owed to whom because of this message.
+    fn route(&self, head: &Head, document: &dyn Document, raw: &Raw, commit: &Commit) -> Result<Vec<Parcel>, Fault> {
+        let mut parcels = Vec::new();
+        if self.channel.to.is_empty() {
+            return Ok(parcels);
+        }
+        let trees: Vec<&Object> =
+            commit.changes.iter().filter_map(|change| change.resource().map(hub_fhir::Resource::tree)).collect();
+        let written = FhirDocument::new(trees);
+        for route in &self.channel.to {
+            let seen: &dyn Document = match route.reads() {
+                Reads::Resources => &written,
+                Reads::Message => document,
+            };
+            let mut scopes = Vec::new();
+            match &route.each {
+                Some(each) => seen.select(seen.root(), each, &mut scopes),
+                None => scopes.push(seen.root()),
+            }
+            scopes.retain(|scope| route.when.as_ref().is_none_or(|when| when.holds(seen, *scope)));
+            for (nth, scope) in scopes.into_iter().enumerate() {
+                let (body, content_type) = match &route.mapping {
+                    Some(mapping) => {
+                        let rendered = mapping.render(seen, scope)?;
+                        (rendered.bytes, rendered.content_type.into())
+                    }
+                    None => (raw.0.clone(), HL7V2.into()),
+                };
+                parcels.push(Parcel {
+                    id: ParcelId::of(head.id, &route.id, nth),
+                    to: route.id.clone(),
+                    body,
+                    content_type,
+                    correlation: head.correlation.clone(),
+                    order_key: order_key(route, seen, scope),
+                });
+            }
+        }
+        Ok(parcels)
+    }
+}
+
+/// The rule that stops a message of a kind the channel does not take, as an operator reads it.
+pub fn accept_rule(parse: &hub_spec::Parse) -> String {
+    format!("accept = [{}]", parse.expected())
+}
+
+/// Bytes to document.
+pub fn parse(parser: &dyn Parser, message: Envelope<Raw>) -> Result<Envelope<Parsed>, (Head, Fault)> {
+    match parser.parse(&message.body.0) {
+        Ok(document) => Ok(message.advance(Parsed(document))),
+        Err(error) => {
+            let place = error.place.unwrap_or_else(|| format!("byte {}", error.at));
+            let fault = Fault { step: FaultStep::Parse, place: Some(place), rule: None, reason: error.what };
+            Err((message.head, fault))
+        }
+    }
+}
+
+fn order_key(route: &Route, document: &dyn Document, scope: Node) -> Option<compact_str::CompactString> {
+    let path = route.order_by.as_ref()?;
+    values(document, scope, path).into_iter().next().map(Into::into)
+}
+
+fn values(document: &dyn Document, scope: Node, path: &Path) -> Vec<String> {
+    let mut nodes = Vec::new();
+    document.select(scope, path, &mut nodes);
+    nodes
+        .into_iter()
+        .filter_map(|node| document.text(node)?.value().map(std::borrow::Cow::into_owned))
+        .collect()
+}
