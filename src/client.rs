@@ -1,0 +1,93 @@
+//! Asks the running hub over its operators' API.
+
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use serde_json::Value;
+
+use crate::cli::{Global, MessageFilter};
+use crate::settings::Settings;
+
+/// The running hub's operators' API.
+pub struct Client {
+    base: String,
+    http: reqwest::Client,
+}
+
+impl Client {
+    /// The hub of `--url`, or the one these settings would start.
+    pub fn new(global: &Global) -> anyhow::Result<Self> {
+        let base = match &global.url {
+            Some(url) => url.trim_end_matches('/').to_owned(),
+            None => format!("http://{}", Settings::read(global)?.http.listen),
+        };
+        let http = reqwest::Client::builder().timeout(Duration::from_secs(60)).no_proxy().build()?;
+        Ok(Self { base, http })
+    }
+
+    /// A GET below `/ops`, as JSON.
+    pub async fn get(&self, path: &str, query: &[(&str, String)]) -> anyhow::Result<Value> {
+        let answer = self.request(path, query).await?;
+        answer.json().await.context("the hub's answer is not JSON")
+    }
+
+    /// A GET below `/ops`, as bytes.
+    pub async fn get_bytes(&self, path: &str) -> anyhow::Result<Vec<u8>> {
+        Ok(self.request(path, &[]).await?.bytes().await?.to_vec())
+    }
+
+    /// A POST below `/ops`.
+    pub async fn post(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
+        let request = self.http.post(format!("{}/ops/{path}", self.base)).json(body);
+        let answer = self.checked(request.send().await).await?;
+        answer.json().await.context("the hub's answer is not JSON")
+    }
+
+    async fn request(&self, path: &str, query: &[(&str, String)]) -> anyhow::Result<reqwest::Response> {
+        let mut url = reqwest::Url::parse(&format!("{}/ops/{path}", self.base))
+            .with_context(|| format!("`{}` is not a URL", self.base))?;
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query.iter().map(|(name, value)| (*name, value.as_str())));
+        }
+        self.checked(self.http.get(url).send().await).await
+    }
+
+    async fn checked(&self, answer: reqwest::Result<reqwest::Response>) -> anyhow::Result<reqwest::Response> {
+        let answer = answer.with_context(|| format!("no hub answers at {} (start one with `huitong run`, or name it with --url)", self.base))?;
+        if answer.status().is_success() {
+            return Ok(answer);
+        }
+        let status = answer.status();
+        let body: Value = answer.json().await.unwrap_or_default();
+        let error = &body["error"];
+        match error["message"].as_str() {
+            Some(message) => bail!("{message}"),
+            None => bail!("the hub answered {status}"),
+        }
+    }
+}
+
+impl MessageFilter {
+    /// Whether nothing is given.
+    pub fn is_empty(&self) -> bool {
+        self.pairs().is_empty()
+    }
+
+    /// As names and values of the operators' API.
+    pub fn pairs(&self) -> Vec<(&'static str, String)> {
+        let key = self.key.as_ref().map(|key| key.replacen('=', ":", 1));
+        [
+            ("channel", self.channel.clone()),
+            ("state", self.state.clone()),
+            ("type", self.message_type.clone()),
+            ("control_id", self.control_id.clone()),
+            ("patient", self.patient.clone()),
+            ("key", key),
+            ("since", self.since.clone()),
+            ("until", self.until.clone()),
+        ]
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, value?)))
+        .collect()
+    }
+}

@@ -1,0 +1,186 @@
+//! Puts a hub together: files, store, channels, HTTP door, clockwork. `run`, `demo` and `bench` all start it here.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::Context;
+use hub_core::finding::Finding;
+use hub_core::jobs::Job;
+use hub_http::{Doors, ServeLimits};
+use hub_runtime::clock::SystemClock;
+use hub_runtime::house::House;
+use hub_runtime::hub::Hub;
+use hub_runtime::retention::Retention;
+use hub_spec::Project;
+use hub_store::{Store, StoreOptions};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::cli::Global;
+use crate::secrets::NamedSecrets;
+use crate::settings::Settings;
+
+/// How often the gauges that are read from the store are set.
+const GAUGE_EVERY: Duration = Duration::from_secs(5);
+
+/// Seconds: from a tenth of a millisecond to half a minute.
+const BUCKETS: [f64; 14] =
+    [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0];
+
+/// A hub that runs, with all that belongs to it.
+pub struct RunningHub {
+    /// The engine.
+    pub hub: Arc<Hub>,
+    /// The database.
+    pub store: Arc<Store>,
+    /// Where the HTTP door is.
+    pub http: SocketAddr,
+    /// What it was started with.
+    pub settings: Settings,
+    ready: Arc<AtomicBool>,
+    stop: watch::Sender<bool>,
+    tasks: JoinSet<()>,
+}
+
+/// Reads channels, mappings and code tables, with the settings' overrides. All findings come back at once.
+pub fn load(global: &Global, settings: &Settings) -> anyhow::Result<Result<Project, Vec<Finding>>> {
+    let overrides = settings.overrides(&global.root)?;
+    let secrets = NamedSecrets::new(settings.secrets_dir.clone());
+    Ok(hub_spec::load(&global.root, &crate::connectors::registry(), &secrets, &overrides))
+}
+
+/// Starts the hub.
+pub async fn start(project: Project, settings: Settings) -> anyhow::Result<RunningHub> {
+    let metrics = metrics()?;
+    let listener = TcpListener::bind(settings.http.listen)
+        .await
+        .with_context(|| format!("the HTTP door could not listen on {} (setting `http.listen`)", settings.http.listen))?;
+    let http = listener.local_addr()?;
+    let options = StoreOptions {
+        readers: settings.store.readers,
+        cache_bytes: settings.store.cache_bytes,
+        ..StoreOptions::new(PathBuf::from(&settings.data_dir))
+    };
+    let store = Arc::new(Store::open(options).await.context("the store could not be opened")?);
+    let house = House {
+        journal: store.clone(),
+        resources: store.clone(),
+        outbox: store.clone(),
+        clock: Arc::new(SystemClock),
+        typed_check: settings.work.typed_check.then_some(hub_r4b::check as hub_runtime::house::TypedCheck),
+        sizes: settings.sizes(),
+    };
+    let secrets = NamedSecrets::new(settings.secrets_dir.clone());
+    let types = served(&project);
+    let hub = match Hub::start(project, &crate::connectors::registry(), &secrets, house).await {
+        Ok(hub) => hub,
+        Err(error) => {
+            store.close().await;
+            return Err(error.into());
+        }
+    };
+    let ready = Arc::new(AtomicBool::new(true));
+    let (stop, stopped) = watch::channel(false);
+    let mut tasks = JoinSet::new();
+    let is_ready = ready.clone();
+    let rendered = metrics.clone();
+    let doors = Doors {
+        resources: store.clone(),
+        journal: store.clone(),
+        outbox: store.clone(),
+        operations: hub.clone(),
+        metrics: Arc::new(move || rendered.render()),
+        base_url: settings.http.base_url.clone(),
+        types,
+        ready: Arc::new(move || is_ready.load(Ordering::Relaxed)),
+    };
+    tasks.spawn(hub_http::serve(listener, hub_http::router(doors), ServeLimits::default(), stopped.clone()));
+    tasks.spawn(gauge(hub.clone(), metrics));
+    tasks.spawn(clockwork(&settings, store.clone(), stopped));
+    Ok(RunningHub { hub, store, http, settings, ready, stop, tasks })
+}
+
+/// The types the FHIR door serves: all that some channel writes.
+fn served(project: &Project) -> Vec<hub_fhir::ResourceType> {
+    let mut types: Vec<_> = project.channels.iter().flat_map(|channel| channel.mapping.types()).collect();
+    for route in project.channels.iter().flat_map(|channel| &channel.to) {
+        types.extend(route.answer.iter().flat_map(|mapping| mapping.types()));
+    }
+    types.sort();
+    types.dedup();
+    types
+}
+
+fn metrics() -> anyhow::Result<PrometheusHandle> {
+    PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &BUCKETS)?
+        .install_recorder()
+        .context("metrics could not be started")
+}
+
+async fn gauge(hub: Arc<Hub>, metrics: PrometheusHandle) {
+    loop {
+        if let Err(error) = hub.gauge().await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "The gauges could not be read from the store.");
+        }
+        metrics.run_upkeep();
+        tokio::time::sleep(GAUGE_EVERY).await;
+    }
+}
+
+/// Scheduled work.
+fn clockwork(settings: &Settings, store: Arc<Store>, stop: watch::Receiver<bool>) -> impl Future<Output = ()> + use<> {
+    let retention = Retention {
+        journal: store,
+        clock: Arc::new(SystemClock),
+        keep: Duration::from_secs(settings.retention.keep_days * 24 * 60 * 60),
+        schedule: settings.retention.schedule.clone(),
+    };
+    let data_dir = settings.data_dir.clone();
+    async move {
+        let jobs: Vec<Arc<dyn Job>> = vec![Arc::new(retention)];
+        let result = match hub_store::JobScheduler::open(&data_dir).await {
+            Ok(scheduler) => hub_core::jobs::Scheduler::run(&scheduler, jobs, stop).await.map_err(anyhow::Error::from),
+            Err(error) => Err(error.into()),
+        };
+        if let Err(error) = result {
+            tracing::error!(error = format!("{error:#}"), "Scheduled work does not run.");
+        }
+    }
+}
+
+impl RunningHub {
+    /// Where everything is, for people, tests and scripts.
+    pub fn addresses(&self) -> serde_json::Value {
+        let channels: serde_json::Map<_, _> = self
+            .hub
+            .channels
+            .iter()
+            .filter_map(|channel| Some((channel.id.to_string(), channel.address?.to_string().into())))
+            .collect();
+        serde_json::json!({ "pid": std::process::id(), "http": self.http.to_string(), "channels": channels })
+    }
+
+    /// Stops everything in order; nothing acknowledged is lost.
+    pub async fn stop(mut self) {
+        tracing::info!("The hub stops: no new messages are taken, what is under way is finished.");
+        self.ready.store(false, Ordering::Relaxed);
+        self.hub.stop().await;
+        self.stop.send_replace(true);
+        let ended = tokio::time::timeout(Duration::from_secs(12), async {
+            // The gauges go on for ever; everything else ends by itself.
+            while self.tasks.len() > 1 && self.tasks.join_next().await.is_some() {}
+        });
+        if ended.await.is_err() {
+            tracing::warn!("Some tasks did not end in time.");
+        }
+        self.tasks.shutdown().await;
+        self.store.close().await;
+        tracing::info!("The hub has stopped.");
+    }
+}

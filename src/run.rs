@@ -1,0 +1,63 @@
+//! `huitong run`: the hub.
+
+use std::process::ExitCode;
+
+use anyhow::Context;
+
+use crate::cli::{Global, RunArguments};
+use crate::hub::{self, RunningHub};
+use crate::settings::Settings;
+use crate::{EXIT_WRONG_FILES, check, log, stop};
+
+/// Runs the hub until it is told to stop.
+pub async fn run(global: &Global, arguments: RunArguments) -> anyhow::Result<ExitCode> {
+    let mut stopped = stop::on_signal()?;
+    let Some(running) = begin(global, &arguments).await? else { return Ok(ExitCode::from(EXIT_WRONG_FILES)) };
+    stop::wait(&mut stopped).await;
+    running.stop().await;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Starts the hub and says where it is. `None` when people's files are wrong; then every finding has been printed.
+pub async fn begin(global: &Global, arguments: &RunArguments) -> anyhow::Result<Option<RunningHub>> {
+    let settings = match Settings::read(global) {
+        Ok(settings) => settings,
+        Err(error) => {
+            check::print_settings_error(&error);
+            return Ok(None);
+        }
+    };
+    log::start(&settings.log)?;
+    let project = match hub::load(global, &settings)? {
+        Ok(project) => project,
+        Err(findings) => {
+            check::print(&findings, false);
+            return Ok(None);
+        }
+    };
+    let running = hub::start(project, settings).await?;
+    if let Some(file) = &arguments.ready_file {
+        let text = serde_json::to_string_pretty(&running.addresses())?;
+        let unfinished = file.with_extension("tmp");
+        std::fs::write(&unfinished, text).and_then(|()| std::fs::rename(&unfinished, file)).with_context(|| {
+            format!("the addresses could not be written to {}", file.display())
+        })?;
+    }
+    announce(&running);
+    Ok(Some(running))
+}
+
+fn announce(running: &RunningHub) {
+    let base = format!("http://{}", running.http);
+    println!("Huitong 汇通 {} is ready.", env!("CARGO_PKG_VERSION"));
+    println!("  start page   {base}/");
+    println!("  FHIR API     {base}/fhir/metadata");
+    println!("  health       {base}/health");
+    println!("  metrics      {base}/metrics");
+    for channel in &running.hub.channels {
+        if let Some(address) = channel.address {
+            println!("  {:<12} {address}  {}", channel.id, channel.about);
+        }
+    }
+    println!("  data         {}", running.settings.data_dir.display());
+}
