@@ -51,6 +51,12 @@ pub enum FindingKind {
     SecretNotSet,
     FixtureMissing,
     NoTest,
+    DuplicateName,
+    UnsafePath,
+    /// A warning: the file is written by `huitong test --bless`.
+    ExpectationMissing,
+    /// A warning: nothing uses it.
+    Unused,
 }
 
 impl FindingKind {
@@ -64,6 +70,14 @@ impl FindingKind {
             name.extend(letter.to_lowercase());
         }
         name
+    }
+
+    /// `error`, or `warning` for what does not keep the hub from running.
+    pub fn severity(self) -> &'static str {
+        match self {
+            Self::ExpectationMissing | Self::Unused => "warning",
+            _ => "error",
+        }
     }
 }
 
@@ -124,7 +138,7 @@ impl fmt::Display for Finding {
     ///    = help: did you mean `lane_by`?
     /// ```
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "error[{}]: {}", self.kind.name(), self.message)?;
+        writeln!(f, "{}[{}]: {}", self.kind.severity(), self.kind.name(), self.message)?;
         if self.line == 0 {
             write!(f, "  --> {}", self.file.display())?;
         } else {

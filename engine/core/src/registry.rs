@@ -97,9 +97,20 @@ pub struct Registry {
 fn read<C: DeserializeOwned>(settings: Settings) -> Result<C, BuildError> {
     settings.try_into().map_err(|error: toml::de::Error| {
         let what = error.message().to_owned();
-        let key = what.split('`').nth(1).map(str::to_owned);
-        BuildError::Settings { key, what }
+        BuildError::Settings { key: wrong_key(&error), what }
     })
+}
+
+/// The key an error is about: `tls.certificate`. The parser tells the tables it stands in only in its printed
+/// form ("in `tls`"), and the key itself, where it is unknown or missing, only in its message ("unknown field `x`").
+fn wrong_key(error: &toml::de::Error) -> Option<String> {
+    let printed = error.to_string();
+    let within = printed.rsplit_once("in `").and_then(|(_, rest)| rest.split_once('`')).map(|(keys, _)| keys);
+    let message = error.message();
+    let names_a_key = message.starts_with("unknown field `") || message.starts_with("missing field `");
+    let key = message.split('`').nth(1).filter(|_| names_a_key);
+    let parts: Vec<&str> = within.into_iter().chain(key).collect();
+    (!parts.is_empty()).then(|| parts.join("."))
 }
 
 impl Registry {

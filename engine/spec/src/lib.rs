@@ -1,1 +1,27 @@
-//! hub-spec
+//! Reads and lints what people write, channels, mappings and code tables: every finding has its file, line and help.
+//!
+//! Invariant: nothing here opens a port or talks to anyone; [`load`] reads files and compiles, no more. In reading order:
+
+mod channel;
+mod files;
+mod json;
+mod keys;
+mod lint;
+mod load;
+mod overrides;
+mod pattern;
+mod read;
+mod retry;
+mod settings;
+mod sheet;
+
+pub use channel::{
+    Channel, ChannelTest, Circuit, From, InDoubt, Parse, Project, Reads, Route, Rule,
+};
+pub use files::FolderFiles;
+pub use json::to_json;
+pub use keys::{KEYS, KeyInfo};
+pub use load::load;
+pub use overrides::{ChannelOverride, Overrides};
+pub use pattern::Pattern;
+pub use retry::RetryPolicy;

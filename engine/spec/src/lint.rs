@@ -1,0 +1,6 @@
+//! What is compared with the rest of the world: connectors, ports, mappings, fixtures. One file for each.
+
+pub(crate) mod connectors;
+pub(crate) mod mappings;
+pub(crate) mod ports;
+pub(crate) mod promises;

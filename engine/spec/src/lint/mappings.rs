@@ -1,0 +1,208 @@
+//! Mappings exist, compile, read what the source gives and write what the channel says.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use hub_core::finding::{Finding, FindingKind, nearest};
+use hub_core::registry::Registry;
+use hub_mapping::{FileText, Files, Mapping, Target};
+
+use crate::files::FolderFiles;
+use crate::read::Draft;
+use crate::sheet::{At, Sheet};
+
+/// The format of the resources that a channel writes.
+const RESOURCES: &str = "fhir";
+
+/// The mappings of a project, each compiled once.
+pub(crate) struct Mappings<'a> {
+    files: &'a FolderFiles,
+    compiled: BTreeMap<String, Option<Compiled>>,
+    /// What is wrong within the mappings that were compiled.
+    pub findings: Vec<Finding>,
+    /// The files that some mapping was made of.
+    used: BTreeSet<PathBuf>,
+}
+
+/// A mapping that is right.
+#[derive(Clone)]
+pub(crate) struct Compiled {
+    /// The mapping.
+    pub mapping: Arc<Mapping>,
+    /// Every file it is made of: its own, the parts it includes, the code tables it uses.
+    pub files: BTreeMap<PathBuf, String>,
+}
+
+impl<'a> Mappings<'a> {
+    /// The mappings of these files, none compiled yet.
+    pub fn of(files: &'a FolderFiles) -> Self {
+        Self { files, compiled: BTreeMap::new(), findings: Vec::new(), used: BTreeSet::new() }
+    }
+
+    /// The mapping of this name. `None` when it is missing or wrong; what is wrong within it is in `findings`.
+    pub fn get(&mut self, name: &str) -> Option<Compiled> {
+        if let Some(known) = self.compiled.get(name) {
+            return known.clone();
+        }
+        let recorded = Recorded { files: self.files, read: Mutex::default() };
+        let outcome = hub_mapping::compile(name, &recorded);
+        let files = recorded.read.into_inner().unwrap_or_else(PoisonError::into_inner);
+        self.used.extend(files.keys().cloned());
+        let compiled = match outcome {
+            Ok(mapping) => Some(Compiled { mapping: Arc::new(mapping), files }),
+            Err(findings) => {
+                self.findings.extend(findings);
+                None
+            }
+        };
+        self.compiled.insert(name.to_owned(), compiled.clone());
+        compiled
+    }
+
+    /// Warnings of the mappings and code tables that no channel uses.
+    pub fn unused(&self) -> Vec<Finding> {
+        let mappings = self.files.mapping_names().into_iter().filter_map(|name| self.files.mapping(&name));
+        let tables = self.files.code_table_names().into_iter().filter_map(|name| self.files.code_table(&name));
+        let mappings = mappings.map(|file| (file, "mapping"));
+        let unused = mappings.chain(tables.map(|file| (file, "code table")));
+        unused
+            .filter(|(file, _)| !self.used.contains(&file.path))
+            .map(|(file, what)| {
+                let message = format!("no channel uses this {what}");
+                Finding::of_file(FindingKind::Unused, file.path, message)
+            })
+            .collect()
+    }
+}
+
+/// Files that remember which of them were read.
+struct Recorded<'a> {
+    files: &'a FolderFiles,
+    read: Mutex<BTreeMap<PathBuf, String>>,
+}
+
+impl Recorded<'_> {
+    fn record(&self, file: Option<FileText>) -> Option<FileText> {
+        let file = file?;
+        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        read.insert(file.path.clone(), file.text.clone());
+        Some(file)
+    }
+}
+
+impl Files for Recorded<'_> {
+    fn mapping(&self, name: &str) -> Option<FileText> {
+        self.record(self.files.mapping(name))
+    }
+
+    fn code_table(&self, name: &str) -> Option<FileText> {
+        self.record(self.files.code_table(name))
+    }
+
+    fn mapping_names(&self) -> Vec<String> {
+        self.files.mapping_names()
+    }
+
+    fn code_table_names(&self) -> Vec<String> {
+        self.files.code_table_names()
+    }
+}
+
+/// Checks the format, the mapping and the mappings of the destinations of one channel.
+pub(crate) fn check(draft: &mut Draft, registry: &Registry, mappings: &mut Mappings<'_>) {
+    check_format(draft, registry);
+    let format = draft.parse.as_ref().and_then(|parse| parse.format.as_ref()).map(|format| format.value.clone());
+    let sheet = &mut draft.sheet;
+    if let Some(map) = &draft.map {
+        let compiled = map.mapping.as_ref().and_then(|name| find(sheet, name, mappings).map(|found| (name, found)));
+        if let Some((name, compiled)) = compiled {
+            check_ends(sheet, name, &compiled.mapping, format.as_deref());
+            if let Some(writes) = &map.writes {
+                check_writes(sheet, name, &compiled.mapping, writes);
+            }
+        }
+    }
+    for route in &draft.to {
+        let Some(name) = &route.mapping else { continue };
+        let Some(compiled) = find(sheet, name, mappings) else { continue };
+        check_route_ends(sheet, name, &compiled.mapping, format.as_deref());
+    }
+}
+
+/// The format is that of the connector's messages.
+fn check_format(draft: &mut Draft, registry: &Registry) {
+    let format = draft.parse.as_ref().and_then(|parse| parse.format.as_ref());
+    let connector = draft.from.as_ref().and_then(|from| from.connector.as_ref());
+    let (Some(format), Some(connector)) = (format, connector) else { return };
+    let Some(given) = registry.source_format(&connector.value) else { return };
+    if format.value != given {
+        let message = format!("the connector `{}` gives `{given}`, not `{}`", connector.value, format.value);
+        let help = Some(format!("write format = \"{given}\""));
+        draft.sheet.report_with(FindingKind::FormatDiffers, &format.span, message, help);
+    }
+}
+
+fn find(sheet: &mut Sheet, name: &At<String>, mappings: &mut Mappings<'_>) -> Option<Compiled> {
+    if mappings.files.mapping(&name.value).is_some() {
+        return mappings.get(&name.value);
+    }
+    let known = mappings.files.mapping_names();
+    let message = format!("there is no mapping `{}`", name.value);
+    let help = match nearest(&name.value, known.iter().map(String::as_str)) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("write it to mappings/{}.toml", name.value),
+    };
+    sheet.report_with(FindingKind::MappingMissing, &name.span, message, Some(help));
+    None
+}
+
+/// The channel's mapping reads the source's format and writes resources.
+fn check_ends(sheet: &mut Sheet, name: &At<String>, mapping: &Mapping, format: Option<&str>) {
+    if let Some(format) = format.filter(|format| *format != mapping.from()) {
+        let message = format!("the mapping `{}` reads `{}`, the channel gives `{format}`", name.value, mapping.from());
+        sheet.report(FindingKind::FormatDiffers, &name.span, message);
+    }
+    if mapping.to() != Target::Fhir {
+        let message = format!("the mapping `{}` makes a message, not resources", name.value);
+        let help = Some("a mapping that makes a message belongs in a [[to]]".to_owned());
+        sheet.report_with(FindingKind::FormatDiffers, &name.span, message, help);
+    }
+}
+
+/// A destination's mapping reads the resources or the message.
+fn check_route_ends(sheet: &mut Sheet, name: &At<String>, mapping: &Mapping, format: Option<&str>) {
+    let from = mapping.from();
+    if let Some(format) = format.filter(|format| from != RESOURCES && from != *format) {
+        let message = format!("the mapping `{}` reads `{from}`; there are `{RESOURCES}` and `{format}` here", name.value);
+        sheet.report(FindingKind::FormatDiffers, &name.span, message);
+    }
+}
+
+/// The types the mapping writes are the types the channel says, no more and no fewer.
+fn check_writes(sheet: &mut Sheet, name: &At<String>, mapping: &Mapping, writes: &At<Vec<At<String>>>) {
+    let types: BTreeSet<String> = mapping.types().into_iter().map(|name| name.to_string()).collect();
+    let listed: BTreeSet<&str> = writes.value.iter().map(|text| text.value.as_str()).collect();
+    let left_out: Vec<&str> = types.iter().map(String::as_str).filter(|name| !listed.contains(name)).collect();
+    if !left_out.is_empty() {
+        let message = format!("the mapping `{}` writes {}, which `writes` does not list", name.value, quoted(&left_out));
+        let help = Some(format!("add {}", left_out.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", ")));
+        sheet.report_with(FindingKind::TypeNotInWrites, &writes.span, message, help);
+    }
+    for (nth, listed) in writes.value.iter().enumerate() {
+        let is_twice = writes.value[..nth].iter().any(|earlier| earlier.value == listed.value);
+        if is_twice {
+            let message = format!("`{}` is listed twice", listed.value);
+            sheet.report(FindingKind::DuplicateName, &listed.span, message);
+        } else if !types.contains(&listed.value) {
+            let message = format!("the mapping `{}` writes no `{}`", name.value, listed.value);
+            let near = nearest(&listed.value, left_out.iter().copied());
+            let help = near.map_or("take it off the list".to_owned(), |near| format!("did you mean `{near}`?"));
+            sheet.report_with(FindingKind::TypeNotInWrites, &listed.span, message, Some(help));
+        }
+    }
+}
+
+fn quoted(names: &[&str]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}

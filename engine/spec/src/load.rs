@@ -1,0 +1,181 @@
+//! Reads a whole project and finds everything that is wrong with it before any port is bound.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use compact_str::CompactString;
+use hub_core::finding::{Finding, FindingKind};
+use hub_core::id::{DestinationId, Digest};
+use hub_core::registry::{Registry, Secrets};
+use hub_mapping::Mapping;
+
+use crate::channel::{Channel, ChannelTest, From, Parse, Project, Route};
+use crate::files::{FolderFiles, NamedFile, toml_files};
+use crate::lint::mappings::{Compiled, Mappings};
+use crate::lint::ports::Listening;
+use crate::lint::promises::fixture;
+use crate::lint::{connectors, mappings, ports, promises};
+use crate::overrides::Overrides;
+use crate::read::{Draft, RouteDraft, TestDraft, read};
+
+/// Reads and compiles every channel below `root`, with the mappings and code tables they use, and checks their settings
+/// against `registry`, `overrides` applied. Either all of it is right, or all findings of all files come back, by file and line.
+///
+/// Connectors are built once to see whether their secrets are there, and dropped again; that touches nothing outside.
+pub fn load(
+    root: &Path,
+    registry: &Registry,
+    secrets: &dyn Secrets,
+    overrides: &Overrides,
+) -> Result<Project, Vec<Finding>> {
+    let (files, mut findings) = FolderFiles::read(root);
+    if !root.join("channels").is_dir() {
+        let help = "a project's root holds the folders channels/, mappings/ and fixtures/";
+        let missing = Finding::of_file(FindingKind::Unreadable, "channels", "there is no such folder");
+        findings.push(missing.help(help));
+    }
+    let channel_files = toml_files(root, "channels", &mut findings);
+    let mut drafts: Vec<Draft> = channel_files.into_iter().map(read_file).collect();
+    connectors::override_settings(&mut drafts, overrides, &mut findings);
+
+    let mut mappings = Mappings::of(&files);
+    let mut listening = Vec::new();
+    for (channel, draft) in drafts.iter_mut().enumerate() {
+        let addresses = connectors::check_source(draft, registry, secrets);
+        listening.extend(addresses.into_iter().map(|address| Listening { channel, address }));
+        connectors::check_destinations(draft, registry, secrets);
+        mappings::check(draft, registry, &mut mappings);
+        promises::check(draft, root);
+    }
+    ports::check(&mut drafts, &listening);
+
+    findings.append(&mut mappings.findings);
+    for draft in &mut drafts {
+        findings.append(&mut draft.sheet.findings);
+    }
+    let (mut warnings, errors): (Vec<Finding>, Vec<Finding>) =
+        findings.into_iter().partition(|finding| finding.kind.severity() == "warning");
+    if !errors.is_empty() {
+        return Err(in_order(errors));
+    }
+    warnings.extend(mappings.unused());
+    let channels: Option<Vec<Channel>> = drafts.into_iter().map(|draft| finish(draft, &mut mappings)).collect();
+    let channels = channels.expect("what a draft lacks is among the findings, and there were none");
+    Ok(Project { root: root.to_owned(), channels, warnings: in_order(warnings) })
+}
+
+fn read_file(file: NamedFile) -> Draft {
+    read(&file.name, file.text.path, &file.text.text)
+}
+
+/// By file, line and column, each once: two channels with one mapping find the same things in it.
+fn in_order(mut findings: Vec<Finding>) -> Vec<Finding> {
+    findings.sort_by(|a, b| {
+        let place = |finding: &Finding| (finding.line, finding.column, finding.kind);
+        a.file.cmp(&b.file).then(place(a).cmp(&place(b))).then_with(|| a.message.cmp(&b.message))
+    });
+    findings.dedup();
+    findings
+}
+
+/// The channel that a draft without findings is.
+fn finish(draft: Draft, mappings: &mut Mappings<'_>) -> Option<Channel> {
+    let mut digest = Made::of(&draft.sheet.text);
+    let mut used = |name: &str| -> Option<Arc<Mapping>> {
+        let Compiled { mapping, files } = mappings.get(name)?;
+        files.iter().for_each(|(path, text)| digest.add(path, text));
+        Some(mapping)
+    };
+    let map = draft.map?;
+    let mapping = used(&map.mapping?.value)?;
+    let mut to = Vec::new();
+    for route in draft.to {
+        let mapping = match &route.mapping {
+            Some(name) => Some(used(&name.value)?),
+            None => None,
+        };
+        to.push(finish_route(route, &draft.id, mapping)?);
+    }
+    let from = draft.from?;
+    let parse = draft.parse?;
+    let line_of = |at: usize| draft.sheet.line(at);
+    let tests: Option<Vec<ChannelTest>> =
+        draft.tests.into_iter().map(|test| finish_test(test, &line_of)).collect();
+    Some(Channel {
+        about: draft.about?,
+        version: 1,
+        from: From {
+            connector: from.connector?.value.into(),
+            acknowledge: from.acknowledge,
+            lane_by: from.lane_by,
+            settings: from.settings.table,
+        },
+        parse: Parse {
+            format: parse.format?.value.into(),
+            accept: parse.accept,
+            charset: parse.charset.map(|charset| charset.value),
+        },
+        filter: draft.filter,
+        mapping,
+        writes: map.writes?.value.into_iter().map(|name| name.value.into()).collect(),
+        keys: draft.keys,
+        to,
+        tests: tests?,
+        digest: digest.digest(),
+        file: draft.sheet.file,
+        id: draft.id,
+    })
+}
+
+fn finish_route(
+    route: RouteDraft,
+    channel: &hub_core::id::ChannelId,
+    mapping: Option<Arc<Mapping>>,
+) -> Option<Route> {
+    let name = CompactString::from(route.name?.value);
+    Some(Route {
+        id: DestinationId::from(format!("{channel}/{name}")),
+        name,
+        connector: route.connector?.value.into(),
+        settings: route.settings.table,
+        when: route.when,
+        each: route.each,
+        mapping,
+        order_by: route.order_by,
+        retry: route.retry,
+        in_doubt: route.in_doubt,
+        circuit: route.circuit,
+    })
+}
+
+fn finish_test(test: TestDraft, line_of: &dyn Fn(usize) -> usize) -> Option<ChannelTest> {
+    Some(ChannelTest {
+        name: test.name?.value,
+        line: line_of(test.span.start),
+        given: fixture(&test.given?.value),
+        receipt: test.receipt,
+        state: test.state,
+        place: test.place,
+        reason: test.reason,
+        writes: test.writes.map(|path| fixture(&path.value)),
+        sends: test.sends.into_iter().map(|(name, path)| (name.value.into(), fixture(&path.value))).collect(),
+    })
+}
+
+/// What a channel is made of, told apart by digest.
+struct Made(Vec<u8>);
+
+impl Made {
+    fn of(text: &str) -> Self {
+        Self(Digest::of(text.as_bytes()).0.to_vec())
+    }
+
+    fn add(&mut self, path: &Path, text: &str) {
+        self.0.extend(Digest::of(path.as_os_str().as_encoded_bytes()).0);
+        self.0.extend(Digest::of(text.as_bytes()).0);
+    }
+
+    fn digest(&self) -> Digest {
+        Digest::of(&self.0)
+    }
+}
