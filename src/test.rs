@@ -1,0 +1,227 @@
+//! `huitong test`: runs the channels' own `[[test]]`s, without a network and without a store.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context;
+use bytes::Bytes;
+use hub_connect::door;
+use hub_core::commit::Commit;
+use hub_core::envelope::{Envelope, Head, Mapped, Peer, Raw};
+use hub_core::fault::Fault;
+use hub_core::id::{CorrelationId, DedupeKey, Digest, MessageId};
+use hub_core::source::Acknowledge;
+use hub_core::store::{End, StateName};
+use hub_fhir::Json;
+use hub_runtime::steps::{Road, Walked};
+use hub_spec::{Channel, ChannelTest};
+use time::OffsetDateTime;
+
+use crate::cli::{Global, TestArguments};
+use crate::settings::Settings;
+use crate::{EXIT_WRONG_FILES, bundle, check, hub, paint};
+
+/// Runs the tests that the words choose.
+pub fn run(global: &Global, arguments: &TestArguments) -> anyhow::Result<ExitCode> {
+    let settings = Settings::read(global)?;
+    let project = match hub::load(global, &settings)? {
+        Ok(project) => project,
+        Err(findings) => {
+            check::print(&findings, false);
+            return Ok(ExitCode::from(EXIT_WRONG_FILES));
+        }
+    };
+    let (mut passed, mut failed, mut blessed) = (0, 0, 0);
+    for channel in project.channels {
+        let road = road(channel)?;
+        for test in &road.channel.tests {
+            let name = format!("{}: {}", road.channel.id, test.name);
+            let chosen = arguments.words.is_empty() || arguments.words.iter().any(|word| name.contains(word.as_str()));
+            if !chosen {
+                continue;
+            }
+            let judged = judge(&road, test, &project.root, arguments.bless)?;
+            blessed += judged.blessed;
+            if judged.wrong.is_empty() {
+                passed += 1;
+            } else {
+                failed += 1;
+            }
+            report(&name, &judged, arguments.json);
+        }
+    }
+    if !arguments.json {
+        println!();
+        println!("{passed} passed, {failed} failed");
+        if blessed > 0 {
+            println!("{blessed} golden files written; read the difference before you commit it");
+        }
+    }
+    Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The pure steps of a channel, as the hub walks them.
+pub fn road(channel: Channel) -> anyhow::Result<Road> {
+    let parser = hub_formats::parser(&channel.parse.format, channel.parse.charset.as_deref())?;
+    Ok(Road { channel, parser: Arc::from(parser), typed_check: Some(hub_r4b::check) })
+}
+
+/// What a test showed.
+struct Judged {
+    wrong: Vec<String>,
+    blessed: usize,
+}
+
+fn judge(road: &Road, test: &ChannelTest, root: &Path, bless: bool) -> anyhow::Result<Judged> {
+    let given = std::fs::read(root.join(&test.given)).with_context(|| test.given.display().to_string())?;
+    let message = at_the_door(road, Bytes::from(given));
+    let label = message.head.label.clone();
+    let raw = message.body.clone();
+    let came = Came::of(road.walk(message));
+    let mut judged = Judged { wrong: Vec::new(), blessed: 0 };
+    let mut expect = |what: &str, expected: &str, found: &str| {
+        if expected != found {
+            judged.wrong.push(format!("{what}: expected `{expected}`, found `{found}`"));
+        }
+    };
+    expect("state", test.state.name(), came.state.name());
+    if let Some(receipt) = &test.receipt {
+        let takes = road.channel.parse.takes(label.message_type.as_deref());
+        let at_once = road.channel.from.acknowledge == Acknowledge::OnReceived;
+        let code = door::receipt_code(&raw.0, takes, if at_once { None } else { Some(came.state) });
+        expect("receipt", receipt, code);
+    }
+    if let Some(place) = &test.place {
+        expect("place", place, came.fault.as_ref().and_then(|fault| fault.place.as_deref()).unwrap_or_default());
+    }
+    if let Some(words) = &test.reason {
+        let reason = came.fault.as_ref().map_or(came.rule.as_str(), |fault| fault.reason.as_str());
+        if !reason.contains(words.as_str()) {
+            judged.wrong.push(format!("reason: expected the words `{words}`, found `{reason}`"));
+        }
+    } else if test.state != StateName::Quarantined
+        && let Some(fault) = &came.fault
+    {
+        judged.wrong.push(fault.to_string());
+    }
+    if let Some(golden) = &test.writes {
+        let found = pretty(&bundle::of(&came.commit));
+        compare(&root.join(golden), golden, &found, bless, &mut judged)?;
+    }
+    let mut told: Vec<&str> = Vec::new();
+    for (name, golden) in &test.sends {
+        told.push(name);
+        let bodies = came.sent(road, name);
+        match bodies.as_slice() {
+            [] => judged.wrong.push(format!("sends: nothing was sent to `{name}`")),
+            bodies => compare(&root.join(golden), golden, &bodies.join("\n"), bless, &mut judged)?,
+        }
+    }
+    // What is not named must not be sent: except what a channel forwards as it came, which no golden file needs to show.
+    for route in road.channel.to.iter().filter(|route| route.mapping.is_some()) {
+        if !told.contains(&route.name.as_str()) && !came.sent(road, &route.name).is_empty() {
+            judged.wrong.push(format!("sends: something was sent to `{}`, which the test does not name", route.name));
+        }
+    }
+    Ok(judged)
+}
+
+/// A message as its source would hand it over.
+pub fn at_the_door(road: &Road, bytes: Bytes) -> Envelope<Raw> {
+    let (label, dedupe) = match door::read(&bytes) {
+        Ok(told) => told,
+        Err(_) => (hub_core::envelope::Label::default(), DedupeKey::from("")),
+    };
+    let id = MessageId(uuid::Uuid::nil());
+    let head = Head {
+        id,
+        channel: road.channel.id.clone(),
+        dedupe,
+        digest: Digest::of(&bytes),
+        label,
+        correlation: CorrelationId::from("test"),
+        received_at: OffsetDateTime::UNIX_EPOCH,
+        peer: Peer::default(),
+    };
+    Envelope { head, body: Raw(bytes) }
+}
+
+/// What came of a message.
+struct Came {
+    state: StateName,
+    fault: Option<Fault>,
+    rule: String,
+    commit: Commit,
+}
+
+impl Came {
+    fn of(walked: Walked) -> Self {
+        match walked {
+            Walked::Mapped(Envelope { body: Mapped(commit), .. }) => {
+                Self { state: StateName::Committed, fault: None, rule: String::new(), commit }
+            }
+            Walked::Ended(_, End::Filtered { rule }, _) => {
+                Self { state: StateName::Filtered, fault: None, rule, commit: Commit::default() }
+            }
+            Walked::Ended(_, End::Quarantined(fault), _) => {
+                Self { state: StateName::Quarantined, fault: Some(fault), rule: String::new(), commit: Commit::default() }
+            }
+        }
+    }
+
+    /// The bodies sent to the destination of this name, JSON made readable.
+    fn sent(&self, road: &Road, name: &str) -> Vec<String> {
+        let Some(route) = road.channel.to.iter().find(|route| route.name == name) else { return Vec::new() };
+        let parcels = self.commit.parcels.iter().filter(|parcel| parcel.to == route.id);
+        parcels
+            .map(|parcel| {
+                let text = String::from_utf8_lossy(&parcel.body).into_owned();
+                hub_fhir::json::parse(&text).map_or(text, |tree| pretty(&tree))
+            })
+            .collect()
+    }
+}
+
+fn pretty(tree: &Json) -> String {
+    let mut text = tree.to_pretty_text();
+    text.push('\n');
+    text
+}
+
+fn compare(path: &Path, name: &Path, found: &str, bless: bool, judged: &mut Judged) -> anyhow::Result<()> {
+    let golden = std::fs::read_to_string(path).unwrap_or_default();
+    if golden == found {
+        return Ok(());
+    }
+    if bless {
+        std::fs::write(path, found).with_context(|| path.display().to_string())?;
+        judged.blessed += 1;
+        return Ok(());
+    }
+    let shown = name.display();
+    if golden.is_empty() {
+        judged.wrong.push(format!("{shown} is missing; `huitong test --bless` writes it"));
+        return Ok(());
+    }
+    let (golden, found): (Vec<&str>, Vec<&str>) = (golden.lines().collect(), found.lines().collect());
+    let same = golden.iter().zip(&found).take_while(|(golden, found)| golden == found).count();
+    let mut lines = vec![format!("{shown} differs from line {}:", same + 1)];
+    lines.extend(golden.iter().skip(same).take(3).map(|line| paint::error(format!("    - {line}"))));
+    lines.extend(found.iter().skip(same).take(3).map(|line| paint::good(format!("    + {line}"))));
+    judged.wrong.push(lines.join("\n"));
+    Ok(())
+}
+
+fn report(name: &str, judged: &Judged, json: bool) {
+    let passed = judged.wrong.is_empty();
+    if json {
+        println!("{}", serde_json::json!({ "test": name, "passed": passed, "wrong": judged.wrong }));
+        return;
+    }
+    let mark = if passed { paint::good("pass") } else { paint::error("FAIL") };
+    println!("{mark}  {name}");
+    for wrong in &judged.wrong {
+        println!("      {wrong}");
+    }
+}
