@@ -4,6 +4,8 @@ use compact_str::CompactString;
 
 use crate::types::ResourceType;
 
+pub use crate::index_rows::rows;
+
 /// A search parameter of one type, as its place in the table of [`crate::params`].
 /// Not stable between versions of the program: the store keeps its own number for `(type, code)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -10,7 +10,7 @@ use crate::index::ParamId;
 use crate::resource::Reference;
 use crate::types::ResourceType;
 
-pub use crate::search_parse::{SearchError, parse};
+pub use crate::search_parse::{DEFAULT_COUNT, MAX_COUNT, SearchError, parse, parse_at};
 
 /// One search on one type.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,8 +2,19 @@
 
 use thiserror::Error;
 
-use crate::search::Search;
+use crate::params::{ParamKind, find, params_of, supported};
+use crate::search::{Cursor, Filter, FilterOn, Include, Search, Sort};
+use crate::search_value::{Asked, alternatives};
 use crate::types::ResourceType;
+
+/// How many matches a page holds when the query does not say.
+pub const DEFAULT_COUNT: u32 = 20;
+/// How many matches a page holds at most; a larger `_count` means this.
+pub const MAX_COUNT: u32 = 1000;
+/// Every filter is a join of its own; more are refused.
+const MAX_FILTERS: usize = 20;
+const MAX_SORTS: usize = 5;
+const MAX_INCLUDES: usize = 16;
 
 /// What is wrong with a search. Becomes an OperationOutcome.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -17,6 +28,14 @@ pub enum SearchError {
         name: String,
         /// Empty, or the nearest right name.
         hint: String,
+    },
+    /// FHIR has the parameter; this server does not search by it.
+    #[error("the search parameter `{name}` is not supported: {why}")]
+    NotSupported {
+        /// The parameter.
+        name: String,
+        /// What is missing.
+        why: &'static str,
     },
     /// The modifier does not fit the parameter.
     #[error("the modifier `:{modifier}` does not fit `{name}`; expected {expected}")]
@@ -39,6 +58,208 @@ pub enum SearchError {
 }
 
 /// Reads decoded name-value pairs of a query string.
-pub fn parse(_kind: ResourceType, _query: &[(String, String)]) -> Result<Search, SearchError> {
-    unimplemented!()
+pub fn parse(kind: ResourceType, query: &[(String, String)]) -> Result<Search, SearchError> {
+    parse_at(kind, query, None)
+}
+
+/// The same on a server whose URL is `base` (without a slash at its end): a reference given as a full URL below it
+/// means the resource of this server.
+pub fn parse_at(
+    kind: ResourceType,
+    query: &[(String, String)],
+    base: Option<&str>,
+) -> Result<Search, SearchError> {
+    let mut search = Search {
+        kind,
+        filters: Vec::new(),
+        includes: Vec::new(),
+        revincludes: Vec::new(),
+        sort: Vec::new(),
+        count: DEFAULT_COUNT,
+        total: false,
+        after: None,
+    };
+    let mut summary_count = false;
+    for (name, value) in query {
+        let (code, modifier) = match name.split_once(':') {
+            Some((code, modifier)) => (code, Some(modifier)),
+            None => (name.as_str(), None),
+        };
+        let wrong = |expected| SearchError::Value { name: shown(code), expected };
+        match code {
+            "_format" | "_pretty" => {}
+            "_count" => search.count = value.parse::<u32>().map_err(|_| wrong("a number"))?.min(MAX_COUNT),
+            "_total" => {
+                search.total = match value.as_str() {
+                    "none" => false,
+                    "estimate" | "accurate" => true,
+                    _ => return Err(wrong("`none`, `estimate` or `accurate`")),
+                }
+            }
+            "_summary" => {
+                summary_count = match value.as_str() {
+                    "count" => true,
+                    "false" => false,
+                    _ => return Err(wrong("`count` or `false`")),
+                }
+            }
+            "_cursor" => {
+                search.after = Some(Cursor::decode(value).ok_or_else(|| wrong("a cursor this server gave"))?)
+            }
+            "_sort" => {
+                search.sort = value.split(',').map(|key| sort(kind, key)).collect::<Result<_, _>>()?;
+                if search.sort.len() > MAX_SORTS {
+                    return Err(wrong("at most 5 sort keys"));
+                }
+            }
+            "_include" => search.includes.push(include(kind, code, modifier, value)?),
+            "_revinclude" => search.revincludes.push(include(kind, code, modifier, value)?),
+            _ => {
+                let on = filter_on(kind, code)?;
+                search.filters.push(filter(on, code, modifier, value, base)?);
+            }
+        }
+        if search.filters.len() > MAX_FILTERS {
+            return Err(wrong("at most 20 parameters in one search"));
+        }
+        if search.includes.len() + search.revincludes.len() > MAX_INCLUDES {
+            return Err(wrong("at most 16 includes"));
+        }
+    }
+    if summary_count {
+        search.count = 0;
+    }
+    search.total |= search.count == 0;
+    // A cursor stands for the last match of one order; in another order it means nothing.
+    let fits = |after: &Cursor| match search.sort.len() {
+        0 => after.values.len() <= 1,
+        keys => after.values.len() == keys,
+    };
+    if search.after.as_ref().is_some_and(|after| !fits(after)) {
+        return Err(SearchError::Value {
+            name: "_cursor".into(),
+            expected: "a cursor of a search with the same `_sort`",
+        });
+    }
+    Ok(search)
+}
+
+fn filter(
+    on: FilterOn,
+    code: &str,
+    modifier: Option<&str>,
+    value: &str,
+    base: Option<&str>,
+) -> Result<Filter, SearchError> {
+    let asked = Asked { on: &on, code, modifier, base };
+    let (any, not) = alternatives(&asked, value)?;
+    Ok(Filter { on, any, not })
+}
+
+/// What a name in a query means for this type.
+fn filter_on(kind: ResourceType, code: &str) -> Result<FilterOn, SearchError> {
+    match code {
+        "_id" => return Ok(FilterOn::Id),
+        "_lastUpdated" => return Ok(FilterOn::LastUpdated),
+        _ => {}
+    }
+    let unsupported = |why| Err(SearchError::NotSupported { name: shown(code), why });
+    let is_chain = code.split_once('.').is_some_and(|(first, _)| find(kind, first).is_some());
+    if is_chain {
+        return unsupported("references cannot be searched through");
+    }
+    if matches!(code, "_elements" | "_contained" | "_containedType") {
+        return unsupported("resources come whole and are searched as such");
+    }
+    let Some(param) = find(kind, code) else {
+        let known = params_of(kind).iter().filter(|param| supported(param)).map(|param| param.code);
+        let hint = nearest(
+            code,
+            known.chain(["_id", "_lastUpdated", "_sort", "_count", "_include", "_revinclude", "_total"]),
+        );
+        let hint = hint.map(|word| format!("; did you mean `{word}`?")).unwrap_or_default();
+        return Err(SearchError::UnknownParameter { kind: kind.name(), name: shown(code), hint });
+    };
+    if supported(param) {
+        return Ok(FilterOn::Param(param.id));
+    }
+    match param.kind {
+        ParamKind::Number => unsupported("numbers are not indexed"),
+        ParamKind::Quantity => unsupported("quantities are not indexed"),
+        ParamKind::Uri => unsupported("URIs are not indexed"),
+        ParamKind::Composite => unsupported("composites are not indexed"),
+        ParamKind::Token
+        | ParamKind::String
+        | ParamKind::Reference
+        | ParamKind::Date
+        | ParamKind::Special => unsupported("it is not indexed"),
+    }
+}
+
+fn sort(kind: ResourceType, key: &str) -> Result<Sort, SearchError> {
+    let (code, descending) = match key.strip_prefix('-') {
+        Some(code) => (code, true),
+        None => (key, false),
+    };
+    Ok(Sort { on: filter_on(kind, code)?, descending })
+}
+
+/// `Source:param[:Target]`, `Source:*`, and for `_include` also `*`.
+fn include(
+    kind: ResourceType,
+    code: &str,
+    modifier: Option<&str>,
+    value: &str,
+) -> Result<Include, SearchError> {
+    let iterate = match modifier {
+        None => false,
+        Some("iterate" | "recurse") => true,
+        Some(modifier) => {
+            return Err(SearchError::Modifier {
+                name: shown(code),
+                modifier: shown(modifier),
+                expected: "`:iterate`",
+            });
+        }
+    };
+    let wrong = |expected| SearchError::Value { name: shown(code), expected };
+    if value == "*" {
+        let source = if code == "_include" { Some(kind) } else { None };
+        let source = source.ok_or_else(|| wrong("`Type:*` or `Type:parameter`"))?;
+        return Ok(Include { source, param: None, target: None, iterate });
+    }
+    let mut parts = value.split(':');
+    let source = parts.next().and_then(ResourceType::from_name);
+    let source = source.ok_or_else(|| wrong("`Type:parameter` with a resource type of R4B"))?;
+    let name = parts.next().ok_or_else(|| wrong("`Type:parameter`"))?;
+    let target = match parts.next() {
+        None => None,
+        Some(target) => Some(
+            ResourceType::from_name(target).ok_or_else(|| wrong("a resource type of R4B as the target"))?,
+        ),
+    };
+    if parts.next().is_some() {
+        return Err(wrong("`Type:parameter:Target` and nothing after it"));
+    }
+    if name == "*" {
+        return Ok(Include { source, param: None, target, iterate });
+    }
+    match find(source, name).filter(|param| param.kind == ParamKind::Reference && supported(param)) {
+        Some(param) => Ok(Include { source, param: Some(param.id), target, iterate }),
+        None => Err(wrong("a reference parameter of the type named first")),
+    }
+}
+
+/// A name as it is shown in an error: clients may send anything, of any length.
+pub(crate) fn shown(name: &str) -> String {
+    name.chars().take(64).collect()
+}
+
+fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let word: String = word.chars().take(64).collect::<String>().to_lowercase();
+    known
+        .map(|candidate| (strsim::damerau_levenshtein(&word, &candidate.to_lowercase()), candidate))
+        .filter(|(distance, candidate)| *distance <= 1 + candidate.len() / 4)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
 }

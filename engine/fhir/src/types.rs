@@ -19,6 +19,11 @@ impl ResourceType {
         BY_NAME.get(name).copied()
     }
 
+    /// Its place in the order of the names.
+    pub(crate) fn index(self) -> usize {
+        usize::from(self.0)
+    }
+
     /// Its name: `Patient`.
     pub fn name(self) -> &'static str {
         NAMES[usize::from(self.0)]

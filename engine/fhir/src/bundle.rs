@@ -1,0 +1,159 @@
+//! Writes Bundles by setting stored texts side by side: nothing is parsed again.
+
+use std::fmt::Write;
+
+use bytes::Bytes;
+
+use crate::json_write::write_string;
+use crate::prepare::instant;
+use crate::search::{Page, Stored};
+
+/// A link of a Bundle: `self`, `next`, ..
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// Its relation.
+    pub relation: &'static str,
+    /// Where it leads.
+    pub url: String,
+}
+
+/// A Bundle of type `searchset`. `base` is the server's URL without a slash at its end.
+pub fn searchset(base: &str, page: &Page, links: &[Link]) -> Bytes {
+    let stored = page.matches.iter().chain(&page.included);
+    let mut text = start("searchset", page.total, links, stored);
+    let modes = page.matches.iter().map(|stored| (stored, "match"));
+    let entries = modes.chain(page.included.iter().map(|stored| (stored, "include")));
+    list(&mut text, entries, |text, (stored, mode)| {
+        full_url(text, base, stored);
+        text.extend_from_slice(b",\"resource\":");
+        text.extend_from_slice(&stored.body);
+        text.extend_from_slice(b",\"search\":{\"mode\":\"");
+        text.extend_from_slice(mode.as_bytes());
+        text.extend_from_slice(b"\"}");
+    });
+    text.push(b'}');
+    Bytes::from(text)
+}
+
+/// A Bundle of type `history`: versions of resources, newest first; deletions have no resource.
+pub fn history(base: &str, versions: &[Stored], total: Option<u64>, links: &[Link]) -> Bytes {
+    let mut text = start("history", total, links, versions.iter());
+    list(&mut text, versions.iter(), |text, stored| {
+        full_url(text, base, stored);
+        if !stored.deleted {
+            text.extend_from_slice(b",\"resource\":");
+            text.extend_from_slice(&stored.body);
+        }
+        let (method, status) = match (stored.deleted, stored.version) {
+            (true, _) => ("DELETE", "204"),
+            (false, 1) => ("PUT", "201"),
+            (false, _) => ("PUT", "200"),
+        };
+        let reference = &stored.reference;
+        let tail = format!(
+            ",\"request\":{{\"method\":\"{method}\",\"url\":\"{reference}\"}},\"response\":{{\"status\":\"{status}\",\
+             \"etag\":\"W/\\\"{}\\\"\",\"lastModified\":\"{}\"}}",
+            stored.version,
+            instant(stored.updated)
+        );
+        text.extend_from_slice(tail.as_bytes());
+    });
+    text.push(b'}');
+    Bytes::from(text)
+}
+
+fn start<'s>(
+    kind: &str,
+    total: Option<u64>,
+    links: &[Link],
+    stored: impl Iterator<Item = &'s Stored>,
+) -> Vec<u8> {
+    let mut text = format!("{{\"resourceType\":\"Bundle\",\"type\":\"{kind}\"");
+    if let Some(total) = total {
+        write!(text, ",\"total\":{total}").expect("writing to a string succeeds");
+    }
+    for (at, link) in links.iter().enumerate() {
+        text.push_str(if at == 0 { ",\"link\":[{\"relation\":" } else { ",{\"relation\":" });
+        write_string(link.relation, &mut text);
+        text.push_str(",\"url\":");
+        write_string(&link.url, &mut text);
+        text.push('}');
+    }
+    if !links.is_empty() {
+        text.push(']');
+    }
+    let mut text = text.into_bytes();
+    text.reserve(stored.map(|stored| stored.body.len() + 320).sum());
+    text
+}
+
+/// Writes `,"entry":[..]`, or nothing when there are no entries: an empty array is not FHIR.
+fn list<E>(text: &mut Vec<u8>, entries: impl Iterator<Item = E>, write_entry: impl Fn(&mut Vec<u8>, E)) {
+    let mut is_open = false;
+    for entry in entries {
+        text.extend_from_slice(if is_open { b",{" } else { b",\"entry\":[{" });
+        is_open = true;
+        write_entry(text, entry);
+        text.push(b'}');
+    }
+    if is_open {
+        text.push(b']');
+    }
+}
+
+fn full_url(text: &mut Vec<u8>, base: &str, stored: &Stored) {
+    let mut url = String::with_capacity(base.len() + 80);
+    write_string(&format!("{base}/{}", stored.reference), &mut url);
+    text.extend_from_slice(b"\"fullUrl\":");
+    text.extend_from_slice(url.as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json::{Json, parse};
+    use crate::resource::Reference;
+    use time::macros::datetime;
+
+    fn stored(version: u64, deleted: bool) -> Stored {
+        let body = if deleted { Bytes::new() } else { Bytes::from(r#"{"resourceType":"Patient","id":"1"}"#) };
+        Stored {
+            reference: Reference::parse("Patient/1").unwrap(),
+            version,
+            updated: datetime!(2026-11-22 0:00 UTC),
+            deleted,
+            body,
+        }
+    }
+
+    fn valid(bytes: &Bytes) -> Json {
+        let tree = parse(std::str::from_utf8(bytes).unwrap()).unwrap();
+        assert_eq!(crate::validate(tree.as_object().unwrap()), []);
+        tree
+    }
+
+    #[test]
+    fn a_searchset_is_a_valid_bundle() {
+        let page = Page {
+            matches: vec![stored(1, false)],
+            included: vec![stored(1, false)],
+            next: None,
+            total: Some(1),
+        };
+        let link = Link { relation: "self", url: "http://hub/fhir/Patient?name=\"a\"".into() };
+        let bundle = valid(&searchset("http://hub/fhir", &page, &[link]));
+        assert_eq!(bundle.at(&["entry", "0", "fullUrl"]), Some(&Json::string("http://hub/fhir/Patient/1")));
+        assert_eq!(bundle.at(&["entry", "1", "search", "mode"]), Some(&Json::string("include")));
+        assert_eq!(bundle.at(&["total"]), Some(&Json::from(1)));
+        valid(&searchset("http://hub/fhir", &Page::default(), &[]));
+    }
+
+    #[test]
+    fn a_history_tells_of_deletions() {
+        let bundle = valid(&history("http://hub/fhir", &[stored(2, true), stored(1, false)], Some(2), &[]));
+        assert_eq!(bundle.at(&["entry", "0", "request", "method"]), Some(&Json::string("DELETE")));
+        assert_eq!(bundle.at(&["entry", "0", "resource"]), None);
+        assert_eq!(bundle.at(&["entry", "0", "response", "etag"]), Some(&Json::string("W/\"2\"")));
+        assert_eq!(bundle.at(&["entry", "1", "response", "status"]), Some(&Json::string("201")));
+    }
+}

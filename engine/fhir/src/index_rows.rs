@@ -1,0 +1,216 @@
+//! Makes the search rows of a resource.
+
+use compact_str::CompactString;
+
+use crate::fhirpath::{Item, Value, points_at, split_literal};
+use crate::index::{IndexRow, IndexValue};
+use crate::json::{Json, Object};
+use crate::moment;
+use crate::normal::normal;
+use crate::params::{ParamKind, indexed};
+use crate::types::ResourceType;
+
+/// Every row that the supported parameters of `kind` give for this tree: sorted, each once.
+pub fn rows(kind: ResourceType, tree: &Object) -> Vec<IndexRow> {
+    let mut rows = Vec::with_capacity(32);
+    for (param, expression) in indexed(kind) {
+        let mut add = |value: IndexValue| rows.push(IndexRow { param: param.id, value });
+        expression.each(tree, &mut |item| match param.kind {
+            ParamKind::Token => token(item, &mut add),
+            ParamKind::String => string(item, &mut add),
+            ParamKind::Reference => reference(item, &mut add),
+            ParamKind::Date => date(item, &mut add),
+            ParamKind::Number
+            | ParamKind::Quantity
+            | ParamKind::Uri
+            | ParamKind::Composite
+            | ParamKind::Special => {}
+        });
+    }
+    rows.sort_unstable();
+    rows.dedup();
+    rows
+}
+
+type Add<'f> = &'f mut dyn FnMut(IndexValue);
+
+fn type_name(item: Item<'_>) -> &'static str {
+    item.of.map_or("", |(of, _)| of.name)
+}
+
+fn text<'a>(object: &'a Object, name: &str) -> Option<&'a str> {
+    object.get(name).and_then(Json::as_str).filter(|text| !text.is_empty())
+}
+
+fn entries<'a>(object: &'a Object, name: &str) -> &'a [Json] {
+    object.get(name).map(Json::items).unwrap_or_default()
+}
+
+fn token(item: Item<'_>, add: Add<'_>) {
+    let mut put = |system: &str, code: &str| {
+        add(IndexValue::Token { system: system.into(), code: code.into() });
+    };
+    let json = match item.value {
+        Value::Truth(truth) => return put("", if truth { "true" } else { "false" }),
+        Value::Json(json) => json,
+        Value::Resource(_) => return,
+    };
+    match json {
+        Json::Bool(truth) => put("", if *truth { "true" } else { "false" }),
+        Json::Number(digits) => put("", digits),
+        Json::String(code) if !code.is_empty() => {
+            let binding = item.of.and_then(|(_, element)| element.binding);
+            put(binding.and_then(|set| set.sole_system()).unwrap_or_default(), code);
+        }
+        Json::Object(object) => match type_name(item) {
+            "Coding" => coding(object, &mut put),
+            "CodeableConcept" => concept(object, &mut put),
+            "CodeableReference" => {
+                if let Some(inner) = object.get("concept").and_then(Json::as_object) {
+                    concept(inner, &mut put);
+                }
+            }
+            "Identifier" => {
+                if let Some(value) = text(object, "value") {
+                    put(text(object, "system").unwrap_or_default(), value);
+                }
+            }
+            "ContactPoint" => {
+                if let Some(value) = text(object, "value") {
+                    put("", value);
+                }
+            }
+            _ => {}
+        },
+        Json::Null | Json::String(_) | Json::Array(_) => {}
+    }
+}
+
+fn concept(object: &Object, put: &mut impl FnMut(&str, &str)) {
+    for inner in entries(object, "coding").iter().filter_map(Json::as_object) {
+        coding(inner, put);
+    }
+}
+
+fn coding(object: &Object, put: &mut impl FnMut(&str, &str)) {
+    if let Some(code) = text(object, "code") {
+        put(text(object, "system").unwrap_or_default(), code);
+    }
+}
+
+fn string(item: Item<'_>, add: Add<'_>) {
+    let mut put = |exact: &str| {
+        let normal = normal(exact);
+        if !normal.is_empty() {
+            add(IndexValue::String { normal, exact: exact.into() });
+        }
+    };
+    let Value::Json(json) = item.value else { return };
+    match json {
+        Json::String(text) => put(text),
+        Json::Object(object) => match type_name(item) {
+            "HumanName" => human_name(object, &mut put),
+            "Address" => {
+                for name in ["text", "line", "city", "district", "state", "postalCode", "country"] {
+                    entries(object, name).iter().filter_map(Json::as_str).for_each(&mut put);
+                }
+            }
+            _ => {}
+        },
+        Json::Null | Json::Bool(_) | Json::Number(_) | Json::Array(_) => {}
+    }
+}
+
+/// Every part, the text, and family and given names together, so that a whole name is found as it is spoken:
+/// `王小明` without a space, `zhang wei` with one.
+fn human_name(name: &Object, put: &mut impl FnMut(&str)) {
+    for part in ["text", "family", "given", "prefix", "suffix"] {
+        entries(name, part).iter().filter_map(Json::as_str).for_each(&mut *put);
+    }
+    let given = entries(name, "given");
+    if let (Some(family), false) = (text(name, "family"), given.is_empty()) {
+        let space = if family.is_ascii() || !family.contains(is_ideograph) { " " } else { "" };
+        let mut whole = CompactString::new(family);
+        for part in given.iter().filter_map(Json::as_str) {
+            whole.push_str(space);
+            whole.push_str(part);
+        }
+        put(&whole);
+    }
+}
+
+/// Of the CJK Unified Ideographs blocks: names in these are written without a space.
+fn is_ideograph(letter: char) -> bool {
+    matches!(letter, '\u{3400}'..='\u{4DBF}' | '\u{4E00}'..='\u{9FFF}' | '\u{F900}'..='\u{FAFF}' | '\u{20000}'..='\u{3FFFF}')
+}
+
+fn reference(item: Item<'_>, add: Add<'_>) {
+    match (item.value, type_name(item)) {
+        (Value::Json(Json::Object(object)), "Reference") => literal(object, add),
+        (Value::Json(Json::Object(object)), "CodeableReference") => {
+            if let Some(inner) = object.get("reference").and_then(Json::as_object) {
+                literal(inner, add);
+            }
+        }
+        (Value::Json(Json::Object(resource)), "Resource") => {
+            let kind = text(resource, "resourceType").and_then(ResourceType::from_name);
+            if let (Some(kind), Some(id)) = (kind, text(resource, "id")) {
+                add(IndexValue::Reference { kind: Some(kind), id: id.into() });
+            }
+        }
+        // A canonical or uri: the whole URL.
+        (Value::Json(Json::String(url)), _) if !url.is_empty() && !url.starts_with('#') => {
+            add(IndexValue::Reference { kind: None, id: url.clone() });
+        }
+        _ => {}
+    }
+}
+
+/// A relative reference gives type and id; any other is kept whole; one into the resource itself gives nothing.
+fn literal(reference: &Object, add: Add<'_>) {
+    let Some(literal) = text(reference, "reference") else { return };
+    if literal.starts_with('#') {
+        return;
+    }
+    let kind = points_at(reference);
+    let id = match split_literal(literal) {
+        Some((kind, id)) if literal.starts_with(kind.name()) => id,
+        _ => literal,
+    };
+    add(IndexValue::Reference { kind, id: id.into() });
+}
+
+fn date(item: Item<'_>, add: Add<'_>) {
+    let span = match item.value {
+        Value::Json(Json::String(text)) => moment::read(text).map(|moment| (moment.low, moment.high)),
+        Value::Json(Json::Object(object)) => match type_name(item) {
+            "Period" => period(object),
+            "Timing" => timing(object),
+            _ => None,
+        },
+        _ => None,
+    };
+    if let Some((low, high)) = span {
+        add(IndexValue::Date { low, high });
+    }
+}
+
+/// An open end reaches to the end of time. A period without any end, or with a start after its end, is no span.
+fn period(period: &Object) -> Option<(i64, i64)> {
+    let end_of = |name| text(period, name).map(|text| moment::read(text).ok_or(()));
+    let (start, end) = (end_of("start").transpose().ok()?, end_of("end").transpose().ok()?);
+    if start.is_none() && end.is_none() {
+        return None;
+    }
+    let low = start.map_or(i64::MIN, |moment| moment.low);
+    let high = end.map_or(i64::MAX, |moment| moment.high);
+    (low < high).then_some((low, high))
+}
+
+/// From the first event to the last, the bounds of the repetition included (R4B §3.1.1.4.7: outer limits).
+fn timing(timing: &Object) -> Option<(i64, i64)> {
+    let events = entries(timing, "event").iter().filter_map(Json::as_str).filter_map(moment::read);
+    let events = events.map(|moment| (moment.low, moment.high));
+    let bounds = timing.get("repeat").and_then(|repeat| repeat.get("boundsPeriod")?.as_object());
+    events.chain(bounds.and_then(period)).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
+}

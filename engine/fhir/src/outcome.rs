@@ -1,0 +1,137 @@
+//! OperationOutcome: what went wrong, in FHIR's words.
+
+use crate::json::{Json, Object};
+use crate::validate::Issue;
+
+/// How bad an issue is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names are the standard's")]
+pub enum Severity {
+    Fatal,
+    Error,
+    Warning,
+    Information,
+}
+
+impl Severity {
+    /// The code in the value set `issue-severity`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Fatal => "fatal",
+            Self::Error => "error",
+            Self::Warning => "warning",
+            Self::Information => "information",
+        }
+    }
+}
+
+/// An OperationOutcome in the making. It always ends with at least one issue: a new one has its first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    issues: Vec<OutcomeIssue>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct OutcomeIssue {
+    severity: Severity,
+    code: &'static str,
+    diagnostics: String,
+    expression: Vec<String>,
+}
+
+impl Outcome {
+    /// An outcome with one issue. `code` is of the value set `issue-type`; `diagnostics` must hold no patient data.
+    pub fn new(severity: Severity, code: &'static str, diagnostics: impl Into<String>) -> Self {
+        Self { issues: Vec::new() }.and(severity, code, diagnostics)
+    }
+
+    /// An outcome with one error.
+    pub fn error(code: &'static str, diagnostics: impl Into<String>) -> Self {
+        Self::new(Severity::Error, code, diagnostics)
+    }
+
+    /// The outcome of a validation; `All OK` when there are no issues.
+    pub fn of_issues(issues: &[Issue]) -> Self {
+        if issues.is_empty() {
+            return Self::new(Severity::Information, "informational", "All OK");
+        }
+        let issues = issues.iter().map(|issue| OutcomeIssue {
+            severity: Severity::Error,
+            code: issue.code.name(),
+            diagnostics: issue.what.clone(),
+            expression: vec![issue.path.clone()],
+        });
+        Self { issues: issues.collect() }
+    }
+
+    /// The same outcome with a further issue.
+    #[must_use]
+    pub fn and(mut self, severity: Severity, code: &'static str, diagnostics: impl Into<String>) -> Self {
+        self.issues.push(OutcomeIssue {
+            severity,
+            code,
+            diagnostics: diagnostics.into(),
+            expression: Vec::new(),
+        });
+        self
+    }
+
+    /// Says where the last issue is: a FHIRPath into the resource, or `http.` and the name of a parameter or header.
+    #[must_use]
+    pub fn at(mut self, expression: impl Into<String>) -> Self {
+        if let Some(issue) = self.issues.last_mut() {
+            issue.expression.push(expression.into());
+        }
+        self
+    }
+
+    /// The resource.
+    pub fn tree(&self) -> Object {
+        let issues = self.issues.iter().map(|issue| {
+            let mut tree = Object::with_capacity(4);
+            tree.set("severity", issue.severity.name());
+            tree.set("code", issue.code);
+            if !issue.diagnostics.is_empty() {
+                tree.set("diagnostics", issue.diagnostics.as_str());
+            }
+            if !issue.expression.is_empty() {
+                tree.set(
+                    "expression",
+                    issue.expression.iter().map(|path| Json::string(path)).collect::<Vec<_>>(),
+                );
+            }
+            Json::Object(tree)
+        });
+        let mut tree = Object::with_capacity(2);
+        tree.set("resourceType", "OperationOutcome");
+        tree.set("issue", issues.collect::<Vec<_>>());
+        tree
+    }
+
+    /// The resource's text.
+    pub fn text(&self) -> String {
+        Json::Object(self.tree()).to_text()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_outcome_is_a_valid_resource() {
+        let outcome = Outcome::error("not-found", "no such resource")
+            .and(Severity::Warning, "processing", "slow")
+            .at("http._count");
+        assert_eq!(crate::validate(&outcome.tree()), []);
+        assert_eq!(crate::validate(&Outcome::of_issues(&[]).tree()), []);
+    }
+
+    #[test]
+    fn the_issues_of_a_validation_keep_their_places() {
+        let patient = crate::json::parse(r#"{"resourceType":"Patient","gender":"m"}"#).unwrap();
+        let outcome = Outcome::of_issues(&crate::validate(patient.as_object().unwrap()));
+        assert!(outcome.text().contains(r#""code":"code-invalid""#));
+        assert!(outcome.text().contains(r#""expression":["Patient.gender"]"#));
+    }
+}

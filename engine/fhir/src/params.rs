@@ -1,0 +1,221 @@
+//! The search parameters of R4B.
+//!
+//! Read once, at first use, from `tables/params.tsv`. A [`ParamId`] is a place in one list of all parameters of all
+//! types; those of `Resource` (`_tag`, ..) stand there once for each type.
+
+use std::ops::Range;
+use std::sync::{LazyLock, OnceLock};
+
+use crate::fhirpath::Expression;
+use crate::index::ParamId;
+use crate::types::ResourceType;
+
+/// One search parameter of one type.
+#[derive(Debug)]
+pub struct Param {
+    /// Its place in the list.
+    pub id: ParamId,
+    /// The type it searches.
+    pub base: ResourceType,
+    /// Its name in a query: `birthdate`.
+    pub code: &'static str,
+    /// How its values compare.
+    pub kind: ParamKind,
+    /// What it may point at, for references; empty: anything.
+    pub targets: Vec<ResourceType>,
+    /// The part of its FHIRPath expression for this type; empty for some of `Resource`'s.
+    pub expression: &'static str,
+    compiled: OnceLock<Option<Expression>>,
+}
+
+/// How the values of a parameter compare.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "the names are the standard's")]
+pub enum ParamKind {
+    Token,
+    String,
+    Reference,
+    Date,
+    Number,
+    Quantity,
+    Uri,
+    Composite,
+    Special,
+}
+
+impl ParamKind {
+    /// The code in the value set `search-param-type`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Token => "token",
+            Self::String => "string",
+            Self::Reference => "reference",
+            Self::Date => "date",
+            Self::Number => "number",
+            Self::Quantity => "quantity",
+            Self::Uri => "uri",
+            Self::Composite => "composite",
+            Self::Special => "special",
+        }
+    }
+
+    fn from_name(name: &str) -> Self {
+        match name {
+            "token" => Self::Token,
+            "string" => Self::String,
+            "reference" => Self::Reference,
+            "date" => Self::Date,
+            "number" => Self::Number,
+            "quantity" => Self::Quantity,
+            "uri" => Self::Uri,
+            "composite" => Self::Composite,
+            _ => Self::Special,
+        }
+    }
+}
+
+impl Param {
+    /// Its expression, compiled at first use. `None` when it has none or the evaluator does not know a word of it.
+    pub fn compiled(&self) -> Option<&Expression> {
+        let compile = || Expression::compile(self.expression, self.base).ok();
+        self.compiled.get_or_init(compile).as_ref()
+    }
+}
+
+/// Whether resources are indexed by the parameter, so that it can be searched: tokens, strings, references and
+/// dates. Not: numbers, quantities, URIs, composites, and `phonetic`, which promises a likeness of sound.
+pub fn supported(param: &Param) -> bool {
+    let kind_is =
+        matches!(param.kind, ParamKind::Token | ParamKind::String | ParamKind::Reference | ParamKind::Date);
+    kind_is && !param.expression.is_empty() && param.code != "phonetic"
+}
+
+/// All parameters of a type, by code, those that are not supported included; without `_id` and `_lastUpdated`,
+/// which every type has and which are no search rows.
+pub fn params_of(kind: ResourceType) -> &'static [Param] {
+    &TABLE.params[TABLE.by_type[kind.index()].clone()]
+}
+
+/// The parameter of this type and name.
+pub fn find(kind: ResourceType, code: &str) -> Option<&'static Param> {
+    let params = params_of(kind);
+    params.binary_search_by(|param| param.code.cmp(code)).ok().map(|at| &params[at])
+}
+
+/// The parameter at this place; `None` when the id is not of this program.
+pub fn by_id(id: ParamId) -> Option<&'static Param> {
+    TABLE.params.get(usize::from(id.0))
+}
+
+/// The supported parameters of a type with their compiled expressions.
+pub(crate) fn indexed(kind: ResourceType) -> &'static [(&'static Param, &'static Expression)] {
+    static INDEXED: LazyLock<Vec<OnceLock<Vec<(&'static Param, &'static Expression)>>>> =
+        LazyLock::new(|| ResourceType::all().map(|_| OnceLock::new()).collect());
+    INDEXED[kind.index()].get_or_init(|| {
+        let params = params_of(kind).iter().filter(|param| supported(param));
+        params.filter_map(|param| Some((param, param.compiled()?))).collect()
+    })
+}
+
+struct Table {
+    params: Vec<Param>,
+    by_type: Vec<Range<usize>>,
+}
+
+static TABLE: LazyLock<Table> = LazyLock::new(|| read(include_str!("../tables/params.tsv")));
+
+fn read(table: &'static str) -> Table {
+    let mut own: Vec<Vec<&'static str>> = ResourceType::all().map(|_| Vec::new()).collect();
+    let mut of_all = Vec::new();
+    let mut base = None;
+    for line in table.lines() {
+        match (line.strip_prefix('@'), base) {
+            (Some(name), _) => base = ResourceType::from_name(name),
+            (None, Some(kind)) => own[ResourceType::index(kind)].push(line),
+            (None, None) => of_all.push(line),
+        }
+    }
+    let mut params: Vec<Param> = Vec::with_capacity(4096);
+    let mut by_type = Vec::with_capacity(own.len());
+    for (kind, lines) in ResourceType::all().zip(own) {
+        let start = params.len();
+        let mut of_type: Vec<Param> =
+            of_all.iter().copied().chain(lines).filter_map(|line| param(line, kind)).collect();
+        of_type.sort_by_key(|param| param.code);
+        for (at, mut param) in (start..).zip(of_type) {
+            param.id = ParamId(u16::try_from(at).expect("R4B has fewer than 65536 parameters"));
+            params.push(param);
+        }
+        by_type.push(start..params.len());
+    }
+    Table { params, by_type }
+}
+
+fn param(line: &'static str, base: ResourceType) -> Option<Param> {
+    let mut cells = line.split('\t');
+    let code = cells.next()?;
+    if matches!(code, "_id" | "_lastUpdated") {
+        return None;
+    }
+    let kind = ParamKind::from_name(cells.next().unwrap_or_default());
+    let expression = cells.next().unwrap_or_default();
+    let targets = cells.next().unwrap_or_default().split(',').filter_map(ResourceType::from_name).collect();
+    Some(Param { id: ParamId(0), base, code, kind, targets, expression, compiled: OnceLock::new() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kind(name: &str) -> ResourceType {
+        ResourceType::from_name(name).unwrap()
+    }
+
+    #[test]
+    fn a_parameter_is_found_by_name_and_by_id() {
+        let birthdate = find(kind("Patient"), "birthdate").unwrap();
+        assert_eq!((birthdate.kind, birthdate.expression), (ParamKind::Date, "Patient.birthDate"));
+        assert_eq!(by_id(birthdate.id).unwrap().code, "birthdate");
+        assert!(find(kind("Patient"), "birthDate").is_none());
+        assert!(by_id(ParamId(u16::MAX)).is_none());
+    }
+
+    #[test]
+    fn a_union_is_split_by_type() {
+        let patient = find(kind("Observation"), "patient").unwrap();
+        assert_eq!(patient.expression, "Observation.subject.where(resolve() is Patient)");
+        assert!(find(kind("Condition"), "code").unwrap().expression.starts_with("Condition.code"));
+    }
+
+    #[test]
+    fn what_is_not_indexed_is_known_and_not_supported() {
+        for code in ["value-quantity", "code-value-quantity", "_profile", "_text"] {
+            assert!(!supported(find(kind("Observation"), code).unwrap()), "{code}");
+        }
+        assert!(supported(find(kind("Observation"), "_tag").unwrap()));
+        assert!(!supported(find(kind("Patient"), "phonetic").unwrap()));
+    }
+
+    #[test]
+    fn every_supported_expression_of_r4b_compiles() {
+        let supported: Vec<&Param> = TABLE.params.iter().filter(|param| supported(param)).collect();
+        assert!(supported.len() > 1000);
+        for param in supported {
+            let result = Expression::compile(param.expression, param.base);
+            assert!(result.is_ok(), "{} {}: {:?}", param.base, param.code, result.err());
+        }
+    }
+
+    #[test]
+    fn every_other_expression_that_is_no_composite_compiles_too() {
+        for param in &TABLE.params {
+            if !param.expression.is_empty()
+                && param.kind != ParamKind::Composite
+                && param.kind != ParamKind::Special
+            {
+                let result = Expression::compile(param.expression, param.base);
+                assert!(result.is_ok(), "{} {}: {:?}", param.base, param.code, result.err());
+            }
+        }
+    }
+}

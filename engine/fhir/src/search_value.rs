@@ -1,0 +1,189 @@
+//! Reads the value of one search parameter: its alternatives, prefixes and modifiers (R4B §3.1.1.4).
+
+use compact_str::CompactString;
+
+use crate::fhirpath::split_literal;
+use crate::moment;
+use crate::normal::normal;
+use crate::params::{Param, ParamKind, by_id};
+use crate::resource::Id;
+use crate::search::{FilterOn, Prefix, StringTest, Test};
+use crate::search_parse::{SearchError, shown};
+use crate::types::ResourceType;
+
+/// More comma-separated alternatives are refused.
+const MAX_ALTERNATIVES: usize = 500;
+
+/// A parameter as it stands in the query.
+pub(crate) struct Asked<'q> {
+    pub(crate) on: &'q FilterOn,
+    pub(crate) code: &'q str,
+    pub(crate) modifier: Option<&'q str>,
+    pub(crate) base: Option<&'q str>,
+}
+
+impl Asked<'_> {
+    fn wrong(&self, expected: &'static str) -> SearchError {
+        SearchError::Value { name: shown(self.code), expected }
+    }
+
+    fn misfit(&self, expected: &'static str) -> SearchError {
+        let modifier = shown(self.modifier.unwrap_or_default());
+        SearchError::Modifier { name: shown(self.code), modifier, expected }
+    }
+}
+
+/// The tests, any of which may hold, and whether none must (`:not`).
+pub(crate) fn alternatives(asked: &Asked<'_>, value: &str) -> Result<(Vec<Test>, bool), SearchError> {
+    let param = match asked.on {
+        FilterOn::Param(id) => by_id(*id),
+        FilterOn::Id | FilterOn::LastUpdated => None,
+    };
+    if let (Some("missing"), Some(_)) = (asked.modifier, param) {
+        return match value {
+            "true" => Ok((vec![Test::Missing(true)], false)),
+            "false" => Ok((vec![Test::Missing(false)], false)),
+            _ => Err(asked.wrong("`true` or `false`")),
+        };
+    }
+    let not = asked.modifier == Some("not") && param.is_some_and(|param| param.kind == ParamKind::Token);
+    let parts = split(value, ',');
+    if parts.len() > MAX_ALTERNATIVES {
+        return Err(asked.wrong("at most 500 alternatives"));
+    }
+    let tests = parts.into_iter().map(|part| match (asked.on, param) {
+        _ if part.is_empty() => Err(asked.wrong("a value")),
+        (FilterOn::Id, _) => id(asked, part),
+        (FilterOn::LastUpdated, _) => date(asked, part),
+        (FilterOn::Param(_), Some(param)) => match param.kind {
+            ParamKind::Token if not || asked.modifier.is_none() => token(asked, part),
+            ParamKind::Token => Err(asked.misfit("`:not` or `:missing`")),
+            ParamKind::String => string(asked, part),
+            ParamKind::Reference => reference(asked, param, part),
+            ParamKind::Date => date(asked, part),
+            ParamKind::Number
+            | ParamKind::Quantity
+            | ParamKind::Uri
+            | ParamKind::Composite
+            | ParamKind::Special => Err(asked.wrong("a parameter that is indexed")),
+        },
+        (FilterOn::Param(_), None) => Err(asked.wrong("a parameter of this server")),
+    });
+    Ok((tests.collect::<Result<_, _>>()?, not))
+}
+
+/// Splits at marks that no backslash stands before; escapes stay for [`unescape`].
+fn split(text: &str, mark: char) -> Vec<&str> {
+    let mut parts = Vec::new();
+    let mut start = 0;
+    let mut escaped = false;
+    for (at, letter) in text.char_indices() {
+        if letter == mark && !escaped {
+            parts.push(&text[start..at]);
+            start = at + letter.len_utf8();
+        }
+        escaped = letter == '\\' && !escaped;
+    }
+    parts.push(&text[start..]);
+    parts
+}
+
+/// Takes the backslash from `\,`, `\|`, `\$` and `\\`; any other backslash is itself.
+fn unescape(text: &str) -> CompactString {
+    let mut plain = CompactString::with_capacity(text.len());
+    let mut letters = text.chars().peekable();
+    while let Some(letter) = letters.next() {
+        let escaped = letters.next_if(|next| letter == '\\' && matches!(next, ',' | '|' | '$' | '\\'));
+        plain.push(escaped.unwrap_or(letter));
+    }
+    plain
+}
+
+fn id(asked: &Asked<'_>, part: &str) -> Result<Test, SearchError> {
+    if asked.modifier.is_some() {
+        return Err(asked.misfit("no modifier"));
+    }
+    let id = Id::new(&unescape(part)).map_err(|_| asked.wrong("an id"))?;
+    Ok(Test::Id(id.as_str().into()))
+}
+
+/// `code`, `system|code`, `|code`, `system|`
+fn token(asked: &Asked<'_>, part: &str) -> Result<Test, SearchError> {
+    match split(part, '|').as_slice() {
+        [code] => Ok(Test::Token { system: None, code: Some(unescape(code)) }),
+        ["", ""] => Err(asked.wrong("a system or a code beside the bar")),
+        [system, ""] => Ok(Test::Token { system: Some(unescape(system)), code: None }),
+        [system, code] => Ok(Test::Token { system: Some(unescape(system)), code: Some(unescape(code)) }),
+        _ => Err(asked.wrong("`code`, `system|code`, `|code` or `system|`")),
+    }
+}
+
+fn string(asked: &Asked<'_>, part: &str) -> Result<Test, SearchError> {
+    let text = unescape(part);
+    let (test, text) = match asked.modifier {
+        None => (StringTest::Starts, normal(&text)),
+        Some("contains") => (StringTest::Contains, normal(&text)),
+        Some("exact") => (StringTest::Exact, text),
+        Some(_) => return Err(asked.misfit("`:exact`, `:contains` or `:missing`")),
+    };
+    if text.is_empty() {
+        return Err(asked.wrong("text that is more than spaces and accents"));
+    }
+    Ok(Test::String(test, text))
+}
+
+/// An id, `Type/id`, or a URL; the modifier may name the type of a bare id.
+fn reference(asked: &Asked<'_>, param: &Param, part: &str) -> Result<Test, SearchError> {
+    let named = match asked.modifier {
+        None => None,
+        Some(modifier) => {
+            let kind = ResourceType::from_name(modifier);
+            let fits = kind.filter(|kind| param.targets.is_empty() || param.targets.contains(kind));
+            Some(
+                fits.ok_or_else(|| asked.misfit("`:missing` or a resource type the parameter may point at"))?,
+            )
+        }
+    };
+    let text = unescape(part);
+    let own = asked.base.and_then(|base| text.strip_prefix(base)?.strip_prefix('/')).unwrap_or(&text);
+    if own.contains(':') {
+        return Ok(Test::Reference { kind: named, id: own.into() });
+    }
+    if let Some((kind, id)) = split_literal(own).filter(|(kind, _)| own.starts_with(kind.name())) {
+        let id = Id::new(id).map_err(|_| asked.wrong("an id after the resource type"))?;
+        let agrees = named.is_none_or(|named| named == kind);
+        return match agrees {
+            true => Ok(Test::Reference { kind: Some(kind), id: id.as_str().into() }),
+            false => Err(asked.wrong("a reference of the type its modifier names")),
+        };
+    }
+    let id = Id::new(own).map_err(|_| asked.wrong("an id, `Type/id` or a URL"))?;
+    let sole = match param.targets.as_slice() {
+        [only] => Some(*only),
+        _ => None,
+    };
+    Ok(Test::Reference { kind: named.or(sole), id: id.as_str().into() })
+}
+
+fn date(asked: &Asked<'_>, part: &str) -> Result<Test, SearchError> {
+    if asked.modifier.is_some() {
+        return Err(asked.misfit("`:missing` or no modifier"));
+    }
+    let text = unescape(part);
+    let prefix = match text.get(..2) {
+        Some("eq") => Some(Prefix::Eq),
+        Some("ne") => Some(Prefix::Ne),
+        Some("gt") => Some(Prefix::Gt),
+        Some("lt") => Some(Prefix::Lt),
+        Some("ge") => Some(Prefix::Ge),
+        Some("le") => Some(Prefix::Le),
+        Some("sa") => Some(Prefix::Sa),
+        Some("eb") => Some(Prefix::Eb),
+        Some("ap") => Some(Prefix::Ap),
+        _ => None,
+    };
+    let digits = if prefix.is_some() { &text[2..] } else { &text };
+    let moment =
+        moment::read(digits).ok_or_else(|| asked.wrong("a date or a date and time, maybe with a prefix"))?;
+    Ok(Test::Date { prefix: prefix.unwrap_or(Prefix::Eq), low: moment.low, high: moment.high })
+}
