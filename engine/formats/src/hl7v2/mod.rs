@@ -1,0 +1,21 @@
+//! HL7 v2 in its own notation (ER7): bytes to documents, headers, acknowledgements.
+
+mod ack;
+mod arrange;
+mod charset;
+mod document;
+mod escape;
+mod header;
+mod parse;
+mod peek;
+mod select;
+mod separators;
+mod structure;
+
+pub use ack::{Ack, AckCode, AckError, AckRead, ErrorKind};
+pub use charset::{Charset, CharsetOrigin};
+pub use document::Hl7Document;
+pub use escape::{escape, unescape};
+pub use header::Header;
+pub use parse::Hl7Parser;
+pub use separators::Separators;
