@@ -67,6 +67,11 @@ impl Object {
         self.0.push((name, value));
     }
 
+    /// The same without a check: for the reader, which has made it.
+    pub(crate) fn push_new(&mut self, name: CompactString, value: Json) {
+        self.0.push((name, value));
+    }
+
     /// Takes the member `name` out.
     pub fn remove(&mut self, name: &str) -> Option<Json> {
         let at = self.0.iter().position(|(key, _)| key == name)?;

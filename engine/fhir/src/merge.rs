@@ -21,7 +21,7 @@ pub fn merge(stored: &Object, part: Object, clear: &[CompactString]) -> Object {
     let def = kind.map(of_resource);
     for name in clear {
         if !is_fixed(name) {
-            remove_element(&mut merged, name, def);
+            clear_element(&mut merged, name, &part, def);
         }
     }
     // Whole elements first, so that a primitive and its sibling do not remove each other.
@@ -47,11 +47,19 @@ fn is_fixed(name: &str) -> bool {
     name == "resourceType" || name == "id"
 }
 
-/// Removes the element with its sibling, and for a choice all of its names.
-fn remove_element(merged: &mut Object, name: &str, def: Option<&'static TypeDef>) {
+/// Removes the element with its sibling, and for a choice all of its names. What comes anew keeps its place.
+fn clear_element(merged: &mut Object, name: &str, part: &Object, def: Option<&'static TypeDef>) {
     for name in names_of(name, def) {
-        merged.remove(&name);
-        merged.remove(&format!("_{name}"));
+        let sibling = format!("_{name}");
+        let comes_anew = part.get(&name).is_some() || part.get(&sibling).is_some();
+        match merged.get_mut(&name) {
+            Some(Json::Array(stored)) if comes_anew => stored.clear(),
+            _ if comes_anew => {}
+            _ => {
+                merged.remove(&name);
+                merged.remove(&sibling);
+            }
+        }
     }
 }
 
@@ -78,21 +86,23 @@ fn names_of(name: &str, def: Option<&'static TypeDef>) -> Vec<CompactString> {
 
 /// Unites two lists: an entry with the key of a stored one takes its place, others follow.
 fn unite(owner: &mut Object, name: &str, newer: Json, key: fn(&Json) -> String) {
-    let stored = owner.get_mut(name);
-    let (Some(Json::Array(entries)), Json::Array(newer)) = (stored, &newer) else {
-        return owner.set(name, newer);
+    let Json::Array(newer) = newer else { return owner.set(name, newer) };
+    let mut entries = match owner.get_mut(name) {
+        Some(Json::Array(stored)) => std::mem::take(stored),
+        _ => Vec::with_capacity(newer.len()),
     };
     let mut places: HashMap<String, usize> = HashMap::with_capacity(entries.len());
     for (at, entry) in entries.iter().enumerate() {
         places.entry(key(entry)).or_insert(at);
     }
     for entry in newer {
-        let at = *places.entry(key(entry)).or_insert(entries.len());
+        let at = *places.entry(key(&entry)).or_insert(entries.len());
         match entries.get_mut(at) {
-            Some(old) => *old = entry.clone(),
-            None => entries.push(entry.clone()),
+            Some(old) => *old = entry,
+            None => entries.push(entry),
         }
     }
+    owner.set(name, entries);
 }
 
 /// System and value; an identifier without a value is only like itself.
@@ -287,7 +297,8 @@ mod tests {
     proptest! {
         #[test]
         fn merging_twice_is_merging_once(stored in part(), newer in part(), clears in any::<bool>()) {
-            let clear: Vec<CompactString> = if clears { vec!["deceased[x]".into()] } else { Vec::new() };
+            let clear: &[&str] = if clears { &["deceased[x]", "identifier", "birthDate"] } else { &[] };
+            let clear: Vec<CompactString> = clear.iter().map(|name| CompactString::new(name)).collect();
             let once = merge(&stored, newer.clone(), &clear);
             prop_assert_eq!(merge(&once, newer, &clear), once);
         }

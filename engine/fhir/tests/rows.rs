@@ -1,0 +1,95 @@
+//! What resources can be found by.
+
+use hub_fhir::index::{IndexValue, rows};
+use hub_fhir::params::find;
+use hub_fhir::{ResourceType, json};
+
+/// The rows of one parameter, written short.
+fn found(code: &str, resource: &str) -> Vec<String> {
+    let tree = json::parse(resource).unwrap();
+    let tree = tree.as_object().unwrap();
+    let kind = ResourceType::from_name(tree.get("resourceType").unwrap().as_str().unwrap()).unwrap();
+    let param = find(kind, code).unwrap().id;
+    let rows = rows(kind, tree).into_iter().filter(|row| row.param == param);
+    rows.map(|row| match row.value {
+        IndexValue::Token { system, code } => format!("{system}|{code}"),
+        IndexValue::String { normal, exact } => format!("{normal}/{exact}"),
+        IndexValue::Reference { kind, id } => format!("{}:{id}", kind.map_or("?", ResourceType::name)),
+        IndexValue::Date { low, high } => format!("{low}..{high}"),
+    })
+    .collect()
+}
+
+const NONE: [&str; 0] = [];
+
+#[test]
+fn tokens_are_codes_with_their_systems() {
+    let patient = r#"{"resourceType":"Patient","gender":"male","active":true,
+        "identifier":[{"system":"urn:mrn","value":"1"},{"value":"2"},{"system":"urn:empty"},{"system":"urn:mrn","value":"1","use":"old"}],
+        "telecom":[{"system":"phone","value":"138"},{"system":"email","value":"a@b"}],"deceasedDateTime":"2026"}"#;
+    assert_eq!(found("gender", patient), ["http://hl7.org/fhir/administrative-gender|male"]);
+    assert_eq!(found("active", patient), ["|true"]);
+    assert_eq!(found("identifier", patient), ["|2", "urn:mrn|1"]);
+    assert_eq!(found("telecom", patient), ["|138", "|a@b"]);
+    assert_eq!(found("phone", patient), ["|138"]);
+    assert_eq!(found("deceased", patient), ["|true"]);
+}
+
+#[test]
+fn the_text_of_a_concept_is_no_token() {
+    let observation = r#"{"resourceType":"Observation","status":"final","meta":{"tag":[{"code":"t"}]},
+        "code":{"coding":[{"system":"http://loinc.org","code":"2823-3"},{"code":"K"},{"display":"x"}],"text":"钾"},
+        "valueCodeableConcept":{"coding":[{"code":"pos"}],"text":"Positive"}}"#;
+    assert_eq!(
+        found("code", observation),
+        ["http://loinc.org|2823-3", "|K"].map(str::to_owned).into_iter().rev().collect::<Vec<_>>()
+    );
+    assert_eq!(found("status", observation), ["http://hl7.org/fhir/observation-status|final"]);
+    assert_eq!(found("value-concept", observation), ["|pos"]);
+    assert_eq!(found("value-string", observation), ["positive/Positive"]);
+    assert_eq!(found("_tag", observation), ["|t"]);
+}
+
+#[test]
+fn a_whole_name_is_found_as_it_is_spoken() {
+    let chinese = r#"{"resourceType":"Patient","name":[{"family":"王","given":["小明"]}]}"#;
+    assert_eq!(found("name", chinese), ["小明/小明", "王/王", "王小明/王小明"]);
+    let latin = r#"{"resourceType":"Patient","name":[{"family":"Lüdenscheidt","given":["Jörg","X"],"text":"Herr J. L."}]}"#;
+    let names = found("name", latin);
+    assert!(names.contains(&"ludenscheidt jorg x/Lüdenscheidt Jörg X".to_owned()), "{names:?}");
+    assert!(names.contains(&"herr j. l./Herr J. L.".to_owned()), "{names:?}");
+    assert_eq!(found("family", latin), ["ludenscheidt/Lüdenscheidt"]);
+    let address =
+        r#"{"resourceType":"Patient","address":[{"line":["1 Main St"],"city":"北京","use":"home"}]}"#;
+    assert_eq!(found("address", address), ["1 main st/1 Main St", "北京/北京"]);
+    assert_eq!(found("address-city", address), ["北京/北京"]);
+}
+
+#[test]
+fn references_keep_what_they_point_at() {
+    let subject = |reference: &str| {
+        found("subject", &format!(r#"{{"resourceType":"Observation","subject":{reference}}}"#))
+    };
+    assert_eq!(subject(r#"{"reference":"Patient/1"}"#), ["Patient:1"]);
+    assert_eq!(subject(r#"{"reference":"Patient/1/_history/2"}"#), ["Patient:1"]);
+    assert_eq!(subject(r#"{"reference":"http://x/fhir/Patient/1"}"#), ["Patient:http://x/fhir/Patient/1"]);
+    assert_eq!(subject(r#"{"reference":"urn:uuid:1","type":"Patient"}"#), ["Patient:urn:uuid:1"]);
+    assert_eq!(subject(r##"{"reference":"#p"}"##), NONE);
+    assert_eq!(subject(r#"{"identifier":{"value":"1"}}"#), NONE);
+    let group = r#"{"resourceType":"Observation","subject":{"reference":"Group/1"}}"#;
+    assert_eq!(found("patient", group), NONE);
+}
+
+#[test]
+fn dates_are_spans() {
+    let born = found("birthdate", r#"{"resourceType":"Patient","birthDate":"1970-01-01"}"#);
+    assert_eq!(born, ["-28800000000..57600000000"]); // the day in Beijing
+    let visit = |period: &str| found("date", &format!(r#"{{"resourceType":"Encounter","period":{period}}}"#));
+    assert_eq!(visit(r#"{"start":"1970-01-01T00:00:00Z","end":"1970-01-01T00:00:01Z"}"#), ["0..2000000"]);
+    assert_eq!(visit(r#"{"start":"1970-01-01T00:00:00Z"}"#), [format!("0..{}", i64::MAX)]);
+    assert_eq!(visit(r#"{"end":"1970-01-01T00:00:00Z"}"#), [format!("{}..1000000", i64::MIN)]);
+    assert_eq!(visit(r#"{"start":"not a date"}"#), NONE);
+    assert_eq!(visit(r#"{"id":"x"}"#), NONE);
+    let timing = r#"{"resourceType":"ServiceRequest","occurrenceTiming":{"event":["1970-01-01T00:00:09Z","1970-01-01T00:00:00Z"]}}"#;
+    assert_eq!(found("occurrence", timing), ["0..10000000"]);
+}

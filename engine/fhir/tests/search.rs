@@ -1,0 +1,205 @@
+//! What searches are understood.
+
+use hub_fhir::ResourceType;
+use hub_fhir::params::find;
+use hub_fhir::search::{
+    Cursor, Filter, FilterOn, Prefix, Search, SearchError, StringTest, Test, parse, parse_at,
+};
+
+fn kind(name: &str) -> ResourceType {
+    ResourceType::from_name(name).unwrap()
+}
+
+fn query(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+fn search(of: &str, pairs: &[(&str, &str)]) -> Result<Search, SearchError> {
+    parse(kind(of), &query(pairs))
+}
+
+fn filter(of: &str, name: &str, value: &str) -> Filter {
+    search(of, &[(name, value)]).unwrap().filters.remove(0)
+}
+
+fn message(of: &str, name: &str, value: &str) -> String {
+    search(of, &[(name, value)]).unwrap_err().to_string()
+}
+
+fn token(system: Option<&str>, code: Option<&str>) -> Test {
+    Test::Token { system: system.map(Into::into), code: code.map(Into::into) }
+}
+
+#[test]
+fn nothing_asked_is_the_first_page_of_all() {
+    let search = search("Patient", &[("_format", "json"), ("_pretty", "true")]).unwrap();
+    assert_eq!((search.count, search.total, search.filters.len()), (20, false, 0));
+}
+
+#[test]
+fn tokens_have_systems_alternatives_and_escapes() {
+    assert_eq!(filter("Patient", "identifier", "urn:mrn|1").any, [token(Some("urn:mrn"), Some("1"))]);
+    assert_eq!(filter("Patient", "identifier", "|1").any, [token(Some(""), Some("1"))]);
+    assert_eq!(filter("Patient", "identifier", "urn:mrn|").any, [token(Some("urn:mrn"), None)]);
+    assert_eq!(filter("Patient", "gender", "male,female").any.len(), 2);
+    assert_eq!(filter("Patient", "identifier", r"a\,b\|c\$\\").any, [token(None, Some(r"a,b|c$\"))]);
+    assert!(filter("Patient", "gender:not", "male").not);
+    for bad in ["", "a,,b", "|", "a|b|c"] {
+        assert!(search("Patient", &[("identifier", bad)]).is_err(), "{bad}");
+    }
+    assert_eq!(
+        message("Patient", "gender:above", "male"),
+        "the modifier `:above` does not fit `gender`; expected `:not` or `:missing`"
+    );
+}
+
+#[test]
+fn strings_are_normalised_unless_exact() {
+    assert_eq!(filter("Patient", "name", " José ").any, [Test::String(StringTest::Starts, "jose".into())]);
+    assert_eq!(filter("Patient", "name:contains", "É").any, [Test::String(StringTest::Contains, "e".into())]);
+    assert_eq!(filter("Patient", "name:exact", "José").any, [Test::String(StringTest::Exact, "José".into())]);
+    assert!(search("Patient", &[("name", " ")]).is_err());
+}
+
+#[test]
+fn references_may_be_short_or_whole() {
+    let reference = |of: Option<&str>, id: &str| Test::Reference { kind: of.map(kind), id: id.into() };
+    assert_eq!(filter("Observation", "patient", "123").any, [reference(Some("Patient"), "123")]);
+    assert_eq!(filter("Observation", "patient", "Patient/123").any, [reference(Some("Patient"), "123")]);
+    assert_eq!(filter("Observation", "subject", "123").any, [reference(None, "123")]);
+    assert_eq!(filter("Observation", "subject:Group", "123").any, [reference(Some("Group"), "123")]);
+    assert_eq!(
+        filter("Observation", "subject", "http://x/Patient/1").any,
+        [reference(None, "http://x/Patient/1")]
+    );
+    assert_eq!(filter("Observation", "subject", "urn:uuid:1").any, [reference(None, "urn:uuid:1")]);
+    let below = parse_at(
+        kind("Observation"),
+        &query(&[("subject", "http://hub/fhir/Patient/1")]),
+        Some("http://hub/fhir"),
+    );
+    assert_eq!(below.unwrap().filters[0].any, [reference(Some("Patient"), "1")]);
+    for (name, bad) in [
+        ("subject", "a b"),
+        ("subject:Slot", "1"),
+        ("subject:Group", "Patient/1"),
+        ("subject:identifier", "1"),
+    ] {
+        assert!(search("Observation", &[(name, bad)]).is_err(), "{name}={bad}");
+    }
+}
+
+#[test]
+fn dates_have_prefixes_and_are_spans_in_beijing_time() {
+    assert_eq!(
+        filter("Patient", "birthdate", "ge1970-01-01").any,
+        [Test::Date { prefix: Prefix::Ge, low: -28_800_000_000, high: 57_600_000_000 }]
+    );
+    let updated = filter("Patient", "_lastUpdated", "1970-01-01T00:00:00Z");
+    assert_eq!(updated.on, FilterOn::LastUpdated);
+    assert_eq!(updated.any, [Test::Date { prefix: Prefix::Eq, low: 0, high: 1_000_000 }]);
+    assert!(search("Patient", &[("birthdate", "xx1970")]).is_err());
+    assert!(search("Patient", &[("birthdate", "日1970")]).is_err());
+}
+
+#[test]
+fn missing_is_asked_of_any_parameter() {
+    assert_eq!(filter("Patient", "birthdate:missing", "true").any, [Test::Missing(true)]);
+    assert!(search("Patient", &[("birthdate:missing", "yes")]).is_err());
+    assert!(search("Patient", &[("_id:missing", "true")]).is_err());
+}
+
+#[test]
+fn repeated_parameters_all_stand() {
+    let search =
+        search("Patient", &[("birthdate", "ge1970"), ("birthdate", "lt1980"), ("_id", "1,2")]).unwrap();
+    assert_eq!(search.filters.len(), 3);
+    assert_eq!(search.filters[2].any, [Test::Id("1".into()), Test::Id("2".into())]);
+}
+
+#[test]
+fn counts_are_limited() {
+    let count =
+        |value: &str| search("Patient", &[("_count", value)]).map(|search| (search.count, search.total));
+    assert_eq!(count("5"), Ok((5, false)));
+    assert_eq!(count("100000"), Ok((1000, false)));
+    assert_eq!(count("0"), Ok((0, true)));
+    assert!(count("-1").is_err());
+    let summary = search("Patient", &[("_summary", "count"), ("_count", "5")]).unwrap();
+    assert_eq!((summary.count, summary.total), (0, true));
+    assert!(search("Patient", &[("_total", "accurate")]).unwrap().total);
+}
+
+#[test]
+fn includes_name_reference_parameters() {
+    let found = search(
+        "Observation",
+        &[
+            ("_include", "Observation:subject:Patient"),
+            ("_include:iterate", "Patient:general-practitioner"),
+            ("_include", "*"),
+            ("_revinclude", "Provenance:target"),
+            ("_revinclude", "DiagnosticReport:*"),
+        ],
+    )
+    .unwrap();
+    assert_eq!(found.includes[0].param, find(kind("Observation"), "subject").map(|param| param.id));
+    assert_eq!(found.includes[0].target, Some(kind("Patient")));
+    assert!(found.includes[1].iterate);
+    assert_eq!((found.includes[2].source, found.includes[2].param), (kind("Observation"), None));
+    assert_eq!(found.revincludes[0].source, kind("Provenance"));
+    assert_eq!(found.revincludes[1].param, None);
+    for bad in [
+        "Observation",
+        "Observation:code",
+        "Foo:bar",
+        "Observation:subject:Foo",
+        "Observation:subject:Patient:x",
+        "",
+    ] {
+        assert!(search("Observation", &[("_include", bad)]).is_err(), "{bad}");
+    }
+    assert!(search("Observation", &[("_revinclude", "*")]).is_err());
+}
+
+#[test]
+fn a_cursor_fits_the_sort_it_was_made_for() {
+    let cursor = Cursor { values: vec![None, None], row: 7 }.encode();
+    let page = search("Patient", &[("_sort", "-birthdate,_id"), ("_cursor", &cursor)]).unwrap();
+    assert!(page.sort[0].descending && !page.sort[1].descending);
+    assert_eq!(page.after.unwrap().row, 7);
+    assert!(search("Patient", &[("_sort", "birthdate"), ("_cursor", &cursor)]).is_err());
+    assert!(search("Patient", &[("_cursor", "00")]).is_err());
+    assert!(search("Patient", &[("_sort", "phonetic")]).is_err());
+}
+
+#[test]
+fn an_unknown_parameter_is_named_with_the_nearest_right_one() {
+    assert_eq!(
+        message("Patient", "birthDate", "1980"),
+        "`Patient` has no search parameter `birthDate`; did you mean `birthdate`?"
+    );
+    assert_eq!(message("Patient", "zzzzzzzzzz", "1"), "`Patient` has no search parameter `zzzzzzzzzz`");
+    assert!(message("Patient", &"z".repeat(1_000_000), "1").len() < 200);
+}
+
+#[test]
+fn what_is_not_supported_says_so() {
+    assert_eq!(
+        message("Observation", "value-quantity", "gt5"),
+        "the search parameter `value-quantity` is not supported: quantities are not indexed"
+    );
+    for name in ["patient.name", "_text", "_profile", "combo-code-value-quantity", "_elements"] {
+        assert!(
+            matches!(search("Observation", &[(name, "x")]), Err(SearchError::NotSupported { .. })),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn a_search_is_bounded() {
+    let many = vec![("gender", "male"); 100];
+    assert!(search("Patient", &many).is_err());
+    assert!(search("Patient", &[("gender", &"a,".repeat(10_000))]).is_err());
+}
