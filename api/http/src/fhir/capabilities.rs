@@ -1,0 +1,152 @@
+//! The CapabilityStatement: written of the tables the server runs on, so that it says what is true and nothing else.
+
+use bytes::Bytes;
+use hub_core::id::Digest;
+use hub_fhir::params::{Param, ParamKind, params_of, supported};
+use hub_fhir::prepare::instant;
+use hub_fhir::{Json, Object, ResourceType};
+use time::OffsetDateTime;
+
+use crate::fhir::conditional::Validators;
+use crate::fhir::problem::Problem;
+use crate::fhir::reply::{Reply, refuse_parameters};
+use crate::fhir::{Question, shape};
+
+/// What can be asked of every served type.
+const INTERACTIONS: [&str; 4] = ["read", "vread", "history-instance", "search-type"];
+
+/// The statement as it goes out.
+pub(crate) struct Capabilities {
+    body: Bytes,
+    tag: String,
+    since: OffsetDateTime,
+}
+
+impl Capabilities {
+    /// The statement for these types, true since `since`.
+    pub(crate) fn of(served: &[ResourceType], since: OffsetDateTime) -> Self {
+        let body = Bytes::from(Json::Object(statement(served, since)).to_text());
+        let tag = format!("W/\"{:?}\"", Digest::of(&body));
+        Self { body, tag, since }
+    }
+
+    /// `GET /metadata`
+    pub(crate) fn reply(&self, question: &Question) -> Result<Reply, Problem> {
+        refuse_parameters(question, &["mode"])?;
+        let is_full = question.pairs.iter().all(|(name, value)| name != "mode" || value == "full");
+        if !is_full {
+            return Err(Problem::bad_parameter("mode", "only `mode=full` is offered"));
+        }
+        let validators = Validators { tag: &self.tag, updated: self.since };
+        if validators.still_good(&question.headers) {
+            return Ok(Reply::not_modified(&validators));
+        }
+        let body = match &question.wants.part {
+            Some(part) => shape::cut_body(capability_type(), self.body.clone(), part)?,
+            None => self.body.clone(),
+        };
+        Ok(Reply::fresh(body).validated(&validators))
+    }
+}
+
+fn capability_type() -> ResourceType {
+    ResourceType::from_name("CapabilityStatement").expect("R4B has this type")
+}
+
+fn statement(served: &[ResourceType], since: OffsetDateTime) -> Object {
+    let mut kinds = served.to_vec();
+    kinds.sort_unstable();
+    kinds.dedup();
+    let resources: Vec<Json> = kinds.iter().map(|kind| resource(*kind, &kinds).into()).collect();
+    let mut rest = object([("mode", Json::string("server"))]);
+    rest.set("documentation", "Resources are written by the hub's channels; this API reads them.");
+    // An empty array is not FHIR.
+    if !resources.is_empty() {
+        rest.set("resource", resources);
+    }
+    object([
+        ("resourceType", Json::string("CapabilityStatement")),
+        ("status", Json::string("active")),
+        ("date", Json::string(instant(since))),
+        ("kind", Json::string("instance")),
+        ("software", named("Huitong", env!("CARGO_PKG_VERSION"))),
+        ("implementation", object([("description", Json::string("Huitong integration hub"))]).into()),
+        ("fhirVersion", Json::string("4.3.0")),
+        ("format", strings(["application/fhir+json", "json"].map(str::to_owned).to_vec())),
+        ("rest", vec![Json::Object(rest)].into()),
+    ])
+}
+
+fn named(name: &str, version: &str) -> Json {
+    object([("name", Json::string(name)), ("version", Json::string(version))]).into()
+}
+
+fn resource(kind: ResourceType, served: &[ResourceType]) -> Object {
+    let interactions = INTERACTIONS.map(|code| object([("code", Json::string(code))]).into()).to_vec();
+    let mut resource = object([
+        ("type", Json::string(kind.name())),
+        ("interaction", Json::Array(interactions)),
+        ("versioning", Json::string("versioned")),
+        ("readHistory", true.into()),
+        ("updateCreate", false.into()),
+        ("conditionalRead", Json::string("full-support")),
+    ]);
+    let includes = with_wildcards(references(kind));
+    let points_here = |param: &&Param| param.targets.is_empty() || param.targets.contains(&kind);
+    let revincludes =
+        with_wildcards(served.iter().flat_map(|source| references(*source)).filter(points_here));
+    for (member, values) in [("searchInclude", includes), ("searchRevInclude", revincludes)] {
+        if !values.is_empty() {
+            resource.set(member, strings(values));
+        }
+    }
+    let own = params_of(kind).iter().filter(|param| supported(param));
+    let own = own.map(|param| (param.code, param.kind.name()));
+    let params = [("_id", "token"), ("_lastUpdated", "date")].into_iter().chain(own);
+    let params =
+        params.map(|(name, kind)| object([("name", Json::string(name)), ("type", Json::string(kind))]).into());
+    resource.set("searchParam", params.collect::<Vec<Json>>());
+    resource
+}
+
+/// The references of a type that can be followed.
+fn references(kind: ResourceType) -> impl Iterator<Item = &'static Param> {
+    params_of(kind).iter().filter(|param| supported(param) && param.kind == ParamKind::Reference)
+}
+
+/// `Encounter:*`, `Encounter:patient`, ..: each source's wildcard goes before its parameters.
+fn with_wildcards(references: impl Iterator<Item = &'static Param>) -> Vec<String> {
+    let mut names = Vec::new();
+    let mut source = None;
+    for param in references {
+        if source != Some(param.base) {
+            source = Some(param.base);
+            names.push(format!("{}:*", param.base));
+        }
+        names.push(format!("{}:{}", param.base, param.code));
+    }
+    names
+}
+
+fn object<const N: usize>(members: [(&str, Json); N]) -> Object {
+    members.into_iter().collect()
+}
+
+fn strings(texts: Vec<String>) -> Json {
+    Json::Array(texts.into_iter().map(Json::from).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+
+    #[test]
+    fn the_statement_is_valid_r4b() {
+        let served: Vec<ResourceType> = ResourceType::all().collect();
+        for served in [&served[..], &[]] {
+            assert_eq!(hub_fhir::validate(&statement(served, datetime!(2026-11-23 0:00 UTC))), []);
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! Everything that can be wrong with a FHIR request: its HTTP status and its OperationOutcome.
+
+use std::borrow::Cow;
+
+use axum::http::StatusCode;
+use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use axum::response::{IntoResponse, Response};
+use hub_core::store::StoreError;
+use hub_fhir::outcome::Outcome;
+use hub_fhir::search::SearchError;
+use tracing::error;
+
+use crate::fhir::FHIR_JSON;
+
+/// When a client may come again after the store could not answer.
+const RETRY_AFTER_SECS: &str = "5";
+
+/// A request that cannot be answered as asked. Its text names parameters and types, never values: they may be a
+/// patient's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Problem {
+    pub status: StatusCode,
+    /// The issue type (R4B value set `issue-type`).
+    pub code: &'static str,
+    pub text: Cow<'static, str>,
+    /// What the address takes instead.
+    pub allow: Option<&'static str>,
+    /// The parameter that is wrong.
+    pub parameter: Option<String>,
+}
+
+impl Problem {
+    /// A problem of this status and issue type.
+    pub(crate) fn new(status: StatusCode, code: &'static str, text: impl Into<Cow<'static, str>>) -> Self {
+        Self { status, code, text: text.into(), allow: None, parameter: None }
+    }
+
+    /// Something that is not there.
+    pub(crate) fn not_found(text: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not-found", text)
+    }
+
+    /// A parameter that cannot be used.
+    pub(crate) fn bad_parameter(name: &str, text: impl Into<Cow<'static, str>>) -> Self {
+        let problem = Self::new(StatusCode::BAD_REQUEST, "invalid", text);
+        Self { parameter: Some(name.to_owned()), ..problem }
+    }
+
+    /// An interaction that is not offered at an address; `allow` is what is.
+    pub(crate) fn not_offered(allow: &'static str, text: impl Into<Cow<'static, str>>) -> Self {
+        let problem = Self::new(StatusCode::METHOD_NOT_ALLOWED, "not-supported", text);
+        Self { allow: Some(allow), ..problem }
+    }
+
+    /// A failure of ours. Says nothing about what was asked.
+    pub(crate) fn broken() -> Self {
+        let text = "the server failed to answer; its log says more";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "exception", text)
+    }
+
+    /// The answer took too long.
+    pub(crate) fn too_slow() -> Self {
+        let text = "the server could not answer in time; ask for less, or try again later";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "timeout", text)
+    }
+
+    /// The OperationOutcome.
+    pub(crate) fn outcome(&self) -> String {
+        let outcome = Outcome::error(self.code, self.text.as_ref());
+        match &self.parameter {
+            Some(name) => outcome.at(format!("http.{name}")).text(),
+            None => outcome.text(),
+        }
+    }
+}
+
+impl From<SearchError> for Problem {
+    fn from(wrong: SearchError) -> Self {
+        let (code, name) = match &wrong {
+            SearchError::UnknownParameter { name, .. } | SearchError::NotSupported { name, .. } => {
+                ("not-supported", name)
+            }
+            SearchError::Modifier { name, .. } | SearchError::Value { name, .. } => ("invalid", name),
+        };
+        let problem = Self::new(StatusCode::BAD_REQUEST, code, wrong.to_string());
+        Self { parameter: Some(name.clone()), ..problem }
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(failure: StoreError) -> Self {
+        match failure {
+            StoreError::Unavailable(source) => {
+                error!(error = %source, "The store could not answer the FHIR door.");
+                let text = "the store is unavailable; try again in a moment";
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "transient", text)
+            }
+            StoreError::Invalid { what } => Self::new(StatusCode::BAD_REQUEST, "not-supported", what),
+            // The doors only read.
+            StoreError::Conflict { .. } => Self::broken(),
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let headers = [(CONTENT_TYPE, FHIR_JSON), (CACHE_CONTROL, "no-store")];
+        let mut answer = (self.status, headers, self.outcome()).into_response();
+        if let Some(allow) = self.allow {
+            answer.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
+        }
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_SECS));
+        }
+        answer
+    }
+}

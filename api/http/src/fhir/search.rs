@@ -1,0 +1,87 @@
+//! Searches one type, and writes the page that was found.
+
+use axum::http::Method;
+use hub_fhir::ResourceType;
+use hub_fhir::bundle::{self, Link};
+use hub_fhir::search::{self, Page, Search, SearchError, Stored};
+
+use crate::fhir::links::address;
+use crate::fhir::problem::Problem;
+use crate::fhir::reply::Reply;
+use crate::fhir::wants::Part;
+use crate::fhir::{Fhir, Question, shape};
+
+/// `GET /Patient?..` and `POST /Patient/_search`
+pub(crate) async fn search(fhir: &Fhir, question: &Question, kind: ResourceType) -> Result<Reply, Problem> {
+    let (search, used) = understand(kind, question)?;
+    let first = search.after.is_none();
+    let mut page = fhir.doors.resources.search(&search).await?;
+    page.included.retain(|stored| fhir.doors.types.contains(&stored.reference.kind));
+    // A first page without a next one holds all matches: the total is known without counting.
+    if first && page.next.is_none() && search.count > 0 && page.total.is_none() {
+        page.total = Some(page.matches.len() as u64);
+    }
+    let links = links(question, kind, used, &page);
+    if let Some(part) = &question.wants.part {
+        page = Page { matches: cut(page.matches, part)?, included: cut(page.included, part)?, ..page };
+    }
+    Ok(Reply::fresh(bundle::searchset(&question.base, &page, &links)))
+}
+
+fn cut(stored: Vec<Stored>, part: &Part) -> Result<Vec<Stored>, Problem> {
+    stored.into_iter().map(|stored| shape::cut(stored, part)).collect()
+}
+
+/// The search, and the parameters that went into it. A parameter that is unknown or not supported is refused, unless
+/// the client is lenient: then it is left out, and the self link shows what was used (R4B §3.1.1.1.2).
+fn understand(
+    kind: ResourceType,
+    question: &Question,
+) -> Result<(Search, Vec<(String, String)>), Problem> {
+    let mut used = question.pairs.clone();
+    loop {
+        let wrong = match search::parse_at(kind, &used, Some(&question.base)) {
+            Ok(search) => return Ok((search, used)),
+            Err(wrong) => wrong,
+        };
+        let (SearchError::UnknownParameter { name, .. } | SearchError::NotSupported { name, .. }) = &wrong else {
+            return Err(wrong.into());
+        };
+        if !question.wants.lenient {
+            return Err(wrong.into());
+        }
+        let before = used.len();
+        used.retain(|(given, _)| bare(given) != *name);
+        if used.len() == before {
+            // The name stands in a value, as in `_sort=x`: leaving that out would change the order, not only widen it.
+            return Err(wrong.into());
+        }
+    }
+}
+
+/// A parameter's name without its modifier, as errors show it.
+fn bare(name: &str) -> String {
+    name.split(':').next().unwrap_or_default().chars().take(64).collect()
+}
+
+fn links(question: &Question, kind: ResourceType, used: Vec<(String, String)>, page: &Page) -> Vec<Link> {
+    let with_looks = |pairs: &[(String, String)]| [pairs, &question.looks].concat();
+    let link = |relation, pairs: &[(String, String)]| Link {
+        relation,
+        url: address(&question.base, kind.name(), &with_looks(pairs)),
+    };
+    let mut links = vec![link("self", &used)];
+    if let Some(cursor) = &page.next {
+        let mut next = used;
+        next.retain(|(name, _)| name != "_cursor");
+        next.push(("_cursor".to_owned(), cursor.encode().into()));
+        links.push(link("next", &next));
+    }
+    links
+}
+
+/// Whether a form may carry the parameters.
+pub(crate) fn takes_form(method: &Method, content_type: Option<&str>) -> bool {
+    let media = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim();
+    method == Method::POST && media.eq_ignore_ascii_case("application/x-www-form-urlencoded")
+}

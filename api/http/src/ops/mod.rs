@@ -1,0 +1,183 @@
+//! The operators' door: how the hub stands, which messages it has seen, and what to do again.
+
+mod answers;
+mod commands;
+pub(crate) mod error;
+mod parameters;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{DefaultBodyLimit, Path, RawQuery, Request, State};
+use axum::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, HeaderMap, HeaderValue};
+use axum::http::StatusCode;
+use axum::middleware::{Next, from_fn, map_response};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodRouter, any, get, post};
+use axum::{Json, Router};
+use bytes::Bytes;
+use hub_core::id::MessageId;
+use hub_core::store::MessageDetail;
+use serde::Serialize;
+use time::OffsetDateTime;
+use tokio::time::timeout;
+use tower_http::catch_panic::CatchPanicLayer;
+use tracing::{error, info};
+
+use crate::doors::Doors;
+use crate::observe::Interaction;
+use crate::ops::answers::{
+    DetailAnswer, MessagesAnswer, ReplayAnswer, RetryAnswer, StatusAnswer, destinations,
+};
+use crate::ops::error::OpsError;
+use crate::query;
+
+/// An order of 10,000 ids fits well.
+const MAX_BODY: usize = 1 << 20;
+/// No order of an operator takes longer; a replay only puts messages back.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+type Answer<T> = Result<Json<T>, OpsError>;
+
+/// The routes below `/ops`.
+pub(crate) fn router(doors: Arc<Doors>) -> Router {
+    Router::new()
+        .route("/ops/status", named("status", get(status)))
+        .route("/ops/destinations", named("destinations", get(all_destinations)))
+        .route("/ops/messages", named("messages", get(messages)))
+        .route("/ops/messages/{id}", named("message", get(message)))
+        .route("/ops/messages/{id}/raw", named("raw", get(raw)))
+        .route("/ops/replay", named("replay", post(replay)))
+        .route("/ops/retry", named("retry", post(retry)))
+        .route("/ops", any(unknown))
+        .route("/ops/{*rest}", any(unknown))
+        .method_not_allowed_fallback(not_this_way)
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(from_fn(bounded))
+        .layer(CatchPanicLayer::custom(|_| {
+            error!("A handler of the operators' door panicked.");
+            OpsError::broken().into_response()
+        }))
+        .layer(map_response(no_store))
+        .with_state(doors)
+}
+
+/// Tells the metrics what a route is about.
+fn named<S: Clone + Send + Sync + 'static>(name: &'static str, route: MethodRouter<S>) -> MethodRouter<S> {
+    route.layer(map_response(move |mut answer: Response| async move {
+        answer.extensions_mut().insert(Interaction { door: "ops", name });
+        answer
+    }))
+}
+
+/// What operators see is about patients and of this moment.
+async fn no_store(mut answer: Response) -> Response {
+    answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    answer
+}
+
+async fn bounded(request: Request, next: Next) -> Response {
+    match timeout(PATIENCE, next.run(request)).await {
+        Ok(answer) => answer,
+        Err(_) => {
+            OpsError::plain(StatusCode::SERVICE_UNAVAILABLE, "the hub could not answer in time").into_response()
+        }
+    }
+}
+
+async fn status(State(doors): State<Arc<Doors>>) -> Answer<StatusAnswer> {
+    let status = doors.operations.status().await?;
+    let depths = doors.outbox.depth().await?;
+    Ok(Json(StatusAnswer::new(status, depths, OffsetDateTime::now_utc(), (doors.ready)())))
+}
+
+#[derive(Serialize)]
+struct DestinationsAnswer {
+    destinations: Vec<answers::DestinationAnswer>,
+}
+
+async fn all_destinations(State(doors): State<Arc<Doors>>) -> Answer<DestinationsAnswer> {
+    let status = doors.operations.status().await?;
+    let depths = doors.outbox.depth().await?;
+    Ok(Json(DestinationsAnswer { destinations: destinations(status.destinations, depths) }))
+}
+
+async fn messages(State(doors): State<Arc<Doors>>, RawQuery(text): RawQuery) -> Answer<MessagesAnswer> {
+    let pairs = query::pairs(text.unwrap_or_default().as_bytes())
+        .map_err(|problem| OpsError::plain(StatusCode::BAD_REQUEST, problem.text()))?;
+    let query = parameters::message_query(&pairs, OffsetDateTime::now_utc())?;
+    let rows = doors.journal.find(&query).await?;
+    Ok(Json(MessagesAnswer::new(rows, query.limit)))
+}
+
+async fn message(State(doors): State<Arc<Doors>>, Path(id): Path<String>) -> Answer<DetailAnswer> {
+    let detail = detail(&doors, &id).await?;
+    Ok(Json(detail.into()))
+}
+
+async fn raw(State(doors): State<Arc<Doors>>, Path(id): Path<String>) -> Result<Response, OpsError> {
+    let detail = detail(&doors, &id).await?;
+    let file = format!("attachment; filename=\"{}.bin\"", detail.row.id);
+    let mut answer = detail.raw.0.into_response();
+    let headers = answer.headers_mut();
+    // Never a type that a browser would run or render.
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+    headers.insert(
+        CONTENT_DISPOSITION,
+        HeaderValue::from_str(&file).expect("a UUID is valid in a header value"),
+    );
+    Ok(answer)
+}
+
+async fn detail(doors: &Doors, id: &str) -> Result<MessageDetail, OpsError> {
+    let id: MessageId = id.parse().map_err(|_| OpsError::field("id", "the id of a message, a UUID"))?;
+    let found = doors.journal.message(id).await?;
+    found.ok_or_else(|| OpsError::plain(StatusCode::NOT_FOUND, format!("there is no message `{id}`")))
+}
+
+async fn replay(
+    State(doors): State<Arc<Doors>>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Answer<ReplayAnswer> {
+    let what = commands::replay(&json_body(&headers, body)?, OffsetDateTime::now_utc())?;
+    let report = doors.operations.replay(what).await?;
+    info!(replayed = report.replayed.len(), left = report.left.len(), "An operator replayed messages.");
+    Ok(Json(report.into()))
+}
+
+async fn retry(
+    State(doors): State<Arc<Doors>>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Answer<RetryAnswer> {
+    let which = commands::retry(&json_body(&headers, body)?)?;
+    let retried = doors.operations.retry(which).await?;
+    info!(retried, "An operator put parcels back in the queue.");
+    Ok(Json(RetryAnswer { retried }))
+}
+
+/// The body of an order. Only `application/json` is taken: a page of another site cannot send that without asking first.
+fn json_body(headers: &HeaderMap, body: Result<Bytes, BytesRejection>) -> Result<Bytes, OpsError> {
+    let media = headers.get(CONTENT_TYPE).and_then(|media| media.to_str().ok()).unwrap_or_default();
+    let media = media.split(';').next().unwrap_or_default().trim();
+    if !media.eq_ignore_ascii_case("application/json") {
+        let what = "the body must be `application/json`";
+        return Err(OpsError::plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, what));
+    }
+    body.map_err(|problem| match problem.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            OpsError::plain(StatusCode::PAYLOAD_TOO_LARGE, format!("the body is larger than {MAX_BODY} bytes"))
+        }
+        status => OpsError::plain(status, "the body could not be received"),
+    })
+}
+
+async fn unknown() -> OpsError {
+    OpsError::plain(StatusCode::NOT_FOUND, "there is nothing at this address of the operators' door")
+}
+
+async fn not_this_way() -> OpsError {
+    OpsError::plain(StatusCode::METHOD_NOT_ALLOWED, "this address does not take this method; see `Allow`")
+}
