@@ -130,6 +130,8 @@ pub struct Route {
     pub each: Option<Path>,
     /// What makes the body; `None`: the message goes on byte for byte as it was received.
     pub mapping: Option<Arc<Mapping>>,
+    /// What makes resources of the receiver's answer; `None`: the answer is only kept.
+    pub answer: Option<Arc<Mapping>>,
     /// Parcels with the same value here arrive in order; `None`: in any order.
     pub order_by: Option<Path>,
     /// When to try again.
@@ -165,18 +167,23 @@ pub enum InDoubt {
     /// It is kept until a person has found out. Nothing is ever done twice.
     #[default]
     Hold,
-    /// It is sent again under the same id: right for receivers that know a parcel by its id.
+    /// The receiver is asked until it can tell, or until the time of `retry` is up; only what it says has not arrived is
+    /// sent again.
+    Ask,
+    /// It is sent again under the same id, unless the receiver can be asked and has it: right for receivers that know a
+    /// parcel by its id.
     Resend,
 }
 
 impl InDoubt {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::Hold, Self::Resend];
+    pub const ALL: [Self; 3] = [Self::Hold, Self::Ask, Self::Resend];
 
     /// Its name in a channel file: `hold`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Hold => "hold",
+            Self::Ask => "ask",
             Self::Resend => "resend",
         }
     }

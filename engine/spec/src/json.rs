@@ -41,8 +41,9 @@ mod tests {
     #[test]
     fn a_finding_is_one_line_with_its_quotes_escaped() {
         let text = "a = 1\n\tlane = \"x\"\n";
-        let finding = Finding::at(FindingKind::UnknownKey, "channels/a.toml", text, 7..11, "unknown key `lane`")
-            .help("did you mean `lane_by`?");
+        let finding =
+            Finding::at(FindingKind::UnknownKey, "channels/a.toml", text, 7..11, "unknown key `lane`")
+                .help("did you mean `lane_by`?");
         assert_eq!(
             to_json(&finding),
             r#"{"kind":"unknown-key","severity":"error","file":"channels/a.toml","line":2,"column":2,"source":"\tlane = \"x\"","message":"unknown key `lane`","help":"did you mean `lane_by`?"}"#

@@ -59,10 +59,21 @@ pub const KEYS: &[KeyInfo] = &[
     required("map", "writes", r#"writes = ["DiagnosticReport", "Observation"]"#),
     required("to", "name", r#"name = "ward-notice""#),
     required("to", "connector", r#"connector = "notify""#),
-    optional("to", "settings", "the connector's own defaults", r#"settings = { url = "http://127.0.0.1:9000" }"#),
+    optional(
+        "to",
+        "settings",
+        "the connector's own defaults",
+        r#"settings = { url = "http://127.0.0.1:9000" }"#,
+    ),
     optional("to", "when", "always", r#"when = 'Observation.status = "final"'"#),
     optional("to", "each", "one parcel for each message", r#"each = "Observation""#),
-    optional("to", "mapping", "the message is sent on as it was received", r#"mapping = "notify/critical-result""#),
+    optional(
+        "to",
+        "mapping",
+        "the message is sent on as it was received",
+        r#"mapping = "notify/critical-result""#,
+    ),
+    optional("to", "answer", "the answer is kept and not mapped", r#"answer = "his/ack""#),
     optional("to", "order_by", "no order", r#"order_by = "Observation.subject.reference""#),
     optional("to", "retry", "the defaults of `to.retry`", "retry = { first_secs = 2, max_secs = 60 }"),
     optional("to", "in_doubt", r#""hold""#, r#"in_doubt = "resend""#),
@@ -93,7 +104,7 @@ pub(crate) fn keys_of(table: &str) -> impl Iterator<Item = &'static KeyInfo> {
     KEYS.iter().filter(move |info| info.table == table)
 }
 
-/// How a table is written in a file: `[from]`, `[[to]]`, `retry`.
+/// How a table is written in a file: `[from]`, `[[to]]`, `retry of [[to]]`.
 pub(crate) fn heading(table: &str) -> String {
     match table {
         "" => "the top of the file".to_owned(),

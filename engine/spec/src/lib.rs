@@ -15,12 +15,10 @@ mod retry;
 mod settings;
 mod sheet;
 
-pub use channel::{
-    Channel, ChannelTest, Circuit, From, InDoubt, Parse, Project, Reads, Route, Rule,
-};
+pub use channel::{Channel, ChannelTest, Circuit, From, InDoubt, Parse, Project, Reads, Route, Rule};
 pub use files::FolderFiles;
 pub use json::to_json;
-pub use keys::{KEYS, KeyInfo};
+pub use keys::{KEYS, KeyInfo, Need};
 pub use load::load;
 pub use overrides::{ChannelOverride, Overrides};
 pub use pattern::Pattern;

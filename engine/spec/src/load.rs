@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use compact_str::CompactString;
 use hub_core::finding::{Finding, FindingKind};
-use hub_core::id::{DestinationId, Digest};
+use hub_core::id::{ChannelId, DestinationId, Digest};
 use hub_core::registry::{Registry, Secrets};
 use hub_mapping::Mapping;
 
@@ -17,6 +17,7 @@ use crate::lint::promises::fixture;
 use crate::lint::{connectors, mappings, ports, promises};
 use crate::overrides::Overrides;
 use crate::read::{Draft, RouteDraft, TestDraft, read};
+use crate::sheet::At;
 
 /// Reads and compiles every channel below `root`, with the mappings and code tables they use, and checks their settings
 /// against `registry`, `overrides` applied. Either all of it is right, or all findings of all files come back, by file and line.
@@ -59,7 +60,8 @@ pub fn load(
         return Err(in_order(errors));
     }
     warnings.extend(mappings.unused());
-    let channels: Option<Vec<Channel>> = drafts.into_iter().map(|draft| finish(draft, &mut mappings)).collect();
+    let channels: Option<Vec<Channel>> =
+        drafts.into_iter().map(|draft| finish(draft, &mut mappings)).collect();
     let channels = channels.expect("what a draft lacks is among the findings, and there were none");
     Ok(Project { root: root.to_owned(), channels, warnings: in_order(warnings) })
 }
@@ -90,11 +92,13 @@ fn finish(draft: Draft, mappings: &mut Mappings<'_>) -> Option<Channel> {
     let mapping = used(&map.mapping?.value)?;
     let mut to = Vec::new();
     for route in draft.to {
-        let mapping = match &route.mapping {
-            Some(name) => Some(used(&name.value)?),
-            None => None,
+        let mut used_by_route = |name: &Option<At<String>>| match name {
+            Some(name) => used(&name.value).map(Some),
+            None => Some(None),
         };
-        to.push(finish_route(route, &draft.id, mapping)?);
+        let mapping = used_by_route(&route.mapping)?;
+        let answer = used_by_route(&route.answer)?;
+        to.push(finish_route(route, &draft.id, mapping, answer)?);
     }
     let from = draft.from?;
     let parse = draft.parse?;
@@ -129,8 +133,9 @@ fn finish(draft: Draft, mappings: &mut Mappings<'_>) -> Option<Channel> {
 
 fn finish_route(
     route: RouteDraft,
-    channel: &hub_core::id::ChannelId,
+    channel: &ChannelId,
     mapping: Option<Arc<Mapping>>,
+    answer: Option<Arc<Mapping>>,
 ) -> Option<Route> {
     let name = CompactString::from(route.name?.value);
     Some(Route {
@@ -141,6 +146,7 @@ fn finish_route(
         when: route.when,
         each: route.each,
         mapping,
+        answer,
         order_by: route.order_by,
         retry: route.retry,
         in_doubt: route.in_doubt,

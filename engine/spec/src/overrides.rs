@@ -46,17 +46,20 @@ mod tests {
     #[test]
     fn tables_are_merged_and_other_values_replaced() {
         let mut settings: Settings =
-            toml::from_str("listen = \"a:1\"\nlimit = 3\ntls = { certificate = \"x\", clients = \"y\" }").unwrap();
+            toml::from_str("listen = \"a:1\"\nlimit = 3\ntls = { certificate = \"x\", clients = \"y\" }")
+                .unwrap();
         let over = toml::from_str("listen = \"b:2\"\ntls = { certificate = \"z\" }").unwrap();
         lay_over(&mut settings, &over);
         let expected: Settings =
-            toml::from_str("listen = \"b:2\"\nlimit = 3\ntls = { certificate = \"z\", clients = \"y\" }").unwrap();
+            toml::from_str("listen = \"b:2\"\nlimit = 3\ntls = { certificate = \"z\", clients = \"y\" }")
+                .unwrap();
         assert_eq!(settings, expected);
     }
 
     #[test]
     fn an_override_is_read_from_toml_and_unknown_keys_are_refused() {
-        let read: ChannelOverride = toml::from_str("settings = { listen = \"a:1\" }\n[to.ward]\nurl = \"x\"").unwrap();
+        let read: ChannelOverride =
+            toml::from_str("settings = { listen = \"a:1\" }\n[to.ward]\nurl = \"x\"").unwrap();
         assert_eq!(read.to["ward"]["url"].as_str(), Some("x"));
         assert!(toml::from_str::<ChannelOverride>("setings = {}").is_err());
     }

@@ -72,6 +72,7 @@ pub(crate) struct RouteDraft {
     pub when: Option<Condition>,
     pub each: Option<Path>,
     pub mapping: Option<At<String>>,
+    pub answer: Option<At<String>>,
     pub order_by: Option<Path>,
     pub retry: RetryPolicy,
     pub in_doubt: InDoubt,
@@ -109,7 +110,11 @@ pub(crate) fn read(name: &str, file: PathBuf, text: &str) -> Draft {
         Ok(table) => draft.read_top(table.get_ref()),
         Err(error) => {
             let span = error.span().unwrap_or(0..0);
-            draft.sheet.report(FindingKind::Unreadable, &span, format!("this is not TOML: {}", error.message()));
+            draft.sheet.report(
+                FindingKind::Unreadable,
+                &span,
+                format!("this is not TOML: {}", error.message()),
+            );
         }
     }
     draft
@@ -141,10 +146,13 @@ impl Draft {
         for test in top.sections(sheet, "test") {
             self.tests.push(read_test(sheet, &test));
         }
-        let none = top.find("test").is_none_or(|tests| tests.get_ref().as_array().is_some_and(|tests| tests.is_empty()));
+        let none = top
+            .find("test")
+            .is_none_or(|tests| tests.get_ref().as_array().is_some_and(|tests| tests.is_empty()));
         if none {
             let message = "the channel has no test: nothing shows what it does";
-            let help = "add a [[test]] with a name, a message from fixtures/ as `given`, and what is expected of it";
+            let help =
+                "add a [[test]] with a name, a message from fixtures/ as `given`, and what is expected of it";
             sheet.findings.push(Finding::of_file(FindingKind::NoTest, &sheet.file, message).help(help));
         }
     }
@@ -160,7 +168,7 @@ fn check_name(sheet: &mut Sheet, top: &Section<'_>, expected: &str) {
 }
 
 fn check_version(sheet: &mut Sheet, top: &Section<'_>) {
-    let Some(version) = top.number(sheet, "version", 0, u64::MAX) else { return };
+    let Some(version) = top.number(sheet, "version", 1, 1000) else { return };
     if version.value != VERSION {
         let message = format!("version {} of the channel language is not known here", version.value);
         let help = Some(format!("this hub reads version = {VERSION}"));
@@ -190,7 +198,7 @@ fn read_parse(sheet: &mut Sheet, parse: &Section<'_>) -> ParseDraft {
             None => sheet.report_with(
                 FindingKind::WrongType,
                 &text.span,
-                format!("`{}` is no kind of message", text.value),
+                format!("\"{}\" is no kind of message", text.value),
                 Some("for example: \"ORU^R01\", or \"ADT^*\" for all of a family".to_owned()),
             ),
         }
@@ -230,6 +238,7 @@ fn read_route(sheet: &mut Sheet, to: &Section<'_>) -> RouteDraft {
         when: to.text(sheet, "when").and_then(|text| read_condition(sheet, &text)),
         each: to.path(sheet, "each"),
         mapping: to.text(sheet, "mapping"),
+        answer: to.text(sheet, "answer"),
         order_by: to.path(sheet, "order_by"),
         retry: retry.map(|retry| read_retry(sheet, &retry)).unwrap_or_default(),
         in_doubt: in_doubt.unwrap_or_default(),
@@ -290,7 +299,9 @@ fn read_test(sheet: &mut Sheet, test: &Section<'_>) -> TestDraft {
     for (key, value) in [("place", &place), ("reason", &reason)] {
         let Some(value) = value else { continue };
         if test.find("state").is_none() || (state == StateName::Committed) {
-            let message = format!("`{key}` is about a message that is not committed, and the test says nothing of that");
+            let message = format!(
+                "`{key}` is about a message that is not committed, and the test says nothing of that"
+            );
             let help = Some("add state = \"quarantined\" or state = \"filtered\"".to_owned());
             sheet.report_with(FindingKind::MissingKey, &value.span, message, help);
         }
@@ -313,7 +324,8 @@ fn read_sends(sheet: &mut Sheet, test: &Section<'_>) -> Vec<(At<String>, At<Stri
     let Some((table, _)) = test.table(sheet, "sends") else { return sends };
     for (name, value) in table {
         let Some(path) = string(value) else {
-            let message = format!("what `{}` is sent must be the name of a file below fixtures/", name.get_ref());
+            let message =
+                format!("what `{}` is sent must be the name of a file below fixtures/", name.get_ref());
             sheet.report(FindingKind::WrongType, &value.span(), message);
             continue;
         };

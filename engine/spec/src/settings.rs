@@ -70,7 +70,11 @@ impl SettingsDraft {
         at: At<&DeValue<'_>>,
     ) -> Option<toml::Value> {
         let too_large = |sheet: &mut Sheet| {
-            sheet.report(FindingKind::WrongType, &at.span, format!("`{dotted}` is a number too large to be kept"));
+            sheet.report(
+                FindingKind::WrongType,
+                &at.span,
+                format!("`{dotted}` is a number too large to be kept"),
+            );
         };
         Some(match at.value {
             DeValue::String(text) => {

@@ -46,7 +46,13 @@ impl Sheet {
     }
 
     /// The same, with a word of help.
-    pub fn report_with(&mut self, kind: FindingKind, span: &Span, message: impl Into<String>, help: Option<String>) {
+    pub fn report_with(
+        &mut self,
+        kind: FindingKind,
+        span: &Span,
+        message: impl Into<String>,
+        help: Option<String>,
+    ) {
         self.report(kind, span, message);
         if let Some(finding) = self.findings.last_mut() {
             finding.help = help;
@@ -58,7 +64,11 @@ impl Sheet {
     pub fn within(&self, string: &At<String>, column: usize) -> Span {
         let start = string.span.start;
         let opened = self.text.get(start + 1..).is_some_and(|rest| rest.starts_with(&string.value));
-        let offset = string.value.char_indices().nth(column.saturating_sub(1)).map_or(string.value.len(), |(at, _)| at);
+        let offset = string
+            .value
+            .char_indices()
+            .nth(column.saturating_sub(1))
+            .map_or(string.value.len(), |(at, _)| at);
         if opened { start + 1 + offset..string.span.end } else { string.span.clone() }
     }
 
@@ -78,30 +88,39 @@ pub(crate) struct Section<'a> {
 impl<'a> Section<'a> {
     /// The table `name`, all of whose keys are known and none of whose needed keys is missing; what is not so is noted.
     pub fn check(sheet: &mut Sheet, name: &'static str, span: Span, table: &'a DeTable<'a>) -> Self {
+        let mut misspelt = Vec::new();
         for key in table.keys() {
             let word: &str = key.get_ref();
             if keys_of(name).any(|info| info.key == word) {
                 continue;
             }
-            let near = nearest(word, keys_of(name).map(|info| info.key));
+            let missing = keys_of(name).map(|info| info.key).filter(|known| table.get(*known).is_none());
+            let near = nearest(word, missing);
+            misspelt.extend(near);
             let elsewhere = KEYS.iter().find(|info| info.key == word && !info.table.is_empty());
             let help = match (near, elsewhere) {
                 (Some(near), _) => format!("did you mean `{near}`?"),
                 (None, Some(info)) => format!("`{word}` belongs in {}", heading(info.table)),
                 (None, None) => {
                     let known: Vec<_> = keys_of(name).map(|info| info.key).collect();
-                    format!("{} knows {}", heading(name), known.join(", "))
+                    format!("there may be {}", known.join(", "))
                 }
             };
-            let message = format!("unknown key `{word}` in {}", heading(name));
+            let message = match name {
+                "" => format!("unknown key `{word}`"),
+                _ => format!("unknown key `{word}` in {}", heading(name)),
+            };
             sheet.report_with(FindingKind::UnknownKey, &key.span(), message, Some(help));
         }
         let section = Self { table, span, name };
-        for info in keys_of(name) {
-            // A channel without a test has a finding of its own kind.
-            let is_told_elsewhere = info.table.is_empty() && info.key == "test";
-            if info.need == Need::Required && section.find(info.key).is_none() && !is_told_elsewhere {
-                let message = format!("{} lacks `{}`", heading(name), info.key);
+        for info in keys_of(name).filter(|info| info.need == Need::Required) {
+            // A channel without a test has a finding of its own kind, a misspelt key has had its own.
+            let is_told = (name.is_empty() && info.key == "test") || misspelt.contains(&info.key);
+            if section.find(info.key).is_none() && !is_told {
+                let message = match name {
+                    "" => format!("the file lacks `{}`", info.key),
+                    _ => format!("{} lacks `{}`", heading(name), info.key),
+                };
                 let help = Some(format!("for example: {}", info.example));
                 sheet.report_with(FindingKind::MissingKey, &section.span, message, help);
             }

@@ -35,12 +35,16 @@ fn override_routes(
     findings: &mut Vec<Finding>,
 ) {
     for (name, settings) in &over.to {
-        let is_meant = |known: &Option<At<String>>| known.as_ref().is_some_and(|known| known.value == name.as_str());
+        let is_meant =
+            |known: &Option<At<String>>| known.as_ref().is_some_and(|known| known.value == name.as_str());
         if let Some(route) = draft.to.iter_mut().find(|route| is_meant(&route.name)) {
             lay_over(&mut route.settings.table, settings);
             continue;
         }
-        let message = format!("settings are given for the destination `{name}` of `{}`, which has none of that name", draft.id);
+        let message = format!(
+            "settings are given for the destination `{name}` of `{}`, which has none of that name",
+            draft.id
+        );
         let finding = Finding::of_file(FindingKind::UnknownReference, &overrides.origin, message);
         let names = draft.to.iter().filter_map(|route| route.name.as_ref()).map(|name| name.value.as_str());
         findings.push(did_you_mean(finding, name, names));
@@ -142,27 +146,41 @@ impl Checking<'_> {
         match error {
             BuildError::UnknownConnector { role, name } => {
                 let message = format!("there is no {role} connector `{name}`");
-                let near = nearest(&name, self.known.iter().copied()).map(|near| format!("did you mean `{near}`?"));
+                let near =
+                    nearest(&name, self.known.iter().copied()).map(|near| format!("did you mean `{near}`?"));
                 let all = || format!("the {role} connectors are {}", self.known.join(", "));
                 let help = Some(near.unwrap_or_else(all));
                 sheet.report_with(FindingKind::UnknownConnector, &self.connector.span, message, help);
             }
             BuildError::Settings { key, what } => {
                 let place = key.as_deref().and_then(|key| self.place(key));
-                let is_overridden = key.as_deref().is_some_and(|key| has(&self.settings.table, key)) && place.is_none();
-                let message = format!("the settings of the {} connector `{}` are wrong: {what}", self.role, self.connector.value);
-                let help = if is_overridden {
-                    Some("the value comes from the hub's configuration, not from this file".to_owned())
-                } else {
-                    nearest_field(&what)
+                let is_overridden =
+                    key.as_deref().is_some_and(|key| has(&self.settings.table, key)) && place.is_none();
+                let message = format!(
+                    "the settings of the {} connector `{}` are wrong: {what}",
+                    self.role, self.connector.value
+                );
+                let from_elsewhere = "the value comes from the hub's configuration, not from this file";
+                let help = match (help_with(&what), is_overridden) {
+                    (Some(help), true) => Some(format!("{help} ({from_elsewhere})")),
+                    (None, true) => Some(from_elsewhere.to_owned()),
+                    (help, false) => help,
                 };
                 let span = place.unwrap_or(&self.connector.span);
                 sheet.report_with(FindingKind::WrongSettings, span, message, help);
             }
             BuildError::Secret { name } => {
                 let span = self.settings.string(&name).unwrap_or(self.around);
-                let help = Some("secrets are given to the hub by name, outside of its files: see docs/channels.md".to_owned());
-                sheet.report_with(FindingKind::SecretNotSet, span, format!("the secret `{name}` is not set"), help);
+                let help = Some(
+                    "secrets are given to the hub by name, outside of its files: see docs/channels.md"
+                        .to_owned(),
+                );
+                sheet.report_with(
+                    FindingKind::SecretNotSet,
+                    span,
+                    format!("the secret `{name}` is not set"),
+                    help,
+                );
             }
         }
     }
@@ -212,12 +230,15 @@ fn has(settings: &Settings, dotted: &str) -> bool {
     false
 }
 
-/// A better word for the unknown one that the settings' reader names, out of those it expects.
-fn nearest_field(what: &str) -> Option<String> {
+/// How to mend what the settings' reader found: the nearest of the words it expects, or the key to add.
+fn help_with(what: &str) -> Option<String> {
+    let mut words = what.split('`').skip(1).step_by(2);
+    let word = words.next()?;
+    if what.starts_with("missing field ") {
+        return Some(format!("add `{word}` to the settings"));
+    }
     if !what.starts_with("unknown ") {
         return None;
     }
-    let mut words = what.split('`').skip(1).step_by(2);
-    let unknown = words.next()?;
-    nearest(unknown, words).map(|near| format!("did you mean `{near}`?"))
+    nearest(word, words).map(|near| format!("did you mean `{near}`?"))
 }

@@ -63,7 +63,8 @@ impl<'a> Mappings<'a> {
     /// Warnings of the mappings and code tables that no channel uses.
     pub fn unused(&self) -> Vec<Finding> {
         let mappings = self.files.mapping_names().into_iter().filter_map(|name| self.files.mapping(&name));
-        let tables = self.files.code_table_names().into_iter().filter_map(|name| self.files.code_table(&name));
+        let tables =
+            self.files.code_table_names().into_iter().filter_map(|name| self.files.code_table(&name));
         let mappings = mappings.map(|file| (file, "mapping"));
         let unused = mappings.chain(tables.map(|file| (file, "code table")));
         unused
@@ -111,11 +112,11 @@ impl Files for Recorded<'_> {
 
 /// Checks the format, the mapping and the mappings of the destinations of one channel.
 pub(crate) fn check(draft: &mut Draft, registry: &Registry, mappings: &mut Mappings<'_>) {
-    check_format(draft, registry);
-    let format = draft.parse.as_ref().and_then(|parse| parse.format.as_ref()).map(|format| format.value.clone());
+    let format = check_format(draft, registry);
     let sheet = &mut draft.sheet;
     if let Some(map) = &draft.map {
-        let compiled = map.mapping.as_ref().and_then(|name| find(sheet, name, mappings).map(|found| (name, found)));
+        let compiled =
+            map.mapping.as_ref().and_then(|name| find(sheet, name, mappings).map(|found| (name, found)));
         if let Some((name, compiled)) = compiled {
             check_ends(sheet, name, &compiled.mapping, format.as_deref());
             if let Some(writes) = &map.writes {
@@ -124,23 +125,33 @@ pub(crate) fn check(draft: &mut Draft, registry: &Registry, mappings: &mut Mappi
         }
     }
     for route in &draft.to {
-        let Some(name) = &route.mapping else { continue };
-        let Some(compiled) = find(sheet, name, mappings) else { continue };
-        check_route_ends(sheet, name, &compiled.mapping, format.as_deref());
+        if let Some(name) = &route.mapping
+            && let Some(compiled) = find(sheet, name, mappings)
+        {
+            check_route_ends(sheet, name, &compiled.mapping, format.as_deref());
+        }
+        if let Some(name) = &route.answer
+            && let Some(compiled) = find(sheet, name, mappings)
+        {
+            check_makes_resources(sheet, name, &compiled.mapping);
+        }
     }
 }
 
-/// The format is that of the connector's messages.
-fn check_format(draft: &mut Draft, registry: &Registry) {
+/// The format is that of the connector's messages. Answers with the format that the channel has, or should have.
+fn check_format(draft: &mut Draft, registry: &Registry) -> Option<String> {
     let format = draft.parse.as_ref().and_then(|parse| parse.format.as_ref());
     let connector = draft.from.as_ref().and_then(|from| from.connector.as_ref());
-    let (Some(format), Some(connector)) = (format, connector) else { return };
-    let Some(given) = registry.source_format(&connector.value) else { return };
-    if format.value != given {
+    let given = connector.and_then(|connector| registry.source_format(&connector.value));
+    let (Some(connector), Some(given)) = (connector, given) else {
+        return format.map(|format| format.value.clone());
+    };
+    if let Some(format) = format.filter(|format| format.value != given) {
         let message = format!("the connector `{}` gives `{given}`, not `{}`", connector.value, format.value);
         let help = Some(format!("write format = \"{given}\""));
         draft.sheet.report_with(FindingKind::FormatDiffers, &format.span, message, help);
     }
+    Some(given.to_owned())
 }
 
 fn find(sheet: &mut Sheet, name: &At<String>, mappings: &mut Mappings<'_>) -> Option<Compiled> {
@@ -160,22 +171,35 @@ fn find(sheet: &mut Sheet, name: &At<String>, mappings: &mut Mappings<'_>) -> Op
 /// The channel's mapping reads the source's format and writes resources.
 fn check_ends(sheet: &mut Sheet, name: &At<String>, mapping: &Mapping, format: Option<&str>) {
     if let Some(format) = format.filter(|format| *format != mapping.from()) {
-        let message = format!("the mapping `{}` reads `{}`, the channel gives `{format}`", name.value, mapping.from());
+        let message =
+            format!("the mapping `{}` reads `{}`, the channel gives `{format}`", name.value, mapping.from());
         sheet.report(FindingKind::FormatDiffers, &name.span, message);
     }
+    check_makes_resources(sheet, name, mapping);
+}
+
+fn check_makes_resources(sheet: &mut Sheet, name: &At<String>, mapping: &Mapping) {
     if mapping.to() != Target::Fhir {
         let message = format!("the mapping `{}` makes a message, not resources", name.value);
-        let help = Some("a mapping that makes a message belongs in a [[to]]".to_owned());
+        let help = Some("a mapping that makes a message is the `mapping` of a [[to]]".to_owned());
         sheet.report_with(FindingKind::FormatDiffers, &name.span, message, help);
     }
 }
 
-/// A destination's mapping reads the resources or the message.
+/// A destination's mapping reads the resources or the message, and makes a message.
 fn check_route_ends(sheet: &mut Sheet, name: &At<String>, mapping: &Mapping, format: Option<&str>) {
     let from = mapping.from();
     if let Some(format) = format.filter(|format| from != RESOURCES && from != *format) {
-        let message = format!("the mapping `{}` reads `{from}`; there are `{RESOURCES}` and `{format}` here", name.value);
+        let message = format!(
+            "the mapping `{}` reads `{from}`; there are `{RESOURCES}` and `{format}` here",
+            name.value
+        );
         sheet.report(FindingKind::FormatDiffers, &name.span, message);
+    }
+    if mapping.to() == Target::Fhir {
+        let message = format!("the mapping `{}` makes resources, not a message", name.value);
+        let help = Some("a mapping for a destination has to = \"json\"".to_owned());
+        sheet.report_with(FindingKind::FormatDiffers, &name.span, message, help);
     }
 }
 
@@ -183,10 +207,18 @@ fn check_route_ends(sheet: &mut Sheet, name: &At<String>, mapping: &Mapping, for
 fn check_writes(sheet: &mut Sheet, name: &At<String>, mapping: &Mapping, writes: &At<Vec<At<String>>>) {
     let types: BTreeSet<String> = mapping.types().into_iter().map(|name| name.to_string()).collect();
     let listed: BTreeSet<&str> = writes.value.iter().map(|text| text.value.as_str()).collect();
-    let left_out: Vec<&str> = types.iter().map(String::as_str).filter(|name| !listed.contains(name)).collect();
+    let left_out: Vec<&str> =
+        types.iter().map(String::as_str).filter(|name| !listed.contains(name)).collect();
     if !left_out.is_empty() {
-        let message = format!("the mapping `{}` writes {}, which `writes` does not list", name.value, quoted(&left_out));
-        let help = Some(format!("add {}", left_out.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", ")));
+        let message = format!(
+            "the mapping `{}` writes {}, which `writes` does not list",
+            name.value,
+            quoted(&left_out)
+        );
+        let help = Some(format!(
+            "add {}",
+            left_out.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", ")
+        ));
         sheet.report_with(FindingKind::TypeNotInWrites, &writes.span, message, help);
     }
     for (nth, listed) in writes.value.iter().enumerate() {
@@ -197,7 +229,8 @@ fn check_writes(sheet: &mut Sheet, name: &At<String>, mapping: &Mapping, writes:
         } else if !types.contains(&listed.value) {
             let message = format!("the mapping `{}` writes no `{}`", name.value, listed.value);
             let near = nearest(&listed.value, left_out.iter().copied());
-            let help = near.map_or("take it off the list".to_owned(), |near| format!("did you mean `{near}`?"));
+            let help =
+                near.map_or("take it off the list".to_owned(), |near| format!("did you mean `{near}`?"));
             sheet.report_with(FindingKind::TypeNotInWrites, &listed.span, message, Some(help));
         }
     }
