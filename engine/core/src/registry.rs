@@ -75,6 +75,7 @@ type BuildSource = fn(Settings, &dyn Secrets) -> Result<Box<dyn Source>, BuildEr
 type BuildDestination = fn(Settings, &dyn Secrets) -> Result<Box<dyn Destination>, BuildError>;
 type Listens = fn(Settings) -> Result<Vec<String>, BuildError>;
 type Check = fn(Settings) -> Result<(), BuildError>;
+type CheckFormat = fn(Option<&str>) -> Result<(), String>;
 
 struct SourceEntry {
     format: &'static str,
@@ -92,6 +93,7 @@ struct DestinationEntry {
 pub struct Registry {
     sources: BTreeMap<&'static str, SourceEntry>,
     destinations: BTreeMap<&'static str, DestinationEntry>,
+    formats: BTreeMap<&'static str, CheckFormat>,
 }
 
 fn read<C: DeserializeOwned>(settings: Settings) -> Result<C, BuildError> {
@@ -133,6 +135,18 @@ impl Registry {
         };
         self.destinations.insert(K::TYPE, entry);
         self
+    }
+
+    /// Adds a format of messages. `check` says what is wrong with the character set a channel names for it.
+    pub fn format(&mut self, name: &'static str, check: CheckFormat) -> &mut Self {
+        self.formats.insert(name, check);
+        self
+    }
+
+    /// Checks that messages of this format can be read in this character set. A format that was not added passes: what
+    /// reads it decides.
+    pub fn check_format(&self, name: &str, charset: Option<&str>) -> Result<(), String> {
+        self.formats.get(name).map_or(Ok(()), |check| check(charset))
     }
 
     /// The names of all sources.

@@ -131,10 +131,10 @@ impl Checking<'_> {
         let asked = Asked { secrets, missing: Mutex::default() };
         let outcome = build(&asked);
         let missing = asked.missing.into_inner().unwrap_or_else(PoisonError::into_inner);
-        if missing.is_empty() {
-            if let Err(error) = outcome {
-                self.report(sheet, error);
-            }
+        if missing.is_empty()
+            && let Err(error) = outcome
+        {
+            self.report(sheet, error);
         }
         // With a secret missing, whatever else the connector says may follow from that.
         for name in missing {

@@ -113,6 +113,7 @@ impl Files for Recorded<'_> {
 /// Checks the format, the mapping and the mappings of the destinations of one channel.
 pub(crate) fn check(draft: &mut Draft, registry: &Registry, mappings: &mut Mappings<'_>) {
     let format = check_format(draft, registry);
+    check_charset(draft, registry, format.as_deref());
     let sheet = &mut draft.sheet;
     if let Some(map) = &draft.map {
         let compiled =
@@ -152,6 +153,16 @@ fn check_format(draft: &mut Draft, registry: &Registry) -> Option<String> {
         draft.sheet.report_with(FindingKind::FormatDiffers, &format.span, message, help);
     }
     Some(given.to_owned())
+}
+
+/// The format can be read in the character set.
+fn check_charset(draft: &mut Draft, registry: &Registry, format: Option<&str>) {
+    let charset = draft.parse.as_ref().and_then(|parse| parse.charset.as_ref());
+    let (Some(format), Some(charset)) = (format, charset) else { return };
+    if let Err(what) = registry.check_format(format, Some(&charset.value)) {
+        let help = Some("for example: charset = \"GB18030\"".to_owned());
+        draft.sheet.report_with(FindingKind::WrongSettings, &charset.span, what, help);
+    }
 }
 
 fn find(sheet: &mut Sheet, name: &At<String>, mappings: &mut Mappings<'_>) -> Option<Compiled> {

@@ -1,5 +1,7 @@
 //! Whole projects are loaded: a right one has no findings, a wrong one has all of its findings at once.
 
+#![expect(clippy::unwrap_used, reason = "a test project that cannot be written is a failed test")]
+
 mod documented;
 mod project;
 
