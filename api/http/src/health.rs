@@ -90,7 +90,6 @@ async fn live() -> Response {
 }
 
 async fn metrics(State(doors): State<Arc<Doors>>) -> Response {
-    let headers =
-        [(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8"), (CACHE_CONTROL, "no-store")];
+    let headers = [(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8"), (CACHE_CONTROL, "no-store")];
     (headers, (doors.metrics)()).into_response()
 }

@@ -27,6 +27,7 @@ const WORTH_COMPRESSING: u64 = 1_024;
 
 /// Everything the hub offers over HTTP.
 pub fn router(doors: Doors) -> Router {
+    observe::describe();
     let doors = Arc::new(doors);
     // Raw messages go out as they came in.
     let worth_it =

@@ -6,7 +6,7 @@ use axum::extract::Request;
 use axum::http::header::{HeaderName, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
 use axum::middleware::Next;
 use axum::response::Response;
-use metrics::{counter, histogram};
+use metrics::{Unit, counter, describe_counter, describe_histogram, histogram};
 use tracing::{Instrument as _, debug, info_span};
 use uuid::Uuid;
 
@@ -28,6 +28,12 @@ pub(crate) struct Interaction {
 /// A request that reached no handler.
 const NOTHING: Interaction = Interaction { door: "none", name: "none" };
 
+/// Tells the recorder what the numbers mean.
+pub(crate) fn describe() {
+    describe_counter!("huitong_http_requests_total", "Requests answered, by door, interaction and status");
+    describe_histogram!("huitong_http_request_seconds", Unit::Seconds, "Time a request takes to be answered");
+}
+
 /// Runs a request and counts it.
 pub(crate) async fn observe(request: Request, next: Next) -> Response {
     let started = Instant::now();
@@ -42,9 +48,9 @@ pub(crate) async fn observe(request: Request, next: Next) -> Response {
     // Search parameters are patient data and must not travel to other sites.
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     let Interaction { door, name } = interaction;
-    counter!("hub_http_requests_total", "door" => door, "interaction" => name, "status" => status.as_str().to_owned())
+    counter!("huitong_http_requests_total", "door" => door, "interaction" => name, "status" => status.as_str().to_owned())
         .increment(1);
-    histogram!("hub_http_request_seconds", "door" => door, "interaction" => name)
+    histogram!("huitong_http_request_seconds", "door" => door, "interaction" => name)
         .record(started.elapsed().as_secs_f64());
     debug!(door, interaction = name, status = status.as_u16(), "Answered.");
     answer

@@ -38,21 +38,16 @@ impl Default for ServeLimits {
 /// How long to wait after the system refused a connection (too many open files) before the next try.
 const AFTER_REFUSAL: Duration = Duration::from_millis(100);
 
-type Handler = TowerToHyperService<BoxCloneService<hyper::Request<hyper::body::Incoming>, Answer, Infallible>>;
+type Handler =
+    TowerToHyperService<BoxCloneService<hyper::Request<hyper::body::Incoming>, Answer, Infallible>>;
 type Answer = hyper::Response<Body>;
 
 /// Serves until `stop` turns true, then lets requests under way end within `limits.stop` and returns. What is not done
 /// by then is cut off.
-pub async fn serve(
-    listener: TcpListener,
-    router: Router,
-    limits: ServeLimits,
-    stop: watch::Receiver<bool>,
-) {
-    let handler =
-        BoxCloneService::new(router.map_request(|request: hyper::Request<hyper::body::Incoming>| {
-            request.map(Body::new)
-        }));
+pub async fn serve(listener: TcpListener, router: Router, limits: ServeLimits, stop: watch::Receiver<bool>) {
+    let handler = BoxCloneService::new(
+        router.map_request(|request: hyper::Request<hyper::body::Incoming>| request.map(Body::new)),
+    );
     let handler = TowerToHyperService::new(handler);
     let places = Arc::new(Semaphore::new(limits.connections));
     let mut connections = JoinSet::new();
@@ -96,12 +91,7 @@ async fn accept(
     Ok((stream, place))
 }
 
-async fn connection(
-    stream: TcpStream,
-    handler: Handler,
-    limits: ServeLimits,
-    stop: watch::Receiver<bool>,
-) {
+async fn connection(stream: TcpStream, handler: Handler, limits: ServeLimits, stop: watch::Receiver<bool>) {
     // Small answers must not wait for a full packet. A socket that cannot do it still serves.
     let _ = stream.set_nodelay(true);
     let connection = http1::Builder::new()

@@ -84,7 +84,9 @@ pub(crate) fn ask(method: &Method, path: &str, served: &[ResourceType]) -> Resul
 fn not_offered(method: &Method, place: &Place) -> &'static str {
     match (place, method.as_str()) {
         (Place::Closed(why), _) => why,
-        (Place::Base, "POST") => "batch and transaction are not offered; resources are written by the hub's channels",
+        (Place::Base, "POST") => {
+            "batch and transaction are not offered; resources are written by the hub's channels"
+        }
         (Place::Base, _) => "searching across all types is not offered; search one type",
         (Place::Type(_), "POST") => "create is not offered; resources are written by the hub's channels",
         (Place::Type(_) | Place::Instance(_), "PUT") => {
@@ -96,7 +98,9 @@ fn not_offered(method: &Method, place: &Place) -> &'static str {
         (Place::Type(_) | Place::Instance(_), "DELETE") => {
             "delete is not offered; resources are written by the hub's channels"
         }
-        (Place::SearchForm(_), _) => "`_search` takes a form by POST; by GET the parameters stand in the query",
+        (Place::SearchForm(_), _) => {
+            "`_search` takes a form by POST; by GET the parameters stand in the query"
+        }
         _ => "this method is not offered at this address",
     }
 }
@@ -112,7 +116,9 @@ fn place(path: &str, served: &[ResourceType]) -> Result<Place, Problem> {
     match parts[..] {
         [""] => Ok(Place::Base),
         ["metadata"] => Ok(Place::Capabilities),
-        ["_history"] => Ok(Place::Closed("the history of the whole server is not offered; ask for one resource's")),
+        ["_history"] => {
+            Ok(Place::Closed("the history of the whole server is not offered; ask for one resource's"))
+        }
         ["_search"] => Ok(Place::Closed("searching across all types is not offered; search one type")),
         [kind] => Ok(Place::Type(served_type(kind, served)?)),
         [kind, "_search"] => Ok(Place::SearchForm(served_type(kind, served)?)),
@@ -129,7 +135,9 @@ fn place(path: &str, served: &[ResourceType]) -> Result<Place, Problem> {
                 .ok_or_else(|| Problem::not_found("there is no such version; versions are numbers from 1"))?;
             Ok(Place::Version(reference, version))
         }
-        _ => Err(Problem::not_found("there is no such address; expected `[type]`, `[type]/[id]` or one of their `_history`")),
+        _ => Err(Problem::not_found(
+            "there is no such address; expected `[type]`, `[type]/[id]` or one of their `_history`",
+        )),
     }
 }
 
@@ -167,8 +175,8 @@ fn no_operation(name: &str) -> Problem {
 
 fn reference(kind: &str, id: &str, served: &[ResourceType]) -> Result<Reference, Problem> {
     let kind = served_type(kind, served)?;
-    let id = Id::new(id)
-        .map_err(|wrong| Problem::new(StatusCode::BAD_REQUEST, "value", wrong.to_string()))?;
+    let id =
+        Id::new(id).map_err(|wrong| Problem::new(StatusCode::BAD_REQUEST, "value", wrong.to_string()))?;
     Ok(Reference { kind, id })
 }
 

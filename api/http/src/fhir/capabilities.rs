@@ -103,8 +103,8 @@ fn resource(kind: ResourceType, served: &[ResourceType]) -> Object {
     let own = params_of(kind).iter().filter(|param| supported(param));
     let own = own.map(|param| (param.code, param.kind.name()));
     let params = [("_id", "token"), ("_lastUpdated", "date")].into_iter().chain(own);
-    let params =
-        params.map(|(name, kind)| object([("name", Json::string(name)), ("type", Json::string(kind))]).into());
+    let params = params
+        .map(|(name, kind)| object([("name", Json::string(name)), ("type", Json::string(kind))]).into());
     resource.set("searchParam", params.collect::<Vec<Json>>());
     resource
 }

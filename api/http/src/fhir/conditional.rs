@@ -1,8 +1,6 @@
 //! Versions in headers, and requests that ask only for what is newer (R4B §3.1.0.1.3, RFC 9110 §13).
 
-use axum::http::header::{
-    ETAG, HeaderMap, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED,
-};
+use axum::http::header::{ETAG, HeaderMap, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED};
 use httpdate::{fmt_http_date, parse_http_date};
 use time::OffsetDateTime;
 

@@ -29,7 +29,11 @@ struct Span {
 }
 
 /// `GET /Patient/1/_history`
-pub(crate) async fn history(fhir: &Fhir, question: &Question, reference: &Reference) -> Result<Reply, Problem> {
+pub(crate) async fn history(
+    fhir: &Fhir,
+    question: &Question,
+    reference: &Reference,
+) -> Result<Reply, Problem> {
     refuse_parameters(question, &KNOWN)?;
     let span = span(question)?;
     // One more than the page holds tells whether there is a next one.
@@ -48,14 +52,17 @@ pub(crate) async fn history(fhir: &Fhir, question: &Question, reference: &Refere
 
     let path = format!("{reference}/_history");
     let used = question.used(|name| ["_count", "_since"].contains(&name));
-    let mut links = vec![Link { relation: "self", url: address(&question.base, &path, &question.used(is_known)) }];
+    let mut links =
+        vec![Link { relation: "self", url: address(&question.base, &path, &question.used(is_known)) }];
     if let Some(last) = versions.last().filter(|_| has_next) {
         let cursor = ("_cursor".to_owned(), last.version.to_string());
         let next: Vec<_> = used.into_iter().chain([cursor]).collect();
         links.push(Link { relation: "next", url: address(&question.base, &path, &next) });
     }
     let versions: Vec<Stored> = match &question.wants.part {
-        Some(part) => versions.into_iter().map(|stored| shape::cut(stored, part)).collect::<Result<_, _>>()?,
+        Some(part) => {
+            versions.into_iter().map(|stored| shape::cut(stored, part)).collect::<Result<_, _>>()?
+        }
         None => versions,
     };
     Ok(Reply::fresh(bundle::history(&question.base, &versions, total, &links)))
@@ -71,7 +78,8 @@ fn span(question: &Question) -> Result<Span, Problem> {
         match name.as_str() {
             "_count" => {
                 let count: Option<u32> = value.parse().ok().filter(|count| *count > 0);
-                let count = count.ok_or_else(|| Problem::bad_parameter(name, "`_count` must be a number from 1"))?;
+                let count =
+                    count.ok_or_else(|| Problem::bad_parameter(name, "`_count` must be a number from 1"))?;
                 span.count = count.min(MAX_COUNT);
             }
             "_cursor" => {

@@ -125,16 +125,19 @@ async fn answer(fhir: &Fhir, ask: Ask, request: Request) -> Response {
 }
 
 /// Reads headers, query and form.
-async fn question(fhir: &Fhir, request: Request) -> Result<Question, Problem> {
-    let headers = request.headers().clone();
-    let base = links::base(fhir.doors.base_url.as_deref(), &headers, request.uri());
+async fn question(fhir: &Fhir, mut request: Request) -> Result<Question, Problem> {
+    let base = links::base(fhir.doors.base_url.as_deref(), request.headers(), request.uri());
     let mut pairs = pairs(request.uri().query().unwrap_or_default().as_bytes())?;
-    if request.method() == Method::POST {
+    let headers = if request.method() == Method::POST {
+        let headers = request.headers().clone();
         pairs.extend(form(request).await?);
         if pairs.len() > query::MAX_PAIRS {
             return Err(unreadable(query::QueryError::TooMany));
         }
-    }
+        headers
+    } else {
+        std::mem::take(request.headers_mut())
+    };
     let wants = wants(&headers, &pairs)?;
     let (looks, pairs) = pairs.into_iter().partition(|(name, value)| is_about_looks(name, value));
     Ok(Question { headers, base, pairs, looks, wants })

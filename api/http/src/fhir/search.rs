@@ -34,17 +34,15 @@ fn cut(stored: Vec<Stored>, part: &Part) -> Result<Vec<Stored>, Problem> {
 
 /// The search, and the parameters that went into it. A parameter that is unknown or not supported is refused, unless
 /// the client is lenient: then it is left out, and the self link shows what was used (R4B §3.1.1.1.2).
-fn understand(
-    kind: ResourceType,
-    question: &Question,
-) -> Result<(Search, Vec<(String, String)>), Problem> {
+fn understand(kind: ResourceType, question: &Question) -> Result<(Search, Vec<(String, String)>), Problem> {
     let mut used = question.pairs.clone();
     loop {
         let wrong = match search::parse_at(kind, &used, Some(&question.base)) {
             Ok(search) => return Ok((search, used)),
             Err(wrong) => wrong,
         };
-        let (SearchError::UnknownParameter { name, .. } | SearchError::NotSupported { name, .. }) = &wrong else {
+        let (SearchError::UnknownParameter { name, .. } | SearchError::NotSupported { name, .. }) = &wrong
+        else {
             return Err(wrong.into());
         };
         if !question.wants.lenient {
@@ -74,7 +72,7 @@ fn links(question: &Question, kind: ResourceType, used: Vec<(String, String)>, p
     if let Some(cursor) = &page.next {
         let mut next = used;
         next.retain(|(name, _)| name != "_cursor");
-        next.push(("_cursor".to_owned(), cursor.encode().into()));
+        next.push(("_cursor".to_owned(), cursor.encode()));
         links.push(link("next", &next));
     }
     links

@@ -54,7 +54,10 @@ fn is_needed(kind: ResourceType, name: &str) -> bool {
 /// Whether the element `name` is the one `asked` for: by its own name, or as a choice by its stem (`value` means
 /// `valueQuantity` too).
 fn is_meant(kind: ResourceType, asked: &str, name: &str) -> bool {
-    name == asked || of_resource(kind).element(name).is_some_and(|element| element.is_choice() && element.stem() == asked)
+    name == asked
+        || of_resource(kind)
+            .element(name)
+            .is_some_and(|element| element.is_choice() && element.stem() == asked)
 }
 
 fn mark(tree: &mut Object) {
@@ -141,7 +144,9 @@ mod tests {
     #[test]
     fn a_choice_is_found_by_its_stem_and_what_must_be_there_stays() {
         let kind = ResourceType::from_name("Observation").unwrap();
-        let whole = tree(r#"{"resourceType":"Observation","id":"1","status":"final","code":{"text":"K"},"valueString":"x","issued":"2026-11-23T00:00:00Z"}"#);
+        let whole = tree(
+            r#"{"resourceType":"Observation","id":"1","status":"final","code":{"text":"K"},"valueString":"x","issued":"2026-11-23T00:00:00Z"}"#,
+        );
         let cut = cut_tree(kind, whole, &Part::Elements(vec!["value".into()]));
         let names: Vec<&str> = cut.iter().map(|(name, _)| name).collect();
         assert_eq!(names, ["resourceType", "id", "status", "code", "valueString", "meta"]);

@@ -104,7 +104,8 @@ fn is_lenient(headers: &HeaderMap) -> bool {
 }
 
 fn accepts_json(headers: &HeaderMap) -> bool {
-    let mut ranges = headers.get_all(ACCEPT).iter().map(|range| range.to_str().unwrap_or_default()).peekable();
+    let mut ranges =
+        headers.get_all(ACCEPT).iter().map(|range| range.to_str().unwrap_or_default()).peekable();
     if ranges.peek().is_none() {
         return true;
     }
@@ -127,7 +128,8 @@ fn is_json(range: &str) -> bool {
             return value.parse::<f32>().is_ok_and(|weight| weight > 0.0);
         }
         if name.eq_ignore_ascii_case("fhirversion") {
-            return value == FHIR_VERSION || value.strip_prefix(FHIR_VERSION).is_some_and(|rest| rest.starts_with('.'));
+            return value == FHIR_VERSION
+                || value.strip_prefix(FHIR_VERSION).is_some_and(|rest| rest.starts_with('.'));
         }
         true
     })

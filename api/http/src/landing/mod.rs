@@ -60,12 +60,16 @@ pub(crate) async fn page(RawQuery(query): RawQuery, headers: HeaderMap) -> Respo
 
 /// Any address that no door knows.
 pub(crate) async fn nothing_here() -> OpsError {
-    OpsError::plain(StatusCode::NOT_FOUND, "there is nothing here; the doors are `/fhir`, `/ops`, `/health` and `/metrics`")
+    OpsError::plain(
+        StatusCode::NOT_FOUND,
+        "there is nothing here; the doors are `/fhir`, `/ops`, `/health` and `/metrics`",
+    )
 }
 
 /// Sets the texts of one language into the page.
 fn fill(language: Language, texts: &Texts) -> String {
-    let text = |key: &str| texts.get(key).and_then(|by_tag| by_tag.get(language.tag())).map_or("", String::as_str);
+    let text =
+        |key: &str| texts.get(key).and_then(|by_tag| by_tag.get(language.tag())).map_or("", String::as_str);
     let words: BTreeMap<&str, &str> = SCRIPT_WORDS.iter().map(|key| (*key, text(key))).collect();
     // `<` could end the script element early.
     let words = serde_json::to_string(&words).unwrap_or_default().replace('<', "\\u003c");

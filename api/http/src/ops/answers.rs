@@ -90,9 +90,8 @@ pub(crate) fn destinations(known: Vec<DestinationStatus>, depths: Vec<QueueDepth
         .cloned()
         .collect();
     let named = known.into_iter().map(|destination| {
-        let depth = destination
-            .depth
-            .or_else(|| depths.iter().find(|depth| depth.to == destination.id).cloned());
+        let depth =
+            destination.depth.or_else(|| depths.iter().find(|depth| depth.to == destination.id).cloned());
         DestinationAnswer {
             id: destination.id.to_string(),
             configured: true,
@@ -115,7 +114,11 @@ pub(crate) fn destinations(known: Vec<DestinationStatus>, depths: Vec<QueueDepth
 
 fn parcels(depth: Option<&QueueDepth>) -> BTreeMap<String, u64> {
     let counts = depth.map_or([0; 4], |depth| depth.counts);
-    ParcelState::ALL.iter().zip(counts).map(|(state, count)| (state.name().replace('-', "_"), count)).collect()
+    ParcelState::ALL
+        .iter()
+        .zip(counts)
+        .map(|(state, count)| (state.name().replace('-', "_"), count))
+        .collect()
 }
 
 /// One page of messages.

@@ -70,7 +70,10 @@ impl From<StoreError> for OpsError {
         match failure {
             StoreError::Unavailable(source) => {
                 error!(error = %source, "The store could not answer the operators' door.");
-                Self::plain(StatusCode::SERVICE_UNAVAILABLE, "the store is unavailable; try again in a moment")
+                Self::plain(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "the store is unavailable; try again in a moment",
+                )
             }
             StoreError::Conflict { .. } => {
                 Self::plain(StatusCode::CONFLICT, "something else changed it at the same time; try again")

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{DefaultBodyLimit, Path, RawQuery, Request, State};
-use axum::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use axum::http::StatusCode;
+use axum::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use axum::middleware::{Next, from_fn, map_response};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, any, get, post};
@@ -80,9 +80,8 @@ async fn no_store(mut answer: Response) -> Response {
 async fn bounded(request: Request, next: Next) -> Response {
     match timeout(PATIENCE, next.run(request)).await {
         Ok(answer) => answer,
-        Err(_) => {
-            OpsError::plain(StatusCode::SERVICE_UNAVAILABLE, "the hub could not answer in time").into_response()
-        }
+        Err(_) => OpsError::plain(StatusCode::SERVICE_UNAVAILABLE, "the hub could not answer in time")
+            .into_response(),
     }
 }
 
@@ -167,9 +166,10 @@ fn json_body(headers: &HeaderMap, body: Result<Bytes, BytesRejection>) -> Result
         return Err(OpsError::plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, what));
     }
     body.map_err(|problem| match problem.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => {
-            OpsError::plain(StatusCode::PAYLOAD_TOO_LARGE, format!("the body is larger than {MAX_BODY} bytes"))
-        }
+        StatusCode::PAYLOAD_TOO_LARGE => OpsError::plain(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            format!("the body is larger than {MAX_BODY} bytes"),
+        ),
         status => OpsError::plain(status, "the body could not be received"),
     })
 }

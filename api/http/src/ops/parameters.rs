@@ -86,9 +86,7 @@ pub(crate) fn set(
 }
 
 /// `name:value`, or a value of any name. A value that holds a colon itself is written `:a:b`.
-fn key(
-    text: &str,
-) -> Result<(Option<compact_str::CompactString>, compact_str::CompactString), OpsError> {
+fn key(text: &str) -> Result<(Option<compact_str::CompactString>, compact_str::CompactString), OpsError> {
     let is_name = |name: &str| name.bytes().all(|byte| byte.is_ascii_lowercase() || b"_-".contains(&byte));
     let (name, value) = match text.split_once(':') {
         Some(("", value)) => (None, value),

@@ -1,10 +1,8 @@
 //! Every status and header of the FHIR door.
 
-mod fake;
-
 use std::sync::atomic::Ordering;
 
-use fake::*;
+use crate::fake::*;
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -157,7 +155,9 @@ async fn an_unknown_parameter_is_refused_with_the_nearest_word() {
     assert_eq!(answer.status, 400);
     assert!(answer.diagnostics().contains("did you mean `birthdate`?"), "{}", answer.diagnostics());
     assert_eq!(answer.json()["issue"][0]["expression"], json!(["http.birthdat"]));
-    for target in ["/fhir/Patient/1?_cuont=1", "/fhir/Patient/1/_history?_cuont=1", "/fhir/metadata?moed=full"] {
+    for target in
+        ["/fhir/Patient/1?_cuont=1", "/fhir/Patient/1/_history?_cuont=1", "/fhir/metadata?moed=full"]
+    {
         let answer = get(&fake, target).await;
         assert_eq!(answer.status, 400, "{target}");
         assert!(answer.diagnostics().contains("is not known here"));
@@ -203,7 +203,11 @@ async fn texts_never_repeat_values() {
 #[tokio::test]
 async fn only_json_is_offered() {
     let fake = Fake::new();
-    for target in ["/fhir/Patient/1?_format=xml", "/fhir/Patient?_format=application/fhir%2Bxml", "/fhir/metadata?_format=ttl"] {
+    for target in [
+        "/fhir/Patient/1?_format=xml",
+        "/fhir/Patient?_format=application/fhir%2Bxml",
+        "/fhir/metadata?_format=ttl",
+    ] {
         assert_eq!(get(&fake, target).await.status, 406, "{target}");
     }
     let answer = send(&fake, "GET /fhir/Patient/1", &[("accept", "application/fhir+xml")], "").await;
@@ -256,7 +260,9 @@ async fn what_is_not_offered_is_405_with_what_is() {
 async fn a_store_that_is_down_is_503_and_a_panic_500_without_content() {
     let fake = Fake::new();
     fake.down.store(true, Ordering::Relaxed);
-    for target in ["/fhir/Patient/1", "/fhir/Patient/1/_history", "/fhir/Patient", "/fhir/Patient/1/_history/1"] {
+    for target in
+        ["/fhir/Patient/1", "/fhir/Patient/1/_history", "/fhir/Patient", "/fhir/Patient/1/_history/1"]
+    {
         let answer = get(&fake, target).await;
         assert_eq!(answer.status, 503, "{target}");
         assert_eq!(answer.header("retry-after"), "5");

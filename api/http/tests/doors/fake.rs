@@ -122,7 +122,9 @@ impl Resources for Fake {
         let living: Vec<Stored> = of_kind
             .iter()
             .filter(|stored| !stored.deleted)
-            .filter(|stored| of_kind.iter().all(|o| o.reference != stored.reference || o.version <= stored.version))
+            .filter(|stored| {
+                of_kind.iter().all(|o| o.reference != stored.reference || o.version <= stored.version)
+            })
             .map(|stored| (*stored).clone())
             .collect();
         let matches: Vec<Stored> = living.iter().skip(after).take(search.count as usize).cloned().collect();

@@ -1,0 +1,96 @@
+//! The CapabilityStatement says what holds, and all of it: it is held against the tables and against the parser.
+
+use std::collections::BTreeSet;
+
+use crate::fake::*;
+use hub_fhir::params::{ParamKind, params_of, supported};
+use hub_fhir::search::parse;
+use serde_json::Value;
+
+async fn resources() -> Vec<Value> {
+    let answer = get(&Fake::new(), "/fhir/metadata").await;
+    assert_eq!(answer.status, 200);
+    answer.json()["rest"][0]["resource"].as_array().unwrap().clone()
+}
+
+fn texts(values: &Value) -> BTreeSet<String> {
+    values.as_array().into_iter().flatten().map(|value| value.as_str().unwrap().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn it_lists_the_served_types_and_their_interactions() {
+    let resources = resources().await;
+    let types: Vec<&str> = resources.iter().map(|resource| resource["type"].as_str().unwrap()).collect();
+    assert_eq!(types, ["DiagnosticReport", "Encounter", "Observation", "Patient"]);
+    for resource in &resources {
+        let codes: Vec<&Value> =
+            resource["interaction"].as_array().unwrap().iter().map(|i| &i["code"]).collect();
+        assert_eq!(codes, ["read", "vread", "history-instance", "search-type"]);
+    }
+}
+
+#[tokio::test]
+async fn every_parameter_listed_is_searched_by_and_every_other_is_refused() {
+    for resource in resources().await {
+        let kind = kind(resource["type"].as_str().unwrap());
+        let listed: BTreeSet<(String, String)> = resource["searchParam"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|param| {
+                (param["name"].as_str().unwrap().to_owned(), param["type"].as_str().unwrap().to_owned())
+            })
+            .collect();
+        let own = params_of(kind).iter().filter(|param| supported(param));
+        let mut expected: BTreeSet<(String, String)> =
+            own.map(|param| (param.code.to_owned(), param.kind.name().to_owned())).collect();
+        expected.insert(("_id".into(), "token".into()));
+        expected.insert(("_lastUpdated".into(), "date".into()));
+        assert_eq!(listed, expected);
+        for (name, sort) in &listed {
+            let value = if sort == "date" { "2026" } else { "1" };
+            let read = parse(kind, &[(name.clone(), value.into())]);
+            assert!(read.is_ok(), "{kind} {name}: {read:?}");
+        }
+        for param in params_of(kind).iter().filter(|param| !supported(param)) {
+            assert!(parse(kind, &[(param.code.into(), "1".into())]).is_err(), "{kind} {}", param.code);
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_include_listed_can_be_asked_for() {
+    for resource in resources().await {
+        let kind = kind(resource["type"].as_str().unwrap());
+        let includes = texts(&resource["searchInclude"]);
+        let revincludes = texts(&resource["searchRevInclude"]);
+        for (name, values) in [("_include", &includes), ("_revinclude", &revincludes)] {
+            for value in values {
+                assert!(parse(kind, &[(name.into(), value.clone())]).is_ok(), "{kind} {name}={value}");
+            }
+        }
+        let references = params_of(kind)
+            .iter()
+            .filter(|param| supported(param) && param.kind == ParamKind::Reference)
+            .map(|param| format!("{kind}:{}", param.code));
+        let mut expected: BTreeSet<String> = references.collect();
+        expected.insert(format!("{kind}:*"));
+        assert_eq!(includes, expected);
+    }
+    let patient = resources().await.pop().unwrap();
+    let revincludes = texts(&patient["searchRevInclude"]);
+    assert!(revincludes.contains("Observation:patient") && revincludes.contains("Encounter:subject"));
+    assert!(!revincludes.contains("Observation:encounter") && !revincludes.contains("Claim:patient"));
+}
+
+#[tokio::test]
+async fn a_client_asks_for_it_once() {
+    let fake = Fake::new();
+    // Each call makes a new router, whose statement carries its own start; so only the header's form is seen here.
+    let first = get(&fake, "/fhir/metadata").await;
+    assert!(first.header("etag").starts_with("W/\"") && !first.header("last-modified").is_empty());
+    let again = send(&fake, "GET /fhir/metadata", &[("if-none-match", "*")], "").await;
+    assert_eq!(again.status, 304);
+    assert_eq!(first.json()["fhirVersion"], "4.3.0");
+    assert_eq!(get(&fake, "/fhir/metadata?mode=terminology").await.status, 400);
+}
