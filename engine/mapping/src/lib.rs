@@ -1,1 +1,31 @@
-//! hub-mapping
+//! Compiles and runs mappings: one document becomes FHIR resources, or FHIR resources become a partner's message.
+//!
+//! Invariant: pure and deterministic. No I/O, no clock, no randomness: the same document gives the same result.
+//! The language is described in `docs/mapping.md`. In reading order:
+
+mod files;
+mod reading;
+
+mod codes;
+mod condition;
+mod condition_parse;
+mod functions;
+mod plan;
+
+mod compile;
+mod mapping;
+mod read;
+mod render;
+mod run;
+mod trace;
+mod unread;
+
+pub use codes::check_code_table;
+pub use compile::compile;
+pub use condition::Condition;
+pub use condition_parse::ConditionError;
+pub use files::{FileText, Files};
+pub use functions::{EXAMPLES, Example, FunctionInfo, functions};
+pub use mapping::{Mapping, Rendered, Run, Target};
+pub use trace::{Lineage, Trace};
+pub use unread::Unread;

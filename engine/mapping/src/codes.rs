@@ -1,0 +1,166 @@
+//! Code tables: what a sender's code means, and what is done with a code that is not listed.
+
+use std::collections::HashMap;
+
+use compact_str::CompactString;
+use hub_core::finding::{Finding, FindingKind};
+use toml::Spanned;
+use toml::de::DeValue;
+
+use crate::files::Files;
+use crate::reading::{Log, Sheet, Table, suggest};
+
+/// A compiled table of `mappings/codes/`.
+#[derive(Debug)]
+pub(crate) struct CodeTable {
+    pub(crate) name: CompactString,
+    /// The system of the sender's codes.
+    pub(crate) source: Option<CompactString>,
+    /// The system of the codes written.
+    pub(crate) target: Option<CompactString>,
+    pub(crate) other: Other,
+    pub(crate) codes: HashMap<CompactString, Coded>,
+}
+
+/// A code that is written.
+#[derive(Clone, Debug)]
+pub(crate) struct Coded {
+    pub(crate) code: CompactString,
+    pub(crate) display: Option<CompactString>,
+}
+
+/// What is done with a code that is not listed.
+#[derive(Clone, Debug)]
+pub(crate) enum Other {
+    Quarantine,
+    Keep,
+    Drop,
+    Value(Coded),
+}
+
+/// What a table says of a code.
+pub(crate) enum Found<'t> {
+    Listed(&'t Coded),
+    Kept,
+    Dropped,
+    Unknown,
+}
+
+impl CodeTable {
+    pub(crate) fn find(&self, code: &str) -> Found<'_> {
+        match (self.codes.get(code), &self.other) {
+            (Some(coded), _) | (None, Other::Value(coded)) => Found::Listed(coded),
+            (None, Other::Keep) => Found::Kept,
+            (None, Other::Drop) => Found::Dropped,
+            (None, Other::Quarantine) => Found::Unknown,
+        }
+    }
+
+    /// Every code it can write, the one for unlisted codes included.
+    pub(crate) fn targets(&self) -> impl Iterator<Item = &Coded> {
+        let other = match &self.other {
+            Other::Value(coded) => Some(coded),
+            Other::Quarantine | Other::Keep | Other::Drop => None,
+        };
+        self.codes.values().chain(other)
+    }
+}
+
+/// What is wrong with the code table of this name.
+pub fn check_code_table(name: &str, files: &dyn Files) -> Vec<Finding> {
+    let log = Log::default();
+    if load(name, files, &log).is_none() && files.code_table(name).is_none() {
+        let message = format!("there is no code table `{name}`");
+        let file = format!("mappings/codes/{name}.toml");
+        log.push(Finding::of_file(FindingKind::CodeTableMissing, file, message));
+    }
+    log.into_findings()
+}
+
+/// Reads a code table. `None` when it is not there, or when it is wrong: then the log says why.
+pub(crate) fn load(name: &str, files: &dyn Files, log: &Log) -> Option<CodeTable> {
+    let file = files.code_table(name)?;
+    let sheet = Sheet { file: &file, number: 0, log };
+    let parsed = sheet.parse()?;
+    let table = Table { sheet, inner: parsed.get_ref(), span: 0..0 };
+    table.only(&["name", "about", "source", "target", "other", "codes"]);
+    if let Some(word) = table.must_text("name", "every code table starts with its `name`")
+        && word.text != name
+    {
+        let message = format!("`name` is `{}`, but the path of the file says `{name}`", word.text);
+        sheet.find(FindingKind::NameDiffersFromPath, word.span, message);
+    }
+    table.text("about");
+    let source = table.text("source").map(|word| word.text.into());
+    let target = table.text("target").map(|word| word.text.into());
+    let other = other(&table);
+    let codes = codes(&table);
+    Some(CodeTable { name: name.into(), source, target, other: other?, codes: codes? })
+}
+
+fn other(table: &Table<'_, '_>) -> Option<Other> {
+    const EXPECTED: &str = "\"quarantine\", \"keep\", \"drop\" or { value = \"a code\" }";
+    let Some(value) = table.value("other") else {
+        table.missing("other", "say what is done with a code that is not listed: `other = \"quarantine\"`");
+        return None;
+    };
+    match value.get_ref() {
+        DeValue::String(word) => match word.as_ref() {
+            "quarantine" => return Some(Other::Quarantine),
+            "keep" => return Some(Other::Keep),
+            "drop" => return Some(Other::Drop),
+            _ => {
+                let help = suggest(word, ["quarantine", "keep", "drop"]);
+                let message = format!("`other` must be {EXPECTED}");
+                table.sheet.find_help(FindingKind::WrongType, value.span(), message, help);
+            }
+        },
+        DeValue::Table(_) => {
+            let inner = table.as_table(value)?;
+            inner.only(&["value", "display"]);
+            let code = inner.must_text("value", "`other = { value = \"unknown\" }`")?;
+            let display = inner.text("display").map(|word| word.text.into());
+            return Some(Other::Value(Coded { code: code.text.into(), display }));
+        }
+        _ => table.wrong("other", value, EXPECTED),
+    }
+    None
+}
+
+fn codes(table: &Table<'_, '_>) -> Option<HashMap<CompactString, Coded>> {
+    if !table.has("codes") {
+        table.missing("codes", "list the codes under `[codes]`: `F = \"final\"`");
+        return None;
+    }
+    let codes = table.table("codes")?;
+    let mut known = HashMap::with_capacity(codes.inner.len());
+    for (key, value) in codes.entries() {
+        if let Some(coded) = coded(&codes, key.text, value) {
+            known.insert(key.text.trim().into(), coded);
+        }
+    }
+    Some(known)
+}
+
+fn coded(table: &Table<'_, '_>, key: &str, value: &Spanned<DeValue<'_>>) -> Option<Coded> {
+    let coded = match value.get_ref() {
+        DeValue::String(code) => Coded { code: code.as_ref().into(), display: None },
+        DeValue::Table(_) => {
+            let inner = Table { sheet: table.sheet, inner: value.get_ref().as_table()?, span: value.span() };
+            inner.only(&["code", "display"]);
+            let code = inner.must_text("code", "`U = { code = \"final\", display = \"Final\" }`")?;
+            Coded { code: code.text.into(), display: inner.text("display").map(|word| word.text.into()) }
+        }
+        _ => {
+            table.wrong(key, value, "a code, or { code = \"..\", display = \"..\" }");
+            return None;
+        }
+    };
+    let json = hub_fhir::Json::String(coded.code.clone());
+    if let Err(expected) = hub_fhir::primitive::Primitive::Code.check(&json) {
+        let message = format!("`{}` is no code: {expected}", coded.code);
+        table.sheet.find(FindingKind::WrongType, value.span(), message);
+        return None;
+    }
+    Some(coded)
+}

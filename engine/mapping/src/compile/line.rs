@@ -1,0 +1,228 @@
+//! One line: what it takes, and what it makes of it.
+
+use compact_str::CompactString;
+use hub_core::finding::FindingKind;
+use hub_fhir::Json;
+use hub_fhir::elements::{TypeKind, TypeRef};
+
+use super::Compiler;
+use super::level::{Level, Slot, beside_primitive};
+use super::set::is_constant;
+use crate::plan::{At, Invalid, LinePlan, Make};
+use crate::reading::{Table, suggest};
+
+const KEYS: [&str; 16] = [
+    "from", "value", "ref", "set", "as", "code", "each", "when", "default", "join", "split", "system", "invalid",
+    "clears", "unit", "units",
+];
+/// What a line makes its value of; each line has one of them.
+const SOURCES: [&str; 4] = ["from", "value", "ref", "set"];
+/// Keys that say how a value is taken from the source.
+const OF_FROM: [&str; 8] = ["as", "code", "join", "split", "system", "invalid", "unit", "units"];
+
+impl Compiler<'_> {
+    pub(super) fn line(
+        &self,
+        table: &Table<'_, '_>,
+        slot: &Slot,
+        level: Level,
+        merge: bool,
+    ) -> Option<LinePlan> {
+        let json = matches!(level, Level::Json);
+        let mut known = KEYS.to_vec();
+        if json {
+            known.push("type");
+        }
+        table.only(&known);
+        let each = table.has("each").then(|| self.path(table, "each"));
+        if each.is_some() && !slot.many {
+            let message = format!("`{}` takes one value, but `each` gives several", slot.name);
+            let help = "leave `each` out: the first value found is taken".to_owned();
+            table.sheet.find_help(FindingKind::WrongCardinality, table.key_span("each"), message, Some(help));
+        }
+        let when = table.has("when").then(|| self.condition(table, "when"));
+        let clears = self.clears(table, merge);
+        let source = self.source(table)?;
+        if source != "from" {
+            for key in OF_FROM.iter().filter(|key| table.has(key)) {
+                let message = format!("`{key}` belongs to a line with `from`, not with `{source}`");
+                table.sheet.find(FindingKind::UnknownKey, table.key_span(key), message);
+            }
+        }
+        let default = if table.has("default") { Some(self.default_value(table, slot, level)?) } else { None };
+        let (make, member) = match source {
+            "value" => (Make::Value(self.literals(table, "value", slot, level)?), self.sole_member(table, slot)?),
+            "ref" => self.reference(table, slot, level)?,
+            "set" => (self.set_line(table, slot, level)?, None),
+            _ => self.from_line(table, slot, level)?,
+        };
+        Some(LinePlan {
+            at: At { file: table.sheet.number, line: table.sheet.line(&table.span) },
+            when: match when {
+                Some(when) => Some(when?),
+                None => None,
+            },
+            each: match each {
+                Some(each) => Some(each?),
+                None => None,
+            },
+            make,
+            default,
+            member,
+            clears,
+            invalid: self.invalid(table),
+        })
+    }
+
+    /// Which of the four a line is.
+    fn source(&self, table: &Table<'_, '_>) -> Option<&'static str> {
+        let mut found = SOURCES.iter().filter(|key| table.has(key));
+        match (found.next(), found.next()) {
+            (Some(one), None) => Some(one),
+            (Some(one), Some(other)) => {
+                let message = format!("a line has one of `from`, `value`, `ref` and `set`, not `{one}` and `{other}`");
+                table.sheet.find(FindingKind::UnknownKey, table.key_span(other), message);
+                None
+            }
+            (None, _) => {
+                table.missing("from", "a line has one of `from`, `value`, `ref` and `set`");
+                None
+            }
+        }
+    }
+
+    fn clears(&self, table: &Table<'_, '_>, merge: bool) -> bool {
+        match table.boolean("clears") {
+            Some(clears) if merge => clears,
+            Some(_) => {
+                let message = "`clears` belongs to the lines of a resource with `write = \"merge\"`";
+                table.sheet.find(FindingKind::UnknownKey, table.key_span("clears"), message);
+                false
+            }
+            None => merge,
+        }
+    }
+
+    fn invalid(&self, table: &Table<'_, '_>) -> Invalid {
+        let Some(word) = table.text("invalid") else { return Invalid::Quarantine };
+        match word.text {
+            "quarantine" => Invalid::Quarantine,
+            "drop" => Invalid::Drop,
+            "text" => {
+                let is_by = table.text("as").is_some_and(|word| word.text.starts_with("by "));
+                if !is_by {
+                    let message = "`invalid = \"text\"` belongs to a line with `as = \"by ..\"`";
+                    table.sheet.find(FindingKind::WrongType, word.span, message);
+                }
+                Invalid::Text
+            }
+            other => {
+                let message = format!("`invalid` is `{other}`, but it must be `quarantine`, `drop` or `text`");
+                let help = suggest(other, ["quarantine", "drop", "text"]);
+                table.sheet.find_help(FindingKind::WrongType, word.span, message, help);
+                Invalid::Quarantine
+            }
+        }
+    }
+
+    fn set_line(&self, table: &Table<'_, '_>, slot: &Slot, level: Level) -> Option<Make> {
+        let inner = table.table("set")?;
+        let below = match level {
+            Level::Json => Level::Json,
+            Level::Fhir(_) if slot.beside => Level::Fhir(beside_primitive()?),
+            Level::Fhir(_) => match slot.sole_type().map(|of| (of.def(), of)) {
+                Some((Some(def), _)) => Level::Fhir(def),
+                Some((None, of)) if of.kind == TypeKind::AnyResource => {
+                    let message = "a resource within a resource is not written by a mapping";
+                    let help = "give it a `[[resource]]` of its own and refer to it".to_owned();
+                    table.sheet.find_help(FindingKind::WrongType, inner.span, message, Some(help));
+                    return None;
+                }
+                Some((None, of)) => {
+                    let message = format!("`{}` is a single value of type {}; it has no elements to set", slot.name, of.name);
+                    table.sheet.find(FindingKind::WrongType, inner.span, message);
+                    return None;
+                }
+                None => {
+                    let help = slot.choice.and_then(|choice| choice.concrete.first());
+                    let help = help.map(|name| format!("write the name of one type, such as `{name}`"));
+                    let message = format!("`{}` may have several types; `set` needs one", slot.name);
+                    table.sheet.find_help(FindingKind::WrongType, inner.span, message, help);
+                    return None;
+                }
+            },
+        };
+        let set = self.set(&inner, below, false)?;
+        let constant = is_constant(&set);
+        Some(Make::Set { set, constant })
+    }
+
+    fn reference(
+        &self,
+        table: &Table<'_, '_>,
+        slot: &Slot,
+        level: Level,
+    ) -> Option<(Make, Option<CompactString>)> {
+        let word = table.text("ref")?;
+        let place = self.resource_named(table, &word, word.text)?;
+        if matches!(level, Level::Json) {
+            table.sheet.find(FindingKind::WrongType, word.span, "a partner's message has no references to resources");
+            return None;
+        }
+        let Some(of) = slot.types.iter().find(|of| of.name == "Reference") else {
+            let message = format!("`{}` is {}, not a reference", slot.name, slot.type_names());
+            table.sheet.find(FindingKind::WrongType, word.span, message);
+            return None;
+        };
+        if let Some(kind) = self.resources[place].kind
+            && !of.targets.is_empty()
+            && !of.targets.contains(&kind)
+        {
+            let targets: Vec<_> = of.targets.iter().map(|target| target.name()).collect();
+            let message = format!("`{}` cannot point at a {kind}, only at: {}", slot.name, targets.join(", "));
+            table.sheet.find(FindingKind::WrongType, word.span, message);
+            return None;
+        }
+        Some((Make::Ref(place), member_of(slot, of)))
+    }
+
+    /// The JSON name a literal gets; for `value[x]` nobody says which.
+    fn sole_member(&self, table: &Table<'_, '_>, slot: &Slot) -> Option<Option<CompactString>> {
+        let Some(choice) = slot.choice else { return Some(None) };
+        let help = choice.concrete.first().map(|name| format!("write the name of one type, such as `{name}`"));
+        let message = format!("`{}` may have several types; a literal does not say which", slot.name);
+        table.sheet.find_help(FindingKind::WrongType, table.key_span("value"), message, help);
+        None
+    }
+
+    fn default_value(&self, table: &Table<'_, '_>, slot: &Slot, level: Level) -> Option<Json> {
+        let mut one = slot.clone();
+        one.many = false;
+        if let Some(of) = self.chosen(table, slot) {
+            one.types = vec![of];
+            one.choice = None;
+        }
+        if one.choice.is_some() {
+            let message = format!("`{}` may have several types; a default does not say which", slot.name);
+            table.sheet.find(FindingKind::WrongType, table.key_span("default"), message);
+            return None;
+        }
+        if let Some(json) = self.default_code(table, &one, level)? {
+            return Some(json);
+        }
+        self.literals(table, "default", &one, level)?.into_iter().next()
+    }
+
+    /// The type of a choice that `as` names.
+    fn chosen(&self, table: &Table<'_, '_>, slot: &Slot) -> Option<&'static TypeRef> {
+        slot.choice?;
+        let word = table.text("as")?;
+        let writes = crate::functions::function(word.text)?.writes;
+        slot.types.iter().find(|of| of.name == writes).copied()
+    }
+}
+
+/// The JSON name of a choice for a type.
+pub(super) fn member_of(slot: &Slot, of: &TypeRef) -> Option<CompactString> {
+    slot.choice.and_then(|choice| choice.json_name(of.name)).map(CompactString::new)
+}

@@ -1,0 +1,272 @@
+//! Compiles a mapping file into a plan. Everything that can be wrong is found here, all at once.
+
+mod from;
+mod include;
+mod level;
+mod line;
+mod literal;
+mod paths;
+mod resource;
+mod set;
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use compact_str::CompactString;
+use hub_core::finding::{Finding, FindingKind};
+use hub_fhir::ResourceType;
+use toml::de::DeValue;
+
+use crate::codes::{self, CodeTable};
+use crate::files::Files;
+use crate::functions::is_zone;
+use crate::mapping::{Mapping, Target};
+use crate::plan::Plan;
+use crate::reading::{Log, Sheet, Table, Word, suggest};
+
+use level::Level;
+
+/// The only version of the language so far.
+const LANGUAGE_VERSIONS: std::ops::RangeInclusive<i64> = 1..=i64::MAX;
+const KEYS: [&str; 12] = [
+    "name", "version", "about", "from", "to", "basis", "zone", "include", "systems", "resource", "message", "unread",
+];
+const DEFAULT_ZONE: &str = "+08:00";
+
+/// Compiles the mapping of this name. All findings of the file, its parts and its code tables come at once.
+pub fn compile(name: &str, files: &dyn Files) -> Result<Mapping, Vec<Finding>> {
+    let log = Log::default();
+    let plan = plan(name, files, &log);
+    let findings = log.into_findings();
+    match plan {
+        Some(plan) if findings.is_empty() => Ok(Mapping::new(plan)),
+        _ => Err(findings),
+    }
+}
+
+/// What is known of a `[[resource]]` before its lines are read.
+struct Named {
+    name: CompactString,
+    kind: Option<ResourceType>,
+}
+
+/// A compilation.
+struct Compiler<'a> {
+    files: &'a dyn Files,
+    log: &'a Log,
+    to: Target,
+    from: CompactString,
+    resources: Vec<Named>,
+    /// Code tables read so far; `None`: not there, or wrong.
+    tables: RefCell<HashMap<String, Option<Arc<CodeTable>>>>,
+}
+
+fn plan(name: &str, files: &dyn Files, log: &Log) -> Option<Plan> {
+    let Some(file) = files.mapping(name) else {
+        let names = files.mapping_names();
+        let finding = Finding::of_file(
+            FindingKind::MappingMissing,
+            format!("mappings/{name}.toml"),
+            format!("there is no mapping `{name}`"),
+        );
+        let help = suggest(name, names.iter().map(String::as_str));
+        log.push(match help {
+            Some(help) => finding.help(help),
+            None => finding,
+        });
+        return None;
+    };
+    let sheet = Sheet { file: &file, number: 0, log };
+    let parsed = sheet.parse()?;
+    let main = Table { sheet, inner: parsed.get_ref(), span: 0..0 };
+    let head = head(name, &main)?;
+    let parts = include::read(name, &main, files);
+    let sheets: Vec<_> =
+        parts.iter().zip(1..).map(|((_, file), number)| Sheet { file, number, log }).collect();
+    let parsed_parts: Vec<_> = sheets.iter().map(Sheet::parse).collect();
+    let mut tables = Vec::with_capacity(parts.len() + 1);
+    for (((part_name, _), sheet), parsed) in parts.iter().zip(&sheets).zip(&parsed_parts) {
+        if let Some(parsed) = parsed {
+            let table = Table { sheet: *sheet, inner: parsed.get_ref(), span: 0..0 };
+            include::check_part(part_name, &table, &head.from);
+            tables.push(table);
+        }
+    }
+    tables.push(main.clone());
+
+    let mut compiler = Compiler {
+        files,
+        log,
+        to: head.to,
+        from: head.from.clone(),
+        resources: Vec::new(),
+        tables: RefCell::default(),
+    };
+    let resource_tables: Vec<Table<'_, '_>> =
+        tables.iter().flat_map(|table| table.tables("resource")).collect();
+    compiler.name_resources(&resource_tables);
+    let resources: Vec<_> = resource_tables.iter().map(|table| compiler.resource(table)).collect();
+    let message = compiler.message(&main, !resource_tables.is_empty());
+    let order = compiler.order(&resource_tables, &resources);
+    let file_names = std::iter::once(&file).chain(parts.iter().map(|(_, file)| file));
+    Some(Plan {
+        name: name.into(),
+        version: head.version,
+        from: head.from,
+        to: head.to,
+        zone: head.zone,
+        systems: tables.iter().flat_map(systems).collect(),
+        files: file_names.map(|file| file.path.display().to_string()).collect(),
+        resources: resources.into_iter().collect::<Option<Vec<_>>>()?,
+        order: order?,
+        message: message?,
+        on_purpose: tables.iter().flat_map(on_purpose).collect(),
+    })
+}
+
+/// What stands above the resources.
+struct Head {
+    version: u32,
+    from: CompactString,
+    to: Target,
+    zone: CompactString,
+}
+
+fn head(name: &str, table: &Table<'_, '_>) -> Option<Head> {
+    table.only(&KEYS);
+    check_name(name, table);
+    let version = version(table);
+    table.text("about");
+    table.text("basis");
+    let from = table.must_text("from", "say which format is read: `from = \"hl7v2\"`").map(|word| word.text);
+    let to = match table.text("to") {
+        None => Target::Fhir,
+        Some(word) if word.text == "fhir" => Target::Fhir,
+        Some(word) if word.text == "json" => Target::Json,
+        Some(word) => {
+            let message = format!("`to` is `{}`, but a mapping writes `fhir` or `json`", word.text);
+            table.sheet.find(FindingKind::WrongType, word.span, message);
+            return None;
+        }
+    };
+    let zone = match table.text("zone") {
+        Some(word) if is_zone(word.text) => word.text.into(),
+        Some(word) => {
+            let message = format!("`{}` is no zone: expected `+08:00`, `-05:00` or `Z`", word.text);
+            table.sheet.find(FindingKind::WrongType, word.span, message);
+            DEFAULT_ZONE.into()
+        }
+        None => DEFAULT_ZONE.into(),
+    };
+    Some(Head { version: version.unwrap_or(0), from: from.unwrap_or_default().into(), to, zone })
+}
+
+fn check_name(name: &str, table: &Table<'_, '_>) {
+    if let Some(word) = table.must_text("name", "every mapping starts with its `name`, the path below `mappings/`")
+        && word.text != name
+    {
+        let message = format!("`name` is `{}`, but the path of the file says `{name}`", word.text);
+        table.sheet.find(FindingKind::NameDiffersFromPath, word.span, message);
+    }
+}
+
+fn version(table: &Table<'_, '_>) -> Option<u32> {
+    if !table.has("version") {
+        table.missing("version", "every mapping carries a version: `version = 1`");
+        return None;
+    }
+    let (number, span) = table.integer("version")?;
+    match u32::try_from(number) {
+        Ok(version) if LANGUAGE_VERSIONS.contains(&number) => Some(version),
+        _ => {
+            let message = format!("`version` is {number}, but versions count from 1");
+            table.sheet.find(FindingKind::UnknownVersion, span, message);
+            None
+        }
+    }
+}
+
+fn systems(table: &Table<'_, '_>) -> Vec<(CompactString, CompactString)> {
+    text_pairs(table, "systems", "a URI")
+}
+
+fn on_purpose(table: &Table<'_, '_>) -> Vec<(CompactString, String)> {
+    let Some(unread) = table.value("unread").and_then(|_| table.table("unread")) else { return Vec::new() };
+    unread.only(&["on_purpose"]);
+    let pairs = text_pairs(&unread, "on_purpose", "the reason");
+    pairs.into_iter().map(|(path, reason)| (path, reason.into())).collect()
+}
+
+fn text_pairs(table: &Table<'_, '_>, key: &str, expected: &str) -> Vec<(CompactString, CompactString)> {
+    if !table.has(key) {
+        return Vec::new();
+    }
+    let Some(inner) = table.table(key) else { return Vec::new() };
+    let pairs = inner.entries().filter_map(|(name, value)| match value.get_ref() {
+        DeValue::String(text) => Some((name.text.into(), text.as_ref().into())),
+        _ => {
+            inner.wrong(name.text, value, expected);
+            None
+        }
+    });
+    pairs.collect()
+}
+
+impl Compiler<'_> {
+    fn message(&self, main: &Table<'_, '_>, has_resources: bool) -> Option<Vec<crate::plan::ElementPlan>> {
+        let sheet = main.sheet;
+        match self.to {
+            Target::Fhir => {
+                if main.has("message") {
+                    let message = "`[message]` belongs to `to = \"json\"`; a mapping to FHIR has `[[resource]]`s";
+                    sheet.find(FindingKind::UnknownKey, main.key_span("message"), message);
+                }
+                if !has_resources {
+                    main.missing("resource", "a mapping to FHIR has at least one `[[resource]]`");
+                }
+                Some(Vec::new())
+            }
+            Target::Json => {
+                if has_resources {
+                    let message = "`[[resource]]` belongs to `to = \"fhir\"`; a mapping to JSON has one `[message]`";
+                    sheet.find(FindingKind::UnknownKey, main.key_span("resource"), message);
+                }
+                if !main.has("message") {
+                    main.missing("message", "a mapping to JSON has one `[message]` with `[message.set]`");
+                    return None;
+                }
+                let message = main.table("message")?;
+                message.only(&["set"]);
+                if !message.has("set") {
+                    message.missing("set", "the members of the message stand under `[message.set]`");
+                    return None;
+                }
+                self.set(&message.table("set")?, Level::Json, false)
+            }
+        }
+    }
+
+    /// A code table, read once. A finding when it is not there; its own findings when it is wrong.
+    fn code_table(&self, sheet: &Sheet<'_>, word: &Word<'_>) -> Option<Arc<CodeTable>> {
+        if let Some(known) = self.tables.borrow().get(word.text) {
+            if known.is_none() && self.files.code_table(word.text).is_none() {
+                self.missing_table(sheet, word);
+            }
+            return known.clone();
+        }
+        let table = codes::load(word.text, self.files, self.log).map(Arc::new);
+        if table.is_none() && self.files.code_table(word.text).is_none() {
+            self.missing_table(sheet, word);
+        }
+        self.tables.borrow_mut().insert(word.text.to_owned(), table.clone());
+        table
+    }
+
+    fn missing_table(&self, sheet: &Sheet<'_>, word: &Word<'_>) {
+        let names = self.files.code_table_names();
+        let help = suggest(word.text, names.iter().map(String::as_str));
+        let message = format!("there is no code table `{}`", word.text);
+        sheet.find_help(FindingKind::CodeTableMissing, word.span.clone(), message, help);
+    }
+}

@@ -1,0 +1,183 @@
+//! `[[resource]]`: its name, type, nodes, id and lines.
+
+use compact_str::CompactString;
+use hub_core::finding::{FindingKind, nearest};
+use hub_fhir::ResourceType;
+use hub_fhir::elements::of_resource;
+
+use super::level::Level;
+use super::paths::split_alternatives;
+use super::{Compiler, Named};
+use crate::plan::{At, IdPart, IdPlan, IdSource, ResourcePlan, Write};
+use crate::reading::{Table, Word, suggest};
+
+const KEYS: [&str; 7] = ["as", "type", "each", "when", "id", "write", "set"];
+
+impl Compiler<'_> {
+    /// Learns the names and types of all resources, so that lines may refer to later ones.
+    pub(super) fn name_resources(&mut self, tables: &[Table<'_, '_>]) {
+        for table in tables {
+            let help = "every `[[resource]]` has a name for the lines that refer to it: `as = \"patient\"`";
+            let name = table.must_text("as", help);
+            if let Some(word) = &name
+                && self.resources.iter().any(|known| known.name == word.text)
+            {
+                let message = format!("there are two resources named `{}`", word.text);
+                table.sheet.find(FindingKind::UnknownReference, word.span.clone(), message);
+            }
+            let kind = table.must_text("type", "say which resource it is: `type = \"Patient\"`");
+            let kind = kind.and_then(|word| {
+                let kind = ResourceType::from_name(word.text);
+                if kind.is_none() {
+                    let names = ResourceType::all().map(ResourceType::name);
+                    let help = nearest(word.text, names).map(|right| format!("did you mean `{right}`?"));
+                    let message = format!("`{}` is not a resource of FHIR R4B", word.text);
+                    table.sheet.find_help(FindingKind::UnknownElement, word.span, message, help);
+                }
+                kind
+            });
+            let name = name.map_or_else(CompactString::default, |word| word.text.into());
+            self.resources.push(Named { name, kind });
+        }
+    }
+
+    /// The place of the resource of this name.
+    pub(super) fn resource_named(&self, table: &Table<'_, '_>, word: &Word<'_>, name: &str) -> Option<usize> {
+        let found = self.resources.iter().position(|known| known.name == name && !name.is_empty());
+        if found.is_none() {
+            let help = suggest(name, self.resources.iter().map(|known| known.name.as_str()));
+            let message = format!("no resource of this mapping is named `{name}`");
+            table.sheet.find_help(FindingKind::UnknownReference, word.span.clone(), message, help);
+        }
+        found
+    }
+
+    pub(super) fn resource(&self, table: &Table<'_, '_>) -> Option<ResourcePlan> {
+        table.only(&KEYS);
+        let each = table.has("each").then(|| self.path(table, "each"));
+        let when = table.has("when").then(|| self.condition(table, "when"));
+        let write = match table.text("write") {
+            None => Write::Put,
+            Some(word) => match word.text {
+                "put" => Write::Put,
+                "merge" => Write::Merge,
+                "ensure" => Write::Ensure,
+                other => {
+                    let message = format!("`write` is `{other}`, but it must be `put`, `merge` or `ensure`");
+                    let help = suggest(other, ["put", "merge", "ensure"]);
+                    table.sheet.find_help(FindingKind::WrongType, word.span, message, help);
+                    Write::Put
+                }
+            },
+        };
+        let id = self.id(table);
+        let kind = table.value("type").and_then(|_| ResourceType::from_name(table.text("type")?.text));
+        let set = if table.has("set") {
+            table.table("set")
+        } else {
+            table.missing("set", "the elements stand under `[resource.set]`");
+            None
+        };
+        let def = of_resource(kind?);
+        let set = self.set(&set?, Level::Fhir(def), write == Write::Merge);
+        Some(ResourcePlan {
+            kind: kind?,
+            each: transpose(each)?,
+            when: transpose(when)?,
+            id: id?,
+            write,
+            set: set?,
+        })
+    }
+
+    fn id(&self, table: &Table<'_, '_>) -> Option<IdPlan> {
+        let help = "the id is computed of a word and paths: `id = [\"patient\", \"PID-3.1\"]`";
+        if !table.has("id") {
+            table.missing("id", help);
+            return None;
+        }
+        let words = table.texts("id");
+        let Some((namespace, rest)) = words.split_first() else {
+            table.sheet.find(FindingKind::WrongType, table.key_span("id"), help);
+            return None;
+        };
+        if rest.is_empty() {
+            let message = "every message would have the same id: a word alone does not tell resources apart";
+            table.sheet.find_help(FindingKind::WrongType, namespace.span.clone(), message, Some(help.to_owned()));
+            return None;
+        }
+        let parts: Vec<_> = rest.iter().map(|word| self.id_part(table, word)).collect();
+        let span = table.key_span("id");
+        Some(IdPlan {
+            at: At { file: table.sheet.number, line: table.sheet.line(&span) },
+            namespace: namespace.text.into(),
+            parts: parts.into_iter().collect::<Option<_>>()?,
+        })
+    }
+
+    fn id_part(&self, table: &Table<'_, '_>, word: &Word<'_>) -> Option<IdPart> {
+        let (text, optional) = match word.text.trim_end().strip_suffix('?') {
+            Some(text) => (text, true),
+            None => (word.text, false),
+        };
+        let sources: Vec<_> = split_alternatives(text)
+            .into_iter()
+            .map(|(offset, piece)| {
+                let plain = piece.trim();
+                if let Some(name) = plain.strip_prefix("ref.") {
+                    return self.resource_named(table, word, name).map(IdSource::Ref);
+                }
+                let quoted = plain.strip_prefix('\'').and_then(|rest| rest.strip_suffix('\''));
+                if let Some(literal) = quoted {
+                    return Some(IdSource::Literal(literal.into()));
+                }
+                self.one_path(&table.sheet, word, offset, piece).map(IdSource::Path)
+            })
+            .collect();
+        let any = sources.into_iter().collect::<Option<_>>()?;
+        Some(IdPart { text: text.trim().into(), any, optional })
+    }
+
+    /// The order in which ids can be computed: a resource after those whose ids its own is made of.
+    pub(super) fn order(
+        &self,
+        tables: &[Table<'_, '_>],
+        plans: &[Option<ResourcePlan>],
+    ) -> Option<Vec<usize>> {
+        let needs: Vec<Vec<usize>> = plans.iter().map(|plan| plan.as_ref().map_or_else(Vec::new, needs)).collect();
+        let mut order = Vec::with_capacity(plans.len());
+        let mut done = vec![false; plans.len()];
+        while order.len() < plans.len() {
+            let ready =
+                (0..plans.len()).find(|place| !done[*place] && needs[*place].iter().all(|need| done[*need]));
+            let Some(place) = ready else {
+                let stuck = (0..plans.len()).find(|place| !done[*place]).unwrap_or_default();
+                let message = format!("the id of `{}` depends on itself", self.resources[stuck].name);
+                let table = &tables[stuck];
+                table.sheet.find(FindingKind::UnknownReference, table.key_span("id"), message);
+                return None;
+            };
+            done[place] = true;
+            order.push(place);
+        }
+        Some(order)
+    }
+}
+
+fn needs(plan: &ResourcePlan) -> Vec<usize> {
+    let sources = plan.id.parts.iter().flat_map(|part| &part.any);
+    let refs = sources.filter_map(|source| match source {
+        IdSource::Ref(place) => Some(*place),
+        IdSource::Path(_) | IdSource::Literal(_) => None,
+    });
+    refs.collect()
+}
+
+/// A key that is there must be right; one that is not there is fine.
+fn transpose<T>(read: Option<Option<T>>) -> Option<Option<T>> {
+    match read {
+        None => Some(None),
+        Some(Some(value)) => Some(Some(value)),
+        Some(None) => None,
+    }
+}

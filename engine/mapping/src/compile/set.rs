@@ -1,0 +1,121 @@
+//! A set of lines: what one object is built of.
+
+use compact_str::CompactString;
+use hub_core::finding::FindingKind;
+use toml::Spanned;
+use toml::de::DeValue;
+
+use super::Compiler;
+use super::level::{Level, Slot};
+use crate::plan::{ElementPlan, LinePlan, Make};
+use crate::reading::{Table, Word};
+
+impl Compiler<'_> {
+    /// Compiles every target of a set. `merge`: it is the set of a resource that is merged.
+    pub(super) fn set(&self, table: &Table<'_, '_>, level: Level, merge: bool) -> Option<Vec<ElementPlan>> {
+        let mut plans = Vec::with_capacity(table.inner.len());
+        let mut names: Vec<CompactString> = Vec::new();
+        let mut right = true;
+        for (word, value) in table.entries() {
+            names.push(word.text.into());
+            let plan = level
+                .slot(&table.sheet, &word)
+                .and_then(|slot| self.element(table, slot, &word, value, level, merge));
+            match plan {
+                Some(plan) => plans.push(plan),
+                None => right = false,
+            }
+        }
+        if table.inner.is_empty() {
+            table.sheet.find(FindingKind::MissingKey, table.span.clone(), "there are no lines in this set");
+            right = false;
+        }
+        self.check_choices(table, level, &names);
+        if !merge {
+            for element in level.missing(&names) {
+                let Level::Fhir(def) = level else { break };
+                let message = format!("`{}` needs `{}`: without it the result is not valid", def.name, element.name);
+                let help = format!("add a line: `{} = {{ from = \"..\" }}`", quoted(element.name));
+                table.sheet.find_help(FindingKind::MissingKey, table.span.clone(), message, Some(help));
+            }
+        }
+        right.then_some(plans)
+    }
+
+    /// A choice may be set once: `value[x]` and `valueString` are one element.
+    fn check_choices(&self, table: &Table<'_, '_>, level: Level, names: &[CompactString]) {
+        let Level::Fhir(def) = level else { return };
+        for element in def.elements.iter().filter(|element| element.is_choice()) {
+            let mut set = names.iter().filter(|name| *name == element.name || element.concrete.contains(name));
+            if let (Some(first), Some(second)) = (set.next(), set.next()) {
+                let message = format!("`{first}` and `{second}` are the same element: only one can be there");
+                let help = format!("write `\"{}\" = [LINE, LINE]`: the first that yields a value is taken", element.name);
+                table.sheet.find_help(FindingKind::WrongCardinality, table.key_span(second), message, Some(help));
+            }
+        }
+    }
+
+    fn element(
+        &self,
+        table: &Table<'_, '_>,
+        mut slot: Slot,
+        word: &Word<'_>,
+        value: &Spanned<DeValue<'_>>,
+        level: Level,
+        merge: bool,
+    ) -> Option<ElementPlan> {
+        let tables: Vec<Option<Table<'_, '_>>> = match value.get_ref() {
+            DeValue::Array(items) => items.iter().map(|item| line_table(table, word, item)).collect(),
+            _ => vec![line_table(table, word, value)],
+        };
+        let json = matches!(level, Level::Json);
+        if json {
+            slot.many = tables.iter().flatten().any(|line| {
+                line.has("each")
+                    || line.has("split")
+                    || line.value("value").is_some_and(|value| value.get_ref().is_array())
+            });
+        }
+        if tables.is_empty() {
+            let message = format!("`{}` has no lines", word.text);
+            table.sheet.find(FindingKind::MissingKey, value.span(), message);
+        }
+        let lines: Vec<Option<LinePlan>> =
+            tables.into_iter().map(|line| self.line(&line?, &slot, level, merge)).collect();
+        let lines = lines.into_iter().collect::<Option<Vec<_>>>()?;
+        Some(ElementPlan { name: slot.name.clone(), choice: slot.choice, many: slot.many, lines })
+    }
+}
+
+fn line_table<'t, 'i>(
+    table: &Table<'t, 'i>,
+    word: &Word<'_>,
+    value: &'t Spanned<DeValue<'i>>,
+) -> Option<Table<'t, 'i>> {
+    let line = table.as_table(value);
+    if line.is_none() {
+        let message = format!("`{}` must be a line: a table of keys", word.text);
+        let help = match value.get_ref() {
+            DeValue::String(_) | DeValue::Integer(_) | DeValue::Boolean(_) => {
+                "a literal is written `{ value = .. }`, a path `{ from = \"..\" }`"
+            }
+            _ => "a line is `{ from = \"..\" }`, `{ value = .. }`, `{ ref = \"..\" }` or `{ set = { .. } }`",
+        };
+        table.sheet.find_help(FindingKind::WrongType, value.span(), message, Some(help.to_owned()));
+    }
+    line
+}
+
+/// A name as TOML needs it.
+fn quoted(name: &str) -> String {
+    if name.ends_with("[x]") { format!("\"{name}\"") } else { name.to_owned() }
+}
+
+/// Whether an object is made of literals only.
+pub(super) fn is_constant(set: &[ElementPlan]) -> bool {
+    set.iter().flat_map(|element| &element.lines).all(|line| match &line.make {
+        Make::Value(_) => true,
+        Make::Set { constant, .. } => *constant && line.each.is_none(),
+        Make::Ref(_) | Make::From(_) => false,
+    })
+}

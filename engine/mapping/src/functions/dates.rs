@@ -1,0 +1,252 @@
+//! Dates and times: HL7 v2 DT, TM, DTM and TS, and the ISO forms other partners write.
+
+use compact_str::CompactString;
+use hub_fhir::Json;
+
+use super::{Context, Misfit, Outcome};
+use crate::read::Value;
+
+/// A date with as much time as was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Stamp<'a> {
+    year: &'a str,
+    month: Option<&'a str>,
+    day: Option<&'a str>,
+    clock: Option<Clock<'a>>,
+}
+
+/// A time of day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Clock<'a> {
+    hour: &'a str,
+    minute: &'a str,
+    second: &'a str,
+    fraction: Option<&'a str>,
+    zone: Zone<'a>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Zone<'a> {
+    Unsaid,
+    Utc,
+    /// Sign, hours and minutes.
+    Offset(&'a str, &'a str, &'a str),
+}
+
+pub(super) fn date(value: Value<'_>, _: &Context<'_>) -> Outcome {
+    let Some(text) = value.text() else { return Ok(None) };
+    match read(&text) {
+        Some(stamp) => {
+            let mut written = CompactString::default();
+            write_date(&stamp, &mut written);
+            Ok(Some(Json::String(written)))
+        }
+        None => Err(Misfit::new(value, "expected a date: YYYY[MM[DD]]")),
+    }
+}
+
+pub(super) fn date_time(value: Value<'_>, context: &Context<'_>) -> Outcome {
+    let Some(text) = value.text() else { return Ok(None) };
+    match read(&text) {
+        Some(stamp) => Ok(Some(Json::String(write(&stamp, context.zone)))),
+        None => Err(Misfit::new(value, "expected a date or time: YYYY[MM[DD[HH[MM[SS[.S]]]]]][+ZZZZ]")),
+    }
+}
+
+pub(super) fn instant(value: Value<'_>, context: &Context<'_>) -> Outcome {
+    let Some(text) = value.text() else { return Ok(None) };
+    match read(&text) {
+        Some(stamp) if stamp.clock.is_some() => Ok(Some(Json::String(write(&stamp, context.zone)))),
+        _ => Err(Misfit::new(value, "expected a date with a time: YYYYMMDDHH[MM[SS[.S]]][+ZZZZ]")),
+    }
+}
+
+pub(super) fn time(value: Value<'_>, _: &Context<'_>) -> Outcome {
+    let Some(text) = value.text() else { return Ok(None) };
+    match read_clock(&text) {
+        Some(clock) => {
+            let mut written = CompactString::default();
+            write_clock(&clock, &mut written);
+            Ok(Some(Json::String(written)))
+        }
+        None => Err(Misfit::new(value, "expected a time: HH[MM[SS[.S]]]")),
+    }
+}
+
+/// Whether a mapping's `zone` is one: `+08:00`, `Z`.
+pub(crate) fn is_zone(text: &str) -> bool {
+    matches!(read_zone(text), Some(Zone::Utc)) || (text.len() == 6 && read_zone(text).is_some())
+}
+
+/// Takes `length` digits off the start.
+fn digits<'a>(text: &mut &'a str, length: usize) -> Option<&'a str> {
+    let taken = text.get(..length)?;
+    if !taken.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    *text = &text[length..];
+    Some(taken)
+}
+
+fn within(text: &str, low: u8, high: u8) -> Option<&str> {
+    text.parse::<u8>().is_ok_and(|number| (low..=high).contains(&number)).then_some(text)
+}
+
+fn read(text: &str) -> Option<Stamp<'_>> {
+    let mut rest = text;
+    let year = digits(&mut rest, 4).filter(|year| *year != "0000")?;
+    let mut stamp = Stamp { year, month: None, day: None, clock: None };
+    if rest.is_empty() {
+        return Some(stamp);
+    }
+    let iso = rest.starts_with(['-', '/']) && rest[1..].starts_with(|c: char| c.is_ascii_digit());
+    // `2024-0500` is the year 2024 in a zone, not a month: HL7 allows a zone after a year.
+    let zone_only = rest.starts_with(['+', '-']) && rest.len() == 5;
+    if zone_only && !iso_month(rest) {
+        return read_zone(rest).map(|_| stamp);
+    }
+    let separator = if iso { &rest[..1] } else { "" };
+    rest = rest.strip_prefix(separator)?;
+    stamp.month = Some(within(digits(&mut rest, 2)?, 1, 12)?);
+    if rest.is_empty() || is_zone_text(rest, iso) {
+        return Some(stamp);
+    }
+    rest = rest.strip_prefix(separator)?;
+    let day = digits(&mut rest, 2)?;
+    if !exists(stamp.year, stamp.month?, day) {
+        return None;
+    }
+    stamp.day = Some(day);
+    if rest.is_empty() || is_zone_text(rest, false) {
+        return Some(stamp);
+    }
+    let clock = rest.strip_prefix(['T', ' ']).unwrap_or(rest);
+    stamp.clock = Some(read_clock(clock)?);
+    Some(stamp)
+}
+
+/// `-05-0`... cannot be a zone; `-0500` can.
+fn iso_month(rest: &str) -> bool {
+    rest.as_bytes().get(3).is_some_and(|byte| !byte.is_ascii_digit())
+}
+
+fn is_zone_text(rest: &str, iso: bool) -> bool {
+    !iso && rest.len() == 5 && rest.starts_with(['+', '-']) && read_zone(rest).is_some()
+}
+
+fn exists(year: &str, month: &str, day: &str) -> bool {
+    let parsed = (year.parse::<i32>(), month.parse::<u8>(), day.parse::<u8>());
+    let (Ok(year), Ok(month), Ok(day)) = parsed else { return false };
+    let Ok(month) = time::Month::try_from(month) else { return false };
+    time::Date::from_calendar_date(year, month, day).is_ok()
+}
+
+fn read_clock(text: &str) -> Option<Clock<'_>> {
+    let mut rest = text;
+    let hour = within(digits(&mut rest, 2)?, 0, 23)?;
+    let mut clock = Clock { hour, minute: "00", second: "00", fraction: None, zone: Zone::Unsaid };
+    let separator = if rest.starts_with(':') { ":" } else { "" };
+    if starts_number(rest, separator) {
+        rest = &rest[separator.len()..];
+        clock.minute = within(digits(&mut rest, 2)?, 0, 59)?;
+        if starts_number(rest, separator) {
+            rest = &rest[separator.len()..];
+            clock.second = within(digits(&mut rest, 2)?, 0, 59)?;
+            if let Some(after) = rest.strip_prefix('.') {
+                let length = after.bytes().take_while(u8::is_ascii_digit).count();
+                if length == 0 || length > 9 {
+                    return None;
+                }
+                clock.fraction = Some(&after[..length]);
+                rest = &after[length..];
+            }
+        }
+    }
+    if !rest.is_empty() {
+        clock.zone = read_zone(rest)?;
+    }
+    Some(clock)
+}
+
+fn starts_number(rest: &str, separator: &str) -> bool {
+    rest.strip_prefix(separator).is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+}
+
+fn read_zone(text: &str) -> Option<Zone<'_>> {
+    if text == "Z" {
+        return Some(Zone::Utc);
+    }
+    let sign = text.get(..1).filter(|sign| matches!(*sign, "+" | "-"))?;
+    let mut rest = &text[1..];
+    let hours = within(digits(&mut rest, 2)?, 0, 14)?;
+    rest = rest.strip_prefix(':').unwrap_or(rest);
+    let minutes = within(digits(&mut rest, 2)?, 0, 59)?;
+    let in_range = hours != "14" || minutes == "00";
+    (rest.is_empty() && in_range).then_some(Zone::Offset(sign, hours, minutes))
+}
+
+fn write(stamp: &Stamp<'_>, zone: &str) -> CompactString {
+    let mut written = CompactString::with_capacity(25);
+    write_date(stamp, &mut written);
+    let Some(clock) = &stamp.clock else { return written };
+    written.push('T');
+    write_clock(clock, &mut written);
+    match clock.zone {
+        Zone::Unsaid => written.push_str(zone),
+        Zone::Utc => written.push('Z'),
+        Zone::Offset(sign, hours, minutes) => {
+            for part in [sign, hours, ":", minutes] {
+                written.push_str(part);
+            }
+        }
+    }
+    written
+}
+
+fn write_date(stamp: &Stamp<'_>, written: &mut CompactString) {
+    written.push_str(stamp.year);
+    for part in [stamp.month, stamp.day].into_iter().flatten() {
+        written.push('-');
+        written.push_str(part);
+    }
+}
+
+fn write_clock(clock: &Clock<'_>, written: &mut CompactString) {
+    for part in [clock.hour, ":", clock.minute, ":", clock.second] {
+        written.push_str(part);
+    }
+    if let Some(fraction) = clock.fraction {
+        written.push('.');
+        written.push_str(fraction);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_date_is_as_precise_as_it_was_written() {
+        for (text, written) in [
+            ("1989", "1989"), ("198901", "1989-01"), ("19890118", "1989-01-18"), ("1989-01-18", "1989-01-18"), ("1989-01", "1989-01"),
+            ("1989/01/18", "1989-01-18"), ("1989011807", "1989-01-18T07:00:00+08:00"), ("198901180730", "1989-01-18T07:30:00+08:00"),
+            ("19890118073015", "1989-01-18T07:30:15+08:00"), ("19890118073015.1234", "1989-01-18T07:30:15.1234+08:00"),
+            ("19890118073015-0500", "1989-01-18T07:30:15-05:00"), ("1989-01-18 07:30:15", "1989-01-18T07:30:15+08:00"),
+            ("1989-01-18T07:30:15Z", "1989-01-18T07:30:15Z"), ("1989-01-18T07:30+01:00", "1989-01-18T07:30:00+01:00"),
+            ("20240229", "2024-02-29"), ("2024+0800", "2024"), ("2024-0500", "2024"), ("202401+0800", "2024-01"),
+        ] {
+            let stamp = read(text).unwrap_or_else(|| panic!("{text} is not read"));
+            assert_eq!(write(&stamp, "+08:00"), written, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_date_that_does_not_exist_is_refused() {
+        for text in [
+            "", "0000", "198", "19891301", "19890230", "20230229", "1989010124", "198901012460", "19890101235960", "19890000", "1989011",
+            "abc", "1989-1-8", "19890118070000.", "19890118+1500", "１９８９", "1989-01-18T", "1989年",
+        ] {
+            assert_eq!(read(text), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! The list of all functions: what mappings may name.
+
+use super::plain;
+use super::{Function, address, annotation, attachment, coded, contact, dates, identifier, names as people};
+use super::{numbers, period, quantity, quantity_forms, reference};
+
+macro_rules! list {
+    ($($name:literal $reads:literal => $writes:literal $about:literal $make:path;)*) => {
+        &[$(Function { name: $name, reads: $reads, writes: $writes, about: $about, make: $make }),*]
+    };
+}
+
+/// Every function, by kind; the order is that of the documentation.
+pub(crate) static FUNCTIONS: &[Function] = list! {
+    "string" "ST, TX, FT, IS, ID, SI, NM" => "string" "the text without blanks at its end" plain::string;
+    "markdown" "TX, FT" => "markdown" "the text as it stands" plain::markdown;
+    "code" "ID, IS, ST" => "code" "a code; single blanks within" plain::code;
+    "id" "ST" => "id" "1 to 64 characters of A-Z, a-z, 0-9, - and ." plain::id;
+    "uri" "ST" => "uri" "a URI" plain::uri;
+    "url" "ST, RP.1" => "url" "a URL" plain::url;
+    "canonical" "ST" => "canonical" "the URL of a definition" plain::canonical;
+    "oid" "ST" => "oid" "an OID, with or without urn:oid:" plain::oid;
+    "uuid" "ST" => "uuid" "a UUID, with or without urn:uuid:" plain::uuid;
+    "boolean" "ID (table 0136)" => "boolean" "Y, N, true, false, 1, 0" plain::boolean;
+    "base64Binary" "TX" => "base64Binary" "base64, line breaks removed" plain::base64_binary;
+    "integer" "NM, SI" => "integer" "a whole number" numbers::integer;
+    "unsignedInt" "NM, SI" => "unsignedInt" "a whole number from 0" numbers::unsigned_int;
+    "positiveInt" "NM, SI" => "positiveInt" "a whole number from 1" numbers::positive_int;
+    "decimal" "NM" => "decimal" "a number; every digit is kept" numbers::decimal;
+    "date" "DT, DTM, TS" => "date" "as precise as the source; a time is left out" dates::date;
+    "dateTime" "DTM, TS, DT" => "dateTime" "as precise as the source; a time gets the zone" dates::date_time;
+    "instant" "DTM, TS" => "instant" "a date with a time; gets the zone" dates::instant;
+    "time" "TM" => "time" "a time of day" dates::time;
+    "HumanName" "XPN" => "HumanName" "a person's name" people::xpn;
+    "XCN[HumanName]" "XCN, CNN" => "HumanName" "the name within a numbered person" people::xcn;
+    "XPN[string]" "XPN" => "string" "a person's whole name in one line" people::xpn_string;
+    "XCN[string]" "XCN, CNN" => "string" "a numbered person's whole name in one line" people::xcn_string;
+    "Address" "XAD, SAD" => "Address" "an address" address::xad;
+    "XAD[string]" "XAD" => "string" "an address in one line" address::xad_string;
+    "ContactPoint" "XTN" => "ContactPoint" "a telephone number or e-mail address, old and new form" contact::xtn;
+    "XTN[string]" "XTN" => "string" "the number or address alone" contact::xtn_string;
+    "Identifier" "CX, ST" => "Identifier" "an identifier with its authority and type" identifier::cx;
+    "EI[Identifier]" "EI" => "Identifier" "an order or report number" identifier::ei;
+    "XCN[Identifier]" "XCN" => "Identifier" "the number of a person" identifier::xcn;
+    "XON[Identifier]" "XON" => "Identifier" "the number of an organization" identifier::xon;
+    "DLN[Identifier]" "DLN" => "Identifier" "a driver's licence" identifier::dln;
+    "HD[uri]" "HD" => "uri" "an assigning authority as a system" identifier::hd_uri;
+    "CodeableConcept" "CWE, CE, CNE, CF, IS, ID" => "CodeableConcept" "up to three codings, and the original text" coded::concept;
+    "ST[CodeableConcept]" "ST" => "CodeableConcept" "text without a code" coded::text_concept;
+    "Coding" "CWE, CE, CNE, CF, IS, ID" => "Coding" "the first coding" coded::coding;
+    "CWE[string]" "CWE, CE, CNE, CF" => "string" "the original text, else the display, else the code" coded::string;
+    "CWE[code]" "CWE, CE, CNE, CF, IS, ID" => "code" "the code alone" coded::code;
+    "Quantity" "NM, CQ, SN, ST" => "Quantity" "a number with comparator and unit: 5.6, <0.5, ^>=^100" quantity::quantity;
+    "Age" "NM, CQ" => "Age" "like Quantity" quantity::quantity;
+    "Duration" "NM, CQ" => "Duration" "like Quantity" quantity::quantity;
+    "Count" "NM" => "Count" "like Quantity" quantity::quantity;
+    "Distance" "NM, CQ" => "Distance" "like Quantity" quantity::quantity;
+    "Range" "NR, SN, ST" => "Range" "two numbers: 3.5^9.5, ^3^-^5, 3.5-9.5" quantity_forms::range;
+    "Range.low" "ST, NR" => "Quantity" "the lower bound of a range written as text; none in other text" quantity_forms::low;
+    "Range.high" "ST, NR" => "Quantity" "the upper bound of a range written as text; none in other text" quantity_forms::high;
+    "Ratio" "SN, ST" => "Ratio" "two numbers: ^1^:^128, 1:128" quantity_forms::ratio;
+    "SN[string]" "SN, NR, VR" => "string" "comparator, numbers and separator in one line" quantity_forms::sn_string;
+    "Money" "MO, CP, NM" => "Money" "an amount and its currency" quantity_forms::money;
+    "Period" "DR, DTM" => "Period" "start and end; one date alone is the start" period::period;
+    "Annotation" "TX, FT, ST" => "Annotation" "a note's text" annotation::annotation;
+    "Attachment" "ED, RP" => "Attachment" "a document within the message, or a pointer to one" attachment::attachment;
+    "Reference" "XCN, CX, ST" => "Reference" "points at a person by number and name, not by an id" reference::xcn;
+    "XON[Reference]" "XON" => "Reference" "points at an organization by number and name" reference::xon;
+    "PL[Reference]" "PL" => "Reference" "points at a place by its name: point of care, room, bed" reference::pl;
+    "PL[string]" "PL" => "string" "a place in one line" reference::pl_string;
+};
+
+/// The function of this name.
+pub(crate) fn function(name: &str) -> Option<&'static Function> {
+    FUNCTIONS.iter().find(|function| function.name == name)
+}
+
+/// The names of all functions, for nearest-word help.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> + Clone {
+    FUNCTIONS.iter().map(|function| function.name)
+}

@@ -1,0 +1,120 @@
+//! A compiled mapping: what can be asked of it and what it makes.
+
+use std::fmt;
+
+use bytes::Bytes;
+use compact_str::CompactString;
+use hub_core::commit::{Change, Note};
+use hub_core::document::{Document, Node};
+use hub_core::fault::Fault;
+use hub_fhir::ResourceType;
+
+use crate::plan::Plan;
+use crate::read::Reader;
+use crate::trace::Trace;
+use crate::unread::{Unread, unread};
+use crate::{render, run};
+
+/// A compiled mapping. Running it changes nothing.
+pub struct Mapping {
+    plan: Plan,
+}
+
+/// What a mapping writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// FHIR resources, as changes to the store.
+    Fhir,
+    /// A JSON message for a partner.
+    Json,
+}
+
+/// What a document brings about.
+#[derive(Clone, Debug, Default)]
+pub struct Run {
+    /// Writes to the store, in the order of the mapping.
+    pub changes: Vec<Change>,
+    /// What was left out, and why.
+    pub notes: Vec<Note>,
+}
+
+/// A message for a partner.
+#[derive(Clone)]
+pub struct Rendered {
+    /// Its bytes.
+    pub bytes: Bytes,
+    /// Its media type.
+    pub content_type: CompactString,
+    /// What was left out, and why.
+    pub notes: Vec<Note>,
+}
+
+impl fmt::Debug for Rendered {
+    /// Never content.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Rendered({} bytes of {})", self.bytes.len(), self.content_type)
+    }
+}
+
+impl fmt::Debug for Mapping {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Mapping({} version {})", self.plan.name, self.plan.version)
+    }
+}
+
+impl Mapping {
+    pub(crate) fn new(plan: Plan) -> Self {
+        Self { plan }
+    }
+
+    /// Its name: `his/adt`.
+    pub fn name(&self) -> &str {
+        &self.plan.name
+    }
+
+    /// The version its file carries.
+    pub fn version(&self) -> u32 {
+        self.plan.version
+    }
+
+    /// The format it reads: `hl7v2`, `fhir`.
+    pub fn from(&self) -> &str {
+        &self.plan.from
+    }
+
+    /// What it writes.
+    pub fn to(&self) -> Target {
+        self.plan.to
+    }
+
+    /// The types of resources it can write, each once, in their order.
+    pub fn types(&self) -> Vec<ResourceType> {
+        let mut types: Vec<_> = self.plan.resources.iter().map(|resource| resource.kind).collect();
+        types.sort_unstable();
+        types.dedup();
+        types
+    }
+
+    /// Makes changes of a document. For a mapping to JSON: no changes.
+    pub fn run(&self, doc: &dyn Document) -> Result<Run, Fault> {
+        run::run(&self.plan, &Reader::new(doc)).map(|(run, _)| run)
+    }
+
+    /// The same, and tells what was read and where every value comes from.
+    pub fn run_traced(&self, doc: &dyn Document) -> Result<(Run, Trace), Fault> {
+        let reader = Reader::traced(doc);
+        let (run, lineage) = run::run(&self.plan, &reader)?;
+        let read = reader.read_since(0).into_iter().collect();
+        Ok((run, Trace { read, lineage: lineage.unwrap_or_default() }))
+    }
+
+    /// Every leaf of the document that holds a value and was not read.
+    pub fn unread(&self, doc: &dyn Document, trace: &Trace) -> Vec<Unread> {
+        unread(&self.plan, doc, trace)
+    }
+
+    /// Makes a partner's message of a document, its paths seen from `scope`. For a mapping to FHIR: an empty object.
+    pub fn render(&self, doc: &dyn Document, scope: Node) -> Result<Rendered, Fault> {
+        render::render(&self.plan, &Reader::new(doc), scope)
+    }
+}

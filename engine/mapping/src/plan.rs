@@ -1,0 +1,167 @@
+//! A compiled mapping: every path, function, code table and name resolved, ready to run.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use compact_str::CompactString;
+use hub_core::path::Path;
+use hub_fhir::elements::Element;
+use hub_fhir::{Json, ResourceType};
+
+use crate::codes::CodeTable;
+use crate::condition::Condition;
+use crate::functions::Function;
+use crate::mapping::Target;
+
+/// A whole mapping, its parts included.
+pub(crate) struct Plan {
+    pub(crate) name: CompactString,
+    pub(crate) version: u32,
+    pub(crate) from: CompactString,
+    pub(crate) to: Target,
+    /// The zone of times that name none: `+08:00`.
+    pub(crate) zone: CompactString,
+    /// The sender's names of coding systems and assigning authorities, and their URIs.
+    pub(crate) systems: HashMap<CompactString, CompactString>,
+    /// The files it was read from, as rules name them; [`At::file`] is a place in this list.
+    pub(crate) files: Vec<String>,
+    /// For `to = "fhir"`, in the order of the files.
+    pub(crate) resources: Vec<ResourcePlan>,
+    /// The order in which ids can be computed, as places in `resources`.
+    pub(crate) order: Vec<usize>,
+    /// For `to = "json"`.
+    pub(crate) message: Vec<ElementPlan>,
+    /// Path prefixes that are left unread on purpose, with the reasons.
+    pub(crate) on_purpose: Vec<(CompactString, String)>,
+}
+
+/// The file and line a rule stands in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct At {
+    pub(crate) file: u16,
+    pub(crate) line: u32,
+}
+
+impl Plan {
+    /// `mappings/his/adt.toml:31`
+    pub(crate) fn rule(&self, at: At) -> String {
+        format!("{}:{}", self.files[usize::from(at.file)], at.line)
+    }
+}
+
+/// One `[[resource]]`.
+pub(crate) struct ResourcePlan {
+    pub(crate) kind: ResourceType,
+    pub(crate) each: Option<Path>,
+    pub(crate) when: Option<Condition>,
+    pub(crate) id: IdPlan,
+    pub(crate) write: Write,
+    pub(crate) set: Vec<ElementPlan>,
+}
+
+/// How a resource is written. Later ones are stronger: two parts of one resource are written as the strongest says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Write {
+    Ensure,
+    Merge,
+    Put,
+}
+
+/// How an id is computed.
+pub(crate) struct IdPlan {
+    pub(crate) at: At,
+    pub(crate) namespace: CompactString,
+    pub(crate) parts: Vec<IdPart>,
+}
+
+/// One part of an id: the first of these that has a value.
+pub(crate) struct IdPart {
+    pub(crate) text: CompactString,
+    pub(crate) any: Vec<IdSource>,
+    pub(crate) optional: bool,
+}
+
+/// Where a part of an id comes from.
+pub(crate) enum IdSource {
+    Path(Path),
+    /// The id of another resource, as a place in [`Plan::resources`].
+    Ref(usize),
+    Literal(CompactString),
+}
+
+/// One target element and its lines.
+pub(crate) struct ElementPlan {
+    /// The JSON name; for a choice the stem with `[x]`.
+    pub(crate) name: CompactString,
+    /// For `value[x]`: the choice, whose JSON name follows from the value's type.
+    pub(crate) choice: Option<&'static Element>,
+    /// Whether it is written as an array.
+    pub(crate) many: bool,
+    pub(crate) lines: Vec<LinePlan>,
+}
+
+/// One line.
+pub(crate) struct LinePlan {
+    pub(crate) at: At,
+    pub(crate) when: Option<Condition>,
+    pub(crate) each: Option<Path>,
+    pub(crate) make: Make,
+    pub(crate) default: Option<Json>,
+    /// The JSON name this line writes, where a choice leaves it to the line and the type is known.
+    pub(crate) member: Option<CompactString>,
+    /// A null in the source removes the element (merge only).
+    pub(crate) clears: bool,
+    pub(crate) invalid: Invalid,
+}
+
+/// What is done with a value that does not fit its type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Invalid {
+    Quarantine,
+    Drop,
+    /// Written as a string instead (`by` only), and noted.
+    Text,
+}
+
+/// What a line makes its value of.
+pub(crate) enum Make {
+    /// Literals; a list element takes all.
+    Value(Vec<Json>),
+    /// A reference to the resources of this place in [`Plan::resources`].
+    Ref(usize),
+    /// An object. `constant`: it is made of literals only, so that it is there although nothing was read.
+    Set { set: Vec<ElementPlan>, constant: bool },
+    From(Box<FromPlan>),
+}
+
+/// A value taken from the source.
+pub(crate) struct FromPlan {
+    /// The first path that finds something.
+    pub(crate) paths: Vec<Path>,
+    pub(crate) how: How,
+    pub(crate) join: Option<CompactString>,
+    pub(crate) split: Option<CompactString>,
+    pub(crate) system: Option<CompactString>,
+    pub(crate) unit: Option<Path>,
+    pub(crate) units: Option<Arc<CodeTable>>,
+}
+
+/// How a value is made of what was found.
+pub(crate) enum How {
+    Function(&'static Function),
+    /// `by PATH`; the types the element may have.
+    By { path: Path, allowed: Vec<&'static str> },
+    Code { table: Arc<CodeTable>, into: CodeInto },
+}
+
+/// What a mapped code becomes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CodeInto {
+    /// A `code`, `string` or `uri`.
+    Plain,
+    Boolean,
+    Coding,
+    CodeableConcept,
+    /// `Quantity` and others that take no code are refused when the mapping is compiled.
+    Number,
+}

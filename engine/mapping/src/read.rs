@@ -1,0 +1,128 @@
+//! Reads a document for one run: lends buffers, and remembers what was read where a trace is wanted.
+
+use std::borrow::Cow;
+use std::cell::RefCell;
+
+use hub_core::document::{Document, Node, Text};
+
+/// A document being read.
+pub(crate) struct Reader<'d> {
+    document: &'d dyn Document,
+    buffers: RefCell<Vec<Vec<Node>>>,
+    /// The leaves read, in order; `None` when nothing is traced.
+    log: Option<RefCell<Vec<Node>>>,
+}
+
+impl<'d> Reader<'d> {
+    pub(crate) fn new(document: &'d dyn Document) -> Self {
+        Self { document, buffers: RefCell::default(), log: None }
+    }
+
+    pub(crate) fn traced(document: &'d dyn Document) -> Self {
+        Self { document, buffers: RefCell::default(), log: Some(RefCell::default()) }
+    }
+
+    pub(crate) fn is_traced(&self) -> bool {
+        self.log.is_some()
+    }
+
+    pub(crate) fn document(&self) -> &'d dyn Document {
+        self.document
+    }
+
+    /// An empty list of nodes, to be given back.
+    pub(crate) fn buffer(&self) -> Vec<Node> {
+        self.buffers.borrow_mut().pop().unwrap_or_default()
+    }
+
+    pub(crate) fn give_back(&self, mut buffer: Vec<Node>) {
+        buffer.clear();
+        self.buffers.borrow_mut().push(buffer);
+    }
+
+    /// The value at a node. From now on it counts as read.
+    pub(crate) fn text(&self, node: Node) -> Option<Text<'d>> {
+        if let Some(log) = &self.log {
+            log.borrow_mut().push(self.leaf(node));
+        }
+        self.document.text(node)
+    }
+
+    /// The leaf that answers for a node with parts.
+    fn leaf(&self, node: Node) -> Node {
+        let mut leaf = node;
+        for _ in 0..8 {
+            match self.document.part(leaf, 1) {
+                Some(first) if first != leaf => leaf = first,
+                _ => break,
+            }
+        }
+        leaf
+    }
+
+    /// Whether the sender says that there is no value any more. This alone does not count as reading.
+    pub(crate) fn is_null(&self, node: Node) -> bool {
+        matches!(self.document.text(node), Some(Text::Null))
+    }
+
+    /// How many leaves were read so far: a mark for [`Reader::read_since`].
+    pub(crate) fn mark(&self) -> usize {
+        self.log.as_ref().map_or(0, |log| log.borrow().len())
+    }
+
+    /// The leaves read since a mark.
+    pub(crate) fn read_since(&self, mark: usize) -> Vec<Node> {
+        self.log.as_ref().map_or_else(Vec::new, |log| log.borrow()[mark..].to_vec())
+    }
+}
+
+/// A value on its way into a function: a node, or text that was joined or split from nodes.
+#[derive(Clone, Copy)]
+pub(crate) struct Value<'a> {
+    reader: &'a Reader<'a>,
+    /// Where it stands, for faults and lineage.
+    pub(crate) node: Node,
+    given: Option<&'a str>,
+}
+
+impl<'a> Value<'a> {
+    pub(crate) fn of_node(reader: &'a Reader<'a>, node: Node) -> Self {
+        Self { reader, node, given: None }
+    }
+
+    pub(crate) fn of_text(reader: &'a Reader<'a>, node: Node, text: &'a str) -> Self {
+        Self { reader, node, given: Some(text) }
+    }
+
+    /// The text as it stands; `None` for no value and for null.
+    pub(crate) fn raw(&self) -> Option<Cow<'a, str>> {
+        match self.given {
+            Some(text) => Some(Cow::Borrowed(text)),
+            None => self.reader.text(self.node)?.value(),
+        }
+    }
+
+    /// The text without blanks around it; `None` when nothing is left.
+    pub(crate) fn text(&self) -> Option<Cow<'a, str>> {
+        let trimmed = match self.raw()? {
+            Cow::Borrowed(text) => Cow::Borrowed(text.trim()),
+            Cow::Owned(text) if text.trim().len() == text.len() => Cow::Owned(text),
+            Cow::Owned(text) => Cow::Owned(text.trim().to_owned()),
+        };
+        if trimmed.is_empty() { None } else { Some(trimmed) }
+    }
+
+    /// The `index`th part, from 1.
+    pub(crate) fn part(&self, index: u16) -> Option<Value<'a>> {
+        if self.given.is_some() {
+            return (index == 1).then_some(*self);
+        }
+        let node = self.reader.document().part(self.node, index)?;
+        Some(Self { node, ..*self })
+    }
+
+    /// The text of the `index`th part.
+    pub(crate) fn part_text(&self, index: u16) -> Option<Cow<'a, str>> {
+        self.part(index)?.text()
+    }
+}

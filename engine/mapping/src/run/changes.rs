@@ -1,0 +1,83 @@
+//! Makes changes of the trees that were built; trees of one resource become one.
+
+use std::collections::HashMap;
+
+use compact_str::CompactString;
+use hub_core::commit::Change;
+use hub_fhir::{Id, Json, Object, Resource, ResourceType};
+
+use super::{Runner, Tree};
+use crate::plan::Write;
+
+/// A resource about to be written.
+struct Pending {
+    place: usize,
+    kind: ResourceType,
+    id: Id,
+    write: Write,
+    tree: Tree,
+}
+
+impl Runner<'_> {
+    pub(super) fn changes(&self, trees: Vec<Tree>) -> Vec<Change> {
+        let mut pending: Vec<Pending> = Vec::with_capacity(trees.len());
+        let mut known: HashMap<&str, usize> = HashMap::with_capacity(trees.len());
+        for (instance, tree) in self.instances.iter().zip(trees) {
+            if instance.absent {
+                continue;
+            }
+            let plan = &self.plan.resources[instance.resource];
+            match known.get(instance.reference.as_str()) {
+                Some(&at) => {
+                    let earlier: &mut Pending = &mut pending[at];
+                    earlier.write = earlier.write.max(plan.write);
+                    unite(&mut earlier.tree, tree);
+                }
+                None => {
+                    known.insert(&instance.reference, pending.len());
+                    pending.push(Pending {
+                        place: instance.resource,
+                        kind: plan.kind,
+                        id: instance.id.clone(),
+                        write: plan.write,
+                        tree,
+                    });
+                }
+            }
+        }
+        // Instances stand in the order in which ids were computed; changes in that of the mapping.
+        pending.sort_by_key(|pending| pending.place);
+        pending.into_iter().map(change).collect()
+    }
+}
+
+fn change(pending: Pending) -> Change {
+    let Pending { kind, id, write, tree, .. } = pending;
+    let clear: Vec<CompactString> =
+        tree.clear.into_iter().filter(|name| tree.object.get(name).is_none()).collect();
+    let resource = Resource::new(kind, id, tree.object);
+    match write {
+        Write::Put => Change::Put(resource),
+        Write::Merge => Change::Merge { resource, clear },
+        Write::Ensure => Change::Ensure(resource),
+    }
+}
+
+/// Adds what was found later: single values replace, lists are united.
+fn unite(earlier: &mut Tree, later: Tree) {
+    earlier.clear.extend(later.clear);
+    let object: &mut Object = &mut earlier.object;
+    for (name, value) in later.object {
+        match (object.get_mut(&name), value) {
+            (Some(Json::Array(items)), Json::Array(more)) => {
+                for item in more {
+                    if !items.contains(&item) {
+                        items.push(item);
+                    }
+                }
+            }
+            (Some(old), value) => *old = value,
+            (None, value) => object.push(name, value),
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! Builds objects: elements of lines, lines of literals, references, sets and values.
+
+use compact_str::CompactString;
+use hub_core::document::Node;
+use hub_core::fault::Fault;
+use hub_fhir::{Json, Object};
+
+use super::{Built, Runner};
+use crate::plan::{ElementPlan, LinePlan, Make};
+
+/// What the lines of one element have yielded so far.
+pub(super) struct Got {
+    many: bool,
+    /// For an element that takes one value: the JSON name a choice has got, and the value.
+    one: Option<(Option<CompactString>, Json)>,
+    /// For an element that takes a list.
+    items: Vec<Json>,
+    /// Something was read from the source.
+    pub(super) real: bool,
+    /// The sender says that there is nothing any more.
+    pub(super) null: bool,
+}
+
+impl Got {
+    fn new(many: bool) -> Self {
+        Self { many, one: None, items: Vec::new(), real: false, null: false }
+    }
+
+    pub(super) fn push(&mut self, name: Option<CompactString>, json: Json) {
+        if self.many {
+            self.items.push(json);
+        } else if self.one.is_none() {
+            self.one = Some((name, json));
+        }
+    }
+
+    pub(super) fn count(&self) -> usize {
+        self.items.len() + usize::from(self.one.is_some())
+    }
+
+    /// Nothing more can be taken.
+    pub(super) fn is_full(&self) -> bool {
+        self.one.is_some()
+    }
+}
+
+impl Runner<'_> {
+    /// Builds an object of lines. `clear` takes the names of elements the sender says are empty.
+    pub(crate) fn object(
+        &mut self,
+        set: &[ElementPlan],
+        scope: Node,
+        mut clear: Option<&mut Vec<CompactString>>,
+    ) -> Result<Built, Fault> {
+        let mut built = Built { object: Object::with_capacity(set.len() + 2), real: false };
+        for element in set {
+            let mut got = Got::new(element.many);
+            let mut clears = false;
+            for line in &element.lines {
+                got.null = false;
+                self.line(element, line, scope, &mut got)?;
+                clears |= got.null && line.clears;
+                if got.is_full() {
+                    break;
+                }
+            }
+            built.real |= got.real;
+            let name = &element.name;
+            if let Some((chosen, json)) = got.one {
+                built.object.set(chosen.as_ref().unwrap_or(name), json);
+            } else if !got.items.is_empty() {
+                built.object.set(name, got.items);
+            } else if clears && let Some(clear) = clear.as_deref_mut() {
+                match element.choice {
+                    Some(choice) => clear.extend(choice.concrete.iter().cloned()),
+                    None => clear.push(name.clone()),
+                }
+            }
+        }
+        Ok(built)
+    }
+
+    fn line(
+        &mut self,
+        element: &ElementPlan,
+        line: &LinePlan,
+        scope: Node,
+        got: &mut Got,
+    ) -> Result<(), Fault> {
+        let before = got.count();
+        match &line.each {
+            None => {
+                if let Some(when) = &line.when
+                    && !when.holds_in(self.reader, scope)
+                {
+                    return Ok(());
+                }
+                self.make(element, line, scope, got)?;
+            }
+            Some(path) => {
+                let mut nodes = self.reader.buffer();
+                self.reader.document().select(scope, path, &mut nodes);
+                for node in &nodes {
+                    if self.reader.is_null(*node) {
+                        got.null = true;
+                    } else if line.when.as_ref().is_none_or(|when| when.holds_in(self.reader, *node)) {
+                        self.make(element, line, *node, got)?;
+                    }
+                }
+                self.reader.give_back(nodes);
+            }
+        }
+        let removed = got.null && line.clears;
+        if got.count() == before
+            && !removed
+            && let Some(default) = &line.default
+        {
+            self.trace(element, got, line.member.as_deref(), default, line.at, None);
+            got.push(line.member.clone(), default.clone());
+        }
+        Ok(())
+    }
+
+    fn make(
+        &mut self,
+        element: &ElementPlan,
+        line: &LinePlan,
+        scope: Node,
+        got: &mut Got,
+    ) -> Result<(), Fault> {
+        match &line.make {
+            Make::Value(values) => {
+                for json in values {
+                    self.trace(element, got, line.member.as_deref(), json, line.at, None);
+                    got.push(line.member.clone(), json.clone());
+                }
+            }
+            Make::Ref(resource) => self.reference(element, line, *resource, scope, got),
+            Make::Set { set, constant } => {
+                let before = self.enter(element, got, line.member.as_deref());
+                let built = self.object(set, scope, None)?;
+                let kept = (built.real || *constant) && !built.object.is_empty();
+                self.leave(before, kept);
+                if kept {
+                    got.real |= built.real;
+                    got.push(line.member.clone(), Json::Object(built.object));
+                }
+            }
+            Make::From(from) => self.take(element, line, from, scope, got)?,
+        }
+        Ok(())
+    }
+
+    fn reference(
+        &mut self,
+        element: &ElementPlan,
+        line: &LinePlan,
+        resource: usize,
+        scope: Node,
+        got: &mut Got,
+    ) {
+        let related: Vec<CompactString> = if element.many {
+            self.related(resource, scope).map(|instance| instance.reference.clone()).collect()
+        } else {
+            self.related(resource, scope).next().map(|instance| instance.reference.clone()).into_iter().collect()
+        };
+        for reference in related {
+            let mut object = Object::with_capacity(1);
+            object.push(CompactString::const_new("reference"), Json::String(reference));
+            let json = Json::Object(object);
+            // The same resource may have been found twice in the message.
+            if got.items.contains(&json) {
+                continue;
+            }
+            self.trace(element, got, line.member.as_deref(), &json, line.at, None);
+            got.push(line.member.clone(), json);
+            got.real = true;
+        }
+    }
+
+    /// Goes into an object for lineage; gives back where it came from.
+    fn enter(&mut self, element: &ElementPlan, got: &Got, member: Option<&str>) -> (usize, usize) {
+        let Some(log) = &mut self.lineage else { return (0, 0) };
+        let before = (log.prefix.len(), log.list.len());
+        if !log.prefix.ends_with('#') && !log.prefix.is_empty() {
+            log.prefix.push('.');
+        }
+        log.prefix.push_str(member.unwrap_or(&element.name));
+        if element.many {
+            log.prefix.push_str(&format!("[{}]", got.items.len()));
+        }
+        before
+    }
+
+    fn leave(&mut self, (prefix, list): (usize, usize), kept: bool) {
+        if let Some(log) = &mut self.lineage {
+            log.prefix.truncate(prefix);
+            if !kept {
+                log.list.truncate(list);
+            }
+        }
+    }
+
+    /// Remembers where a value comes from that is about to be pushed.
+    pub(super) fn trace(
+        &mut self,
+        element: &ElementPlan,
+        got: &Got,
+        member: Option<&str>,
+        json: &Json,
+        at: crate::plan::At,
+        from: Option<(Node, &[Node])>,
+    ) {
+        if got.is_full() {
+            return;
+        }
+        if let Some(log) = &mut self.lineage {
+            let mut name = member.unwrap_or(&element.name).to_owned();
+            if element.many {
+                name.push_str(&format!("[{}]", got.items.len()));
+            }
+            let from = from.map(|(node, read)| (self.reader, node, read));
+            log.value(&name, json, at, self.plan, from);
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! Runs a compiled mapping to FHIR: finds the resources, computes their ids, builds them, makes changes of them.
+
+mod changes;
+mod element;
+mod ids;
+mod source;
+
+use std::ops::Range;
+
+use compact_str::CompactString;
+use hub_core::commit::Note;
+use hub_core::document::Node;
+use hub_core::fault::{Fault, FaultStep};
+use hub_fhir::{Id, Object};
+
+use crate::mapping::Run;
+use crate::plan::{At, Plan};
+use crate::read::Reader;
+use crate::trace::{Lineage, LineageLog};
+
+/// One resource of this run.
+pub(crate) struct Instance {
+    /// Its place in [`Plan::resources`].
+    resource: usize,
+    /// What it is made of: the node its paths are seen from.
+    node: Node,
+    id: Id,
+    /// `Patient/5c1e..`
+    reference: CompactString,
+    /// It turned out to be empty and is not written.
+    absent: bool,
+}
+
+/// A resource that was built.
+pub(crate) struct Built {
+    pub(crate) object: Object,
+    /// Something in it was read from the source.
+    pub(crate) real: bool,
+}
+
+/// One run.
+pub(crate) struct Runner<'r> {
+    plan: &'r Plan,
+    reader: &'r Reader<'r>,
+    instances: Vec<Instance>,
+    /// Where the instances of each resource of the plan stand in `instances`.
+    ranges: Vec<Range<usize>>,
+    pub(crate) notes: Vec<Note>,
+    lineage: Option<LineageLog>,
+}
+
+pub(crate) fn run(plan: &Plan, reader: &Reader<'_>) -> Result<(Run, Option<Vec<Lineage>>), Fault> {
+    let mut runner = Runner::new(plan, reader);
+    runner.find_instances()?;
+    // An empty resource is not written, so nothing may point at it: what points is built again without it. Each
+    // round leaves fewer resources, and a chain of them is at most as long as the plan.
+    let mut trees = runner.build_all()?;
+    for _ in 0..plan.resources.len() {
+        if !runner.mark_absent(&trees) {
+            break;
+        }
+        trees = runner.build_all()?;
+    }
+    runner.mark_absent(&trees);
+    let changes = runner.changes(trees);
+    let lineage = runner.lineage.map(|log| log.list);
+    Ok((Run { changes, notes: runner.notes }, lineage))
+}
+
+/// The tree of one instance, and the elements the sender says are empty now.
+struct Tree {
+    object: Object,
+    clear: Vec<CompactString>,
+}
+
+impl<'r> Runner<'r> {
+    pub(crate) fn new(plan: &'r Plan, reader: &'r Reader<'r>) -> Self {
+        let lineage = reader.is_traced().then(LineageLog::default);
+        Self { plan, reader, instances: Vec::new(), ranges: Vec::new(), notes: Vec::new(), lineage }
+    }
+
+    fn fault(&self, node: Node, at: At, reason: impl Into<String>) -> Fault {
+        Fault {
+            step: FaultStep::Map,
+            place: Some(self.reader.document().place(node)),
+            rule: Some(self.plan.rule(at)),
+            reason: reason.into(),
+        }
+    }
+
+    fn note(&mut self, node: Node, reason: impl Into<String>) {
+        let place = self.reader.document().place(node);
+        self.notes.push(Note { place, reason: reason.into() });
+    }
+
+    fn build_all(&mut self) -> Result<Vec<Tree>, Fault> {
+        self.notes.clear();
+        if let Some(log) = &mut self.lineage {
+            log.list.clear();
+        }
+        let plan = self.plan;
+        let mut trees = Vec::with_capacity(self.instances.len());
+        for place in 0..self.instances.len() {
+            let instance = &self.instances[place];
+            if instance.absent {
+                trees.push(Tree { object: Object::new(), clear: Vec::new() });
+                continue;
+            }
+            let resource = &plan.resources[instance.resource];
+            if let Some(log) = &mut self.lineage {
+                log.prefix = format!("{}#", instance.reference);
+            }
+            let mut clear = Vec::new();
+            let built = self.object(&resource.set, instance.node, Some(&mut clear))?;
+            trees.push(Tree { object: built.object, clear });
+        }
+        Ok(trees)
+    }
+
+    /// Marks what is empty; tells whether something newly is.
+    fn mark_absent(&mut self, trees: &[Tree]) -> bool {
+        let mut changed = false;
+        for (instance, tree) in self.instances.iter_mut().zip(trees) {
+            if !instance.absent && tree.object.is_empty() && tree.clear.is_empty() {
+                instance.absent = true;
+                changed = true;
+            }
+        }
+        changed
+    }
+}
