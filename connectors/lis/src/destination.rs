@@ -1,0 +1,20 @@
+//! Sends the LIS what it needs to know of patients: the ADT feed.
+
+use hub_connect::mllp_destination::{MllpDestination, MllpDestinationConfig};
+use hub_core::destination::Destination;
+use hub_core::registry::{BuildError, DestinationKind, Secrets};
+
+/// The destination `lis`.
+pub struct Lis;
+
+impl DestinationKind for Lis {
+    const TYPE: &'static str = "lis";
+    type Config = MllpDestinationConfig;
+
+    fn build(
+        config: MllpDestinationConfig,
+        secrets: &dyn Secrets,
+    ) -> Result<Box<dyn Destination>, BuildError> {
+        Ok(Box::new(MllpDestination::build(config, secrets)?))
+    }
+}

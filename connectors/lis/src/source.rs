@@ -1,0 +1,22 @@
+//! Takes the LIS's results.
+
+use hub_connect::mllp_source::{MllpSource, MllpSourceConfig};
+use hub_core::registry::{BuildError, Secrets, SourceKind};
+use hub_core::source::Source;
+
+/// The source `lis`.
+pub struct Lis;
+
+impl SourceKind for Lis {
+    const TYPE: &'static str = "lis";
+    const FORMAT: &'static str = "hl7v2";
+    type Config = MllpSourceConfig;
+
+    fn build(config: MllpSourceConfig, secrets: &dyn Secrets) -> Result<Box<dyn Source>, BuildError> {
+        Ok(Box::new(MllpSource::build(config, secrets)?))
+    }
+
+    fn listens(config: &MllpSourceConfig) -> Vec<String> {
+        config.listens()
+    }
+}
