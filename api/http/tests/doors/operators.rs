@@ -138,10 +138,9 @@ async fn parcels_are_put_back_by_id_or_by_destination() {
     let body = format!(r#"{{"parcel":"{MESSAGE}"}}"#);
     assert_eq!(send(&fake, "POST /ops/retry", &JSON, &body).await.json(), json!({"retried": 3}));
     send(&fake, "POST /ops/retry", &JSON, r#"{"destination":"his/adt/copy"}"#).await;
-    let retries = fake.retries.lock().unwrap();
+    let retries = fake.retries.lock().unwrap().clone();
     assert!(matches!(retries[0], RetryWhich::Parcel(_)));
     assert!(matches!(&retries[1], RetryWhich::Destination(to) if to.as_str() == "his/adt/copy"));
-    drop(retries);
     assert_eq!(send(&fake, "POST /ops/retry", &JSON, "{}").await.status, 400);
 }
 
