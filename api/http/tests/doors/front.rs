@@ -120,6 +120,22 @@ async fn a_client_that_never_ends_its_headers_is_cut_off() {
 }
 
 #[tokio::test]
+async fn a_connection_that_idles_is_closed() {
+    let limits = ServeLimits { headers: Duration::from_millis(200), ..ServeLimits::default() };
+    let server = server(limits).await;
+    let mut silent = TcpStream::connect(server.address).await.unwrap();
+    let mut kept = TcpStream::connect(server.address).await.unwrap();
+    kept.write_all(b"GET /health/live HTTP/1.1\r\nhost: h\r\n\r\n").await.unwrap();
+    for client in [&mut silent, &mut kept] {
+        let mut rest = Vec::new();
+        let read = tokio::time::timeout(Duration::from_secs(5), client.read_to_end(&mut rest)).await;
+        assert!(read.is_ok(), "the connection stayed open");
+    }
+    server.stop.send(true).unwrap();
+    server.ended.await.unwrap();
+}
+
+#[tokio::test]
 async fn a_stop_is_bounded_in_time() {
     let limits = ServeLimits { stop: Duration::from_millis(200), ..ServeLimits::default() };
     let server = server(limits).await;
