@@ -1,8 +1,11 @@
 //! Search rows: what a resource can be found by.
 
+use std::fmt;
+
 use compact_str::CompactString;
 
 use crate::types::ResourceType;
+use crate::veil::Veil;
 
 pub use crate::index_rows::rows;
 
@@ -21,7 +24,7 @@ pub struct IndexRow {
 }
 
 /// The value of a search row.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum IndexValue {
     /// A code with its system; `""` when it has none.
     Token {
@@ -51,4 +54,16 @@ pub enum IndexValue {
         /// First moment after.
         high: i64,
     },
+}
+
+impl fmt::Debug for IndexValue {
+    /// The value may name a patient.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Token { system, code } => write!(f, "Token({system}|{:?})", Veil(code)),
+            Self::String { exact, .. } => write!(f, "String({:?})", Veil(exact)),
+            Self::Reference { kind, id } => write!(f, "Reference({kind:?}, {:?})", Veil(id)),
+            Self::Date { low, high } => write!(f, "Date({:?})", Veil(&format!("{low}..{high}"))),
+        }
+    }
 }

@@ -10,9 +10,10 @@ use compact_str::CompactString;
 
 pub use crate::json_read::{JsonError, parse};
 pub use crate::json_write::write;
+use crate::veil::Veil;
 
 /// One JSON value (RFC 8259).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Json {
     /// `null`
     Null,
@@ -119,7 +120,20 @@ impl<K: Into<CompactString>> FromIterator<(K, Json)> for Object {
 
 impl fmt::Debug for Object {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_map().entries(self.iter()).finish()
+        f.debug_map().entries(self.iter().map(|(name, value)| (Veil(name), value))).finish()
+    }
+}
+
+impl fmt::Debug for Json {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Json::Null => f.write_str("null"),
+            Json::Bool(value) => Veil(if *value { "true" } else { "false" }).fmt(f),
+            Json::Number(digits) => write!(f, "Number({:?})", Veil(digits)),
+            Json::String(text) => Veil(text).fmt(f),
+            Json::Array(items) => f.debug_list().entries(items).finish(),
+            Json::Object(object) => object.fmt(f),
+        }
     }
 }
 

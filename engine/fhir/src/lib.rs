@@ -25,6 +25,7 @@ mod search_parse;
 mod search_value;
 mod types;
 pub mod validate;
+mod veil;
 
 pub use json::{Json, Object};
 pub use merge::merge;

@@ -2,6 +2,8 @@
 //!
 //! The grammar is R4B §3.1.1 (search). Parsing a query string is [`crate::search_parse`]'s work, running it the store's.
 
+use std::fmt;
+
 use bytes::Bytes;
 use compact_str::CompactString;
 use time::OffsetDateTime;
@@ -9,6 +11,7 @@ use time::OffsetDateTime;
 use crate::index::ParamId;
 use crate::resource::Reference;
 use crate::types::ResourceType;
+use crate::veil::Veil;
 
 pub use crate::search_parse::{DEFAULT_COUNT, MAX_COUNT, SearchError, parse, parse_at};
 
@@ -56,7 +59,7 @@ pub enum FilterOn {
 }
 
 /// One alternative.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Test {
     /// The logical id is this one.
     Id(CompactString),
@@ -147,7 +150,7 @@ pub struct Cursor {
 }
 
 /// A value that was sorted by.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum CursorValue {
     /// A date (microseconds) or row number.
     Integer(i64),
@@ -156,7 +159,7 @@ pub enum CursorValue {
 }
 
 /// One stored version of a resource.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Stored {
     /// What it is.
     pub reference: Reference,
@@ -181,4 +184,37 @@ pub struct Page {
     pub next: Option<Cursor>,
     /// The number of all matches, where it was asked for.
     pub total: Option<u64>,
+}
+
+impl fmt::Debug for Test {
+    /// What is searched for may name a patient.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Id(id) => write!(f, "Id({:?})", Veil(id)),
+            Self::Token { system, code } => write!(f, "Token({system:?}, {:?})", code.as_deref().map(Veil)),
+            Self::String(test, text) => write!(f, "String({test:?}, {:?})", Veil(text)),
+            Self::Reference { kind, id } => write!(f, "Reference({kind:?}, {:?})", Veil(id)),
+            Self::Date { prefix, low, high } => {
+                write!(f, "Date({prefix:?}, {:?})", Veil(&format!("{low}..{high}")))
+            }
+            Self::Missing(missing) => write!(f, "Missing({missing})"),
+        }
+    }
+}
+
+impl fmt::Debug for CursorValue {
+    /// What was sorted by may name a patient.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Integer(number) => Veil(&number.to_string()).fmt(f),
+            Self::Text(text) => Veil(text).fmt(f),
+        }
+    }
+}
+
+impl fmt::Debug for Stored {
+    /// Never content.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Stored({}, version {}, {} bytes)", self.reference, self.version, self.body.len())
+    }
 }
