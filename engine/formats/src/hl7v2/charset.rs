@@ -191,17 +191,13 @@ impl Charset {
         let Some(encoding) = self.encoding() else {
             return text.chars().map(|c| self.single_byte(c)).collect();
         };
-        let mut bytes = Vec::with_capacity(text.len());
-        for piece in text.split_inclusive(|c: char| !c.is_ascii()) {
-            let (encoded, _, lost) = encoding.encode(piece);
-            if !lost {
-                bytes.extend_from_slice(&encoded);
-                continue;
-            }
-            let ascii = piece.chars().filter(char::is_ascii);
-            bytes.extend(ascii.map(|c| c as u8).chain([b'?']));
+        let (bytes, _, lost) = encoding.encode(text);
+        if !lost {
+            return bytes.into_owned();
         }
-        bytes
+        let has = |c: char| !encoding.encode(c.encode_utf8(&mut [0; 4])).2;
+        let replaced: String = text.chars().map(|c| if has(c) { c } else { '?' }).collect();
+        encoding.encode(&replaced).0.into_owned()
     }
 
     fn single_byte(self, c: char) -> u8 {

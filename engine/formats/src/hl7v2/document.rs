@@ -91,6 +91,11 @@ impl Hl7Document {
         outer <= inner && inner < self.item(outer).next as usize
     }
 
+    /// How many segments there are.
+    pub fn segment_count(&self) -> usize {
+        self.counts.iter().map(|(_, count)| *count as usize).sum()
+    }
+
     /// The children of a node, in order.
     pub(super) fn children(&self, at: usize) -> impl Iterator<Item = usize> {
         let end = self.item(at).next as usize;

@@ -210,12 +210,12 @@ mod tests {
 
     #[test]
     fn a_name_whose_second_byte_is_a_separator_does_not_shift_the_fields() {
-        // U+4E63 is 0x81 0x7C in GBK: its second byte is `|`.
-        let name = Charset::Gbk.encode("\u{4E63}");
+        // U+4E85 is 0x81 0x7C in GBK: its second byte is `|`.
+        let name = Charset::Gbk.encode("\u{4E85}");
         assert_eq!(name[1], b'|');
         let bytes = [b"MSH|^~\\&|HIS|", &name[..], b"|||||ADT^A01|77|P|2.4||||||GBK\r"].concat();
         let header = Header::read(&bytes).unwrap();
-        assert_eq!(header.sending_facility, "\u{4E63}");
+        assert_eq!(header.sending_facility, "\u{4E85}");
         assert_eq!(header.control_id, "77");
         let undeclared = [b"MSH|^~\\&|HIS|", &name[..], b"|||||ADT^A01|77|P|2.4\r"].concat();
         assert_eq!(Header::read_as(&undeclared, Some(Charset::Gbk)).unwrap().control_id, "77");
