@@ -1,1 +1,24 @@
-//! hub-store
+//! The store on SQLite: journal, resources, search, outbox and scheduled jobs of one hub.
+//!
+//! One task owns the only writing connection and puts what is waiting into one durable transaction (`writer`); readers
+//! have connections of their own. In reading order:
+
+mod clock;
+mod entries;
+mod error;
+mod find;
+mod ids;
+mod journal;
+mod leases;
+mod open;
+mod outbox;
+mod resources;
+mod rows;
+pub mod scheduler;
+mod search;
+mod trace;
+mod words;
+mod writer;
+
+pub use error::OpenError;
+pub use open::{Stats, Store, StoreOptions};

@@ -1,0 +1,174 @@
+//! The search rows of a resource in the store's own numbers, and their JSON form beside the resource.
+
+use compact_str::CompactString;
+use hub_fhir::index::{IndexRow, IndexValue};
+use hub_fhir::json::{self, Json};
+use hub_fhir::ResourceType;
+use sha2::{Digest, Sha256};
+
+use crate::words::Words;
+
+/// Spans of more than this are `long`.
+pub(crate) const SHORT_SPAN_US: i64 = 25 * 3_600 * 1_000_000;
+
+/// One search row.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Entry {
+    Token { param: i64, code: CompactString, system: i64 },
+    String { param: i64, normal: CompactString, exact: CompactString },
+    Reference { param: i64, target: CompactString, kind: i64 },
+    Date { param: i64, low: i64, high: i64 },
+}
+
+/// The number that stands for a system: 0 for none, else 64 bits of its SHA-256. A hash and not an interned number,
+/// because systems are chosen by senders, and because a reader then needs no look-up.
+pub(crate) fn system_number(system: &str) -> i64 {
+    if system.is_empty() {
+        return 0;
+    }
+    let hash = Sha256::digest(system.as_bytes());
+    let mut first = [0; 8];
+    first.copy_from_slice(&hash[..8]);
+    i64::from_be_bytes(first)
+}
+
+/// The number that stands for the type a reference points at; 0 when it is not known.
+pub(crate) fn kind_number(words: &Words, kind: Option<ResourceType>) -> i64 {
+    kind.map_or(0, |kind| words.kind(kind))
+}
+
+/// Whether a span is long.
+pub(crate) fn is_long(low: i64, high: i64) -> bool {
+    high.checked_sub(low).is_none_or(|span| span > SHORT_SPAN_US)
+}
+
+/// The search rows, sorted, each once.
+pub(crate) fn entries(rows: &[IndexRow], words: &Words) -> Vec<Entry> {
+    let mut entries: Vec<Entry> = rows.iter().map(|row| entry(row, words)).collect();
+    entries.sort_unstable();
+    entries.dedup();
+    entries
+}
+
+fn entry(row: &IndexRow, words: &Words) -> Entry {
+    let param = words.param(row.param);
+    match &row.value {
+        IndexValue::Token { system, code } => {
+            Entry::Token { param, code: code.clone(), system: system_number(system) }
+        }
+        IndexValue::String { normal, exact } => {
+            Entry::String { param, normal: normal.clone(), exact: exact.clone() }
+        }
+        IndexValue::Reference { kind, id } => {
+            Entry::Reference { param, target: id.clone(), kind: kind_number(words, *kind) }
+        }
+        IndexValue::Date { low, high } => Entry::Date { param, low: *low, high: *high },
+    }
+}
+
+impl Entry {
+    /// The member its pair stands under: `t12`.
+    fn place(&self) -> (char, i64) {
+        match self {
+            Entry::Token { param, .. } => ('t', *param),
+            Entry::String { param, .. } => ('s', *param),
+            Entry::Reference { param, .. } => ('r', *param),
+            Entry::Date { param, .. } => ('d', *param),
+        }
+    }
+
+    fn write_pair(&self, text: &mut String) {
+        use std::fmt::Write;
+        text.push('[');
+        match self {
+            Entry::Token { code: first, system: number, .. }
+            | Entry::Reference { target: first, kind: number, .. } => {
+                json::write(&Json::String(first.clone()), text);
+                write!(text, ",{number}").expect("writing to a string succeeds");
+            }
+            Entry::String { normal, exact, .. } => {
+                json::write(&Json::String(normal.clone()), text);
+                text.push(',');
+                json::write(&Json::String(exact.clone()), text);
+            }
+            Entry::Date { low, high, .. } => {
+                write!(text, "{low},{high}").expect("writing to a string succeeds");
+            }
+        }
+        text.push(']');
+    }
+}
+
+/// The JSON form of sorted entries.
+pub(crate) fn to_json(entries: &[Entry]) -> String {
+    use std::fmt::Write;
+    let mut text = String::with_capacity(entries.len() * 28 + 2);
+    text.push('{');
+    let mut last = None;
+    for entry in entries {
+        let place = entry.place();
+        if last == Some(place) {
+            text.push(',');
+        } else {
+            if last.is_some() {
+                text.push_str("],");
+            }
+            write!(text, "\"{}{}\":[", place.0, place.1).expect("writing to a string succeeds");
+            last = Some(place);
+        }
+        entry.write_pair(&mut text);
+    }
+    if last.is_some() {
+        text.push(']');
+    }
+    text.push('}');
+    text
+}
+
+/// Reads the JSON form. `None` when it is not one.
+pub(crate) fn from_json(text: &str) -> Option<Vec<Entry>> {
+    let tree = json::parse(text).ok()?;
+    let mut entries = Vec::new();
+    for (place, pairs) in tree.as_object()?.iter() {
+        let param: i64 = place.get(1..)?.parse().ok()?;
+        for pair in pairs.as_array()? {
+            let [first, second] = pair.as_array()? else { return None };
+            entries.push(match (place.as_bytes().first()?, first, second) {
+                (b't', Json::String(code), Json::Number(system)) => {
+                    Entry::Token { param, code: code.clone(), system: system.parse().ok()? }
+                }
+                (b's', Json::String(normal), Json::String(exact)) => {
+                    Entry::String { param, normal: normal.clone(), exact: exact.clone() }
+                }
+                (b'r', Json::String(target), Json::Number(kind)) => {
+                    Entry::Reference { param, target: target.clone(), kind: kind.parse().ok()? }
+                }
+                (b'd', Json::Number(low), Json::Number(high)) => {
+                    Entry::Date { param, low: low.parse().ok()?, high: high.parse().ok()? }
+                }
+                _ => return None,
+            });
+        }
+    }
+    Some(entries)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_come_back_from_their_json_form_as_they_were() {
+        let mut before = vec![
+            Entry::Token { param: 12, code: "a\"\u{1}b".into(), system: i64::MIN },
+            Entry::Token { param: 12, code: "c".into(), system: 0 },
+            Entry::Token { param: 2, code: "c".into(), system: -1 },
+            Entry::String { param: 13, normal: "müller".into(), exact: "Müller".into() },
+            Entry::Reference { param: 14, target: "1".into(), kind: 3 },
+            Entry::Date { param: 15, low: i64::MIN, high: i64::MAX },
+        ];
+        before.sort();
+        assert_eq!(from_json(&to_json(&before)).unwrap(), before);
+        assert_eq!(from_json(&to_json(&[])).unwrap(), vec![]);
+    }
+}

@@ -1,0 +1,78 @@
+//! What can go wrong, and which of it is the database's fault and not the caller's.
+
+use std::path::PathBuf;
+
+use hub_core::store::StoreError;
+use thiserror::Error;
+
+/// Why the store could not be opened.
+#[derive(Debug, Error)]
+pub enum OpenError {
+    /// The folder cannot be made or used.
+    #[error("the data folder `{path}` cannot be used")]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Another process has it.
+    #[error("the data folder `{path}` is in use by another hub; stop it first or choose another folder")]
+    InUse {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The database was written by a newer program, or a migration failed.
+    #[error("the database in `{path}` cannot be brought to this program's version")]
+    Migrate {
+        /// The folder.
+        path: PathBuf,
+        /// What went wrong.
+        #[source]
+        source: sqlx::migrate::MigrateError,
+    },
+    /// Anything else the database says.
+    #[error("the database in `{path}` cannot be opened")]
+    Database {
+        /// The folder.
+        path: PathBuf,
+        /// What it said.
+        #[source]
+        source: sqlx::Error,
+    },
+}
+
+/// A failure of the database as the traits tell it.
+pub(crate) fn unavailable(error: sqlx::Error) -> StoreError {
+    StoreError::Unavailable(Box::new(error))
+}
+
+/// The writer has ended: the store is closed.
+#[derive(Debug, Error)]
+#[error("the store is closed")]
+pub(crate) struct Closed;
+
+/// The answer when the writer has ended.
+pub(crate) fn closed() -> StoreError {
+    StoreError::Unavailable(Box::new(Closed))
+}
+
+/// What is stored cannot be read as what it should be.
+pub(crate) fn damaged(what: &'static str) -> StoreError {
+    #[derive(Debug, Error)]
+    #[error("the stored {0} cannot be read")]
+    struct Damaged(&'static str);
+    StoreError::Unavailable(Box::new(Damaged(what)))
+}
+
+/// Whether the statement itself was refused (a constraint, a value too large), so that the same batch without it may
+/// succeed. Everything else (full, gone, locked, damaged) would fail for every neighbour as well.
+pub(crate) fn is_refusal(error: &sqlx::Error) -> bool {
+    const CONSTRAINT: i32 = 19;
+    const MISMATCH: i32 = 20;
+    const TOO_BIG: i32 = 18;
+    let sqlx::Error::Database(database) = error else { return false };
+    let code = database.code().and_then(|code| code.parse::<i32>().ok()).unwrap_or(0) & 0xff;
+    matches!(code, CONSTRAINT | MISMATCH | TOO_BIG)
+}

@@ -1,0 +1,184 @@
+//! Finds messages for operators: by key, control id, type, channel, state and time; newest first.
+
+use hub_core::store::{MessageQuery, MessageRow, StoreError};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{QueryBuilder, Row, Sqlite};
+
+use crate::clock;
+use crate::error::unavailable;
+use crate::journal::{ROW, read_row, state_number};
+use crate::open::Store;
+use crate::words::WordKind;
+use crate::writer::TALLY_MESSAGES;
+
+/// At most so many rows come at once.
+const MOST: u32 = 10_000;
+/// How many channels and states are walked in one statement; SQLite allows 500 parts.
+const WALKS: usize = 100;
+/// How many rows are read in one statement.
+const ROWS: usize = 500;
+
+/// Where in the order of time a message stands: when it was received, then its place of arrival.
+type Place = (i64, i64);
+
+impl Store {
+    pub(crate) async fn find_messages(&self, query: &MessageQuery) -> Result<Vec<MessageRow>, StoreError> {
+        let limit = query.limit.min(MOST);
+        let before = match query.before {
+            None => None,
+            Some(id) => {
+                let row = sqlx::query("SELECT received_us, seq FROM message WHERE id = $1")
+                    .bind(&id.0.as_bytes()[..])
+                    .fetch_optional(&self.inner.readers)
+                    .await
+                    .map_err(unavailable)?;
+                // The page before ended with a message that is gone: nothing older is known for sure.
+                let Some(row) = row else { return Ok(Vec::new()) };
+                Some((row.try_get(0).map_err(unavailable)?, row.try_get(1).map_err(unavailable)?))
+            }
+        };
+        let is_narrow = query.key.is_some() || query.control_id.is_some() || query.message_type.is_some();
+        let mut places = match is_narrow {
+            true => self.places_narrow(query, before, limit).await?,
+            false => self.places_by_walks(query, before, limit).await?,
+        };
+        places.sort_unstable_by(|a, b| b.cmp(a));
+        places.truncate(limit as usize);
+        self.rows_of(&places).await
+    }
+
+    /// By key, control id or type: each has an index of its own, and what it leaves is filtered.
+    async fn places_narrow(
+        &self,
+        query: &MessageQuery,
+        before: Option<Place>,
+        limit: u32,
+    ) -> Result<Vec<Place>, StoreError> {
+        let words = &self.inner.words;
+        let mut sql = QueryBuilder::<Sqlite>::new("SELECT m.received_us, m.seq FROM message m WHERE ");
+        if let Some((name, value)) = &query.key {
+            sql.push("m.seq IN (SELECT k.seq FROM message_key k WHERE k.value = ").push_bind(value.as_str());
+            if let Some(name) = name {
+                let Some(name) = words.number(WordKind::KeyName, name) else { return Ok(Vec::new()) };
+                sql.push(" AND k.name = ").push_bind(name);
+            }
+            sql.push(")");
+            times(&mut sql, query, before, "+");
+            text(&mut sql, "+m.control_id", query.control_id.as_deref());
+            text(&mut sql, "+m.message_type", query.message_type.as_deref());
+        } else if let Some(control) = &query.control_id {
+            sql.push("m.control_id = ").push_bind(control.as_str());
+            times(&mut sql, query, before, "");
+            text(&mut sql, "+m.message_type", query.message_type.as_deref());
+        } else {
+            sql.push("m.message_type = ").push_bind(query.message_type.as_deref().unwrap_or_default());
+            times(&mut sql, query, before, "");
+        }
+        if let Some(channel) = &query.channel {
+            let Some(channel) = words.number(WordKind::Channel, channel.as_str()) else {
+                return Ok(Vec::new());
+            };
+            sql.push(" AND +m.channel = ").push_bind(channel);
+        }
+        if let Some(state) = query.state {
+            sql.push(" AND +m.state = ").push_bind(state_number(state));
+        }
+        sql.push(" ORDER BY m.received_us DESC, m.seq DESC LIMIT ").push_bind(i64::from(limit));
+        let rows = sql.build().fetch_all(&self.inner.readers).await.map_err(unavailable)?;
+        places(&rows)
+    }
+
+    /// By channel, state and time: one walk of an index for each channel and state that has messages.
+    async fn places_by_walks(
+        &self,
+        query: &MessageQuery,
+        before: Option<Place>,
+        limit: u32,
+    ) -> Result<Vec<Place>, StoreError> {
+        let channel = match &query.channel {
+            None => None,
+            Some(channel) => match self.inner.words.number(WordKind::Channel, channel.as_str()) {
+                None => return Ok(Vec::new()),
+                Some(number) => Some(number),
+            },
+        };
+        let rows = sqlx::query("SELECT word, state FROM tally WHERE kind = $1 AND count > 0")
+            .bind(TALLY_MESSAGES)
+            .fetch_all(&self.inner.readers)
+            .await
+            .map_err(unavailable)?;
+        let walks = places(&rows)?;
+        let walks: Vec<(i64, i64)> = walks
+            .into_iter()
+            .filter(|(word, state)| {
+                channel.is_none_or(|channel| channel == *word)
+                    && query.state.is_none_or(|wanted| state_number(wanted) == *state)
+            })
+            .collect();
+        let mut found = Vec::new();
+        for walks in walks.chunks(WALKS) {
+            let mut sql = QueryBuilder::<Sqlite>::new("");
+            for (at, (channel, state)) in walks.iter().enumerate() {
+                if at > 0 {
+                    sql.push(" UNION ALL ");
+                }
+                sql.push("SELECT * FROM (SELECT m.received_us, m.seq FROM message m WHERE m.channel = ")
+                    .push_bind(*channel)
+                    .push(" AND m.state = ")
+                    .push_bind(*state);
+                times(&mut sql, query, before, "");
+                sql.push(" ORDER BY m.received_us DESC, m.seq DESC LIMIT ")
+                    .push_bind(i64::from(limit))
+                    .push(")");
+            }
+            let rows = sql.build().fetch_all(&self.inner.readers).await.map_err(unavailable)?;
+            found.extend(places(&rows)?);
+        }
+        Ok(found)
+    }
+
+    async fn rows_of(&self, places: &[Place]) -> Result<Vec<MessageRow>, StoreError> {
+        let mut found = Vec::with_capacity(places.len());
+        for places in places.chunks(ROWS) {
+            let mut sql = QueryBuilder::<Sqlite>::new(ROW);
+            sql.push(" WHERE m.seq IN (");
+            let mut list = sql.separated(", ");
+            for (_, seq) in places {
+                list.push_bind(*seq);
+            }
+            sql.push(") ORDER BY m.received_us DESC, m.seq DESC");
+            let rows = sql.build().fetch_all(&self.inner.readers).await.map_err(unavailable)?;
+            for row in &rows {
+                found.push(read_row(row, &self.inner.words)?);
+            }
+        }
+        Ok(found)
+    }
+}
+
+fn times(sql: &mut QueryBuilder<Sqlite>, query: &MessageQuery, before: Option<Place>, sign: &str) {
+    if let Some(since) = query.since {
+        sql.push(format_args!(" AND {sign}m.received_us >= ")).push_bind(clock::micros(since));
+    }
+    if let Some(until) = query.until {
+        sql.push(format_args!(" AND {sign}m.received_us < ")).push_bind(clock::micros(until));
+    }
+    if let Some((received_us, seq)) = before {
+        // Twice, so that the index is entered at the right place.
+        sql.push(format_args!(" AND {sign}m.received_us <= ")).push_bind(received_us);
+        sql.push(" AND (m.received_us, m.seq) < (").push_bind(received_us).push(", ").push_bind(seq).push(")");
+    }
+}
+
+fn text(sql: &mut QueryBuilder<Sqlite>, column: &str, value: Option<&str>) {
+    if let Some(value) = value {
+        sql.push(format_args!(" AND {column} = ")).push_bind(value.to_owned());
+    }
+}
+
+fn places(rows: &[SqliteRow]) -> Result<Vec<Place>, StoreError> {
+    let place = |row: &SqliteRow| {
+        Ok((row.try_get(0).map_err(unavailable)?, row.try_get(1).map_err(unavailable)?))
+    };
+    rows.iter().map(place).collect()
+}

@@ -1,0 +1,286 @@
+//! The journal: every message ever received, and how far it came.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use compact_str::CompactString;
+use hub_core::commit::Key;
+use hub_core::envelope::{Envelope, Head, Label, Peer, Raw};
+use hub_core::fault::{Fault, FaultStep};
+use hub_core::id::{ChannelId, CorrelationId, DedupeKey, Digest, MessageId, ParcelId};
+use hub_core::store::{
+    End, Journal, MessageDetail, MessageQuery, MessageRow, MessageState, ParcelRow, ParcelState, Received,
+    StateName, StoreError, Tally,
+};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{QueryBuilder, Row, Sqlite};
+use time::OffsetDateTime;
+
+use crate::clock;
+use crate::error::{closed, damaged, unavailable};
+use crate::ids;
+use crate::open::Store;
+use crate::trace;
+use crate::words::{WordKind, Words};
+use crate::writer::{Answer, COMMITTED, FILTERED, QUARANTINED, RECEIVED, TALLY_MESSAGES, Work};
+
+/// How many open messages are looked at in one statement.
+const PAGE: usize = 512;
+/// How many bodies are read in one statement.
+const BODIES: usize = 64;
+
+/// The columns of a message's row, with its trace.
+pub(crate) const ROW: &str = "SELECT m.seq, m.id, m.channel, m.message_type, m.control_id, m.sender, m.received_us,
+    m.ended_us, m.state, m.size, m.reused, m.replays, t.keys, t.step, t.place, t.rule, t.reason
+    FROM message m LEFT JOIN message_trace t ON t.seq = m.seq";
+
+#[async_trait]
+impl Journal for Store {
+    async fn receive(&self, message: &Envelope<Raw>) -> Result<Received, StoreError> {
+        match self.inner.writer.ask(Work::Receive(Box::new(message.clone()))).await? {
+            Answer::Received(received) => Ok(received),
+            _ => Err(closed()),
+        }
+    }
+
+    async fn end(&self, id: MessageId, end: End, keys: Vec<Key>) -> Result<(), StoreError> {
+        self.inner.writer.ask(Work::End { id, end, keys }).await.map(|_| ())
+    }
+
+    async fn unfinished(
+        &self,
+        channel: &ChannelId,
+        skip: &(dyn Fn(MessageId) -> bool + Sync),
+        limit: usize,
+    ) -> Result<Vec<Envelope<Raw>>, StoreError> {
+        let Some(number) = self.inner.words.number(WordKind::Channel, channel.as_str()) else {
+            return Ok(Vec::new());
+        };
+        let mut chosen: Vec<i64> = Vec::new();
+        let mut after = i64::MIN;
+        while chosen.len() < limit {
+            let page = sqlx::query(
+                "SELECT seq, id FROM message WHERE channel = $1 AND state = 0 AND seq > $2 ORDER BY seq LIMIT $3",
+            )
+            .bind(number)
+            .bind(after)
+            .bind(PAGE as i64)
+            .fetch_all(&self.inner.readers)
+            .await
+            .map_err(unavailable)?;
+            for row in &page {
+                after = row.try_get(0).map_err(unavailable)?;
+                let id = MessageId(ids::id(row, 1).map_err(unavailable)?);
+                if chosen.len() < limit && !skip(id) {
+                    chosen.push(after);
+                }
+            }
+            if page.len() < PAGE {
+                break;
+            }
+        }
+        let mut messages = Vec::with_capacity(chosen.len());
+        for chunk in chosen.chunks(BODIES) {
+            messages.extend(self.envelopes(chunk, channel).await.map_err(unavailable)?);
+        }
+        Ok(messages)
+    }
+
+    async fn reopen(&self, id: MessageId) -> Result<bool, StoreError> {
+        match self.inner.writer.ask(Work::Reopen { id }).await? {
+            Answer::Flag(is_open) => Ok(is_open),
+            _ => Err(closed()),
+        }
+    }
+
+    async fn find(&self, query: &MessageQuery) -> Result<Vec<MessageRow>, StoreError> {
+        self.find_messages(query).await
+    }
+
+    async fn message(&self, id: MessageId) -> Result<Option<MessageDetail>, StoreError> {
+        let mut sql = QueryBuilder::<Sqlite>::new(ROW);
+        sql.push(" WHERE m.id = ").push_bind(&id.0.as_bytes()[..]);
+        let row = sql.build().fetch_optional(&self.inner.readers).await.map_err(unavailable)?;
+        let Some(row) = row else { return Ok(None) };
+        let seq: i64 = row.try_get(0).map_err(unavailable)?;
+        let row = read_row(&row, &self.inner.words)?;
+        let rest = sqlx::query(
+            "SELECT b.body, m.peer_address, m.peer_identity, t.notes, t.wrote
+             FROM message m JOIN message_body b ON b.seq = m.seq LEFT JOIN message_trace t ON t.seq = m.seq
+             WHERE m.seq = $1",
+        )
+        .bind(seq)
+        .fetch_optional(&self.inner.readers)
+        .await
+        .map_err(unavailable)?;
+        // Pruned between the two statements.
+        let Some(rest) = rest else { return Ok(None) };
+        let text = |column: usize| rest.try_get::<Option<String>, _>(column).map_err(unavailable);
+        let body: Vec<u8> = rest.try_get(0).map_err(unavailable)?;
+        let peer = [text(1)?, text(2)?].into_iter().flatten().collect::<Vec<_>>().join(" ");
+        let (notes, wrote) = (trace::notes(text(3)?.as_deref()), trace::wrote(text(4)?.as_deref()));
+        let parcels = self.parcels_of(seq).await?;
+        Ok(Some(MessageDetail { row, raw: Raw(Bytes::from(body)), peer, notes, wrote, parcels }))
+    }
+
+    async fn state(&self, id: MessageId) -> Result<Option<MessageState>, StoreError> {
+        let row = sqlx::query(
+            "SELECT m.state, t.step, t.place, t.rule, t.reason
+             FROM message m LEFT JOIN message_trace t ON t.seq = m.seq WHERE m.id = $1 AND m.state > 0",
+        )
+        .bind(&id.0.as_bytes()[..])
+        .fetch_optional(&self.inner.readers)
+        .await
+        .map_err(unavailable)?;
+        row.map(|row| read_state(&row, 0, 1)).transpose()
+    }
+
+    async fn tally(&self) -> Result<Vec<Tally>, StoreError> {
+        let rows = sqlx::query("SELECT word, state, count FROM tally WHERE kind = $1 AND count > 0")
+            .bind(TALLY_MESSAGES)
+            .fetch_all(&self.inner.readers)
+            .await
+            .map_err(unavailable)?;
+        let tally = |row: SqliteRow| {
+            let count: i64 = row.try_get(2).map_err(unavailable)?;
+            Ok(Tally {
+                channel: channel_name(&self.inner.words, row.try_get(0).map_err(unavailable)?)?,
+                state: state_name(row.try_get(1).map_err(unavailable)?)?,
+                count: count.unsigned_abs(),
+            })
+        };
+        rows.into_iter().map(tally).collect()
+    }
+
+    async fn prune(&self, before: OffsetDateTime, limit: u32) -> Result<u64, StoreError> {
+        let work = Work::Prune { before_us: clock::micros(before), limit };
+        match self.inner.writer.ask(work).await? {
+            Answer::Count(count) => Ok(count),
+            _ => Err(closed()),
+        }
+    }
+}
+
+impl Store {
+    /// Messages with their bodies, in the order of arrival.
+    async fn envelopes(&self, seqs: &[i64], channel: &ChannelId) -> Result<Vec<Envelope<Raw>>, sqlx::Error> {
+        let mut sql = QueryBuilder::<Sqlite>::new(
+            "SELECT m.id, m.dedupe, m.digest, m.message_type, m.control_id, m.sender, m.correlation, m.received_us,
+                    m.peer_address, m.peer_identity, b.body
+             FROM message m JOIN message_body b ON b.seq = m.seq WHERE m.seq IN (",
+        );
+        let mut list = sql.separated(", ");
+        for seq in seqs {
+            list.push_bind(*seq);
+        }
+        sql.push(") ORDER BY m.seq");
+        let rows = sql.build().fetch_all(&self.inner.readers).await?;
+        rows.iter().map(|row| envelope(row, channel)).collect()
+    }
+
+    async fn parcels_of(&self, message: i64) -> Result<Vec<ParcelRow>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT id, dest, state, attempts, due_us, error FROM parcel WHERE message = $1 ORDER BY seq",
+        )
+        .bind(message)
+        .fetch_all(&self.inner.readers)
+        .await
+        .map_err(unavailable)?;
+        let parcel = |row: SqliteRow| {
+            let state: i64 = row.try_get(2).map_err(unavailable)?;
+            let state = usize::try_from(state).ok().and_then(|at| ParcelState::ALL.get(at).copied());
+            let dest = row.try_get(1).map_err(unavailable)?;
+            Ok(ParcelRow {
+                id: ParcelId(ids::id(&row, 0).map_err(unavailable)?),
+                to: self.inner.words.name(dest).ok_or_else(|| damaged("destination"))?.into(),
+                state: state.ok_or_else(|| damaged("state of a parcel"))?,
+                attempts: row.try_get(3).map_err(unavailable)?,
+                next_at: row.try_get::<Option<i64>, _>(4).map_err(unavailable)?.map(clock::moment),
+                error: row.try_get(5).map_err(unavailable)?,
+            })
+        };
+        rows.into_iter().map(parcel).collect()
+    }
+}
+
+fn envelope(row: &SqliteRow, channel: &ChannelId) -> Result<Envelope<Raw>, sqlx::Error> {
+    let text = |column: usize| row.try_get::<&str, _>(column).map(CompactString::new);
+    let label = |column: usize| {
+        Ok::<_, sqlx::Error>(row.try_get::<Option<&str>, _>(column)?.map(CompactString::new))
+    };
+    let digest: &[u8] = row.try_get(2)?;
+    let address: Option<&str> = row.try_get(8)?;
+    let head = Head {
+        id: MessageId(ids::id(row, 0)?),
+        channel: channel.clone(),
+        dedupe: DedupeKey(text(1)?),
+        digest: Digest(digest.try_into().map_err(|_| sqlx::Error::Decode("a digest has 16 bytes".into()))?),
+        label: Label { message_type: label(3)?, control_id: label(4)?, sender: label(5)? },
+        correlation: CorrelationId(text(6)?),
+        received_at: clock::moment(row.try_get(7)?),
+        peer: Peer {
+            address: address.and_then(|address| address.parse().ok()),
+            identity: row.try_get(9)?,
+        },
+    };
+    Ok(Envelope { head, body: Raw(Bytes::from(row.try_get::<Vec<u8>, _>(10)?)) })
+}
+
+/// Reads a row of [`ROW`].
+pub(crate) fn read_row(row: &SqliteRow, words: &Words) -> Result<MessageRow, StoreError> {
+    let text = |column: usize| {
+        let text = row.try_get::<Option<&str>, _>(column).map_err(unavailable)?;
+        Ok::<_, StoreError>(text.map(CompactString::new))
+    };
+    let ended: Option<i64> = row.try_get(7).map_err(unavailable)?;
+    Ok(MessageRow {
+        id: MessageId(ids::id(row, 1).map_err(unavailable)?),
+        channel: channel_name(words, row.try_get(2).map_err(unavailable)?)?,
+        label: Label { message_type: text(3)?, control_id: text(4)?, sender: text(5)? },
+        received_at: clock::moment(row.try_get(6).map_err(unavailable)?),
+        ended_at: ended.map(clock::moment),
+        state: read_state(row, 8, 13)?,
+        size: row.try_get::<i64, _>(9).map_err(unavailable)?.unsigned_abs(),
+        reused_control_id: row.try_get::<i64, _>(10).map_err(unavailable)? == 1,
+        replays: row.try_get(11).map_err(unavailable)?,
+        keys: trace::keys(row.try_get(12).map_err(unavailable)?),
+    })
+}
+
+/// Reads a state of its number and, from `trace` on, step, place, rule and reason.
+fn read_state(row: &SqliteRow, state: usize, trace: usize) -> Result<MessageState, StoreError> {
+    let number: i64 = row.try_get(state).map_err(unavailable)?;
+    let text = |offset: usize| row.try_get::<Option<String>, _>(trace + offset).map_err(unavailable);
+    match state_name(number)? {
+        StateName::Received => Ok(MessageState::Received),
+        StateName::Committed => Ok(MessageState::Committed),
+        StateName::Filtered => Ok(MessageState::Filtered { rule: text(2)?.unwrap_or_default() }),
+        StateName::Quarantined => {
+            let step = text(0)?.and_then(|step| FaultStep::from_name(&step));
+            Ok(MessageState::Quarantined(Fault {
+                step: step.ok_or_else(|| damaged("step of a fault"))?,
+                place: text(1)?,
+                rule: text(2)?,
+                reason: text(3)?.unwrap_or_default(),
+            }))
+        }
+    }
+}
+
+/// The number of a state in the database.
+pub(crate) fn state_number(state: StateName) -> i64 {
+    match state {
+        StateName::Received => RECEIVED,
+        StateName::Committed => COMMITTED,
+        StateName::Filtered => FILTERED,
+        StateName::Quarantined => QUARANTINED,
+    }
+}
+
+fn state_name(number: i64) -> Result<StateName, StoreError> {
+    let state = StateName::ALL.into_iter().find(|state| state_number(*state) == number);
+    state.ok_or_else(|| damaged("state of a message"))
+}
+
+fn channel_name(words: &Words, number: i64) -> Result<ChannelId, StoreError> {
+    words.name(number).map(ChannelId).ok_or_else(|| damaged("channel"))
+}

@@ -1,0 +1,197 @@
+//! Opens the store of a data folder, and closes it.
+
+use std::borrow::Cow;
+use std::fs::File;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+use sqlx::{ConnectOptions, SqlStr};
+
+use crate::error::OpenError;
+use crate::leases::{Begun, Queues};
+use crate::words::Words;
+use crate::writer::{Counters, Numbers, Writer, WriterSetup};
+
+/// Where the store is and how much it may use.
+#[derive(Clone, Debug)]
+pub struct StoreOptions {
+    /// The folder of `hub.db`. Made when it is not there.
+    pub data_dir: PathBuf,
+    /// How many connections read at the same time.
+    pub readers: u32,
+    /// The writer's page cache; the readers together have as much again.
+    pub cache_bytes: u64,
+    /// How large the database may become; then the store is unavailable until something is pruned. `None`: as the disk.
+    pub max_bytes: Option<u64>,
+}
+
+impl StoreOptions {
+    /// The usual settings for a folder.
+    pub fn new(data_dir: impl Into<PathBuf>) -> Self {
+        Self { data_dir: data_dir.into(), readers: 4, cache_bytes: 32 << 20, max_bytes: None }
+    }
+}
+
+/// What the store has written since it was opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stats {
+    /// Durable transactions: each is one `fsync`.
+    pub transactions: u64,
+    /// Receives, ends, commits and settlements done in them.
+    pub works: u64,
+    /// Transactions that failed and were rolled back.
+    pub rolled_back: u64,
+}
+
+/// The store. Cloning it gives another handle on the same one.
+///
+/// Invariant: one process owns the data folder; see [`OpenError::InUse`].
+#[derive(Clone)]
+pub struct Store {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) writer: Writer,
+    pub(crate) readers: SqlitePool,
+    pub(crate) words: Arc<Words>,
+    pub(crate) queues: Queues,
+    pub(crate) begun: Arc<Begun>,
+    pub(crate) tokens: AtomicU64,
+    counters: Arc<Counters>,
+    /// Held as long as the store is open: the system lets go of it when the process ends, however it ends.
+    _lock: File,
+}
+
+const PAGE_BYTES: u64 = 8_192;
+const MIGRATIONS: [(i64, &str, &str); 1] = [(1, "store", include_str!("../migrations/sqlite/0001_store.sql"))];
+
+impl Store {
+    /// Opens the store, bringing its database to this program's version.
+    pub async fn open(options: StoreOptions) -> Result<Self, OpenError> {
+        let path = options.data_dir.clone();
+        let database = |source| OpenError::Database { path: path.clone(), source };
+        let lock = lock_folder(&options)?;
+        let file = options.data_dir.join("hub.db");
+        let common = SqliteConnectOptions::new()
+            .filename(&file)
+            .statement_cache_capacity(512)
+            .busy_timeout(Duration::from_millis(250))
+            .foreign_keys(false);
+        let mut writing = common
+            .clone()
+            .create_if_missing(true)
+            .page_size(PAGE_BYTES as u32)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .pragma("wal_autocheckpoint", "0")
+            .pragma("temp_store", "MEMORY")
+            .pragma("cache_size", cache_pages(options.cache_bytes));
+        if let Some(bytes) = options.max_bytes {
+            writing = writing.pragma("max_page_count", (bytes / PAGE_BYTES).max(1).to_string());
+        }
+        let mut connection = writing.connect().await.map_err(database)?;
+        migrations()
+            .run(&mut connection)
+            .await
+            .map_err(|source| OpenError::Migrate { path: path.clone(), source })?;
+        let words = Arc::new(Words::load(&mut connection).await.map_err(database)?);
+        let numbers = Numbers::load(&mut connection).await.map_err(database)?;
+        let checkpoints = common
+            .clone()
+            .synchronous(SqliteSynchronous::Full)
+            .pragma("wal_autocheckpoint", "0")
+            .connect()
+            .await
+            .map_err(database)?;
+        let readers = u64::from(options.readers.max(1));
+        let reading = common
+            .read_only(true)
+            .pragma("temp_store", "MEMORY")
+            .pragma("cache_size", cache_pages(options.cache_bytes / readers));
+        let readers = SqlitePoolOptions::new()
+            .max_connections(options.readers.max(1))
+            .min_connections(1)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            // A connection to a file does not go stale, and asking each time costs as much as the question.
+            .test_before_acquire(false)
+            .connect_with(reading)
+            .await
+            .map_err(database)?;
+        let (counters, begun) = (Arc::new(Counters::default()), Arc::new(Begun::default()));
+        let writer = Writer::start(WriterSetup {
+            connection,
+            options: writing,
+            checkpoints,
+            numbers,
+            words: Arc::clone(&words),
+            counters: Arc::clone(&counters),
+            begun: Arc::clone(&begun),
+            file,
+        });
+        let inner = Inner {
+            writer,
+            readers,
+            words,
+            queues: Queues::default(),
+            begun,
+            tokens: AtomicU64::new(1),
+            counters,
+            _lock: lock,
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Writes what is waiting, empties the log and closes. Every later call is refused as unavailable.
+    pub async fn close(&self) {
+        self.inner.readers.close().await;
+        self.inner.writer.close().await;
+    }
+
+    /// What has been written since the store was opened.
+    pub fn stats(&self) -> Stats {
+        let counters = &self.inner.counters;
+        Stats {
+            transactions: counters.transactions.load(Ordering::Relaxed),
+            works: counters.works.load(Ordering::Relaxed),
+            rolled_back: counters.rolled_back.load(Ordering::Relaxed),
+        }
+    }
+}
+
+fn lock_folder(options: &StoreOptions) -> Result<File, OpenError> {
+    let path = options.data_dir.clone();
+    let folder = |source| OpenError::Folder { path: path.clone(), source };
+    std::fs::create_dir_all(&options.data_dir).map_err(folder)?;
+    let lock = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(options.data_dir.join("hub.lock"))
+        .map_err(folder)?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(std::fs::TryLockError::WouldBlock) => Err(OpenError::InUse { path: options.data_dir.clone() }),
+        Err(std::fs::TryLockError::Error(source)) => Err(folder(source)),
+    }
+}
+
+/// SQLite takes a cache size in KiB as a negative number.
+fn cache_pages(bytes: u64) -> String {
+    format!("-{}", (bytes / 1_024).max(1_024))
+}
+
+fn migrations() -> Migrator {
+    let migration = |(version, description, sql): (i64, &'static str, &'static str)| {
+        let sql = SqlStr::from_static(sql);
+        Migration::new(version, Cow::Borrowed(description), MigrationType::Simple, sql, false)
+    };
+    Migrator::with_migrations(MIGRATIONS.into_iter().map(migration).collect())
+}

@@ -1,0 +1,239 @@
+//! The outbox: parcels owed, leased and settled.
+
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use compact_str::CompactString;
+use hub_core::commit::Parcel;
+use hub_core::destination::DeliveryError;
+use hub_core::id::{CorrelationId, DestinationId, ParcelId};
+use hub_core::store::{Leased, Outbox, QueueDepth, RetryWhich, Settlement, StoreError};
+use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
+use time::OffsetDateTime;
+
+use crate::clock;
+use crate::error::{closed, damaged, unavailable};
+use crate::ids;
+use crate::leases::Lease;
+use crate::open::Store;
+use crate::words::WordKind;
+use crate::writer::{Answer, Draft, PENDING, Settle, TALLY_PARCELS, Work};
+
+const DELIVERED: i64 = 1;
+const GIVEN_UP: i64 = 2;
+const IN_DOUBT: i64 = 3;
+
+#[async_trait]
+impl Outbox for Store {
+    async fn lease(
+        &self,
+        to: &DestinationId,
+        limit: usize,
+        hold: Duration,
+    ) -> Result<Vec<Leased>, StoreError> {
+        let Some(dest) = self.inner.words.number(WordKind::Destination, to.as_str()) else {
+            return Ok(Vec::new());
+        };
+        let queue = self.inner.queues.of(to);
+        let _turn = queue.turn.lock().await;
+        let held = queue.begin_look();
+        let rows = sqlx::query(
+            "SELECT p.seq, p.id, p.okey, p.due_us, p.created_us, p.attempts, p.doubt, p.begun, p.correlation,
+                    b.content_type, b.body
+             FROM parcel p JOIN parcel_body b ON b.seq = p.seq
+             WHERE p.dest = $1 AND p.due_us <= $2 ORDER BY p.due_us, p.seq LIMIT $3",
+        )
+        .bind(dest)
+        .bind(clock::now())
+        .bind(i64::try_from(limit.saturating_add(held)).unwrap_or(i64::MAX))
+        .fetch_all(&self.inner.readers)
+        .await
+        .map_err(unavailable)?;
+        let mut leased = Vec::with_capacity(limit.min(rows.len()));
+        let mut begun = Vec::with_capacity(leased.capacity());
+        for row in &rows {
+            if leased.len() == limit {
+                break;
+            }
+            let found = read_due(row, to).map_err(unavailable)?;
+            let lease = Lease::new(found.seq, found.parcel.order_key.clone(), found.attempts, found.due_us, hold);
+            let token = self.inner.tokens.fetch_add(1, Ordering::Relaxed);
+            let Some(in_doubt) = queue.take(token, lease, found.in_doubt) else { continue };
+            begun.push(found.seq);
+            leased.push(Leased {
+                parcel: found.parcel,
+                attempt: u32::try_from(found.attempts + 1).unwrap_or(u32::MAX),
+                owed_since: found.owed_since,
+                in_doubt,
+                token,
+            });
+        }
+        if !begun.is_empty() {
+            self.inner.begun.mark(begun);
+        }
+        Ok(leased)
+    }
+
+    async fn settle(&self, leased: &Leased, settlement: Settlement) -> Result<bool, StoreError> {
+        let to = &leased.parcel.to;
+        let Some(dest) = self.inner.words.number(WordKind::Destination, to.as_str()) else {
+            return Ok(false);
+        };
+        let Some(settling) = self.inner.queues.of(to).settle(leased.token) else { return Ok(false) };
+        let lease = &settling.lease;
+        self.inner.begun.forget(lease.seq);
+        let mut settle = Settle {
+            seq: lease.seq,
+            id: leased.parcel.id,
+            dest,
+            order_key: lease.key.clone(),
+            state: PENDING,
+            due_us: None,
+            attempts: lease.attempts + 1,
+            doubt: lease.in_doubt,
+            error: None,
+            answer: None,
+            draft: None,
+        };
+        match settlement {
+            Settlement::Delivered(delivered, commit) => {
+                settle.state = DELIVERED;
+                settle.doubt = false;
+                settle.answer = delivered.answer;
+                settle.draft = commit.map(|commit| Draft::of(*commit, &self.inner.words));
+            }
+            Settlement::Again { at, error } => {
+                settle.due_us = Some(clock::micros(at));
+                settle.fail(&error);
+            }
+            Settlement::GiveUp(error) => {
+                settle.state = GIVEN_UP;
+                settle.fail(&error);
+            }
+            Settlement::Doubt(error) => {
+                settle.state = IN_DOUBT;
+                settle.fail(&error);
+                settle.doubt = true;
+            }
+            Settlement::Untried => {
+                settle.due_us = Some(lease.due_us);
+                settle.attempts = lease.attempts;
+            }
+        }
+        self.inner.writer.ask(Work::Settle(Box::new(settle))).await?;
+        settling.done();
+        Ok(true)
+    }
+
+    async fn next_due(&self, to: &DestinationId) -> Result<Option<OffsetDateTime>, StoreError> {
+        let Some(dest) = self.inner.words.number(WordKind::Destination, to.as_str()) else { return Ok(None) };
+        let queue = self.inner.queues.of(to);
+        let rows = sqlx::query(
+            "SELECT seq, due_us FROM parcel WHERE dest = $1 AND due_us IS NOT NULL ORDER BY due_us, seq LIMIT $2",
+        )
+        .bind(dest)
+        .bind(i64::try_from(queue.count().saturating_add(1)).unwrap_or(i64::MAX))
+        .fetch_all(&self.inner.readers)
+        .await
+        .map_err(unavailable)?;
+        let mut next = None;
+        for row in rows {
+            if !queue.is_held(row.try_get(0).map_err(unavailable)?) {
+                next = Some(clock::moment(row.try_get(1).map_err(unavailable)?));
+                break;
+            }
+        }
+        // A parcel whose lease lapses is due again.
+        let lapse = queue.first_lapse().map(|until| {
+            let left = until.saturating_duration_since(Instant::now());
+            clock::moment(clock::now().saturating_add(i64::try_from(left.as_micros()).unwrap_or(i64::MAX)))
+        });
+        Ok([next, lapse].into_iter().flatten().min())
+    }
+
+    async fn retry(&self, which: &RetryWhich) -> Result<u64, StoreError> {
+        let mut retried = 0;
+        loop {
+            match self.inner.writer.ask(Work::Retry { which: which.clone() }).await? {
+                // A long queue is put back in slices, so that nobody waits long behind it.
+                Answer::Count(count) if count > 0 && matches!(which, RetryWhich::Destination(_)) => {
+                    retried += count;
+                }
+                Answer::Count(count) => return Ok(retried + count),
+                _ => return Err(closed()),
+            }
+        }
+    }
+
+    async fn depth(&self) -> Result<Vec<QueueDepth>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT t.word, t.state, t.count,
+                    (SELECT p.created_us FROM parcel p WHERE t.state = 0 AND p.dest = t.word AND p.state = 0
+                     ORDER BY p.seq LIMIT 1)
+             FROM tally t WHERE t.kind = $1 ORDER BY t.word",
+        )
+        .bind(TALLY_PARCELS)
+        .fetch_all(&self.inner.readers)
+        .await
+        .map_err(unavailable)?;
+        let mut depths: Vec<QueueDepth> = Vec::new();
+        for row in rows {
+            let name = self.inner.words.name(row.try_get(0).map_err(unavailable)?);
+            let to = DestinationId(name.ok_or_else(|| damaged("destination"))?);
+            if depths.last().is_none_or(|depth| depth.to != to) {
+                depths.push(QueueDepth { to, counts: [0; 4], oldest: None });
+            }
+            let (Some(depth), Ok(state)) = (depths.last_mut(), usize::try_from(row.get::<i64, _>(1))) else {
+                continue;
+            };
+            let count: i64 = row.try_get(2).map_err(unavailable)?;
+            if let Some(place) = depth.counts.get_mut(state) {
+                *place = count.max(0).unsigned_abs();
+            }
+            let oldest: Option<i64> = row.try_get(3).map_err(unavailable)?;
+            depth.oldest = depth.oldest.or(oldest.map(clock::moment));
+        }
+        Ok(depths)
+    }
+}
+
+impl Settle {
+    /// What went wrong. A doubt once there stays until the parcel is delivered: asking the peer once more does no harm.
+    fn fail(&mut self, error: &DeliveryError) {
+        self.doubt |= matches!(error, DeliveryError::InDoubt { .. });
+        self.error = Some(CompactString::from(error.to_string()));
+    }
+}
+
+/// A parcel that is due, as the database has it.
+struct Due {
+    seq: i64,
+    parcel: Parcel,
+    due_us: i64,
+    owed_since: OffsetDateTime,
+    attempts: i64,
+    in_doubt: bool,
+}
+
+fn read_due(row: &SqliteRow, to: &DestinationId) -> Result<Due, sqlx::Error> {
+    let parcel = Parcel {
+        id: ParcelId(ids::id(row, 1)?),
+        to: to.clone(),
+        order_key: row.try_get::<Option<&str>, _>(2)?.map(CompactString::new),
+        correlation: CorrelationId(row.try_get::<&str, _>(8)?.into()),
+        content_type: row.try_get::<&str, _>(9)?.into(),
+        body: Bytes::from(row.try_get::<Vec<u8>, _>(10)?),
+    };
+    let (doubt, begun): (i64, i64) = (row.try_get(6)?, row.try_get(7)?);
+    Ok(Due {
+        seq: row.try_get(0)?,
+        parcel,
+        due_us: row.try_get(3)?,
+        owed_since: clock::moment(row.try_get(4)?),
+        attempts: row.try_get(5)?,
+        in_doubt: doubt == 1 || begun == 1,
+    })
+}

@@ -1,0 +1,88 @@
+//! The FHIR store: current versions, older ones, searches and commits.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use hub_core::commit::Commit;
+use hub_core::store::{Cause, Committed, Resources, StoreError};
+use hub_fhir::Reference;
+use hub_fhir::search::{Page, Search, Stored};
+use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
+
+use crate::clock;
+use crate::error::{closed, unavailable};
+use crate::open::Store;
+use crate::writer::{Answer, Draft, Work};
+
+#[async_trait]
+impl Resources for Store {
+    async fn read(&self, reference: &Reference) -> Result<Option<Stored>, StoreError> {
+        let row = sqlx::query(
+            "SELECT version, updated_us, deleted, body FROM resource WHERE type = $1 AND id = $2",
+        )
+        .bind(self.inner.words.kind(reference.kind))
+        .bind(reference.id.as_str())
+        .fetch_optional(&self.inner.readers)
+        .await
+        .map_err(unavailable)?;
+        row.map(|row| stored(reference.clone(), &row)).transpose().map_err(unavailable)
+    }
+
+    async fn vread(&self, reference: &Reference, version: u64) -> Result<Option<Stored>, StoreError> {
+        let before = version.checked_add(1);
+        let found = self.history(reference, before, 1).await?;
+        Ok(found.into_iter().find(|stored| stored.version == version))
+    }
+
+    async fn history(
+        &self,
+        reference: &Reference,
+        before: Option<u64>,
+        count: u32,
+    ) -> Result<Vec<Stored>, StoreError> {
+        let before = before.and_then(|version| i64::try_from(version).ok()).unwrap_or(i64::MAX);
+        // One statement, so that a version is not seen twice or missed while it is superseded.
+        let rows = sqlx::query(
+            "SELECT version, updated_us, deleted, body FROM
+               (SELECT r.version, r.updated_us, r.deleted, r.body FROM resource r
+                WHERE r.type = $1 AND r.id = $2 AND r.version < $3
+                UNION ALL
+                SELECT * FROM
+                  (SELECT h.version, h.updated_us, h.deleted, h.body FROM history h
+                   WHERE h.rid = (SELECT r.rid FROM resource r WHERE r.type = $1 AND r.id = $2) AND h.version < $3
+                   ORDER BY h.version DESC LIMIT $4))
+             ORDER BY version DESC LIMIT $4",
+        )
+        .bind(self.inner.words.kind(reference.kind))
+        .bind(reference.id.as_str())
+        .bind(before)
+        .bind(i64::from(count))
+        .fetch_all(&self.inner.readers)
+        .await
+        .map_err(unavailable)?;
+        rows.iter().map(|row| stored(reference.clone(), row)).collect::<Result<_, _>>().map_err(unavailable)
+    }
+
+    async fn search(&self, search: &Search) -> Result<Page, StoreError> {
+        self.run_search(search).await
+    }
+
+    async fn commit(&self, cause: Cause, commit: Commit) -> Result<Committed, StoreError> {
+        let draft = Draft::of(commit, &self.inner.words);
+        match self.inner.writer.ask(Work::Commit { cause, draft }).await? {
+            Answer::Committed(committed) => Ok(committed),
+            _ => Err(closed()),
+        }
+    }
+}
+
+/// Reads version, time, deletion and text from the first columns of a row.
+pub(crate) fn stored(reference: Reference, row: &SqliteRow) -> Result<Stored, sqlx::Error> {
+    Ok(Stored {
+        reference,
+        version: row.try_get::<i64, _>(0)?.unsigned_abs(),
+        updated: clock::moment(row.try_get(1)?),
+        deleted: row.try_get::<i64, _>(2)? == 1,
+        body: Bytes::from(row.try_get::<Vec<u8>, _>(3)?),
+    })
+}

@@ -1,0 +1,167 @@
+//! Interned words: small numbers for channels, destinations, key names, types and search parameters.
+//!
+//! The numbers are the database's own and never change; those of the program's tables may, from version to version.
+//! Only names that come from the configuration or the program are interned, never what a sender chooses.
+
+use std::collections::HashMap;
+use std::sync::{PoisonError, RwLock};
+
+use compact_str::{CompactString, format_compact};
+use hub_fhir::index::ParamId;
+use hub_fhir::ResourceType;
+use hub_fhir::params::{params_of, supported};
+use sqlx::sqlite::SqliteConnection;
+use sqlx::{Connection, Row};
+
+use crate::rows::{Rows, Shape, Texts};
+
+/// What a word names. Its letter keeps the kinds apart in the one table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum WordKind {
+    Channel,
+    Destination,
+    KeyName,
+    Type,
+    Param,
+}
+
+impl WordKind {
+    fn letter(self) -> char {
+        match self {
+            WordKind::Channel => 'c',
+            WordKind::Destination => 'd',
+            WordKind::KeyName => 'k',
+            WordKind::Type => 't',
+            WordKind::Param => 'p',
+        }
+    }
+}
+
+#[derive(Default)]
+struct Known {
+    numbers: HashMap<CompactString, i64>,
+    texts: HashMap<i64, CompactString>,
+}
+
+/// All words known, shared by the writer and the readers.
+pub(crate) struct Words {
+    known: RwLock<Known>,
+    types: HashMap<ResourceType, i64>,
+    types_back: HashMap<i64, ResourceType>,
+    params: HashMap<ParamId, i64>,
+}
+
+const INSERT: Shape = Shape { before: "INSERT INTO word (text) VALUES ", columns: 1, after: " ON CONFLICT (text) DO NOTHING" };
+
+impl Words {
+    /// Reads all words; those of the program's tables are added where they are missing.
+    pub async fn load(connection: &mut SqliteConnection) -> Result<Self, sqlx::Error> {
+        let types: Vec<_> =
+            ResourceType::all().map(|kind| (kind, word(WordKind::Type, kind.name()))).collect();
+        let params: Vec<_> = ResourceType::all()
+            .flat_map(params_of)
+            .filter(|param| supported(param))
+            .map(|param| {
+                let name = format_compact!("{}.{}", param.base.name(), param.code);
+                (param.id, word(WordKind::Param, &name))
+            })
+            .collect();
+        let mut words = Self {
+            known: RwLock::default(),
+            types: HashMap::new(),
+            types_back: HashMap::new(),
+            params: HashMap::new(),
+        };
+        words.read(connection).await?;
+        let wanted = types.iter().map(|(_, text)| text).chain(params.iter().map(|(_, text)| text));
+        let missing: Vec<CompactString> =
+            wanted.filter(|text| words.number_of(text).is_none()).cloned().collect();
+        words.add(connection, missing).await?;
+        for (kind, text) in types {
+            let number = words.number_of(&text).ok_or(sqlx::Error::RowNotFound)?;
+            words.types.insert(kind, number);
+            words.types_back.insert(number, kind);
+        }
+        for (id, text) in params {
+            words.params.insert(id, words.number_of(&text).ok_or(sqlx::Error::RowNotFound)?);
+        }
+        Ok(words)
+    }
+
+    /// The number of a resource type.
+    pub fn kind(&self, kind: ResourceType) -> i64 {
+        *self.types.get(&kind).expect("every type is interned when the store is opened")
+    }
+
+    /// The resource type of a number.
+    pub fn kind_back(&self, number: i64) -> Option<ResourceType> {
+        self.types_back.get(&number).copied()
+    }
+
+    /// The number of a search parameter that resources are indexed by; -1, which no row has, for the others.
+    pub fn param(&self, id: ParamId) -> i64 {
+        self.params.get(&id).copied().unwrap_or(-1)
+    }
+
+    /// The number of a name, where it is known.
+    pub fn number(&self, kind: WordKind, name: &str) -> Option<i64> {
+        self.number_of(&word(kind, name))
+    }
+
+    /// The name of a number.
+    pub fn name(&self, number: i64) -> Option<CompactString> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        known.texts.get(&number).map(|text| CompactString::new(&text[1..]))
+    }
+
+    /// Interns names that are not known yet, in a transaction of their own: what is in memory is then always on disk.
+    pub async fn intern(
+        &self,
+        connection: &mut SqliteConnection,
+        names: impl IntoIterator<Item = (WordKind, &str)>,
+    ) -> Result<(), sqlx::Error> {
+        let missing: Vec<CompactString> = names
+            .into_iter()
+            .map(|(kind, name)| word(kind, name))
+            .filter(|text| self.number_of(text).is_none())
+            .collect();
+        self.add(connection, missing).await
+    }
+
+    fn number_of(&self, text: &str) -> Option<i64> {
+        self.known.read().unwrap_or_else(PoisonError::into_inner).numbers.get(text).copied()
+    }
+
+    async fn add(
+        &self,
+        connection: &mut SqliteConnection,
+        missing: Vec<CompactString>,
+    ) -> Result<(), sqlx::Error> {
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let mut rows = Rows::new(&INSERT);
+        for text in missing {
+            rows.push([text.into()]);
+        }
+        let mut transaction = connection.begin().await?;
+        rows.write(&mut transaction, &mut Texts::default()).await?;
+        transaction.commit().await?;
+        self.read(connection).await
+    }
+
+    async fn read(&self, connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+        let rows = sqlx::query("SELECT number, text FROM word").fetch_all(connection).await?;
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        for row in rows {
+            let (number, text): (i64, String) = (row.try_get(0)?, row.try_get(1)?);
+            known.numbers.insert(text.as_str().into(), number);
+            known.texts.insert(number, text.into());
+        }
+        Ok(())
+    }
+}
+
+fn word(kind: WordKind, name: &str) -> CompactString {
+    format_compact!("{}{name}", kind.letter())
+}

@@ -1,0 +1,300 @@
+//! One batch of work in one transaction: look up, decide in order, write in few statements.
+
+use std::collections::HashMap;
+
+use hub_core::store::{Cause, Committed, StoreError};
+use sqlx::sqlite::SqliteConnection;
+use sqlx::{Executor, Row};
+
+use crate::clock;
+use crate::rows::{Rows, Shape, Texts, Value};
+use crate::words::{WordKind, Words};
+use crate::writer::messages::{Messages, Trace};
+use crate::writer::parcels::Parcels;
+use crate::writer::resources::ResourceStates;
+use crate::writer::work::{Answer, Draft, Work};
+
+/// Counts of messages.
+pub(crate) const TALLY_MESSAGES: i64 = 0;
+/// Counts of parcels.
+pub(crate) const TALLY_PARCELS: i64 = 1;
+
+/// The next free numbers. Only the writer gives numbers out, so they are kept in memory.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Numbers {
+    pub message: i64,
+    pub resource: i64,
+    pub parcel: i64,
+}
+
+impl Numbers {
+    /// Reads where the numbers stand.
+    pub async fn load(connection: &mut SqliteConnection) -> Result<Self, sqlx::Error> {
+        let row = sqlx::query(
+            "SELECT (SELECT coalesce(max(seq), 0) + 1 FROM message),
+                    (SELECT coalesce(max(rid), 0) + 1 FROM resource),
+                    (SELECT coalesce(max(seq), 0) + 1 FROM parcel)",
+        )
+        .fetch_one(connection)
+        .await?;
+        Ok(Self { message: row.try_get(0)?, resource: row.try_get(1)?, parcel: row.try_get(2)? })
+    }
+
+    pub fn take(number: &mut i64) -> i64 {
+        let taken = *number;
+        *number += 1;
+        taken
+    }
+}
+
+/// What counts change by.
+#[derive(Default)]
+pub(crate) struct Tallies(HashMap<(i64, i64, i64), i64>);
+
+impl Tallies {
+    /// Changes the count of a state of a channel or destination.
+    pub fn add(&mut self, kind: i64, word: i64, state: i64, by: i64) {
+        *self.0.entry((kind, word, state)).or_default() += by;
+    }
+
+    pub async fn write(
+        self,
+        connection: &mut SqliteConnection,
+        texts: &mut Texts,
+    ) -> Result<(), sqlx::Error> {
+        const UPSERT: Shape = Shape {
+            before: "INSERT INTO tally (kind, word, state, count) VALUES ",
+            columns: 4,
+            after: " ON CONFLICT (kind, word, state) DO UPDATE SET count = count + excluded.count",
+        };
+        let mut rows = Rows::new(&UPSERT);
+        for ((kind, word, state), by) in self.0 {
+            if by != 0 {
+                rows.push([kind.into(), word.into(), state.into(), by.into()]);
+            }
+        }
+        rows.write(connection, texts).await?;
+        Ok(())
+    }
+}
+
+const BEGUN: Shape = Shape {
+    before: "UPDATE parcel SET begun = 1 WHERE state = 0 AND seq IN (VALUES ",
+    columns: 1,
+    after: ")",
+};
+const AUDIT: Shape = Shape {
+    before: "INSERT INTO audit (at_us, cause, who, request, message, writes, parcels) VALUES ",
+    columns: 7,
+    after: "",
+};
+const WAKE: Shape =
+    Shape { before: "INSERT INTO wake (at_us, event, subject) VALUES ", columns: 3, after: "" };
+
+/// A batch while it is decided.
+pub(crate) struct Batch<'a> {
+    pub words: &'a Words,
+    pub now: i64,
+    pub numbers: Numbers,
+    pub tallies: Tallies,
+    messages: Messages,
+    resources: ResourceStates,
+    parcels: Parcels,
+    audit: Rows,
+    wakes: Rows,
+}
+
+/// Applies works in their order, in one durable transaction. An error means that nothing was written.
+pub(crate) async fn apply(
+    connection: &mut SqliteConnection,
+    texts: &mut Texts,
+    words: &Words,
+    numbers: &mut Numbers,
+    works: &[&Work],
+    begun: &[i64],
+) -> Result<Vec<Result<Answer, StoreError>>, sqlx::Error> {
+    intern(connection, words, works).await?;
+    connection.execute("BEGIN IMMEDIATE").await?;
+    let done = in_transaction(connection, texts, words, *numbers, works, begun).await;
+    let (answers, next) = match done {
+        Ok(done) => done,
+        Err(error) => {
+            roll_back(connection).await;
+            return Err(error);
+        }
+    };
+    if let Err(error) = connection.execute("COMMIT").await {
+        roll_back(connection).await;
+        return Err(error);
+    }
+    *numbers = next;
+    Ok(answers)
+}
+
+/// Ends a failed transaction. Some errors have ended it already; then this one fails, which changes nothing.
+async fn roll_back(connection: &mut SqliteConnection) {
+    if let Err(error) = connection.execute("ROLLBACK").await {
+        tracing::debug!(%error, "The transaction had ended before it was rolled back.");
+    }
+}
+
+async fn in_transaction(
+    connection: &mut SqliteConnection,
+    texts: &mut Texts,
+    words: &Words,
+    numbers: Numbers,
+    works: &[&Work],
+    begun: &[i64],
+) -> Result<(Vec<Result<Answer, StoreError>>, Numbers), sqlx::Error> {
+    let mut marks = Rows::new(&BEGUN);
+    for seq in begun {
+        marks.push([(*seq).into()]);
+    }
+    // Before the settlements of this batch, which take the marks away again.
+    marks.write(connection, texts).await?;
+    let mut batch = Batch {
+        words,
+        now: clock::now(),
+        numbers,
+        tallies: Tallies::default(),
+        messages: Messages::load(connection, texts, words, works).await?,
+        resources: ResourceStates::load(connection, texts, words, works).await?,
+        parcels: Parcels::load(connection, texts, works).await?,
+        audit: Rows::new(&AUDIT),
+        wakes: Rows::new(&WAKE),
+    };
+    let answers = works.iter().map(|work| batch.decide(work)).collect();
+    let next = batch.numbers;
+    batch.write(connection, texts).await?;
+    Ok((answers, next))
+}
+
+/// Interns the names that the works bring, before the transaction.
+async fn intern(
+    connection: &mut SqliteConnection,
+    words: &Words,
+    works: &[&Work],
+) -> Result<(), sqlx::Error> {
+    let mut names = Vec::new();
+    for work in works {
+        let draft = match work {
+            Work::Receive(message) => {
+                names.push((WordKind::Channel, message.head.channel.as_str()));
+                None
+            }
+            Work::End { keys, .. } => {
+                names.extend(keys.iter().map(|key| (WordKind::KeyName, key.name.as_str())));
+                None
+            }
+            Work::Commit { draft, .. } => Some(draft),
+            Work::Settle(settle) => settle.draft.as_ref(),
+            Work::Reopen { .. } | Work::Retry { .. } | Work::Prune { .. } => None,
+        };
+        if let Some(draft) = draft {
+            names.extend(draft.keys.iter().map(|key| (WordKind::KeyName, key.name.as_str())));
+            names.extend(draft.parcels.iter().map(|parcel| (WordKind::Destination, parcel.to.as_str())));
+        }
+    }
+    words.intern(connection, names).await
+}
+
+impl Batch<'_> {
+    fn decide(&mut self, work: &Work) -> Result<Answer, StoreError> {
+        match work {
+            Work::Receive(message) => {
+                let channel = self.word(WordKind::Channel, message.head.channel.as_str())?;
+                let received =
+                    self.messages.receive(message, channel, &mut self.numbers, &mut self.tallies);
+                Ok(Answer::Received(received))
+            }
+            Work::End { id, end, keys } => {
+                self.messages.end(*id, Trace::ended(end, keys), self.now, &mut self.tallies)?;
+                Ok(Answer::Done)
+            }
+            Work::Reopen { id } => Ok(Answer::Flag(self.messages.reopen(*id, &mut self.tallies))),
+            Work::Commit { cause, draft } => self.commit(cause, draft).map(Answer::Committed),
+            Work::Settle(settle) => {
+                if let Some(draft) = &settle.draft {
+                    self.commit(&Cause::Answer(settle.id), draft)?;
+                }
+                self.parcels.settle(settle, &mut self.tallies);
+                Ok(Answer::Flag(true))
+            }
+            Work::Retry { .. } | Work::Prune { .. } => {
+                unreachable!("works that are done alone never come into a batch")
+            }
+        }
+    }
+
+    fn word(&self, kind: WordKind, name: &str) -> Result<i64, StoreError> {
+        let number = self.words.number(kind, name);
+        number.ok_or_else(|| StoreError::Invalid { what: format!("`{name}` is not interned") })
+    }
+
+    fn commit(&mut self, cause: &Cause, draft: &Draft) -> Result<Committed, StoreError> {
+        let message = match cause {
+            Cause::Message(id) => {
+                // Processed twice: the first time counts.
+                let Some(seq) = self.messages.open_seq(*id)? else { return Ok(Committed::default()) };
+                Some(seq)
+            }
+            Cause::Answer(_) | Cause::Command { .. } | Cause::Timer { .. } => None,
+        };
+        let wrote = self.resources.change(&draft.changes, self.words, self.now, &mut self.numbers)?;
+        let mut owed = Vec::new();
+        let mut parcels = 0_i64;
+        for parcel in &draft.parcels {
+            let dest = self.word(WordKind::Destination, parcel.to.as_str())?;
+            if self.parcels.owe(parcel, dest, message, self.now, &mut self.numbers, &mut self.tallies) {
+                parcels += 1;
+                if !owed.contains(&parcel.to) {
+                    owed.push(parcel.to.clone());
+                }
+            }
+        }
+        for wake in &draft.wakes {
+            self.wakes.push([
+                clock::micros(wake.at).into(),
+                wake.event.clone().into(),
+                wake.subject.to_string().into(),
+            ]);
+        }
+        self.audit(cause, message, wrote.len(), parcels);
+        if let Cause::Message(id) = cause {
+            self.messages.end(*id, Trace::committed(draft, &wrote), self.now, &mut self.tallies)?;
+        }
+        Ok(Committed { wrote, owed })
+    }
+
+    fn audit(&mut self, cause: &Cause, message: Option<i64>, writes: usize, parcels: i64) {
+        let (kind, who, request) = match cause {
+            Cause::Message(_) => (0, Value::Null, Value::Null),
+            Cause::Answer(parcel) => (1, Value::Null, parcel.to_string().into()),
+            Cause::Command { user, request } => (2, user.as_str().into(), request.as_str().into()),
+            Cause::Timer { name } => (3, (*name).into(), Value::Null),
+        };
+        let writes = i64::try_from(writes).unwrap_or(i64::MAX);
+        self.audit.push([
+            self.now.into(),
+            Value::Int(kind),
+            who,
+            request,
+            message.into(),
+            writes.into(),
+            parcels.into(),
+        ]);
+    }
+
+    async fn write(
+        self,
+        connection: &mut SqliteConnection,
+        texts: &mut Texts,
+    ) -> Result<(), sqlx::Error> {
+        self.messages.write(connection, texts, self.words).await?;
+        self.resources.write(connection, texts, self.words).await?;
+        self.parcels.write(connection, texts).await?;
+        self.wakes.write(connection, texts).await?;
+        self.audit.write(connection, texts).await?;
+        self.tallies.write(connection, texts).await
+    }
+}

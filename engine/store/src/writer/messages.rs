@@ -1,0 +1,349 @@
+//! The messages a batch touches: received, ended, opened again.
+
+use std::collections::HashMap;
+
+use bytes::Bytes;
+use compact_str::CompactString;
+use hub_core::commit::Key;
+use hub_core::envelope::{Envelope, Raw};
+use hub_core::id::MessageId;
+use hub_core::store::{Cause, End, Received, StoreError};
+use hub_fhir::Reference;
+use sqlx::Row;
+use sqlx::sqlite::SqliteConnection;
+use uuid::Uuid;
+
+use crate::clock;
+use crate::ids;
+use crate::rows::{Rows, Shape, Texts};
+use crate::trace;
+use crate::words::{WordKind, Words};
+use crate::writer::batch::{Numbers, TALLY_MESSAGES, Tallies};
+use crate::writer::work::{Draft, Work};
+
+/// The numbers of the states in the database.
+pub(crate) const RECEIVED: i64 = 0;
+pub(crate) const COMMITTED: i64 = 1;
+pub(crate) const FILTERED: i64 = 2;
+pub(crate) const QUARANTINED: i64 = 3;
+
+/// What is kept of a message when it ends.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Trace {
+    state: i64,
+    step: Option<&'static str>,
+    place: Option<CompactString>,
+    rule: Option<CompactString>,
+    reason: Option<CompactString>,
+    keys: Vec<Key>,
+    notes: Option<CompactString>,
+    wrote: Option<CompactString>,
+}
+
+impl Trace {
+    /// Of a message that ends without a commit.
+    pub fn ended(end: &End, keys: &[Key]) -> Self {
+        let keys = keys.to_vec();
+        match end {
+            End::Filtered { rule } => {
+                Self { state: FILTERED, rule: Some(rule.as_str().into()), keys, ..Self::default() }
+            }
+            End::Quarantined(fault) => Self {
+                state: QUARANTINED,
+                step: Some(fault.step.name()),
+                place: fault.place.as_deref().map(Into::into),
+                rule: fault.rule.as_deref().map(Into::into),
+                reason: Some(fault.reason.as_str().into()),
+                keys,
+                ..Self::default()
+            },
+        }
+    }
+
+    /// Of a message that was committed.
+    pub fn committed(draft: &Draft, wrote: &[(Reference, u64)]) -> Self {
+        Self {
+            state: COMMITTED,
+            keys: draft.keys.clone(),
+            notes: trace::notes_text(&draft.notes),
+            wrote: trace::wrote_text(wrote),
+            ..Self::default()
+        }
+    }
+}
+
+/// A message's row while the batch is decided.
+struct Message {
+    seq: i64,
+    channel: i64,
+    state: i64,
+    ended_us: Option<i64>,
+    replays: i64,
+    is_changed: bool,
+    trace: Option<Trace>,
+}
+
+/// What the database knows of a message that is received: the same one, or another with its key.
+#[derive(Clone, Copy, Default)]
+struct Earlier {
+    same: Option<Uuid>,
+    reused: Option<Uuid>,
+}
+
+/// What makes a message the same as another one.
+type Sameness = (CompactString, CompactString);
+
+/// The messages of a batch.
+pub(crate) struct Messages {
+    known: HashMap<MessageId, Message>,
+    earlier: HashMap<MessageId, Earlier>,
+    /// Received in this batch: digest and id by channel and key.
+    fresh: HashMap<Sameness, Vec<([u8; 16], MessageId)>>,
+    inserts: Rows,
+    bodies: Rows,
+}
+
+const LOOK_UP: Shape = Shape {
+    before: "WITH w(id) AS (VALUES ",
+    columns: 1,
+    after: ") SELECT m.id, m.seq, m.channel, m.state, m.replays, m.ended_us
+              FROM w CROSS JOIN message m WHERE m.id = w.id",
+};
+const EARLIER: Shape = Shape {
+    before: "WITH w(id, channel, dedupe, digest) AS (VALUES ",
+    columns: 4,
+    after: ") SELECT w.id,
+                (SELECT m.id FROM message m
+                 WHERE m.channel = w.channel AND m.dedupe = w.dedupe AND m.digest = w.digest LIMIT 1),
+                (SELECT m.id FROM message m WHERE m.channel = w.channel AND m.dedupe = w.dedupe LIMIT 1)
+              FROM w WHERE w.id IS NOT NULL",
+};
+const INSERT: Shape = Shape {
+    before: "INSERT INTO message (seq, id, channel, state, received_us, size, reused, replays, digest, dedupe,
+             message_type, control_id, sender, correlation, peer_address, peer_identity) VALUES ",
+    columns: 16,
+    after: "",
+};
+const BODY: Shape = Shape { before: "INSERT INTO message_body (seq, body) VALUES ", columns: 2, after: "" };
+const UPDATE: Shape = Shape {
+    before: "WITH w(seq, state, ended_us, replays) AS (VALUES ",
+    columns: 4,
+    after: ") UPDATE message SET state = w.state, ended_us = w.ended_us, replays = w.replays
+              FROM w WHERE message.seq = w.seq",
+};
+const OLD_KEYS: Shape = Shape {
+    before: "WITH w(seq) AS (VALUES ",
+    columns: 1,
+    after: ") SELECT t.seq, t.keys FROM w CROSS JOIN message_trace t WHERE t.seq = w.seq",
+};
+const TRACE: Shape = Shape {
+    before: "INSERT INTO message_trace (seq, step, place, rule, reason, keys, notes, wrote) VALUES ",
+    columns: 8,
+    after: " ON CONFLICT (seq) DO UPDATE SET step = excluded.step, place = excluded.place, rule = excluded.rule,
+             reason = excluded.reason, keys = excluded.keys, notes = excluded.notes, wrote = excluded.wrote",
+};
+const KEY: Shape = Shape {
+    before: "INSERT INTO message_key (value, name, seq) VALUES ",
+    columns: 3,
+    after: " ON CONFLICT DO NOTHING",
+};
+
+impl Messages {
+    /// Looks up what the works name.
+    pub async fn load(
+        connection: &mut SqliteConnection,
+        texts: &mut Texts,
+        words: &Words,
+        works: &[&Work],
+    ) -> Result<Self, sqlx::Error> {
+        let mut ids = Rows::new(&LOOK_UP);
+        let mut arrivals = Rows::new(&EARLIER);
+        for work in works {
+            match work {
+                Work::End { id, .. }
+                | Work::Reopen { id }
+                | Work::Commit { cause: Cause::Message(id), .. } => ids.push([id.0.into()]),
+                Work::Receive(message) => {
+                    let head = &message.head;
+                    arrivals.push([
+                        head.id.0.into(),
+                        words.number(WordKind::Channel, head.channel.as_str()).into(),
+                        (&head.dedupe.0).into(),
+                        Bytes::copy_from_slice(&head.digest.0).into(),
+                    ]);
+                }
+                _ => {}
+            }
+        }
+        let mut known = HashMap::new();
+        for row in ids.ask(connection, texts).await? {
+            let message = Message {
+                seq: row.try_get(1)?,
+                channel: row.try_get(2)?,
+                state: row.try_get(3)?,
+                replays: row.try_get(4)?,
+                ended_us: row.try_get(5)?,
+                is_changed: false,
+                trace: None,
+            };
+            known.insert(MessageId(ids::id(&row, 0)?), message);
+        }
+        let mut earlier = HashMap::new();
+        for row in arrivals.ask(connection, texts).await? {
+            let found = Earlier { same: ids::id_or_none(&row, 1)?, reused: ids::id_or_none(&row, 2)? };
+            earlier.insert(MessageId(ids::id(&row, 0)?), found);
+        }
+        let (inserts, bodies) = (Rows::new(&INSERT), Rows::new(&BODY));
+        Ok(Self { known, earlier, fresh: HashMap::new(), inserts, bodies })
+    }
+
+    /// Takes a message in, unless it is known.
+    pub fn receive(
+        &mut self,
+        message: &Envelope<Raw>,
+        channel: i64,
+        numbers: &mut Numbers,
+        tallies: &mut Tallies,
+    ) -> Received {
+        let head = &message.head;
+        let earlier = self.earlier.get(&head.id).copied().unwrap_or_default();
+        let fresh = self.fresh.entry((head.channel.0.clone(), head.dedupe.0.clone())).or_default();
+        let same_in_batch = fresh.iter().find(|(digest, _)| *digest == head.digest.0).map(|(_, id)| *id);
+        if let Some(same) = earlier.same.map(MessageId).or(same_in_batch) {
+            return Received::Duplicate(same);
+        }
+        let reused = earlier.reused.map(MessageId).or(fresh.first().map(|(_, id)| *id));
+        fresh.push((head.digest.0, head.id));
+        let seq = Numbers::take(&mut numbers.message);
+        let body = message.body.0.clone();
+        self.inserts.push([
+            seq.into(),
+            head.id.0.into(),
+            channel.into(),
+            RECEIVED.into(),
+            clock::micros(head.received_at).into(),
+            (body.len() as u64).into(),
+            reused.is_some().into(),
+            0_i64.into(),
+            Bytes::copy_from_slice(&head.digest.0).into(),
+            (&head.dedupe.0).into(),
+            head.label.message_type.clone().into(),
+            head.label.control_id.clone().into(),
+            head.label.sender.clone().into(),
+            (&head.correlation.0).into(),
+            head.peer.address.map(|address| address.to_string()).into(),
+            head.peer.identity.clone().into(),
+        ]);
+        self.bodies.push([seq.into(), body.into()]);
+        tallies.add(TALLY_MESSAGES, channel, RECEIVED, 1);
+        reused.map_or(Received::New, Received::Reused)
+    }
+
+    /// The place of a message that has not ended; `None` when it has.
+    pub fn open_seq(&self, id: MessageId) -> Result<Option<i64>, StoreError> {
+        let message = self.known.get(&id).ok_or_else(|| unknown(id))?;
+        Ok((message.state == RECEIVED).then_some(message.seq))
+    }
+
+    /// Ends a message. One that has ended already stays as it is.
+    pub fn end(
+        &mut self,
+        id: MessageId,
+        trace: Trace,
+        now: i64,
+        tallies: &mut Tallies,
+    ) -> Result<(), StoreError> {
+        let message = self.known.get_mut(&id).ok_or_else(|| unknown(id))?;
+        if message.state != RECEIVED {
+            return Ok(());
+        }
+        tallies.add(TALLY_MESSAGES, message.channel, RECEIVED, -1);
+        tallies.add(TALLY_MESSAGES, message.channel, trace.state, 1);
+        message.state = trace.state;
+        message.ended_us = Some(now);
+        message.trace = Some(trace);
+        message.is_changed = true;
+        Ok(())
+    }
+
+    /// Puts an ended message back. What is known of its last end stays until it ends again.
+    pub fn reopen(&mut self, id: MessageId, tallies: &mut Tallies) -> bool {
+        let Some(message) = self.known.get_mut(&id).filter(|message| message.state != RECEIVED) else {
+            return false;
+        };
+        tallies.add(TALLY_MESSAGES, message.channel, message.state, -1);
+        tallies.add(TALLY_MESSAGES, message.channel, RECEIVED, 1);
+        message.state = RECEIVED;
+        message.ended_us = None;
+        message.replays += 1;
+        message.is_changed = true;
+        true
+    }
+
+    /// Writes what was decided.
+    pub async fn write(
+        self,
+        connection: &mut SqliteConnection,
+        texts: &mut Texts,
+        words: &Words,
+    ) -> Result<(), sqlx::Error> {
+        self.inserts.write(connection, texts).await?;
+        self.bodies.write(connection, texts).await?;
+        let mut updates = Rows::new(&UPDATE);
+        let mut replayed = Rows::new(&OLD_KEYS);
+        let mut traces = Rows::new(&TRACE);
+        let mut keys = Rows::new(&KEY);
+        for message in self.known.into_values().filter(|message| message.is_changed) {
+            let Message { seq, state, ended_us, replays, .. } = message;
+            updates.push([seq.into(), state.into(), ended_us.into(), replays.into()]);
+            let Some(trace) = message.trace else { continue };
+            if replays > 0 {
+                replayed.push([seq.into()]);
+            }
+            for key in &trace.keys {
+                let name = words.number(WordKind::KeyName, key.name.as_str());
+                keys.push([(&key.value).into(), name.into(), seq.into()]);
+            }
+            traces.push([
+                seq.into(),
+                trace.step.into(),
+                trace.place.into(),
+                trace.rule.into(),
+                trace.reason.into(),
+                trace::keys_text(&trace.keys).into(),
+                trace.notes.into(),
+                trace.wrote.into(),
+            ]);
+        }
+        updates.write(connection, texts).await?;
+        for row in replayed.ask(connection, texts).await? {
+            let text: Option<&str> = row.try_get(1)?;
+            forget_keys(connection, row.try_get(0)?, text, words).await?;
+        }
+        traces.write(connection, texts).await?;
+        keys.write(connection, texts).await?;
+        Ok(())
+    }
+}
+
+/// Deletes the keys a message was found by.
+pub(crate) async fn forget_keys(
+    connection: &mut SqliteConnection,
+    seq: i64,
+    keys: Option<&str>,
+    words: &Words,
+) -> Result<(), sqlx::Error> {
+    for key in trace::keys(keys) {
+        sqlx::query("DELETE FROM message_key WHERE value = $1 AND name = $2 AND seq = $3")
+            .bind(key.value.as_str())
+            .bind(words.number(WordKind::KeyName, key.name.as_str()))
+            .bind(seq)
+            .execute(&mut *connection)
+            .await?;
+    }
+    Ok(())
+}
+
+fn unknown(id: MessageId) -> StoreError {
+    StoreError::Invalid { what: format!("there is no message `{id}`") }
+}

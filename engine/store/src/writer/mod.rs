@@ -1,0 +1,19 @@
+//! The one writer: takes what is waiting, writes it in one durable transaction, then answers everyone.
+//!
+//! Invariant: no other connection writes to this database. So numbers, counts and leases can be kept in memory, and a
+//! transaction never waits for a lock.
+
+mod batch;
+mod checkpoint;
+mod messages;
+mod parcels;
+mod queue;
+mod rare;
+mod resources;
+mod work;
+
+pub(crate) use batch::{Numbers, TALLY_MESSAGES, TALLY_PARCELS};
+pub(crate) use messages::{COMMITTED, FILTERED, QUARANTINED, RECEIVED};
+pub(crate) use parcels::PENDING;
+pub(crate) use queue::{Counters, Writer, WriterSetup};
+pub(crate) use work::{Answer, Draft, Settle, Work};

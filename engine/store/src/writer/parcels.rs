@@ -1,0 +1,194 @@
+//! The parcels a batch touches: owed and settled, and which of each order key goes next.
+
+use std::collections::{HashMap, HashSet};
+
+use bytes::Bytes;
+use compact_str::CompactString;
+use hub_core::commit::Parcel;
+use hub_core::id::ParcelId;
+use sqlx::sqlite::SqliteConnection;
+
+use crate::ids;
+use crate::rows::{Rows, Shape, Texts};
+use crate::writer::batch::{Numbers, TALLY_PARCELS, Tallies};
+use crate::writer::work::{Settle, Work};
+
+/// The number of the state in the database of parcels still owed; the others follow `ParcelState::ALL`.
+pub(crate) const PENDING: i64 = 0;
+
+/// The parcels of a batch.
+pub(crate) struct Parcels {
+    known: HashSet<ParcelId>,
+    inserts: Rows,
+    bodies: Rows,
+    settled: HashMap<i64, SettledRow>,
+    answers: Rows,
+    /// Order keys whose next parcel must be found.
+    keys: HashSet<(i64, CompactString)>,
+}
+
+struct SettledRow {
+    state: i64,
+    due_us: Option<i64>,
+    attempts: i64,
+    doubt: bool,
+    error: Option<CompactString>,
+}
+
+const LOOK_UP: Shape = Shape {
+    before: "WITH w(id) AS (VALUES ",
+    columns: 1,
+    after: ") SELECT p.id FROM w CROSS JOIN parcel p WHERE p.id = w.id",
+};
+const INSERT: Shape = Shape {
+    before: "INSERT INTO parcel (seq, id, dest, okey, state, due_us, created_us, attempts, doubt, begun, message,
+             correlation) VALUES ",
+    columns: 12,
+    after: "",
+};
+const BODY: Shape =
+    Shape { before: "INSERT INTO parcel_body (seq, content_type, body) VALUES ", columns: 3, after: "" };
+const SETTLE: Shape = Shape {
+    before: "WITH w(seq, state, due_us, attempts, doubt, error) AS (VALUES ",
+    columns: 6,
+    after: ") UPDATE parcel SET state = w.state, attempts = w.attempts, doubt = w.doubt, begun = 0, error = w.error,
+                due_us = CASE WHEN parcel.okey IS NULL OR parcel.seq =
+                    (SELECT min(p.seq) FROM parcel p
+                     WHERE p.dest = parcel.dest AND p.okey = parcel.okey AND p.state = 0)
+                THEN w.due_us END
+              FROM w WHERE parcel.seq = w.seq AND parcel.state = 0",
+};
+const ANSWER: Shape = Shape {
+    before: "WITH w(seq, answer) AS (VALUES ",
+    columns: 2,
+    after: ") UPDATE parcel_body SET answer = w.answer FROM w WHERE parcel_body.seq = w.seq",
+};
+/// The first pending parcel of each key may be sent from the time it was made.
+pub(crate) const PROMOTE: Shape = Shape {
+    before: "WITH w(dest, okey) AS (VALUES ",
+    columns: 2,
+    after: ") UPDATE parcel SET due_us = created_us
+              WHERE due_us IS NULL AND state = 0 AND seq IN
+                (SELECT (SELECT min(p.seq) FROM parcel p
+                         WHERE p.dest = w.dest AND p.okey = w.okey AND p.state = 0) FROM w)",
+};
+
+impl Parcels {
+    /// Looks up which of the parcels to be owed are there already.
+    pub async fn load(
+        connection: &mut SqliteConnection,
+        texts: &mut Texts,
+        works: &[&Work],
+    ) -> Result<Self, sqlx::Error> {
+        let mut asked = Rows::new(&LOOK_UP);
+        for work in works {
+            let draft = match work {
+                Work::Commit { draft, .. } => Some(draft),
+                Work::Settle(settle) => settle.draft.as_ref(),
+                _ => None,
+            };
+            for parcel in draft.iter().flat_map(|draft| &draft.parcels) {
+                asked.push([parcel.id.0.into()]);
+            }
+        }
+        let mut known = HashSet::new();
+        for row in asked.ask(connection, texts).await? {
+            known.insert(ParcelId(ids::id(&row, 0)?));
+        }
+        Ok(Self {
+            known,
+            inserts: Rows::new(&INSERT),
+            bodies: Rows::new(&BODY),
+            settled: HashMap::new(),
+            answers: Rows::new(&ANSWER),
+            keys: HashSet::new(),
+        })
+    }
+
+    /// Puts a parcel at the end of its queue. `false` when it is there already, in whatever state.
+    pub fn owe(
+        &mut self,
+        parcel: &Parcel,
+        dest: i64,
+        message: Option<i64>,
+        now: i64,
+        numbers: &mut Numbers,
+        tallies: &mut Tallies,
+    ) -> bool {
+        if !self.known.insert(parcel.id) {
+            return false;
+        }
+        let seq = Numbers::take(&mut numbers.parcel);
+        // One with a key becomes due when it is the first of its key.
+        let due_us = parcel.order_key.is_none().then_some(now);
+        self.inserts.push([
+            seq.into(),
+            parcel.id.0.into(),
+            dest.into(),
+            parcel.order_key.clone().into(),
+            PENDING.into(),
+            due_us.into(),
+            now.into(),
+            0_i64.into(),
+            false.into(),
+            false.into(),
+            message.into(),
+            (&parcel.correlation.0).into(),
+        ]);
+        self.bodies.push([seq.into(), (&parcel.content_type).into(), parcel.body.clone().into()]);
+        if let Some(key) = &parcel.order_key {
+            self.keys.insert((dest, key.clone()));
+        }
+        tallies.add(TALLY_PARCELS, dest, PENDING, 1);
+        true
+    }
+
+    /// Ends a try. The caller has proved that the lease was its own, so that the parcel is pending.
+    pub fn settle(&mut self, settle: &Settle, tallies: &mut Tallies) {
+        tallies.add(TALLY_PARCELS, settle.dest, PENDING, -1);
+        tallies.add(TALLY_PARCELS, settle.dest, settle.state, 1);
+        let row = SettledRow {
+            state: settle.state,
+            due_us: settle.due_us,
+            attempts: settle.attempts,
+            doubt: settle.doubt,
+            error: settle.error.clone(),
+        };
+        self.settled.insert(settle.seq, row);
+        if let Some(answer) = &settle.answer {
+            self.answers.push([settle.seq.into(), Bytes::clone(answer).into()]);
+        }
+        if let Some(key) = settle.order_key.as_ref().filter(|_| settle.state != PENDING) {
+            self.keys.insert((settle.dest, key.clone()));
+        }
+    }
+
+    /// Writes what was decided.
+    pub async fn write(
+        self,
+        connection: &mut SqliteConnection,
+        texts: &mut Texts,
+    ) -> Result<(), sqlx::Error> {
+        self.inserts.write(connection, texts).await?;
+        self.bodies.write(connection, texts).await?;
+        let mut settled = Rows::new(&SETTLE);
+        for (seq, row) in self.settled {
+            settled.push([
+                seq.into(),
+                row.state.into(),
+                row.due_us.into(),
+                row.attempts.into(),
+                row.doubt.into(),
+                row.error.into(),
+            ]);
+        }
+        settled.write(connection, texts).await?;
+        self.answers.write(connection, texts).await?;
+        let mut promote = Rows::new(&PROMOTE);
+        for (dest, key) in self.keys {
+            promote.push([dest.into(), key.into()]);
+        }
+        promote.write(connection, texts).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,350 @@
+//! The writer's queues and its loop.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use hub_core::store::StoreError;
+use sqlx::ConnectOptions;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::task::JoinHandle;
+use tracing::{info, warn};
+
+use crate::error::{closed, is_refusal};
+use crate::leases::Begun;
+use crate::rows::Texts;
+use crate::words::Words;
+use crate::writer::batch::{self, Numbers};
+use crate::writer::checkpoint::{Checkpoints, checkpoint_last};
+use crate::writer::rare;
+use crate::writer::work::{Answer, Work};
+
+/// How many works may wait. A full queue makes callers wait, which makes senders wait.
+const WAITING: usize = 4_096;
+/// How much goes into one transaction. Receives are cheap and their senders wait for them; commits are not, so fewer of
+/// them go along while somebody waits for a receipt.
+const MOST_RECEIVES: usize = 512;
+const MOST_WORKS: usize = 192;
+const MOST_WORKS_BESIDE_RECEIVES: usize = 64;
+const MOST_BYTES: usize = 8 << 20;
+/// How long a mark that a delivery has begun may wait for a transaction to ride on.
+const BEGUN_WAIT: Duration = Duration::from_millis(100);
+
+/// What has been written since the store was opened.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    /// Durable transactions.
+    pub transactions: AtomicU64,
+    /// Works done in them.
+    pub works: AtomicU64,
+    /// Transactions that failed and were rolled back.
+    pub rolled_back: AtomicU64,
+}
+
+struct Asked {
+    work: Work,
+    weight: usize,
+    reply: oneshot::Sender<Result<Answer, StoreError>>,
+}
+
+enum Asks {
+    Work(Asked),
+    Close(oneshot::Sender<()>),
+}
+
+/// The way to the writer.
+pub(crate) struct Writer {
+    receives: mpsc::Sender<Asked>,
+    works: mpsc::Sender<Asks>,
+    task: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// What the writer is started with.
+pub(crate) struct WriterSetup {
+    pub connection: SqliteConnection,
+    /// To connect again after the database was gone.
+    pub options: SqliteConnectOptions,
+    pub checkpoints: SqliteConnection,
+    pub numbers: Numbers,
+    pub words: Arc<Words>,
+    pub counters: Arc<Counters>,
+    pub begun: Arc<Begun>,
+    pub file: PathBuf,
+}
+
+impl Writer {
+    /// Starts the writer's task.
+    pub fn start(setup: WriterSetup) -> Self {
+        let (receives, receives_in) = mpsc::channel(WAITING);
+        let (works, works_in) = mpsc::channel(WAITING);
+        let checkpoints = Checkpoints::start(setup.checkpoints);
+        let running = Running {
+            connection: Some(setup.connection),
+            options: setup.options,
+            texts: Texts::default(),
+            numbers: setup.numbers,
+            words: setup.words,
+            counters: setup.counters,
+            begun: setup.begun,
+            checkpoints,
+            receives: receives_in,
+            works: works_in,
+            held: None,
+            file: setup.file,
+        };
+        let task = tokio::spawn(running.run());
+        Self { receives, works, task: Mutex::new(Some(task)) }
+    }
+
+    /// Hands a work over and waits until it is durable.
+    pub async fn ask(&self, work: Work) -> Result<Answer, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        let is_receive = matches!(work, Work::Receive(_));
+        let asked = Asked { weight: work.weight(), work, reply };
+        if is_receive {
+            self.receives.send(asked).await.map_err(|_| closed())?;
+        } else {
+            self.works.send(Asks::Work(asked)).await.map_err(|_| closed())?;
+        }
+        answer.await.map_err(|_| closed())?
+    }
+
+    /// Writes what is waiting, checkpoints and ends. Afterwards every work is refused.
+    pub async fn close(&self) {
+        let (reply, ended) = oneshot::channel();
+        if self.works.send(Asks::Close(reply)).await.is_ok() {
+            // An error means that the task has ended, which is what is wanted.
+            ended.await.ok();
+        }
+        let task = self.task.lock().await.take();
+        if let Some(task) = task
+            && let Err(error) = task.await
+        {
+            warn!(%error, "The store's writer did not end well.");
+        }
+    }
+}
+
+struct Running {
+    connection: Option<SqliteConnection>,
+    options: SqliteConnectOptions,
+    texts: Texts,
+    numbers: Numbers,
+    words: Arc<Words>,
+    counters: Arc<Counters>,
+    begun: Arc<Begun>,
+    checkpoints: Checkpoints,
+    receives: mpsc::Receiver<Asked>,
+    works: mpsc::Receiver<Asks>,
+    /// A work taken from the queue that did not fit into the batch before.
+    held: Option<Asked>,
+    file: PathBuf,
+}
+
+/// What a round found to do.
+#[derive(Default)]
+struct Round {
+    asked: Vec<Asked>,
+    bytes: usize,
+    close: Option<oneshot::Sender<()>>,
+    is_over: bool,
+}
+
+impl Round {
+    fn add(&mut self, asked: Asked) {
+        self.bytes += asked.weight;
+        self.asked.push(asked);
+    }
+
+    fn has_room(&self) -> bool {
+        self.bytes < MOST_BYTES
+    }
+}
+
+impl Running {
+    async fn run(mut self) {
+        let closing = loop {
+            let mut round = self.wait().await;
+            if round.close.is_some() {
+                self.receives.close();
+                self.works.close();
+            }
+            self.gather(&mut round);
+            let (is_over, close) = (round.is_over, round.close.take());
+            self.write(round.asked).await;
+            if close.is_some() || is_over {
+                break close;
+            }
+        };
+        // Both queues are closed: what is in them is written, and nothing comes after it.
+        loop {
+            let mut rest = Round::default();
+            self.gather(&mut rest);
+            if rest.asked.is_empty() {
+                break;
+            }
+            self.write(rest.asked).await;
+        }
+        self.checkpoints.stop().await;
+        if let Some(connection) = self.connection.take() {
+            checkpoint_last(connection).await;
+        }
+        if let Some(reply) = closing {
+            // Whoever closed may have gone.
+            reply.send(()).ok();
+        }
+    }
+
+    /// Waits for the first thing to do.
+    async fn wait(&mut self) -> Round {
+        let mut round = Round::default();
+        if let Some(held) = self.held.take() {
+            round.add(held);
+            return round;
+        }
+        tokio::select! {
+            biased;
+            asked = self.receives.recv() => match asked {
+                Some(asked) => round.add(asked),
+                None => round.is_over = true,
+            },
+            asks = self.works.recv() => match asks {
+                Some(Asks::Work(asked)) => round.add(asked),
+                Some(Asks::Close(reply)) => round.close = Some(reply),
+                None => round.is_over = true,
+            },
+            () = self.begun.wait(BEGUN_WAIT) => {}
+        }
+        round
+    }
+
+    /// Adds what else is waiting: receives first, then the other works in their order.
+    fn gather(&mut self, round: &mut Round) {
+        let is_alone = |asked: &Asked| asked.work.is_alone();
+        if round.asked.iter().any(is_alone) {
+            return;
+        }
+        let mut receives = round.asked.iter().filter(|asked| matches!(asked.work, Work::Receive(_))).count();
+        while receives < MOST_RECEIVES && round.has_room() {
+            let Ok(asked) = self.receives.try_recv() else { break };
+            round.add(asked);
+            receives += 1;
+        }
+        let most = if receives > 0 { MOST_WORKS_BESIDE_RECEIVES } else { MOST_WORKS };
+        let mut works = round.asked.len() - receives;
+        while works < most && round.has_room() && round.close.is_none() && self.held.is_none() {
+            match self.works.try_recv() {
+                Ok(Asks::Work(asked)) if is_alone(&asked) && !round.asked.is_empty() => {
+                    self.held = Some(asked);
+                }
+                Ok(Asks::Work(asked)) => {
+                    let alone = is_alone(&asked);
+                    round.add(asked);
+                    works += 1;
+                    if alone {
+                        return;
+                    }
+                }
+                Ok(Asks::Close(reply)) => {
+                    self.receives.close();
+                    self.works.close();
+                    round.close = Some(reply);
+                }
+                Err(_) => break,
+            }
+        }
+        if self.held.is_some() && round.asked.is_empty() {
+            round.asked.extend(self.held.take());
+        }
+    }
+
+    /// Writes a batch and answers. A batch that the database refuses is tried work by work, so that one bad work does
+    /// not harm its neighbours.
+    async fn write(&mut self, asked: Vec<Asked>) {
+        if asked.is_empty() && !self.begun.is_waiting() {
+            return;
+        }
+        let works: Vec<&Work> = asked.iter().map(|asked| &asked.work).collect();
+        match self.transaction(&works).await {
+            Ok(answers) => answer(asked, answers),
+            Err(error) if is_refusal(&error) && asked.len() > 1 => {
+                for asked in asked {
+                    let answered = match self.transaction(&[&asked.work]).await {
+                        Ok(mut answers) => answers.pop().unwrap_or_else(|| Err(closed())),
+                        Err(error) => Err(refused(&error)),
+                    };
+                    asked.reply.send(answered).ok();
+                }
+            }
+            Err(error) => {
+                warn!(%error, works = asked.len(), "The database cannot be written to; nothing of this batch was stored.");
+                for asked in asked {
+                    asked.reply.send(Err(refused(&error))).ok();
+                }
+            }
+        }
+    }
+
+    async fn transaction(
+        &mut self,
+        works: &[&Work],
+    ) -> Result<Vec<Result<Answer, StoreError>>, sqlx::Error> {
+        let begun = self.begun.take();
+        let connection = self.connected().await?;
+        let Some(mut connection) = connection else { return Err(sqlx::Error::WorkerCrashed) };
+        let (texts, words, numbers) = (&mut self.texts, &*self.words, &mut self.numbers);
+        let done = match works {
+            [work] if work.is_alone() => {
+                rare::apply(&mut connection, texts, words, work).await.map(|answer| vec![Ok(answer)])
+            }
+            works => batch::apply(&mut connection, texts, words, numbers, works, &begun).await,
+        };
+        self.connection = Some(connection);
+        match &done {
+            Ok(answers) => {
+                self.counters.transactions.fetch_add(1, Ordering::Relaxed);
+                self.counters.works.fetch_add(answers.len() as u64, Ordering::Relaxed);
+                if let Some(connection) = &mut self.connection {
+                    self.checkpoints.after_transaction(connection, &self.file).await;
+                }
+            }
+            Err(error) => {
+                self.counters.rolled_back.fetch_add(1, Ordering::Relaxed);
+                if !is_refusal(error) {
+                    // A new connection is the one state that is known to be sound.
+                    self.connection = None;
+                }
+            }
+        }
+        done
+    }
+
+    /// The connection; a new one when the last was lost.
+    async fn connected(&mut self) -> Result<Option<SqliteConnection>, sqlx::Error> {
+        if self.connection.is_none() {
+            let mut connection = self.options.connect().await?;
+            // Another numbering may have been half-way when the connection was lost.
+            self.numbers = Numbers::load(&mut connection).await?;
+            info!("The store's writer is connected to its database again.");
+            self.connection = Some(connection);
+        }
+        Ok(self.connection.take())
+    }
+}
+
+fn answer(asked: Vec<Asked>, answers: Vec<Result<Answer, StoreError>>) {
+    for (asked, answer) in asked.into_iter().zip(answers) {
+        // Whoever asked may have gone; the work is done all the same.
+        asked.reply.send(answer).ok();
+    }
+}
+
+/// The same failure for each of those who wait.
+fn refused(error: &sqlx::Error) -> StoreError {
+    if is_refusal(error) {
+        return StoreError::Invalid { what: "the database refused one of its values".to_owned() };
+    }
+    StoreError::Unavailable(error.to_string().into())
+}

@@ -1,0 +1,155 @@
+//! What the writer is asked to do, prepared as far as it can be outside its transaction.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use compact_str::CompactString;
+use hub_core::commit::{Change, Commit, Key, Note, Parcel, Wake};
+use hub_core::envelope::{Envelope, Raw};
+use hub_core::id::{MessageId, ParcelId};
+use hub_core::store::{Cause, Committed, End, Received, RetryWhich};
+use hub_fhir::prepare::Prepared;
+use hub_fhir::{Reference, Resource};
+
+use crate::entries::{Entry, entries};
+use crate::words::Words;
+
+/// One thing to do.
+#[derive(Debug)]
+pub(crate) enum Work {
+    Receive(Box<Envelope<Raw>>),
+    End { id: MessageId, end: End, keys: Vec<Key> },
+    Commit { cause: Cause, draft: Draft },
+    Settle(Box<Settle>),
+    Reopen { id: MessageId },
+    Retry { which: RetryWhich },
+    Prune { before_us: i64, limit: u32 },
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    Done,
+    Received(Received),
+    Committed(Committed),
+    Flag(bool),
+    Count(u64),
+}
+
+/// A commit, made ready.
+#[derive(Debug, Default)]
+pub(crate) struct Draft {
+    pub changes: Vec<DraftChange>,
+    pub parcels: Vec<Parcel>,
+    pub wakes: Vec<Wake>,
+    pub keys: Vec<Key>,
+    pub notes: Vec<Note>,
+}
+
+/// A change, made ready.
+#[derive(Debug)]
+pub(crate) enum DraftChange {
+    Put(Arc<Ready>),
+    PutIf(Arc<Ready>, u64),
+    /// The whole is what is written when nothing is stored yet.
+    Merge { part: Resource, clear: Vec<CompactString>, whole: Arc<Ready> },
+    Ensure(Arc<Ready>),
+    Delete(Reference),
+}
+
+/// A resource made ready: text, digest and search rows.
+#[derive(Debug)]
+pub(crate) struct Ready {
+    pub prepared: Prepared,
+    pub entries: Vec<Entry>,
+}
+
+impl Ready {
+    /// Makes a resource ready.
+    pub fn of(resource: &Resource, words: &Words) -> Self {
+        let prepared = Prepared::of(resource);
+        let entries = entries(&prepared.rows, words);
+        Self { prepared, entries }
+    }
+}
+
+impl DraftChange {
+    /// What is written to.
+    pub fn reference(&self) -> &Reference {
+        match self {
+            DraftChange::Put(ready)
+            | DraftChange::PutIf(ready, _)
+            | DraftChange::Merge { whole: ready, .. }
+            | DraftChange::Ensure(ready) => &ready.prepared.reference,
+            DraftChange::Delete(reference) => reference,
+        }
+    }
+}
+
+impl Draft {
+    /// Makes a commit ready. Costs some tens of microseconds a resource, on the caller's task.
+    pub fn of(commit: Commit, words: &Words) -> Self {
+        let ready = |resource: &Resource| Arc::new(Ready::of(resource, words));
+        let changes = commit.changes.into_iter().map(|change| match change {
+            Change::Put(resource) => DraftChange::Put(ready(&resource)),
+            Change::PutIf { resource, version } => DraftChange::PutIf(ready(&resource), version),
+            Change::Merge { resource, clear } => {
+                DraftChange::Merge { whole: ready(&resource), part: resource, clear }
+            }
+            Change::Ensure(resource) => DraftChange::Ensure(ready(&resource)),
+            Change::Delete(reference) => DraftChange::Delete(reference),
+        });
+        Self {
+            changes: changes.collect(),
+            parcels: commit.parcels,
+            wakes: commit.wakes,
+            keys: commit.keys,
+            notes: commit.notes,
+        }
+    }
+
+    fn weight(&self) -> usize {
+        let parcels: usize = self.parcels.iter().map(|parcel| parcel.body.len() + 500).sum();
+        // A resource of the wards has 1 to 2 kB; the text itself is not looked at for this.
+        self.changes.len() * 3_000 + parcels
+    }
+}
+
+/// The end of a lease.
+#[derive(Debug)]
+pub(crate) struct Settle {
+    /// The parcel's place in the queue.
+    pub seq: i64,
+    pub id: ParcelId,
+    pub dest: i64,
+    pub order_key: Option<CompactString>,
+    /// 0 pending, 1 delivered, 2 given up, 3 in doubt.
+    pub state: i64,
+    /// When it is due again, while it is pending.
+    pub due_us: Option<i64>,
+    pub attempts: i64,
+    pub doubt: bool,
+    pub error: Option<CompactString>,
+    pub answer: Option<Bytes>,
+    pub draft: Option<Draft>,
+}
+
+impl Work {
+    /// About how many bytes it adds to the transaction.
+    pub fn weight(&self) -> usize {
+        match self {
+            Work::Receive(message) => message.body.0.len() + 500,
+            Work::Commit { draft, .. } => draft.weight() + 500,
+            Work::Settle(settle) => {
+                let answer = settle.answer.as_ref().map_or(0, Bytes::len);
+                settle.draft.as_ref().map_or(0, Draft::weight) + answer + 300
+            }
+            Work::End { .. } | Work::Reopen { .. } | Work::Retry { .. } | Work::Prune { .. } => 500,
+        }
+    }
+
+    /// Whether it is done in a transaction of its own: it works on the database's rows, not on the batch's.
+    pub fn is_alone(&self) -> bool {
+        matches!(self, Work::Retry { .. } | Work::Prune { .. })
+    }
+}
