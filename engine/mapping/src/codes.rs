@@ -26,6 +26,8 @@ pub(crate) struct CodeTable {
 #[derive(Clone, Debug)]
 pub(crate) struct Coded {
     pub(crate) code: CompactString,
+    /// Where it is not the table's target.
+    pub(crate) system: Option<CompactString>,
     pub(crate) display: Option<CompactString>,
 }
 
@@ -117,14 +119,18 @@ fn other(table: &Table<'_, '_>) -> Option<Other> {
         },
         DeValue::Table(_) => {
             let inner = table.as_table(value)?;
-            inner.only(&["value", "display"]);
+            inner.only(&["value", "system", "display"]);
             let code = inner.must_text("value", "`other = { value = \"unknown\" }`")?;
-            let display = inner.text("display").map(|word| word.text.into());
-            return Some(Other::Value(Coded { code: code.text.into(), display }));
+            return Some(Other::Value(with_details(&inner, code.text)));
         }
         _ => table.wrong("other", value, EXPECTED),
     }
     None
+}
+
+fn with_details(table: &Table<'_, '_>, code: &str) -> Coded {
+    let text = |key: &str| table.text(key).map(|word| word.text.into());
+    Coded { code: code.into(), system: text("system"), display: text("display") }
 }
 
 fn codes(table: &Table<'_, '_>) -> Option<HashMap<CompactString, Coded>> {
@@ -144,12 +150,12 @@ fn codes(table: &Table<'_, '_>) -> Option<HashMap<CompactString, Coded>> {
 
 fn coded(table: &Table<'_, '_>, key: &str, value: &Spanned<DeValue<'_>>) -> Option<Coded> {
     let coded = match value.get_ref() {
-        DeValue::String(code) => Coded { code: code.as_ref().into(), display: None },
+        DeValue::String(code) => Coded { code: code.as_ref().into(), system: None, display: None },
         DeValue::Table(_) => {
             let inner = Table { sheet: table.sheet, inner: value.get_ref().as_table()?, span: value.span() };
-            inner.only(&["code", "display"]);
+            inner.only(&["code", "system", "display"]);
             let code = inner.must_text("code", "`U = { code = \"final\", display = \"Final\" }`")?;
-            Coded { code: code.text.into(), display: inner.text("display").map(|word| word.text.into()) }
+            with_details(&inner, code.text)
         }
         _ => {
             table.wrong(key, value, "a code, or { code = \"..\", display = \"..\" }");

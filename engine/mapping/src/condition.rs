@@ -89,7 +89,7 @@ fn holds(test: &Test, reader: &Reader<'_>, scope: Node) -> bool {
         Test::Not(test) => !holds(test, reader, scope),
         Test::Value { path, all, is } => {
             let mut nodes = reader.buffer();
-            reader.document().select(scope, path, &mut nodes);
+            reader.select(scope, path, &mut nodes);
             let holds = value_holds(is, *all, reader, &nodes);
             reader.give_back(nodes);
             holds

@@ -87,6 +87,11 @@ impl Mapping {
         self.plan.to
     }
 
+    /// The files it was compiled from: its own first, then its parts.
+    pub fn files(&self) -> impl Iterator<Item = &str> {
+        self.plan.files.iter().map(String::as_str)
+    }
+
     /// The types of resources it can write, each once, in their order.
     pub fn types(&self) -> Vec<ResourceType> {
         let mut types: Vec<_> = self.plan.resources.iter().map(|resource| resource.kind).collect();

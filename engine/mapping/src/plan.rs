@@ -52,7 +52,8 @@ impl Plan {
 /// One `[[resource]]`.
 pub(crate) struct ResourcePlan {
     pub(crate) kind: ResourceType,
-    pub(crate) each: Option<Path>,
+    /// The nodes of all of these; none: the whole document.
+    pub(crate) each: Vec<Path>,
     pub(crate) when: Option<Condition>,
     pub(crate) id: IdPlan,
     pub(crate) write: Write,
@@ -87,6 +88,8 @@ pub(crate) enum IdSource {
     /// The id of another resource, as a place in [`Plan::resources`].
     Ref(usize),
     Literal(CompactString),
+    /// Which of several with otherwise the same parts: empty for the first, `2` for the second.
+    Nth,
 }
 
 /// One target element and its lines.
@@ -95,6 +98,8 @@ pub(crate) struct ElementPlan {
     pub(crate) name: CompactString,
     /// For `value[x]`: the choice, whose JSON name follows from the value's type.
     pub(crate) choice: Option<&'static Element>,
+    /// Other targets of the set are names of the same choice: only the first that yields a value is written.
+    pub(crate) rivals: Option<&'static Element>,
     /// Whether it is written as an array.
     pub(crate) many: bool,
     pub(crate) lines: Vec<LinePlan>,

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::cell::RefCell;
 
 use hub_core::document::{Document, Node, Text};
+use hub_core::path::{Path, To};
 
 /// A document being read.
 pub(crate) struct Reader<'d> {
@@ -28,6 +29,24 @@ impl<'d> Reader<'d> {
 
     pub(crate) fn document(&self) -> &'d dyn Document {
         self.document
+    }
+
+    /// Adds every node that `path` names, seen from `scope`. A path that begins with `@` is seen from `scope` itself: the
+    /// node of the nearest `each`.
+    pub(crate) fn select(&self, scope: Node, path: &Path, found: &mut Vec<Node>) {
+        let Some(after) = after_here(path) else { return self.document.select(scope, path, found) };
+        let mut node = scope;
+        for step in after {
+            let next = match &step.to {
+                To::Part(number) => self.document.part(node, *number),
+                To::Name(name) => self.document.child(node, name),
+            };
+            match next {
+                Some(next) => node = next,
+                None => return,
+            }
+        }
+        found.push(node);
     }
 
     /// An empty list of nodes, to be given back.
@@ -74,6 +93,12 @@ impl<'d> Reader<'d> {
     pub(crate) fn read_since(&self, mark: usize) -> Vec<Node> {
         self.log.as_ref().map_or_else(Vec::new, |log| log.borrow()[mark..].to_vec())
     }
+}
+
+/// The steps after `@`, for a path that begins with it.
+pub(crate) fn after_here(path: &Path) -> Option<&[hub_core::path::Step]> {
+    let (first, rest) = path.steps().split_first()?;
+    matches!(&first.to, To::Name(name) if name == "@").then_some(rest)
 }
 
 /// A value on its way into a function: a node, or text that was joined or split from nodes.

@@ -10,7 +10,7 @@ use hub_fhir::{Json, Object};
 use super::Compiler;
 use super::level::{Level, Slot};
 use super::line::member_of;
-use crate::codes::{CodeTable, Other};
+use crate::codes::{CodeTable, Coded, Other};
 use crate::functions::{Function, function, names};
 use crate::plan::{CodeInto, FromPlan, How, Make};
 use crate::reading::{Table, Word, suggest};
@@ -222,12 +222,12 @@ impl Compiler<'_> {
     ) {
         let Some(set) = slot.binding.filter(|set| set.is_closed()) else { return };
         let coded = matches!(into, CodeInto::Coding | CodeInto::CodeableConcept);
-        let allowed = |code: &str| match (&codes.target, coded) {
-            (Some(system), true) => set.has(system, code),
-            _ => set.has_code(code),
+        let allowed = |code: &Coded| match (code.system.as_ref().or(codes.target.as_ref()), coded) {
+            (Some(system), true) => set.has(system, &code.code),
+            _ => set.has_code(&code.code),
         };
-        let mut wrong: Vec<&str> =
-            codes.targets().map(|coded| coded.code.as_str()).filter(|code| !allowed(code)).collect();
+        let wrong = codes.targets().filter(|code| !allowed(code));
+        let mut wrong: Vec<&str> = wrong.map(|code| code.code.as_str()).collect();
         wrong.sort_unstable();
         wrong.dedup();
         let known: Vec<_> = set.codes().take(24).collect();
@@ -257,7 +257,8 @@ impl Compiler<'_> {
         let code = table.text("default")?;
         let known = codes.targets().find(|coded| coded.code == code.text);
         let mut coding = Object::with_capacity(3);
-        if let Some(system) = &codes.target {
+        let system = known.and_then(|coded| coded.system.as_ref()).or(codes.target.as_ref());
+        if let Some(system) = system {
             coding.set("system", system.clone());
         }
         coding.set("code", code.text);

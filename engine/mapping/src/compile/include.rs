@@ -1,26 +1,59 @@
 //! Parts: mapping files whose resources come before a file's own.
 
 use hub_core::finding::FindingKind;
+use hub_core::path::Path;
+use toml::de::DeValue;
 
-use super::{KEYS, check_name, version};
+use super::{KEYS, check_name, resource, version};
 use crate::files::{FileText, Files};
-use crate::reading::{Table, suggest};
+use crate::plan::Write;
+use crate::reading::{Table, Word, suggest};
 
-/// Reads the texts of all parts a file includes, by name.
-pub(super) fn read(name: &str, main: &Table<'_, '_>, files: &dyn Files) -> Vec<(String, FileText)> {
-    let mut parts: Vec<(String, FileText)> = Vec::new();
-    for word in main.texts("include") {
+/// A part and what the file that includes it says of it.
+pub(super) struct Part {
+    pub(super) name: String,
+    pub(super) file: FileText,
+    /// Holds for the part's resources that have no `each` of their own. Checked when it is read.
+    pub(super) each: Option<String>,
+    /// Holds for all of the part's resources.
+    pub(super) write: Option<Write>,
+}
+
+/// Reads the texts of all parts a file includes.
+pub(super) fn read(name: &str, main: &Table<'_, '_>, files: &dyn Files) -> Vec<Part> {
+    let mut parts: Vec<Part> = Vec::new();
+    let Some(value) = main.value("include") else { return parts };
+    let DeValue::Array(items) = value.get_ref() else {
+        main.wrong("include", value, "a list: `include = [\"hl7v2/patient\"]`");
+        return parts;
+    };
+    for item in items.iter() {
+        let (word, each, write) = match item.get_ref() {
+            DeValue::String(text) => (Word { text, span: item.span() }, None, None),
+            DeValue::Table(_) => {
+                let Some(table) = main.as_table(item) else { continue };
+                table.only(&["part", "each", "write"]);
+                let Some(word) = table.must_text("part", "`{ part = \"hl7v2/patient\", each = \"PATIENT\" }`") else {
+                    continue;
+                };
+                (word, each(&table), resource::write(&table))
+            }
+            _ => {
+                main.wrong("include", item, "a list of names, or of tables with `part`, `each` and `write`");
+                continue;
+            }
+        };
         if word.text == name {
             main.sheet.find(FindingKind::IncludeLoop, word.span, "a mapping cannot include itself");
             continue;
         }
-        if parts.iter().any(|(known, _)| known == word.text) {
+        if parts.iter().any(|known| known.name == word.text) {
             let message = format!("`{}` is included twice", word.text);
             main.sheet.find(FindingKind::IncludeLoop, word.span, message);
             continue;
         }
         match files.mapping(word.text) {
-            Some(file) => parts.push((word.text.to_owned(), file)),
+            Some(file) => parts.push(Part { name: word.text.to_owned(), file, each, write }),
             None => {
                 let names = files.mapping_names();
                 let help = suggest(word.text, names.iter().map(String::as_str));
@@ -30,6 +63,18 @@ pub(super) fn read(name: &str, main: &Table<'_, '_>, files: &dyn Files) -> Vec<(
         }
     }
     parts
+}
+
+fn each(table: &Table<'_, '_>) -> Option<String> {
+    let word = table.text("each")?;
+    match Path::parse(word.text) {
+        Ok(_) => Some(word.text.to_owned()),
+        Err(error) => {
+            let message = format!("the path `{}` cannot be read: expected {}", word.text, error.expected);
+            table.sheet.find(FindingKind::BadPath, word.inside(error.column), message);
+            None
+        }
+    }
 }
 
 /// Checks what stands above the resources of a part.

@@ -35,11 +35,6 @@ impl Compiler<'_> {
         }
         table.only(&known);
         let each = table.has("each").then(|| self.path(table, "each"));
-        if each.is_some() && !slot.many {
-            let message = format!("`{}` takes one value, but `each` gives several", slot.name);
-            let help = "leave `each` out: the first value found is taken".to_owned();
-            table.sheet.find_help(FindingKind::WrongCardinality, table.key_span("each"), message, Some(help));
-        }
         let when = table.has("when").then(|| self.condition(table, "when"));
         let clears = self.clears(table, merge);
         let source = self.source(table)?;

@@ -83,17 +83,17 @@ fn plan(name: &str, files: &dyn Files, log: &Log) -> Option<Plan> {
     let head = head(name, &main)?;
     let parts = include::read(name, &main, files);
     let sheets: Vec<_> =
-        parts.iter().zip(1..).map(|((_, file), number)| Sheet { file, number, log }).collect();
+        parts.iter().zip(1..).map(|(part, number)| Sheet { file: &part.file, number, log }).collect();
     let parsed_parts: Vec<_> = sheets.iter().map(Sheet::parse).collect();
-    let mut tables = Vec::with_capacity(parts.len() + 1);
-    for (((part_name, _), sheet), parsed) in parts.iter().zip(&sheets).zip(&parsed_parts) {
+    let mut tables: Vec<(Table<'_, '_>, Option<&include::Part>)> = Vec::with_capacity(parts.len() + 1);
+    for ((part, sheet), parsed) in parts.iter().zip(&sheets).zip(&parsed_parts) {
         if let Some(parsed) = parsed {
             let table = Table { sheet: *sheet, inner: parsed.get_ref(), span: 0..0 };
-            include::check_part(part_name, &table, &head.from);
-            tables.push(table);
+            include::check_part(&part.name, &table, &head.from);
+            tables.push((table, Some(part)));
         }
     }
-    tables.push(main.clone());
+    tables.push((main.clone(), None));
 
     let mut compiler = Compiler {
         files,
@@ -103,25 +103,28 @@ fn plan(name: &str, files: &dyn Files, log: &Log) -> Option<Plan> {
         resources: Vec::new(),
         tables: RefCell::default(),
     };
-    let resource_tables: Vec<Table<'_, '_>> =
-        tables.iter().flat_map(|table| table.tables("resource")).collect();
+    let with_parts: Vec<(Table<'_, '_>, Option<&include::Part>)> = tables
+        .iter()
+        .flat_map(|(table, part)| table.tables("resource").into_iter().map(|resource| (resource, *part)))
+        .collect();
+    let resource_tables: Vec<_> = with_parts.iter().map(|(table, _)| table.clone()).collect();
     compiler.name_resources(&resource_tables);
-    let resources: Vec<_> = resource_tables.iter().map(|table| compiler.resource(table)).collect();
+    let resources: Vec<_> = with_parts.iter().map(|(table, part)| compiler.resource(table, *part)).collect();
     let message = compiler.message(&main, !resource_tables.is_empty());
     let order = compiler.order(&resource_tables, &resources);
-    let file_names = std::iter::once(&file).chain(parts.iter().map(|(_, file)| file));
+    let file_names = std::iter::once(&file).chain(parts.iter().map(|part| &part.file));
     Some(Plan {
         name: name.into(),
         version: head.version,
         from: head.from,
         to: head.to,
         zone: head.zone,
-        systems: tables.iter().flat_map(systems).collect(),
+        systems: tables.iter().flat_map(|(table, _)| systems(table)).collect(),
         files: file_names.map(|file| file.path.display().to_string()).collect(),
         resources: resources.into_iter().collect::<Option<Vec<_>>>()?,
         order: order?,
         message: message?,
-        on_purpose: tables.iter().flat_map(on_purpose).collect(),
+        on_purpose: tables.iter().flat_map(|(table, _)| on_purpose(table)).collect(),
     })
 }
 

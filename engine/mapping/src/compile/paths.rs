@@ -5,6 +5,7 @@ use hub_core::path::{Path, To};
 
 use super::Compiler;
 use crate::condition::Condition;
+use crate::read::after_here;
 use crate::reading::{Sheet, Table, Word};
 
 impl Compiler<'_> {
@@ -39,6 +40,12 @@ impl Compiler<'_> {
                 return None;
             }
         };
+        let picks_here = after_here(&path).is_some() && path.steps().iter().any(|step| step.pick.is_some());
+        if picks_here {
+            let message = format!("the path `{text}`: `@` is one node, of whose parts none is picked");
+            sheet.find(FindingKind::BadPath, word.inside(column + 1), message);
+            return None;
+        }
         if self.from == "hl7v2"
             && let Some(what) = wrong_in_hl7(&path)
         {
@@ -75,6 +82,9 @@ fn wrong_in_hl7(path: &Path) -> Option<&'static str> {
     let steps = path.steps();
     for (place, step) in steps.iter().enumerate() {
         let To::Name(name) = &step.to else { continue };
+        if place == 0 && name == "@" {
+            continue;
+        }
         let before_number = matches!(steps.get(place + 1).map(|next| &next.to), Some(To::Part(_)));
         let upper = name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');
         if !upper {

@@ -2,9 +2,11 @@
 
 use compact_str::CompactString;
 use hub_core::finding::{FindingKind, nearest};
+use hub_core::path::Path;
 use hub_fhir::ResourceType;
 use hub_fhir::elements::of_resource;
 
+use super::include::Part;
 use super::level::Level;
 use super::paths::split_alternatives;
 use super::{Compiler, Named};
@@ -52,24 +54,12 @@ impl Compiler<'_> {
         found
     }
 
-    pub(super) fn resource(&self, table: &Table<'_, '_>) -> Option<ResourcePlan> {
+    /// `over` is what the file that includes this resource's part says of it.
+    pub(super) fn resource(&self, table: &Table<'_, '_>, over: Option<&Part>) -> Option<ResourcePlan> {
         table.only(&KEYS);
-        let each = table.has("each").then(|| self.path(table, "each"));
+        let each = self.each(table, over);
         let when = table.has("when").then(|| self.condition(table, "when"));
-        let write = match table.text("write") {
-            None => Write::Put,
-            Some(word) => match word.text {
-                "put" => Write::Put,
-                "merge" => Write::Merge,
-                "ensure" => Write::Ensure,
-                other => {
-                    let message = format!("`write` is `{other}`, but it must be `put`, `merge` or `ensure`");
-                    let help = suggest(other, ["put", "merge", "ensure"]);
-                    table.sheet.find_help(FindingKind::WrongType, word.span, message, help);
-                    Write::Put
-                }
-            },
-        };
+        let write = write(table).unwrap_or(Write::Put);
         let id = self.id(table);
         let kind = table.value("type").and_then(|_| ResourceType::from_name(table.text("type")?.text));
         let set = if table.has("set") {
@@ -82,12 +72,28 @@ impl Compiler<'_> {
         let set = self.set(&set?, Level::Fhir(def), write == Write::Merge);
         Some(ResourcePlan {
             kind: kind?,
-            each: transpose(each)?,
+            each: each?,
             when: transpose(when)?,
             id: id?,
-            write,
+            write: over.and_then(|part| part.write).unwrap_or(write),
             set: set?,
         })
+    }
+
+    /// One path, or a list of them; a part's resource without any takes that of the `include`.
+    fn each(&self, table: &Table<'_, '_>, over: Option<&Part>) -> Option<Vec<Path>> {
+        let Some(value) = table.value("each") else {
+            return match over.and_then(|part| part.each.as_deref()) {
+                Some(each) => Path::parse(each).ok().map(|path| vec![path]),
+                None => Some(Vec::new()),
+            };
+        };
+        if !value.get_ref().is_array() {
+            return self.path(table, "each").map(|path| vec![path]);
+        }
+        let words = table.texts("each");
+        let paths = words.iter().map(|word| self.one_path(&table.sheet, word, 0, word.text));
+        paths.collect::<Vec<_>>().into_iter().collect()
     }
 
     fn id(&self, table: &Table<'_, '_>) -> Option<IdPlan> {
@@ -127,6 +133,9 @@ impl Compiler<'_> {
                 if let Some(name) = plain.strip_prefix("ref.") {
                     return self.resource_named(table, word, name).map(IdSource::Ref);
                 }
+                if plain == "nth" {
+                    return Some(IdSource::Nth);
+                }
                 let quoted = plain.strip_prefix('\'').and_then(|rest| rest.strip_suffix('\''));
                 if let Some(literal) = quoted {
                     return Some(IdSource::Literal(literal.into()));
@@ -164,11 +173,27 @@ impl Compiler<'_> {
     }
 }
 
+/// The key `write` of a resource or of an `include`.
+pub(super) fn write(table: &Table<'_, '_>) -> Option<Write> {
+    let word = table.text("write")?;
+    Some(match word.text {
+        "put" => Write::Put,
+        "merge" => Write::Merge,
+        "ensure" => Write::Ensure,
+        other => {
+            let message = format!("`write` is `{other}`, but it must be `put`, `merge` or `ensure`");
+            let help = suggest(other, ["put", "merge", "ensure"]);
+            table.sheet.find_help(FindingKind::WrongType, word.span, message, help);
+            return None;
+        }
+    })
+}
+
 fn needs(plan: &ResourcePlan) -> Vec<usize> {
     let sources = plan.id.parts.iter().flat_map(|part| &part.any);
     let refs = sources.filter_map(|source| match source {
         IdSource::Ref(place) => Some(*place),
-        IdSource::Path(_) | IdSource::Literal(_) => None,
+        IdSource::Path(_) | IdSource::Literal(_) | IdSource::Nth => None,
     });
     refs.collect()
 }

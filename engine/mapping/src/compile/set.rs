@@ -30,7 +30,6 @@ impl Compiler<'_> {
             table.sheet.find(FindingKind::MissingKey, table.span.clone(), "there are no lines in this set");
             right = false;
         }
-        self.check_choices(table, level, &names);
         if !merge {
             for element in level.missing(&names) {
                 let Level::Fhir(def) = level else { break };
@@ -39,20 +38,8 @@ impl Compiler<'_> {
                 table.sheet.find_help(FindingKind::MissingKey, table.span.clone(), message, Some(help));
             }
         }
+        mark_rivals(&mut plans, level);
         right.then_some(plans)
-    }
-
-    /// A choice may be set once: `value[x]` and `valueString` are one element.
-    fn check_choices(&self, table: &Table<'_, '_>, level: Level, names: &[CompactString]) {
-        let Level::Fhir(def) = level else { return };
-        for element in def.elements.iter().filter(|element| element.is_choice()) {
-            let mut set = names.iter().filter(|name| *name == element.name || element.concrete.contains(name));
-            if let (Some(first), Some(second)) = (set.next(), set.next()) {
-                let message = format!("`{first}` and `{second}` are the same element: only one can be there");
-                let help = format!("write `\"{}\" = [LINE, LINE]`: the first that yields a value is taken", element.name);
-                table.sheet.find_help(FindingKind::WrongCardinality, table.key_span(second), message, Some(help));
-            }
-        }
     }
 
     fn element(
@@ -83,7 +70,18 @@ impl Compiler<'_> {
         let lines: Vec<Option<LinePlan>> =
             tables.into_iter().map(|line| self.line(&line?, &slot, level, merge)).collect();
         let lines = lines.into_iter().collect::<Option<Vec<_>>>()?;
-        Some(ElementPlan { name: slot.name.clone(), choice: slot.choice, many: slot.many, lines })
+        Some(ElementPlan { name: slot.name.clone(), choice: slot.choice, rivals: None, many: slot.many, lines })
+    }
+}
+
+/// `collectedPeriod` and `collectedDateTime` are one element under two names: the first that yields a value is taken.
+fn mark_rivals(plans: &mut [ElementPlan], level: Level) {
+    let Level::Fhir(def) = level else { return };
+    for element in def.elements.iter().filter(|element| element.is_choice()) {
+        let is_name = |plan: &ElementPlan| plan.name == element.name || element.concrete.contains(&plan.name);
+        if plans.iter().filter(|plan| is_name(plan)).count() > 1 {
+            plans.iter_mut().filter(|plan| is_name(plan)).for_each(|plan| plan.rivals = Some(element));
+        }
     }
 }
 

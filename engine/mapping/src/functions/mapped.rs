@@ -31,7 +31,10 @@ pub(crate) fn make(
 ) -> Result<Mapped, Misfit> {
     let Some(code) = value.text() else { return Ok(Mapped::Nothing) };
     let target = match table.find(&code) {
-        Found::Listed(coded) => Coding { system: table.target.clone(), coded: coded.clone() },
+        Found::Listed(coded) => {
+            let system = coded.system.as_ref().or(table.target.as_ref()).cloned();
+            Coding { system, coded: coded.clone() }
+        },
         Found::Kept => kept(table, &code, value, context)?,
         Found::Dropped => return Ok(Mapped::Dropped(unlisted(table, &code))),
         Found::Unknown => return Err(Misfit::new(value, unlisted(table, &code))),
@@ -73,7 +76,7 @@ fn kept(table: &CodeTable, code: &str, value: Value<'_>, context: &Context<'_>) 
     }
     let named = value.part_text(3);
     let system = coding_system(named.as_deref(), context).or_else(|| table.source.clone());
-    Ok(Coding { system, coded: Coded { code: code.into(), display: display(value)? } })
+    Ok(Coding { system, coded: Coded { code: code.into(), system: None, display: display(value)? } })
 }
 
 fn display(value: Value<'_>) -> Result<Option<CompactString>, Misfit> {
@@ -90,7 +93,7 @@ fn concept(table: &CodeTable, target: Coding, code: &str, value: Value<'_>) -> R
     if let Some(source) = table.source.clone().filter(|_| !written_twice)
         && Primitive::Code.check(&Json::string(code)).is_ok()
     {
-        let coded = Coded { code: code.into(), display: sent };
+        let coded = Coded { code: code.into(), system: None, display: sent };
         codings.push(Coding { system: Some(source), coded }.json());
     }
     let mut built = Build::with_capacity(2);

@@ -85,7 +85,7 @@ fn add_unit(object: &mut Object, unit: Value<'_>, context: &Context<'_>) -> Resu
     if let (Some(table), Some(code)) = (context.units, code.as_deref()) {
         match table.find(code) {
             Found::Listed(coded) => {
-                object.set("system", table.target.as_deref().unwrap_or(UCUM));
+                object.set("system", coded.system.as_deref().or(table.target.as_deref()).unwrap_or(UCUM));
                 object.set("code", coded.code.as_str());
                 return Ok(());
             }

@@ -3,6 +3,7 @@
 use compact_str::CompactString;
 use hub_core::document::Node;
 use hub_core::fault::Fault;
+use hub_fhir::elements::Element;
 use hub_fhir::{Json, Object};
 
 use super::{Built, Runner};
@@ -54,6 +55,10 @@ impl Runner<'_> {
     ) -> Result<Built, Fault> {
         let mut built = Built { object: Object::with_capacity(set.len() + 2), real: false };
         for element in set {
+            let taken = |rivals: &Element| rivals.concrete.iter().any(|name| built.object.get(name).is_some());
+            if element.rivals.is_some_and(taken) {
+                continue;
+            }
             let mut got = Got::new(element.many);
             let mut clears = false;
             for line in &element.lines {
@@ -99,8 +104,11 @@ impl Runner<'_> {
             }
             Some(path) => {
                 let mut nodes = self.reader.buffer();
-                self.reader.document().select(scope, path, &mut nodes);
+                self.reader.select(scope, path, &mut nodes);
                 for node in &nodes {
+                    if got.is_full() {
+                        break;
+                    }
                     if self.reader.is_null(*node) {
                         got.null = true;
                     } else if line.when.as_ref().is_none_or(|when| when.holds_in(self.reader, *node)) {

@@ -1,5 +1,8 @@
 //! Finds the nodes that become resources, and computes their ids.
 
+use std::collections::HashMap;
+
+use compact_str::{CompactString, format_compact};
 use hub_core::document::Node;
 use hub_core::fault::Fault;
 use hub_fhir::Id;
@@ -17,17 +20,19 @@ impl Runner<'_> {
             let resource = &plan.resources[place];
             let first = self.instances.len();
             let mut nodes = self.reader.buffer();
-            match &resource.each {
-                Some(path) => {
-                    let document = self.reader.document();
-                    document.select(document.root(), path, &mut nodes);
-                }
-                None => nodes.push(self.reader.document().root()),
+            let root = self.reader.document().root();
+            for path in &resource.each {
+                self.reader.select(root, path, &mut nodes);
             }
+            if resource.each.is_empty() {
+                nodes.push(root);
+            }
+            let mut seen = HashMap::new();
             for node in &nodes {
-                let wanted = resource.when.as_ref().is_none_or(|when| when.holds_in(self.reader, *node));
+                let wanted = !self.reader.is_null(*node)
+                    && resource.when.as_ref().is_none_or(|when| when.holds_in(self.reader, *node));
                 if wanted {
-                    let instance = self.instance(place, resource, *node)?;
+                    let instance = self.instance(place, resource, *node, &mut seen)?;
                     self.instances.push(instance);
                 }
             }
@@ -37,61 +42,66 @@ impl Runner<'_> {
         Ok(())
     }
 
-    fn instance(&self, place: usize, resource: &ResourcePlan, node: Node) -> Result<Instance, Fault> {
-        let mut hash = Sha256::new();
-        let mut add = |part: &str| {
-            hash.update((part.len() as u64).to_be_bytes());
-            hash.update(part.as_bytes());
-        };
-        add(&resource.id.namespace);
+    /// `seen` counts how often the parts of an id came before in this run.
+    fn instance(
+        &self,
+        place: usize,
+        resource: &ResourcePlan,
+        node: Node,
+        seen: &mut HashMap<Vec<CompactString>, u32>,
+    ) -> Result<Instance, Fault> {
+        let mut parts = Vec::with_capacity(resource.id.parts.len() + 1);
+        parts.push(resource.id.namespace.clone());
+        let mut nth = None;
         for part in &resource.id.parts {
-            let mut found = false;
-            for source in &part.any {
-                found = self.id_part(source, node, &mut add);
-                if found {
-                    break;
+            if part.any.iter().any(|source| matches!(source, IdSource::Nth)) {
+                nth = Some(parts.len());
+            }
+            match part.any.iter().find_map(|source| self.id_part(source, node)) {
+                Some(value) => parts.push(value),
+                None if part.optional => parts.push(CompactString::default()),
+                None => {
+                    let reason = format!("the id needs `{}`, which has no value", part.text);
+                    return Err(self.fault(node, resource.id.at, reason));
                 }
             }
-            if !found && !part.optional {
-                let reason = format!("the id needs `{}`, which has no value", part.text);
-                return Err(self.fault(node, resource.id.at, reason));
+        }
+        if let Some(at) = nth {
+            let count = seen.entry(parts.clone()).or_default();
+            *count += 1;
+            if *count > 1 {
+                parts[at] = format_compact!("{count}");
             }
-            if !found {
-                add("");
-            }
+        }
+        let mut hash = Sha256::new();
+        for part in &parts {
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part.as_bytes());
         }
         let mut bytes = [0; 16];
         bytes.copy_from_slice(&hash.finalize()[..16]);
         let mut buffer = uuid::Uuid::encode_buffer();
         let text = &*uuid::Builder::from_custom_bytes(bytes).into_uuid().hyphenated().encode_lower(&mut buffer);
         let id = Id::new(text).expect("a UUID is made of hexadecimal digits and `-`");
-        let reference = compact_str::format_compact!("{}/{text}", resource.kind.name());
+        let reference = format_compact!("{}/{text}", resource.kind.name());
         Ok(Instance { resource: place, node, id, reference, absent: false })
     }
 
-    /// Hands the part's value to `add`; tells whether there is one.
-    fn id_part(&self, source: &IdSource, node: Node, add: &mut dyn FnMut(&str)) -> bool {
+    /// The value of one part of an id.
+    fn id_part(&self, source: &IdSource, node: Node) -> Option<CompactString> {
         match source {
-            IdSource::Literal(text) => {
-                add(text);
-                true
-            }
+            IdSource::Literal(text) => Some(text.clone()),
+            // Filled in when the other parts are known.
+            IdSource::Nth => Some(CompactString::default()),
             IdSource::Ref(resource) => {
-                let related = self.related(*resource, node).next();
-                if let Some(instance) = related {
-                    add(instance.id.as_str());
-                }
-                related.is_some()
+                self.related(*resource, node).next().map(|instance| instance.id.as_str().into())
             }
             IdSource::Path(path) => {
                 let mut nodes = self.reader.buffer();
-                self.reader.document().select(node, path, &mut nodes);
+                self.reader.select(node, path, &mut nodes);
                 let text = nodes.iter().find_map(|found| Value::of_node(self.reader, *found).text());
                 self.reader.give_back(nodes);
-                if let Some(text) = &text {
-                    add(text);
-                }
-                text.is_some()
+                text.map(CompactString::from)
             }
         }
     }

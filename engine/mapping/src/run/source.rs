@@ -47,7 +47,7 @@ impl Runner<'_> {
         let mut nodes = reader.buffer();
         for path in &from.paths {
             nodes.clear();
-            reader.document().select(scope, path, &mut nodes);
+            reader.select(scope, path, &mut nodes);
             let found = nodes.len();
             nodes.retain(|node| !reader.is_null(*node));
             got.null |= nodes.len() < found;
@@ -154,7 +154,7 @@ impl Runner<'_> {
 
 fn first<'a>(reader: &'a Reader<'a>, path: &hub_core::path::Path, scope: Node) -> Option<Value<'a>> {
     let mut nodes = reader.buffer();
-    reader.document().select(scope, path, &mut nodes);
+    reader.select(scope, path, &mut nodes);
     let found = nodes.first().map(|node| Value::of_node(reader, *node));
     reader.give_back(nodes);
     found
