@@ -59,6 +59,9 @@ pub enum HttpSettingsError {
     /// Not a header.
     #[error("the header `{0}` cannot be sent")]
     Header(String),
+    /// The authorities are no PEM certificates.
+    #[error("the certificate authority cannot be read as PEM")]
+    Authority,
     /// Certificates or proxy cannot be used.
     #[error("the HTTP client cannot be set up")]
     Client(#[source] reqwest::Error),
@@ -162,9 +165,10 @@ impl HttpClient {
             builder = builder.proxy(Proxy::all(proxy).map_err(HttpSettingsError::Client)?);
         }
         builder = match &settings.ca_pem {
-            Some(pem) => builder.tls_certs_only(
-                Certificate::from_pem_bundle(pem.as_bytes()).map_err(HttpSettingsError::Client)?,
-            ),
+            Some(pem) => match Certificate::from_pem_bundle(pem.as_bytes()) {
+                Ok(authorities) if !authorities.is_empty() => builder.tls_certs_only(authorities),
+                _ => return Err(HttpSettingsError::Authority),
+            },
             // Plain HTTP needs no authorities; reading the system's would be a failure where it has none.
             None if url.scheme() == "http" => builder.tls_certs_only([]),
             None => builder,
