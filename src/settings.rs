@@ -17,7 +17,14 @@ use crate::cli::Global;
 pub const DEFAULTS: &str = include_str!("../config/default.toml");
 
 /// Variables of the same prefix that are not settings.
-const NOT_SETTINGS: [&str; 4] = ["HUITONG_CONFIG", "HUITONG_URL", "HUITONG_CORPUS", "HUITONG_BLESS"];
+const NOT_SETTINGS: [&str; 6] = [
+    "HUITONG_CONFIG",
+    "HUITONG_URL",
+    "HUITONG_CORPUS",
+    "HUITONG_BLESS",
+    "HUITONG_CRASH_AT",
+    "HUITONG_CRASH_ROUNDS",
+];
 const SECRETS: &str = "HUITONG_SECRET_";
 
 /// All settings. `config/default.toml` says what each means.

@@ -1,8 +1,10 @@
-//! `huitong sim`: one simulator, as a program of its own.
+//! `huitong sim`: one simulator, as a program of its own. The demo starts all of them by the same words.
 
 use std::process::ExitCode;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
+use connector_his::sim::{Fault, Report, Sending};
+use time::{OffsetDateTime, UtcOffset};
 use tokio::sync::watch;
 
 use crate::cli::{SimArguments, SimName};
@@ -12,16 +14,78 @@ use crate::stop;
 pub async fn run(arguments: SimArguments) -> anyhow::Result<ExitCode> {
     let stopped = stop::on_signal()?;
     let report = start(&arguments, stopped).await?;
-    println!("{report}");
+    println!("{}", serde_json::to_string(&report)?);
     Ok(ExitCode::SUCCESS)
 }
 
-/// Runs a simulator; gives its report as JSON.
-pub async fn start(arguments: &SimArguments, stop: watch::Receiver<bool>) -> anyhow::Result<String> {
-    let _ = (arguments, stop);
-    anyhow::bail!("unreachable")
+/// Runs a simulator until `stop` turns true or it has sent its count.
+pub async fn start(arguments: &SimArguments, stop: watch::Receiver<bool>) -> anyhow::Result<Report> {
+    let fault = arguments.fault.as_deref().map(fault).transpose()?;
+    let address = |given: &Option<String>, default: &str| given.clone().unwrap_or_else(|| default.to_owned());
+    let sending = |target: &str| Sending {
+        target: address(&arguments.to, target),
+        rate_per_sec: arguments.rate,
+        count: arguments.count,
+        ..Sending::default()
+    };
+    let report = match arguments.name {
+        SimName::His => {
+            use connector_his::sim;
+            let settings = sim::SimSettings {
+                sending: sending("127.0.0.1:2575"),
+                seed: arguments.seed,
+                start: now(),
+                control: Some(address(&arguments.control, "127.0.0.1:2585")),
+                fault,
+                ..sim::SimSettings::default()
+            };
+            sim::run(settings, stop).await
+        }
+        SimName::Lis => {
+            use connector_lis::sim;
+            let settings = sim::SimSettings {
+                sending: sending("127.0.0.1:2576"),
+                seed: arguments.seed,
+                start: now(),
+                listen: Some(address(&arguments.listen, "127.0.0.1:2577")),
+                control: Some(address(&arguments.control, "127.0.0.1:2586")),
+                fault,
+                ..sim::SimSettings::default()
+            };
+            sim::run(settings, stop).await
+        }
+        SimName::Notify => {
+            use connector_notify::sim;
+            let settings = sim::SimSettings {
+                listen: address(&arguments.listen, "127.0.0.1:2580"),
+                fault,
+                ..sim::SimSettings::default()
+            };
+            sim::run(settings, stop).await
+        }
+    };
+    report.with_context(|| format!("the simulator `{:?}` could not run", arguments.name))
 }
 
-fn _keep(_: SimName) -> anyhow::Result<()> {
-    Ok(()).context("")
+fn fault(name: &str) -> anyhow::Result<Fault> {
+    match Fault::ALL.into_iter().find(|fault| fault.name() == name) {
+        Some(fault) => Ok(fault),
+        None => bail!("there is no fault `{name}`; expected one of {}", Fault::ALL.map(Fault::name).join(", ")),
+    }
+}
+
+/// The hospital's time now. It is part of every control id, so that another run's messages are not taken for copies.
+fn now() -> String {
+    let beijing = UtcOffset::from_hms(8, 0, 0).expect("eight hours are an offset");
+    let now = OffsetDateTime::now_utc().to_offset(beijing);
+    let (date, clock) = (now.date(), now.time());
+    format!(
+        "{:04}{:02}{:02}{:02}{:02}{:02}",
+        date.year(),
+        u8::from(date.month()),
+        date.day(),
+        clock.hour(),
+        clock.minute(),
+        clock.second()
+    )
 }

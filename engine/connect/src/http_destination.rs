@@ -157,7 +157,7 @@ impl HttpDestination {
             let key = match error {
                 HttpSettingsError::Url(_) => "url",
                 HttpSettingsError::Header(_) => "headers",
-                HttpSettingsError::Client(_) => "authority",
+                HttpSettingsError::Authority | HttpSettingsError::Client(_) => "authority",
             };
             wrong(key, error.to_string())
         })?;

@@ -34,7 +34,7 @@ impl Cursor {
     pub fn decode(text: &str) -> Option<Self> {
         let digits: Vec<u8> =
             text.chars().map(|letter| letter.to_digit(16).map(|digit| digit as u8)).collect::<Option<_>>()?;
-        if digits.len() % 2 != 0 {
+        if !digits.len().is_multiple_of(2) {
             return None;
         }
         let bytes: Vec<u8> = digits.chunks_exact(2).map(|pair| pair[0] << 4 | pair[1]).collect();

@@ -1,5 +1,21 @@
 //! FHIR R4B without I/O: resources as trees that keep every digit, the official tables of elements and
 //! search parameters, search rows, searches and merging.
+//!
+//! * A resource is a [`Resource`]: a type, an id and a tree of [`Json`] that keeps the order of members and the
+//!   characters of numbers. [`json::parse`] and [`json::write`] are total and linear.
+//! * What R4B allows stands in tables made from the official definitions by `tables/generate.py`: [`elements`] (names,
+//!   types, cardinality, bindings, targets), [`codes`] (the value sets bound as required), [`params`] (the search
+//!   parameters). They are read at first use, in a few milliseconds.
+//! * [`validate()`](validate::validate) checks a tree against them in microseconds; [`outcome`] says it in FHIR's words.
+//! * [`Prepared`] is a resource ready for the store: its text with a gap for the version, its digest and its search
+//!   rows. [`index::rows`] makes the rows with [`fhirpath`], whose expressions are compiled once.
+//! * [`search::parse`] turns a query into a [`search::Search`]; [`bundle`] writes the answer from stored texts.
+//! * [`merge()`](merge::merge) unites what a sender knows with what is stored.
+//!
+//! Dates and times without an offset are Beijing time everywhere: [`moment::ZONELESS_OFFSET_SECONDS`].
+//!
+//! Invariant: no I/O, no clock, no panic on input; error texts and the Debug output of productive builds hold no
+//! content, which may name a patient.
 
 pub mod bundle;
 pub mod codes;

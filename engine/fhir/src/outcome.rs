@@ -95,10 +95,7 @@ impl Outcome {
                 tree.set("diagnostics", issue.diagnostics.as_str());
             }
             if !issue.expression.is_empty() {
-                tree.set(
-                    "expression",
-                    issue.expression.iter().map(|path| Json::string(path)).collect::<Vec<_>>(),
-                );
+                tree.set("expression", issue.expression.iter().map(Json::string).collect::<Vec<_>>());
             }
             Json::Object(tree)
         });

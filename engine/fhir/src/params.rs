@@ -107,9 +107,12 @@ pub fn by_id(id: ParamId) -> Option<&'static Param> {
     TABLE.params.get(usize::from(id.0))
 }
 
+/// A parameter and its expression.
+type Indexed = (&'static Param, &'static Expression);
+
 /// The supported parameters of a type with their compiled expressions.
-pub(crate) fn indexed(kind: ResourceType) -> &'static [(&'static Param, &'static Expression)] {
-    static INDEXED: LazyLock<Vec<OnceLock<Vec<(&'static Param, &'static Expression)>>>> =
+pub(crate) fn indexed(kind: ResourceType) -> &'static [Indexed] {
+    static INDEXED: LazyLock<Vec<OnceLock<Vec<Indexed>>>> =
         LazyLock::new(|| ResourceType::all().map(|_| OnceLock::new()).collect());
     INDEXED[kind.index()].get_or_init(|| {
         let params = params_of(kind).iter().filter(|param| supported(param));

@@ -242,9 +242,9 @@ impl Walk<'_> {
         if items.is_empty() {
             return self.issue(here, IssueCode::Structure, "an array must not be empty");
         }
+        let beside = if of.primitive().is_some() { sibling_of(owner, here.name) } else { &[] };
         for (index, item) in items.iter().enumerate() {
-            let is_hole =
-                *item == Json::Null && of.primitive().is_some() && has_sibling(owner, here.name, index);
+            let is_hole = *item == Json::Null && matches!(beside.get(index), Some(Json::Object(_)));
             if !is_hole {
                 self.value(element, of, item, &here.item(index));
             }
@@ -377,8 +377,8 @@ fn chosen_names(element: &Element, object: &Object) -> usize {
     element.concrete.iter().filter(|name| is_there(name)).count()
 }
 
-fn has_sibling(owner: &Object, name: &str, index: usize) -> bool {
+/// The entries of the `_name` beside a list of primitives.
+fn sibling_of<'o>(owner: &'o Object, name: &str) -> &'o [Json] {
     let sibling = owner.iter().find(|(member, _)| member.strip_prefix('_') == Some(name));
-    let entry = sibling.and_then(|(_, items)| items.as_array()?.get(index));
-    matches!(entry, Some(Json::Object(_)))
+    sibling.and_then(|(_, items)| items.as_array()).unwrap_or_default()
 }

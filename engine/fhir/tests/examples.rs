@@ -1,5 +1,11 @@
 //! The official examples of R4B hold against the validator, the rows and the merge.
 
+#![expect(
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    reason = "a test says when it cannot run, and stops at what cannot be"
+)]
+
 use std::path::PathBuf;
 
 use hub_fhir::{Json, Object, Prepared, Resource, json, merge, validate};

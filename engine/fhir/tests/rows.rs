@@ -1,4 +1,5 @@
 //! What resources can be found by.
+#![expect(clippy::unwrap_used, reason = "a test may stop at what cannot be")]
 
 use hub_fhir::index::{IndexValue, rows};
 use hub_fhir::params::find;

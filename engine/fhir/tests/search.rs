@@ -1,4 +1,5 @@
 //! What searches are understood.
+#![expect(clippy::unwrap_used, reason = "a test may stop at what cannot be")]
 
 use hub_fhir::ResourceType;
 use hub_fhir::params::find;

@@ -1,4 +1,5 @@
 //! Every message of the corpus is read whole or refused with a place; nothing is lost in between.
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test that says what it found")]
 
 use std::collections::BTreeMap;
 use std::path::{Path as FilePath, PathBuf};

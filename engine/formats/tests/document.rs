@@ -1,4 +1,5 @@
 //! What a message says when it is read as a document: paths, scopes, picks, places, nulls, escapes, charsets.
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 use hub_core::document::{Document, Node, Text};
 use hub_core::path::Path;

@@ -1,4 +1,5 @@
 //! Laws that hold for any bytes: nothing panics, nothing is lost, peeking says what reading says.
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 use hub_core::document::{Document, Parser};
 use hub_core::path::Path;

@@ -1,5 +1,11 @@
 //! fhir-sdk's models and hub-fhir's validator agree on the official examples, and on the known traps.
 
+#![expect(
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    reason = "a test says when it cannot run, and stops at what cannot be"
+)]
+
 use std::path::PathBuf;
 
 use hub_fhir::{json, validate};

@@ -17,6 +17,7 @@ use tokio::task::JoinSet;
 
 use crate::circuit::{Circuit, Permit};
 use crate::clock::Clock;
+use crate::crash;
 use crate::measure;
 
 /// A parcel not settled within this time is given out again. Far above any destination's own time limit.
@@ -182,11 +183,14 @@ impl Dispatcher {
 
     async fn deliver(&self, leased: Leased) {
         let started = Instant::now();
+        crash::place("leased");
         let result = self.try_once(&leased).await;
+        crash::place("delivered");
         let now = self.clock.now();
         let (name, settlement) = self.judge(&leased, result, now);
         measure::delivery(&self.id, name, started.elapsed());
         self.settle(&leased, settlement).await;
+        crash::place("settled");
         // The next parcel of the same order key may go now.
         self.wakers.wake(std::slice::from_ref(&self.id));
     }
@@ -199,7 +203,7 @@ impl Dispatcher {
                 Asked::NotArrived => {}
                 Asked::CannotTell if self.in_doubt == InDoubt::Resend => {}
                 Asked::CannotTell => {
-                    let reason = "the partner cannot be asked whether it arrived".to_owned();
+                    let reason = "the partner cannot say whether it arrived".to_owned();
                     return Err(DeliveryError::InDoubt { reason });
                 }
             }
@@ -226,7 +230,8 @@ impl Dispatcher {
                 self.health.circuit(Circuit::succeeded);
                 return ("refused", Settlement::GiveUp(error));
             }
-            DeliveryError::InDoubt { .. } if self.in_doubt == InDoubt::Hold => {
+            // A person decides: at once, or when asking the partner has not helped either.
+            DeliveryError::InDoubt { .. } if self.in_doubt == InDoubt::Hold || (leased.in_doubt && self.in_doubt == InDoubt::Ask) => {
                 return ("in-doubt", Settlement::Doubt(error));
             }
             DeliveryError::InDoubt { .. } => ("in-doubt", None),

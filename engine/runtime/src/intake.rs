@@ -10,6 +10,7 @@ use hub_core::source::{Acknowledge, Door, Inbound, Outcome, Receipt, Refusal};
 use hub_core::store::{End, Received};
 
 use crate::backlog::Backlog;
+use crate::crash;
 use crate::house::House;
 use crate::measure;
 
@@ -35,6 +36,7 @@ impl Door for ChannelDoor {
         if self.closed.load(Ordering::Relaxed) {
             return Receipt::Refused(None, Refusal::Busy);
         }
+        crash::place("received");
         let started = std::time::Instant::now();
         let now = self.house.clock.now();
         let id = MessageId::new(now);
@@ -62,6 +64,7 @@ impl Door for ChannelDoor {
                 return Receipt::Refused(None, Refusal::Busy);
             }
         };
+        crash::place("journaled");
         measure::step(&self.channel, "receive", started.elapsed());
         match received {
             Received::Duplicate(earlier) => {

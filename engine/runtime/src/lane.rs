@@ -19,6 +19,7 @@ use hub_core::store::{Cause, Committed, End, StoreError};
 use tokio::sync::mpsc;
 
 use crate::backlog::Backlog;
+use crate::crash;
 use crate::dispatch::Wakers;
 use crate::end::outcome_of_end;
 use crate::house::House;
@@ -103,7 +104,9 @@ impl Lane {
         Box::pin(async move {
             let started = Instant::now();
             let kept = commit.clone();
+            crash::place("handed");
             let result = resources.commit(Cause::Message(head.id), commit).await;
+            crash::place("committed");
             measure::step(&channel, "commit", started.elapsed());
             let result = match result {
                 Ok(committed) => Ok((Outcome::Committed, committed)),
@@ -116,7 +119,9 @@ impl Lane {
     fn end(&self, head: Head, end: End, keys: Vec<hub_core::commit::Key>) -> Ending {
         let journal = self.house.journal.clone();
         Box::pin(async move {
-            let result = match journal.end(head.id, end.clone(), keys.clone()).await {
+            let ended = journal.end(head.id, end.clone(), keys.clone()).await;
+            crash::place("ended");
+            let result = match ended {
                 Ok(()) => Ok((outcome_of_end(&end), Committed::default())),
                 Err(error) => Err(EndFailure { error, again: Again::End(end, keys) }),
             };

@@ -9,6 +9,7 @@
 pub mod backlog;
 pub mod circuit;
 pub mod clock;
+pub mod crash;
 pub mod dispatch;
 pub mod end;
 pub mod house;

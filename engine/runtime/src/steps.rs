@@ -14,6 +14,7 @@ use hub_fhir::Object;
 use hub_formats::fhir::FhirDocument;
 use hub_spec::{Channel, Reads, Route};
 
+use crate::crash;
 use crate::house::TypedCheck;
 use crate::measure;
 
@@ -54,6 +55,7 @@ impl Road {
             Ok(message) => message,
             Err((head, fault)) => return Walked::Ended(head, End::Quarantined(fault), Vec::new()),
         };
+        crash::place("parsed");
         let keys = self.keys(&*message.body.0);
         let parsed = Instant::now();
         measure::step(self.id(), "parse", parsed - started);
@@ -61,7 +63,10 @@ impl Road {
             return Walked::Ended(message.head, End::Filtered { rule }, keys);
         }
         let walked = match self.map(message, &raw, &keys) {
-            Ok(message) => Walked::Mapped(message),
+            Ok(message) => {
+                crash::place("mapped");
+                Walked::Mapped(message)
+            }
             Err((head, fault)) => Walked::Ended(head, End::Quarantined(fault), keys),
         };
         measure::step(self.id(), "map", parsed.elapsed());

@@ -1,4 +1,5 @@
 //! The HTTP sender against a server of a few lines.
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::time::Duration;
 

@@ -1,7 +1,9 @@
 //! HL7 v2 in its own notation (ER7): bytes to documents, headers, acknowledgements.
 
 mod ack;
+mod ack_read;
 mod arrange;
+mod build;
 mod charset;
 mod document;
 mod escape;
@@ -12,7 +14,8 @@ mod select;
 mod separators;
 mod structure;
 
-pub use ack::{Ack, AckCode, AckError, AckRead, ErrorKind};
+pub use ack::{Ack, AckCode, AckError, ErrorKind};
+pub use ack_read::AckRead;
 pub use charset::{Charset, CharsetOrigin};
 pub use document::Hl7Document;
 pub use escape::{escape, unescape};

@@ -1,0 +1,88 @@
+//! What resources say when they are read as a document: types, choices, scopes, picks, places.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use hub_core::document::{Document, Node, Parser};
+use hub_core::path::Path;
+use hub_fhir::Json;
+use hub_formats::fhir::{FhirDocument, FhirParser};
+
+fn document() -> FhirDocument {
+    let bundle = [
+        r#"{"resourceType":"Patient","id":"p","active":true,"name":[{"family":"Li","given":["A","B"]}],
+           "identifier":[{"system":"urn:a","value":"1"},{"system":"urn:b","value":"2"}]}"#,
+        r#"{"resourceType":"Observation","id":"o1","status":"final","code":{"coding":[{"code":"K","display":"Kalium"}]},
+           "valueQuantity":{"value":6.10,"unit":"mmol/L"},"subject":{"reference":"Patient/p"},
+           "component":[{"code":{"text":"c1"}},{"code":{"text":"c2"},"interpretation":[{"text":"high"}]}]}"#,
+        r#"{"resourceType":"Observation","id":"o2","status":"preliminary"}"#,
+    ];
+    let trees: Vec<Json> = bundle.iter().map(|text| hub_fhir::json::parse(text).unwrap()).collect();
+    FhirDocument::new(trees.iter().map(|tree| tree.as_object().unwrap()))
+}
+
+fn nodes(document: &FhirDocument, scope: Node, path: &str) -> Vec<Node> {
+    let mut found = Vec::new();
+    document.select(scope, &Path::parse(path).unwrap(), &mut found);
+    found
+}
+
+fn texts(document: &FhirDocument, scope: Node, path: &str) -> Vec<String> {
+    let found = nodes(document, scope, path);
+    found.iter().filter_map(|node| Some(document.text(*node)?.value()?.into_owned())).collect()
+}
+
+#[test]
+fn paths_start_at_resources_by_type() {
+    let document = document();
+    let root = document.root();
+    assert_eq!(texts(&document, root, "Observation.status"), ["final", "preliminary"]);
+    assert_eq!(texts(&document, root, "Observation(2).status"), ["preliminary"]);
+    assert_eq!(texts(&document, root, "Observation.code.coding.display"), ["Kalium"]);
+    assert_eq!(texts(&document, root, "Patient.name.given"), ["A", "B"]);
+    assert_eq!(texts(&document, root, "Patient.identifier[system=urn:b].value"), ["2"]);
+    assert_eq!(texts(&document, root, "Observation[code.coding.code=K].id"), ["o1"]);
+    assert_eq!(texts(&document, root, "Patient.active"), ["true"]);
+}
+
+#[test]
+fn a_choice_is_read_by_its_name_or_by_the_concrete_one() {
+    let document = document();
+    assert_eq!(texts(&document, document.root(), "Observation.value.value"), ["6.10"]);
+    assert_eq!(texts(&document, document.root(), "Observation.valueQuantity.unit"), ["mmol/L"]);
+}
+
+#[test]
+fn within_a_resource_its_own_elements_are_meant_and_others_are_found_from_the_root() {
+    let document = document();
+    let observations = nodes(&document, document.root(), "Observation");
+    assert_eq!(observations.len(), 2);
+    assert_eq!(texts(&document, observations[1], "Observation.status"), ["preliminary"]);
+    assert_eq!(texts(&document, observations[0], "subject.reference"), ["Patient/p"]);
+    assert_eq!(texts(&document, observations[0], "Patient.name.family"), ["Li"]);
+    let components = nodes(&document, observations[0], "component");
+    assert_eq!(texts(&document, components[1], "code.text"), ["c2"]);
+    assert_eq!(texts(&document, components[1], "Observation.component.code.text"), ["c2"]);
+    assert_eq!(texts(&document, components[1], "status"), ["final"]);
+    assert!(texts(&document, components[0], "interpretation.text").is_empty()); // component may have its own
+}
+
+#[test]
+fn places_name_what_repeats() {
+    let document = document();
+    let component = nodes(&document, document.root(), "Observation.component(2).code.text");
+    assert_eq!(document.place(component[0]), "Observation[1].component[2].code.text");
+    let name = nodes(&document, document.root(), "Patient.name.family");
+    assert_eq!(document.place(name[0]), "Patient.name.family");
+    assert!(document.contains(nodes(&document, document.root(), "Patient")[0], name[0]));
+}
+
+#[test]
+fn a_bundle_is_read_with_its_entries_beside_it() {
+    let bundle = br#"{"resourceType":"Bundle","entry":[{"resource":{"resourceType":"Patient","id":"x"}}]}"#;
+    let document = FhirParser.parse(bundle).unwrap();
+    let mut found = Vec::new();
+    document.select(document.root(), &Path::parse("Patient.id").unwrap(), &mut found);
+    assert_eq!(document.text(found[0]).unwrap().value().unwrap(), "x");
+    for bad in [&b"{}"[..], b"[]", b"{", b"\xFF", b"", "{\"a\":\"\u{FFFD}\"}".as_bytes()] {
+        assert!(FhirParser.parse(bad).is_err());
+    }
+}

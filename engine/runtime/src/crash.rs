@@ -1,0 +1,43 @@
+//! Named places at which a test may end the process at once. In a release build there are none.
+//!
+//! `HUITONG_CRASH_AT=mapped:37` aborts the process when it comes to `mapped` for the 37th time: no destructor runs, nothing
+//! is flushed, as with `kill -9`. `tests/crash` goes through all of [`PLACES`].
+
+/// The places, in the order of a message's road.
+pub const PLACES: [&str; 10] = [
+    "received",  // the frame is in memory, nothing is stored
+    "journaled", // the bytes are safe, nobody has been told
+    "parsed",
+    "mapped",
+    "handed",    // the commit goes to the store
+    "committed", // it is durable, the lanes do not know yet
+    "leased",    // a parcel is about to be sent
+    "delivered", // the partner has it, the hub has not noted it
+    "settled",   // it is noted
+    "ended",     // an end without a commit is durable
+];
+
+/// Comes to a place.
+#[cfg(debug_assertions)]
+pub fn place(name: &'static str) {
+    use std::sync::LazyLock;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    static ASKED: LazyLock<Option<(String, u64)>> = LazyLock::new(|| {
+        let asked = std::env::var("HUITONG_CRASH_AT").ok()?;
+        let (name, times) = asked.split_once(':')?;
+        Some((name.to_owned(), times.parse().ok()?))
+    });
+    static TIMES: AtomicU64 = AtomicU64::new(0);
+    debug_assert!(PLACES.contains(&name), "`{name}` is not in the list of places");
+    if let Some((asked, times)) = &*ASKED
+        && asked == name
+        && TIMES.fetch_add(1, Ordering::Relaxed) + 1 == *times
+    {
+        std::process::abort();
+    }
+}
+
+/// Comes to a place.
+#[cfg(not(debug_assertions))]
+pub fn place(_name: &'static str) {}

@@ -1,0 +1,64 @@
+//! `huitong bench`: measures this machine and this build, and writes the figures beside their targets.
+//!
+//! The hub under test is a child process of this program, so that its memory and CPU are its own. Everything is measured in one run, the
+//! disk's own fsync rate included: ratios and CPU per message say more than absolute times of a shared machine.
+
+mod child;
+mod disk;
+mod flows;
+mod million;
+mod people;
+mod pure;
+mod table;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context;
+
+use crate::cli::{BenchArguments, Global};
+use crate::settings::Settings;
+use crate::{EXIT_WRONG_FILES, check, hub};
+use table::Table;
+
+/// Measures everything and writes the table.
+pub async fn run(global: &Global, arguments: BenchArguments) -> anyhow::Result<ExitCode> {
+    let settings = Settings::read(global)?;
+    let project = match hub::load(global, &settings)? {
+        Ok(project) => project,
+        Err(findings) => {
+            check::print(&findings, false);
+            return Ok(ExitCode::from(EXIT_WRONG_FILES));
+        }
+    };
+    let each = Duration::from_secs(arguments.secs.max(1));
+    let mut table = Table::new(arguments.secs);
+    eprintln!("disk ...");
+    let folder = tempfile::tempdir_in(".").context("the bench needs a folder on the disk it measures")?;
+    let fsyncs = disk::fsync_rate(folder.path(), each)?;
+    table.machine(fsyncs);
+    eprintln!("parse, map ...");
+    pure::measure(project, &mut table)?;
+    for connections in [1, 8, 32] {
+        eprintln!("ADT over {connections} connections ...");
+        flows::adt(global, connections, each, fsyncs, &mut table).await?;
+    }
+    eprintln!("ORU ...");
+    flows::oru(global, each, &mut table).await?;
+    eprintln!("from the socket to the API ...");
+    flows::visible(global, each, &mut table).await?;
+    eprintln!("FHIR reads and searches ...");
+    flows::reads(global, each, &mut table).await?;
+    if arguments.million {
+        eprintln!("a million messages ...");
+        million::measure(global, &mut table).await?;
+    }
+    let text = table.to_markdown();
+    if arguments.out.as_os_str() == "-" {
+        println!("{text}");
+    } else {
+        std::fs::write(&arguments.out, &text).with_context(|| arguments.out.display().to_string())?;
+        println!("{text}\nwritten to {}", arguments.out.display());
+    }
+    Ok(ExitCode::SUCCESS)
+}

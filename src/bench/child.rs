@@ -1,0 +1,115 @@
+//! The hub under test: a child process on a fresh data folder and free ports.
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::cli::Global;
+
+/// A hub that runs as a process of its own; killed when dropped.
+pub struct HubProcess {
+    child: Child,
+    folder: TempDir,
+    addresses: Value,
+    /// From the start of the process until it is ready.
+    pub start_up: Duration,
+}
+
+impl HubProcess {
+    /// Starts a hub whose destinations are these.
+    pub fn start(global: &Global, lis: &str, notices: &str) -> anyhow::Result<Self> {
+        let folder = tempfile::tempdir_in(".")?;
+        Self::start_in(global, folder, lis, notices)
+    }
+
+    fn start_in(global: &Global, folder: TempDir, lis: &str, notices: &str) -> anyhow::Result<Self> {
+        let ready = folder.path().join("ready.json");
+        let started = Instant::now();
+        let mut command = Command::new(std::env::current_exe()?);
+        command.arg("run").arg("--root").arg(&global.root).arg("--data").arg(folder.path().join("data"));
+        command.arg("--ready-file").arg(&ready);
+        for setting in [
+            "http.listen=127.0.0.1:0".to_owned(),
+            "log.level=error".to_owned(),
+            "channels.\"his/adt\".settings.listen=127.0.0.1:0".to_owned(),
+            "channels.\"lis/oru-r01\".settings.listen=127.0.0.1:0".to_owned(),
+            format!("channels.\"his/adt\".to.lis-feed.url=mllp://{lis}"),
+            format!("channels.\"lis/oru-r01\".to.ward-notice.url=http://{notices}/notices"),
+        ] {
+            command.arg("--set").arg(setting);
+        }
+        let child = command.stdout(Stdio::null()).spawn().context("the hub could not be started")?;
+        let mut process = Self { child, folder, addresses: Value::Null, start_up: Duration::ZERO };
+        while !ready.exists() {
+            if let Some(status) = process.child.try_wait()? {
+                bail!("the hub ended at once: {status}");
+            }
+            if started.elapsed() > Duration::from_secs(60) {
+                bail!("the hub was not ready within a minute");
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        process.start_up = started.elapsed();
+        process.addresses = serde_json::from_slice(&std::fs::read(&ready)?)?;
+        Ok(process)
+    }
+
+    /// Stops the hub and starts it again on the same data.
+    pub fn restart(mut self, global: &Global, lis: &str, notices: &str) -> anyhow::Result<Self> {
+        self.kill();
+        let folder = std::mem::replace(&mut self.folder, tempfile::tempdir_in(".")?);
+        std::fs::remove_file(folder.path().join("ready.json"))?;
+        Self::start_in(global, folder, lis, notices)
+    }
+
+    /// Where its data is.
+    pub fn data(&self) -> std::path::PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// `http://host:port`
+    pub fn http(&self) -> String {
+        format!("http://{}", self.addresses["http"].as_str().unwrap_or_default())
+    }
+
+    /// `host:port` of a channel.
+    pub fn channel(&self, id: &str) -> String {
+        self.addresses["channels"][id].as_str().unwrap_or_default().to_owned()
+    }
+
+    /// Resident memory in bytes.
+    pub fn memory(&self) -> u64 {
+        let status = self.proc("status");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or_default();
+        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap_or(0) * 1024
+    }
+
+    /// CPU time used so far, user and system.
+    pub fn cpu(&self) -> Duration {
+        let stat = self.proc("stat");
+        let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+        let ticks = |at: usize| fields.get(at).and_then(|field| field.parse::<u64>().ok()).unwrap_or(0);
+        // Fields 14 and 15 of proc(5), in hundredths of a second on Linux.
+        Duration::from_millis((ticks(11) + ticks(12)) * 10)
+    }
+
+    fn proc(&self, file: &str) -> String {
+        std::fs::read_to_string(Path::new("/proc").join(self.child.id().to_string()).join(file)).unwrap_or_default()
+    }
+
+    fn kill(&mut self) {
+        // It may have ended already; then there is nothing to do.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for HubProcess {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}

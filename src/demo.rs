@@ -1,0 +1,51 @@
+//! `huitong demo`: the hub with simulators of all partners and living traffic, for a first look.
+
+use std::process::ExitCode;
+
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::cli::{DemoArguments, Global, SimArguments, SimName};
+use crate::{EXIT_WRONG_FILES, paint, run, sim, stop};
+
+/// Runs the hub and the simulators until told to stop.
+pub async fn run(global: &Global, arguments: DemoArguments) -> anyhow::Result<ExitCode> {
+    let mut stopped = stop::on_signal()?;
+    let Some(running) = run::begin(global, &arguments.run).await? else { return Ok(ExitCode::from(EXIT_WRONG_FILES)) };
+    let (stop_simulators, simulators_stop) = watch::channel(false);
+    let mut simulators = JoinSet::new();
+    for name in [SimName::Notify, SimName::Lis, SimName::His] {
+        let channel = match name {
+            SimName::His => Some("his/adt"),
+            SimName::Lis => Some("lis/oru-r01"),
+            SimName::Notify => None,
+        };
+        let address = running.hub.channels.iter().find(|running| Some(running.id.as_str()) == channel);
+        let arguments = SimArguments {
+            name,
+            to: address.and_then(|channel| channel.address).map(|address| address.to_string()),
+            listen: None,
+            control: None,
+            rate: arguments.rate,
+            count: arguments.count,
+            seed: arguments.seed,
+            fault: None,
+        };
+        let stop = simulators_stop.clone();
+        simulators.spawn(async move {
+            if let Err(error) = sim::start(&arguments, stop).await {
+                eprintln!("{}: {error:#}", paint::warning("simulator"));
+            }
+        });
+    }
+    println!("  simulators   HIS (control http://127.0.0.1:2585/__sim/status), LIS (…2586), notices (…2580)");
+    println!("Stop with Ctrl-C. Try in another terminal:");
+    println!("  huitong status");
+    println!("  huitong messages --limit 5");
+    println!("  curl -s 'http://{}/fhir/DiagnosticReport?_include=DiagnosticReport:patient&_count=2&_pretty=true'", running.http);
+    stop::wait(&mut stopped).await;
+    stop_simulators.send_replace(true);
+    while simulators.join_next().await.is_some() {}
+    running.stop().await;
+    Ok(ExitCode::SUCCESS)
+}

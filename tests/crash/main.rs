@@ -1,0 +1,205 @@
+//! The hub is killed at every place of a message's road and at random under load, again and again on the same data. Afterwards: no
+//! acknowledged message is lost, no resource was written twice, no partner that knows parcels by their id got one twice.
+//!
+//! `HUITONG_CRASH_ROUNDS` sets the number of random rounds (default 8).
+
+#[path = "../harness/mod.rs"]
+mod harness;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use harness::mllp::{Line, control_id, msa};
+use harness::partners::{self, Received};
+use harness::{Hub, Setup};
+use serde_json::Value;
+
+/// Senders side by side.
+const SENDERS: u64 = 8;
+/// Messages each round adds.
+const PER_ROUND: u64 = 160;
+
+/// An admission (even numbers) or a result with a critical value (odd ones), each of a person of its own.
+fn message(nth: u64) -> Vec<u8> {
+    let patient = 700_000 + nth;
+    let text = if nth.is_multiple_of(2) {
+        format!(
+            "MSH|^~\\&|HIS|T|HUB|H|20261123081500+0800||ADT^A01^ADT_A01|C{nth}|P|2.5.1\r\
+             PID|1||{patient}^^^HIS^PI||Test^Person||19700101|F\r\
+             PV1|1|I|W1^1^1|||||||||||||||||V{patient}^^^HIS^VN\r"
+        )
+    } else {
+        format!(
+            "MSH|^~\\&|LIS|T|HUB|H|20261123081500+0800||ORU^R01^ORU_R01|C{nth}|P|2.5.1\r\
+             PID|1||{patient}^^^HIS^PI||Test^Person||19700101|F\r\
+             OBR|1|A{nth}|R{nth}|K^Potassium^LIS|||20261123080000+0800|||||||||||||||20261123081000+0800||CH|F\r\
+             OBX|1|NM|K^Potassium^LIS||7.1|mmol/L|3.5-5.1|HH|||F\r"
+        )
+    };
+    text.into_bytes()
+}
+
+fn channel(nth: u64) -> &'static str {
+    if nth.is_multiple_of(2) { "his/adt" } else { "lis/oru-r01" }
+}
+
+/// What the senders know: which messages have been acknowledged.
+type Acknowledged = Arc<Mutex<BTreeSet<u64>>>;
+
+/// Sends what is not acknowledged yet until the hub is gone or all is said.
+async fn send(hub: &Hub, from: u64, to: u64, acknowledged: &Acknowledged) {
+    let mut senders = tokio::task::JoinSet::new();
+    for sender in 0..SENDERS {
+        let addresses: BTreeMap<&str, String> =
+            ["his/adt", "lis/oru-r01"].into_iter().map(|id| (id, hub.channel(id))).collect();
+        let acknowledged = acknowledged.clone();
+        senders.spawn(async move {
+            let mut lines: BTreeMap<&str, Line> = BTreeMap::new();
+            for nth in (from..to).filter(|nth| nth / 2 % SENDERS == sender) {
+                if acknowledged.lock().unwrap().contains(&nth) {
+                    continue;
+                }
+                let id = channel(nth);
+                if !lines.contains_key(id) {
+                    let Ok(line) = Line::connect(&addresses[id]).await else { return };
+                    lines.insert(id, line);
+                }
+                let Ok(answer) = lines.get_mut(id).unwrap().exchange(&message(nth)).await else { return };
+                assert_eq!(msa(&answer), ("AA".to_owned(), format!("C{nth}")), "MSA of message {nth}");
+                acknowledged.lock().unwrap().insert(nth);
+            }
+        });
+    }
+    while let Some(sender) = senders.join_next().await {
+        sender.unwrap();
+    }
+}
+
+struct World {
+    setup: Setup,
+    lis: Received,
+    ward: Received,
+    acknowledged: Acknowledged,
+    sent: u64,
+}
+
+impl World {
+    async fn new() -> Self {
+        let (lis_address, lis) = partners::hl7().await;
+        let (ward_url, ward) = partners::web().await;
+        let setup = Setup::default()
+            .set("log.level=error")
+            .set(format!("channels.\"his/adt\".to.lis-feed.url=mllp://{lis_address}"))
+            .set(format!("channels.\"lis/oru-r01\".to.ward-notice.url={ward_url}"));
+        Self { setup, lis, ward, acknowledged: Acknowledged::default(), sent: 0 }
+    }
+
+    /// One round: the hub is started, gets a load and dies; what was not acknowledged is sent again in the next one.
+    async fn round(&mut self, folder: tempfile::TempDir, crash_at: Option<&str>, kill_after: Duration) -> tempfile::TempDir {
+        let setup = match crash_at {
+            Some(place) => self.setup.clone().env("HUITONG_CRASH_AT", place),
+            None => self.setup.clone(),
+        };
+        let hub = Hub::start_in(folder, &setup).await;
+        let from = self.sent.saturating_sub(PER_ROUND);
+        self.sent += PER_ROUND;
+        let load = send(&hub, from, self.sent, &self.acknowledged);
+        if crash_at.is_some() {
+            load.await;
+            // A place behind the acknowledgement may be reached a little later.
+            tokio::time::sleep(Duration::from_millis(150)).await;
+        } else {
+            tokio::select! {
+                () = load => {}
+                () = tokio::time::sleep(kill_after) => {}
+            }
+        }
+        hub.kill()
+    }
+
+    /// Everything is sent to the end and held against the truth.
+    async fn judge(self, folder: tempfile::TempDir) {
+        let hub = Hub::start_in(folder, &self.setup).await;
+        send(&hub, 0, self.sent, &self.acknowledged).await;
+        assert_eq!(self.acknowledged.lock().unwrap().len() as u64, self.sent, "every message is acknowledged in the end");
+        for id in ["his/adt", "lis/oru-r01"] {
+            hub.settled(id).await;
+            assert_eq!(hub.count(id, "committed").await, self.sent / 2, "{id}: each message is committed once");
+            assert_eq!(hub.count(id, "quarantined").await + hub.count(id, "filtered").await, 0, "{id}: none ended otherwise");
+        }
+        hub.paid("his/adt/lis-feed").await;
+        hub.paid("lis/oru-r01/ward-notice").await;
+        let expected: BTreeSet<String> = (0..self.sent).step_by(2).map(|nth| format!("C{nth}")).collect();
+        assert_eq!(self.lis.keys().into_iter().collect::<BTreeSet<_>>(), expected, "the LIS has each admission once");
+        assert_eq!(self.ward.keys().len() as u64, self.sent / 2, "the ward has each notice once");
+        let mut told: Vec<String> = self.ward.bodies().iter().map(|body| notice_about(body)).collect();
+        told.sort();
+        told.dedup();
+        assert_eq!(told.len() as u64, self.sent / 2, "and each is about another result");
+        for nth in (0..self.sent).step_by(37) {
+            self.written_once(&hub, nth).await;
+        }
+        println!(
+            "{} messages; the LIS was told {} times and the ward {} times, repetitions included",
+            self.sent,
+            self.lis.times(),
+            self.ward.times()
+        );
+        hub.stop().await;
+    }
+
+    /// The person's resources are there, each in its first version.
+    async fn written_once(&self, hub: &Hub, nth: u64) {
+        let patient = 700_000 + nth;
+        let query = format!("/fhir/Patient?identifier={patient}&_revinclude=Encounter:patient&_revinclude=Observation:patient");
+        let bundle = hub.get(&query).await;
+        let entries = bundle["entry"].as_array().unwrap_or_else(|| panic!("message {nth} wrote nothing"));
+        assert_eq!(entries.len(), 2, "message {nth}: the patient, and the encounter or the observation");
+        for entry in entries {
+            assert_eq!(entry["resource"]["meta"]["versionId"], "1", "message {nth}: {} was written once", entry["fullUrl"]);
+        }
+        let found = hub.messages(&format!("control_id=C{nth}")).await;
+        assert_eq!(found.len(), 1, "message {nth} is in the journal once");
+    }
+}
+
+fn notice_about(body: &[u8]) -> String {
+    let notice: Value = serde_json::from_slice(body).unwrap();
+    notice["observation"].to_string()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_lost_or_doubled_when_the_hub_dies_at_any_place_of_the_road() {
+    let mut world = World::new().await;
+    let mut folder = tempfile::TempDir::new().unwrap();
+    for place in hub_runtime::crash::PLACES {
+        if place == "ended" {
+            // Every message of this load is committed: that place is not on their road.
+            continue;
+        }
+        for times in [1, 40] {
+            folder = world.round(folder, Some(&format!("{place}:{times}")), Duration::ZERO).await;
+        }
+    }
+    world.judge(folder).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_lost_or_doubled_when_the_hub_is_killed_at_random_under_load() {
+    let rounds = std::env::var("HUITONG_CRASH_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(8);
+    let mut world = World::new().await;
+    let mut folder = tempfile::TempDir::new().unwrap();
+    for round in 0..rounds {
+        // Spread over the load without a clock's help: 1 to 180 ms.
+        let kill_after = Duration::from_millis(1 + (round * 67) % 180);
+        folder = world.round(folder, None, kill_after).await;
+    }
+    world.judge(folder).await;
+}
+
+#[test]
+fn the_load_is_what_it_says() {
+    assert_eq!(control_id(&message(7)), "C7");
+    assert_eq!(channel(7), "lis/oru-r01");
+}

@@ -1,0 +1,106 @@
+//! The program at the prompt: help, lint, settings, exit codes.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use tempfile::TempDir;
+
+use crate::harness::root;
+
+/// Channels, mappings and fixtures in a folder of their own, to be changed at will.
+pub fn copy_of_the_files() -> TempDir {
+    let folder = TempDir::new().unwrap();
+    for name in ["channels", "mappings", "fixtures"] {
+        copy(&root().join(name), &folder.path().join(name));
+    }
+    folder
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap().flatten() {
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() { copy(&entry.path(), &target) } else { drop(std::fs::copy(entry.path(), target).unwrap()) }
+    }
+}
+
+fn huitong(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_huitong")).args(arguments).current_dir(root()).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[test]
+fn help_names_every_command() {
+    let help = text(&huitong(&["--help"]).stdout);
+    for command in ["run", "demo", "check", "test", "send", "replay", "sim", "messages", "status", "bench", "completions"] {
+        assert!(help.contains(&format!("  {command}")), "{command}\n{help}");
+    }
+}
+
+#[test]
+fn completions_are_printed_for_a_shell() {
+    assert!(text(&huitong(&["completions", "bash"]).stdout).contains("huitong"));
+}
+
+#[test]
+fn the_files_of_the_house_have_no_findings() {
+    let output = huitong(&["check"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+}
+
+#[test]
+fn wrong_files_give_every_finding_with_its_line_and_the_exit_code_64() {
+    let folder = copy_of_the_files();
+    let file = folder.path().join("channels/his/adt.toml");
+    let channel = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, channel.replace("lane_by", "lane").replace("connector   = \"his\"", "connector   = \"hiss\"")).unwrap();
+    let output = huitong(&["check", "--root", folder.path().to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(64));
+    let errors = text(&output.stderr);
+    assert!(errors.contains("channels/his/adt.toml:"), "{errors}");
+    assert!(errors.contains("lane_by"), "the nearest right word is named: {errors}");
+    let json = huitong(&["check", "--json", "--root", folder.path().to_str().unwrap()]);
+    for line in text(&json.stdout).lines() {
+        let finding: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert!(finding["line"].as_u64().unwrap() > 0 && finding["message"].is_string(), "{finding}");
+    }
+}
+
+#[test]
+fn a_hub_with_wrong_files_does_not_start() {
+    let folder = copy_of_the_files();
+    std::fs::write(folder.path().join("channels/his/adt.toml"), "name = \"his/adt\"\n").unwrap();
+    let data = TempDir::new().unwrap();
+    let arguments = ["run", "--root", folder.path().to_str().unwrap(), "--data", data.path().to_str().unwrap()];
+    let output = huitong(&arguments);
+    assert_eq!(output.status.code(), Some(64));
+}
+
+#[test]
+fn an_unknown_setting_is_refused() {
+    let output = huitong(&["check", "--set", "http.lisen=127.0.0.1:1"]);
+    assert_eq!(output.status.code(), Some(64));
+    assert!(text(&output.stderr).contains("lisen"), "{}", text(&output.stderr));
+    let from_environment = Command::new(env!("CARGO_BIN_EXE_huitong"))
+        .arg("check")
+        .env("HUITONG_HTTP__LISEN", "x")
+        .current_dir(root())
+        .output()
+        .unwrap();
+    assert_eq!(from_environment.status.code(), Some(64));
+}
+
+#[test]
+fn the_channels_own_tests_pass() {
+    let output = huitong(&["test", "--json"]);
+    let lines = text(&output.stdout);
+    for line in lines.lines() {
+        let test: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert_eq!(test["passed"], true, "{test:#}");
+    }
+    assert!(lines.lines().count() > 30, "there are tests:\n{lines}\n{}", text(&output.stderr));
+    assert!(output.status.success());
+}

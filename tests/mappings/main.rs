@@ -1,0 +1,5 @@
+//! The house's mappings: they compile, hold the laws over every fixture, and stand comparison with the official tables
+//! and with other converters.
+
+mod corpus;
+mod house;
