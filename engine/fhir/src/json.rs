@@ -8,7 +8,7 @@ use std::fmt;
 
 use compact_str::CompactString;
 
-pub use crate::json_read::{JsonError, parse};
+pub use crate::json_read::{JsonError, MAX_DEPTH, parse};
 pub use crate::json_write::write;
 use crate::veil::Veil;
 

@@ -20,14 +20,13 @@ const STACK_BYTES: usize = 64 * 1024 * 1024;
 /// Every problem is a path and what became of it, never content. Numbers are compared by value: fhir-sdk does not
 /// keep `1.10` apart from `1.1`. Runs on a thread of its own, for tens of microseconds and more: not for hot paths.
 pub fn check(json_text: &str) -> Result<(), Vec<String>> {
-    let checked = std::thread::scope(|scope| {
+    std::thread::scope(|scope| {
         let builder = std::thread::Builder::new().name("r4b-check".to_owned()).stack_size(STACK_BYTES);
         let thread = builder
             .spawn_scoped(scope, || check_here(json_text))
             .map_err(|_| vec!["no thread for the check".to_owned()])?;
         thread.join().unwrap_or_else(|_| Err(vec!["the typed model gave up on the resource".to_owned()]))
-    });
-    checked
+    })
 }
 
 fn check_here(json_text: &str) -> Result<(), Vec<String>> {
