@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use hub_core::registry::{BuildError, Secrets};
 use hub_core::source::{Intake, Source, SourceError};
-use hub_transport::mllp_server::{BindError, MllpServer, ServerLimits};
+use hub_transport::mllp_server::{BindError, Handler, MllpServer, ServerLimits};
 use hub_transport::tls::TlsServer;
 use serde::Deserialize;
 use tokio::sync::watch;
@@ -116,6 +116,12 @@ impl MllpSource {
             ..ServerLimits::default()
         }
     }
+}
+
+/// What answers the frames of a source: the acknowledgement rules of HL7 apart from any socket, so that a channel's own tests are
+/// answered by the same code as its senders. Waits for outcomes at most `answer`; times are written in `offset`.
+pub fn answering(intake: Intake, answer: Duration, offset: time::UtcOffset) -> Arc<dyn Handler> {
+    Arc::new(Feed::new(intake, answer, offset))
 }
 
 #[async_trait]
