@@ -1,5 +1,7 @@
 //! The source `his` holds the contract of all sources, and the simulated HIS comes through to it, whatever goes wrong.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
 use std::time::Duration;
 
 use connector_his::sim::{Fault, Sending, Sim, SimSettings};

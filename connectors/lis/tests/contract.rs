@@ -1,5 +1,7 @@
 //! The source and the destination `lis` hold the contract of all, and the simulated LIS talks with both.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
 use connector_lis::destination::Lis as Feed;
 use connector_lis::sim::{Fault, Sending, Sim, SimSettings};
 use connector_lis::source::Lis;
@@ -46,7 +48,7 @@ async fn every_report_of_the_simulated_lis_arrives() {
 }
 
 /// What the LIS says to an ADT message, while it does this wrong.
-async fn told(fault: Option<Fault>, message: &str) -> Vec<Result<(), &'static str>> {
+async fn told(fault: Option<Fault>, text: &str) -> Vec<Result<(), &'static str>> {
     let sending = Sending { rate_per_sec: 0.0, ..Sending::default() };
     let settings = SimSettings {
         sending,
@@ -60,14 +62,11 @@ async fn told(fault: Option<Fault>, message: &str) -> Vec<Result<(), &'static st
     let (stop, stopped) = watch::channel(false);
     let running = tokio::spawn(sim.run(stopped));
     let to = DestinationId::from("his/adt/lis");
+    let message: MessageId = "00000000-0000-7000-8000-000000000001".parse().unwrap();
     let parcel = Parcel {
-        id: ParcelId::of(
-            MessageId("00000000-0000-7000-8000-000000000001".parse::<MessageId>().unwrap().0),
-            &to,
-            0,
-        ),
+        id: ParcelId::of(message, &to, 0),
         to,
-        body: message.to_owned().into(),
+        body: text.to_owned().into(),
         content_type: "x-application/hl7-v2+er7".into(),
         correlation: "test".into(),
         order_key: None,

@@ -60,7 +60,7 @@ pub struct SimSettings {
 
 impl Default for SimSettings {
     fn default() -> Self {
-        Self { listen: "127.0.0.1:2578".to_owned(), fault: None, fault_times: 1 }
+        Self { listen: "127.0.0.1:2580".to_owned(), fault: None, fault_times: 1 }
     }
 }
 

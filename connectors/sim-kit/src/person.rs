@@ -126,9 +126,9 @@ impl Person {
             allergies: Vec::new(),
         };
         match origin {
-            Origin::Mainland => person.from_the_mainland(&mut dice),
-            Origin::Hongkong => person.from_hong_kong(&mut dice),
-            Origin::Foreign => person.from_elsewhere(&mut dice),
+            Origin::Mainland => person.make_mainlander(&mut dice),
+            Origin::Hongkong => person.make_hongkonger(&mut dice),
+            Origin::Foreign => person.make_foreigner(&mut dice),
         }
         let payers: Vec<&'static Insurer> =
             WORLD.insurer.iter().filter(|insurer| insurer.for_origin.contains(&origin)).collect();
@@ -140,7 +140,7 @@ impl Person {
         person
     }
 
-    fn from_the_mainland(&mut self, dice: &mut Dice) {
+    fn make_mainlander(&mut self, dice: &mut Dice) {
         let names = &WORLD.names;
         let [family, family_letters] = dice.pick(&names.mainland_families);
         let pool = if dice.percent(4) { &names.rare_given } else { &names.mainland_given };
@@ -169,7 +169,7 @@ impl Person {
         };
     }
 
-    fn from_hong_kong(&mut self, dice: &mut Dice) {
+    fn make_hongkonger(&mut self, dice: &mut Dice) {
         let names = &WORLD.names;
         let [family, family_letters] = dice.pick(&names.hongkong_families);
         let [given, given_letters, _] = of_sex(dice, &names.hongkong_given, self.sex);
@@ -205,7 +205,7 @@ impl Person {
         };
     }
 
-    fn from_elsewhere(&mut self, dice: &mut Dice) {
+    fn make_foreigner(&mut self, dice: &mut Dice) {
         let foreigner = dice.pick(&WORLD.foreigner);
         self.sex = if foreigner.sex == "M" { "M" } else { "F" };
         self.family.clone_from(&foreigner.family);
@@ -252,7 +252,7 @@ fn birth(dice: &mut Dice) -> Date {
 
 fn of_sex<'a>(dice: &mut Dice, names: &'a [[String; 3]], sex: &str) -> &'a [String; 3] {
     let fitting: Vec<&[String; 3]> = names.iter().filter(|name| name[2] == sex).collect();
-    *dice.pick(fitting.as_slice())
+    fitting[dice.below(fitting.len() as u64) as usize]
 }
 
 /// A mainland identity card: area, birth date, a sequence odd for men, and the check character.

@@ -17,7 +17,7 @@ use crate::tls::{at_least_one, wrong};
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HttpDestinationConfig {
-    /// Where it sends: `http://127.0.0.1:2578/notices`.
+    /// Where it sends: `http://127.0.0.1:2580/notices`.
     pub url: String,
     /// The method.
     #[serde(default = "post")]
