@@ -10,6 +10,7 @@ pub fn registry() -> Registry {
     connector_notify::register(&mut registry);
     registry.format("hl7v2", |charset| check("hl7v2", charset));
     registry.format("fhir", |charset| check("fhir", charset));
+    registry.format("json", |charset| check("json", charset));
     registry
 }
 

@@ -56,7 +56,7 @@ async fn perform(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Run(arguments) => run::run(&global, arguments).await,
         Command::Demo(arguments) => demo::run(&global, arguments).await,
         Command::Check(arguments) => check::run(&global, &arguments),
-        Command::Test(arguments) => test::run(&global, &arguments),
+        Command::Test(arguments) => test::run(&global, &arguments).await,
         Command::Send(arguments) => send::run(arguments).await,
         Command::Replay(arguments) => replay::run(&global, arguments).await,
         Command::Sim(arguments) => sim::run(arguments).await,

@@ -126,7 +126,7 @@ impl Line {
                 Self::Mllp(MllpClient::new(settings)?)
             }
             Target::Http(url, answer) => {
-                Self::Http(HttpClient::new(&HttpSettings { total: *answer, ..HttpSettings::new(url) })?)
+                Self::Http(HttpClient::new(&HttpSettings { answer: *answer, ..HttpSettings::new(url) })?)
             }
         })
     }

@@ -1,29 +1,34 @@
 //! `huitong test`: runs the channels' own `[[test]]`s, without a network and without a store.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use anyhow::Context;
+use async_trait::async_trait;
 use bytes::Bytes;
-use hub_connect::door;
+use hub_connect::mllp_source::answering;
 use hub_core::commit::Commit;
-use hub_core::envelope::{Envelope, Head, Mapped, Peer, Raw};
+use hub_core::envelope::{Envelope, Head, Label, Mapped, Peer, Raw};
 use hub_core::fault::Fault;
 use hub_core::id::{CorrelationId, DedupeKey, Digest, MessageId};
-use hub_core::source::Acknowledge;
+use hub_core::source::{Acknowledge, Door, Inbound, Intake, Outcome, Receipt, Refusal};
 use hub_core::store::{End, StateName};
 use hub_fhir::Json;
+use hub_formats::hl7v2::{AckRead, Header};
 use hub_runtime::steps::{Road, Walked};
 use hub_spec::{Channel, ChannelTest};
-use time::OffsetDateTime;
+use hub_transport::mllp_server::PeerInfo;
+use time::{OffsetDateTime, UtcOffset};
 
 use crate::cli::{Global, TestArguments};
 use crate::settings::Settings;
 use crate::{EXIT_WRONG_FILES, bundle, check, hub, paint};
 
 /// Runs the tests that the words choose.
-pub fn run(global: &Global, arguments: &TestArguments) -> anyhow::Result<ExitCode> {
+pub async fn run(global: &Global, arguments: &TestArguments) -> anyhow::Result<ExitCode> {
     let settings = Settings::read(global)?;
     let project = match hub::load(global, &settings)? {
         Ok(project) => project,
@@ -34,14 +39,14 @@ pub fn run(global: &Global, arguments: &TestArguments) -> anyhow::Result<ExitCod
     };
     let (mut passed, mut failed, mut blessed) = (0, 0, 0);
     for channel in project.channels {
-        let road = road(channel)?;
+        let road = Arc::new(road(channel)?);
         for test in &road.channel.tests {
             let name = format!("{}: {}", road.channel.id, test.name);
             let chosen = arguments.words.is_empty() || arguments.words.iter().any(|word| name.contains(word.as_str()));
             if !chosen {
                 continue;
             }
-            let judged = judge(&road, test, &project.root, arguments.bless)?;
+            let judged = judge(&road, test, &project.root, arguments.bless).await?;
             blessed += judged.blessed;
             if judged.wrong.is_empty() {
                 passed += 1;
@@ -68,29 +73,24 @@ pub fn road(channel: Channel) -> anyhow::Result<Road> {
 }
 
 /// What a test showed.
+#[derive(Default)]
 struct Judged {
     wrong: Vec<String>,
     blessed: usize,
 }
 
-fn judge(road: &Road, test: &ChannelTest, root: &Path, bless: bool) -> anyhow::Result<Judged> {
+async fn judge(road: &Arc<Road>, test: &ChannelTest, root: &Path, bless: bool) -> anyhow::Result<Judged> {
     let given = std::fs::read(root.join(&test.given)).with_context(|| test.given.display().to_string())?;
-    let message = at_the_door(road, Bytes::from(given));
-    let label = message.head.label.clone();
-    let raw = message.body.clone();
-    let came = Came::of(road.walk(message));
-    let mut judged = Judged { wrong: Vec::new(), blessed: 0 };
+    let (came, receipt) = knock(road, Bytes::from(given)).await;
+    let mut judged = Judged::default();
     let mut expect = |what: &str, expected: &str, found: &str| {
         if expected != found {
             judged.wrong.push(format!("{what}: expected `{expected}`, found `{found}`"));
         }
     };
     expect("state", test.state.name(), came.state.name());
-    if let Some(receipt) = &test.receipt {
-        let takes = road.channel.parse.takes(label.message_type.as_deref());
-        let at_once = road.channel.from.acknowledge == Acknowledge::OnReceived;
-        let code = door::receipt_code(&raw.0, takes, if at_once { None } else { Some(came.state) });
-        expect("receipt", receipt, code);
+    if let Some(expected) = &test.receipt {
+        expect("receipt", expected, &receipt);
     }
     if let Some(place) = &test.place {
         expect("place", place, came.fault.as_ref().and_then(|fault| fault.place.as_deref()).unwrap_or_default());
@@ -109,9 +109,7 @@ fn judge(road: &Road, test: &ChannelTest, root: &Path, bless: bool) -> anyhow::R
         let found = pretty(&bundle::of(&came.commit));
         compare(&root.join(golden), golden, &found, bless, &mut judged)?;
     }
-    let mut told: Vec<&str> = Vec::new();
     for (name, golden) in &test.sends {
-        told.push(name);
         let bodies = came.sent(road, name);
         match bodies.as_slice() {
             [] => judged.wrong.push(format!("sends: nothing was sent to `{name}`")),
@@ -120,24 +118,83 @@ fn judge(road: &Road, test: &ChannelTest, root: &Path, bless: bool) -> anyhow::R
     }
     // What is not named must not be sent: except what a channel forwards as it came, which no golden file needs to show.
     for route in road.channel.to.iter().filter(|route| route.mapping.is_some()) {
-        if !told.contains(&route.name.as_str()) && !came.sent(road, &route.name).is_empty() {
+        let told = test.sends.iter().any(|(name, _)| *name == route.name);
+        if !told && !came.sent(road, &route.name).is_empty() {
             judged.wrong.push(format!("sends: something was sent to `{}`, which the test does not name", route.name));
         }
     }
     Ok(judged)
 }
 
+/// Brings a message to the channel's door as an MLLP source does; gives what came of it and the code it was answered with.
+async fn knock(road: &Arc<Road>, bytes: Bytes) -> (Came, String) {
+    let door = Arc::new(TestDoor { road: road.clone(), came: Mutex::new(None) });
+    let handler = answering(Intake::new(door.clone()), Duration::from_secs(5), UtcOffset::UTC);
+    let peer = PeerInfo { address: SocketAddr::from(([127, 0, 0, 1], 0)), identity: None };
+    let mut replies = handler.handle(bytes, &peer).await;
+    if replies.now.is_empty()
+        && let Some(later) = replies.later.take()
+    {
+        replies.now.extend(later.await);
+    }
+    let receipt = replies.now.first().and_then(|answer| AckRead::read(answer).ok());
+    let receipt = receipt.map_or_else(|| "none".to_owned(), |ack| ack.code.name().to_owned());
+    let came = door.came.lock().unwrap_or_else(PoisonError::into_inner).take();
+    (came.unwrap_or_default(), receipt)
+}
+
+/// The door of a channel without a store: what comes in is walked at once, and what came of it is kept.
+struct TestDoor {
+    road: Arc<Road>,
+    came: Mutex<Option<Came>>,
+}
+
+impl TestDoor {
+    fn keep(&self, came: Came) {
+        *self.came.lock().unwrap_or_else(PoisonError::into_inner) = Some(came);
+    }
+}
+
+#[async_trait]
+impl Door for TestDoor {
+    async fn accept(&self, inbound: Inbound) -> Receipt {
+        let id = MessageId(uuid::Uuid::nil());
+        if let Some(fault) = inbound.unreadable {
+            self.keep(Came { state: StateName::Quarantined, fault: Some(fault.clone()), ..Came::default() });
+            return Receipt::Refused(Some(id), Refusal::Unreadable(fault));
+        }
+        let parse = &self.road.channel.parse;
+        let taken = parse.takes(inbound.label.message_type.as_deref());
+        self.keep(Came::of(self.road.walk(message(&self.road, inbound.bytes, inbound.label))));
+        if taken { Receipt::Accepted(id) } else { Receipt::Refused(Some(id), Refusal::Unsupported { expected: parse.expected() }) }
+    }
+
+    async fn outcome(&self, _id: MessageId) -> Option<Outcome> {
+        let came = self.came.lock().unwrap_or_else(PoisonError::into_inner);
+        let came = came.as_ref()?;
+        Some(match &came.fault {
+            Some(fault) => Outcome::Quarantined(fault.clone()),
+            None if came.state == StateName::Filtered => Outcome::Filtered { rule: came.rule.clone() },
+            None => Outcome::Committed,
+        })
+    }
+
+    fn acknowledge(&self) -> Acknowledge {
+        self.road.channel.from.acknowledge
+    }
+}
+
 /// A message as its source would hand it over.
 pub fn at_the_door(road: &Road, bytes: Bytes) -> Envelope<Raw> {
-    let (label, dedupe) = match door::read(&bytes) {
-        Ok(told) => told,
-        Err(_) => (hub_core::envelope::Label::default(), DedupeKey::from("")),
-    };
-    let id = MessageId(uuid::Uuid::nil());
+    let message_type = Header::read(&bytes).ok().map(|header| header.message_type());
+    message(road, bytes, Label { message_type, ..Label::default() })
+}
+
+fn message(road: &Road, bytes: Bytes, label: Label) -> Envelope<Raw> {
     let head = Head {
-        id,
+        id: MessageId(uuid::Uuid::nil()),
         channel: road.channel.id.clone(),
-        dedupe,
+        dedupe: DedupeKey::from(""),
         digest: Digest::of(&bytes),
         label,
         correlation: CorrelationId::from("test"),
@@ -153,6 +210,13 @@ struct Came {
     fault: Option<Fault>,
     rule: String,
     commit: Commit,
+}
+
+impl Default for Came {
+    /// A message that never came to the door.
+    fn default() -> Self {
+        Self { state: StateName::Received, fault: None, rule: String::new(), commit: Commit::default() }
+    }
 }
 
 impl Came {

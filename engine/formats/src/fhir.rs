@@ -15,6 +15,8 @@ use hub_fhir::{Json, Object, ResourceType};
 /// (`valueQuantity`). Only a primitive has a text. Values are copied, so the document owns what it needs.
 pub struct FhirDocument {
     items: Vec<Item>,
+    /// The root is one object of somebody's own making, not a row of resources.
+    plain: bool,
 }
 
 struct Item {
@@ -47,7 +49,7 @@ impl std::fmt::Debug for FhirDocument {
 impl FhirDocument {
     /// A document of these resources, in their order.
     pub fn new<'a>(resources: impl IntoIterator<Item = &'a Object>) -> Self {
-        let mut document = Self { items: Vec::with_capacity(64) };
+        let mut document = Self { items: Vec::with_capacity(64), plain: false };
         document.push("", 0, Leaf::No, None);
         let mut nth: Vec<(CompactString, u32)> = Vec::new();
         for resource in resources {
@@ -69,6 +71,15 @@ impl FhirDocument {
             let of_kind = nth.iter().find(|(kind, _)| *kind == document.items[top].name);
             document.items[top].many = of_kind.is_some_and(|(_, count)| *count > 1);
         }
+        document.close(0);
+        document
+    }
+
+    /// A document of one JSON object that is no resource: paths begin with its members.
+    pub(crate) fn of_members(object: &Object) -> Self {
+        let mut document = Self { items: Vec::with_capacity(64), plain: true };
+        document.push("", 0, Leaf::No, None);
+        document.members(0, object);
         document.close(0);
         document
     }
@@ -98,6 +109,12 @@ impl FhirDocument {
         let of_kind = resource.and_then(ResourceType::from_name).map(of_resource);
         let at = self.push(name, parent, Leaf::No, of_kind.or(def));
         self.items[at].resource = resource.map(CompactString::new);
+        self.members(at, object);
+        self.close(at);
+    }
+
+    /// The members of an object as children of a node.
+    fn members(&mut self, at: usize, object: &Object) {
         for (member, value) in object.iter() {
             let of = self.items[at].def.and_then(|def| def.member(member)).and_then(|member| member.of);
             let inner = match (of, member.starts_with('_')) {
@@ -127,7 +144,6 @@ impl FhirDocument {
                 self.items[child].many = several;
             }
         }
-        self.close(at);
     }
 
     fn index(&self, node: Node) -> usize {
@@ -152,7 +168,7 @@ impl FhirDocument {
 
     /// The children of a node by a step's name: members, a choice's members, and from the root the resources.
     fn named<'a>(&'a self, at: usize, name: &'a str) -> Vec<usize> {
-        if at == 0 {
+        if at == 0 && !self.plain {
             let mut found = Vec::new();
             for top in self.children(0) {
                 if self.is_resource(top, name) {
@@ -302,24 +318,31 @@ pub struct FhirParser;
 
 impl Parser for FhirParser {
     fn parse(&self, bytes: &[u8]) -> Result<Box<dyn Document>, ParseError> {
-        let error =
-            |at: usize, place: Option<String>, what: &str| ParseError { at, place, what: what.to_owned() };
-        let marked = bytes.strip_prefix(b"\xEF\xBB\xBF");
-        let begin = if marked.is_some() { 3 } else { 0 };
-        let text = std::str::from_utf8(&bytes[begin..])
-            .map_err(|bad| error(begin + bad.valid_up_to(), None, "not UTF-8, which JSON must be"))?;
-        if let Some(at) = text.find('\u{FFFD}') {
-            return Err(error(begin + at, None, "a replacement character (U+FFFD) stands in the message"));
-        }
-        let tree = hub_fhir::json::parse(text).map_err(|bad| {
-            let line: usize =
-                text.split('\n').take(bad.line.saturating_sub(1)).map(|line| line.len() + 1).sum();
-            let place = format!("line {} column {}", bad.line, bad.column);
-            error((begin + line).min(bytes.len()), Some(place), bad.what)
-        })?;
+        let tree = read_tree(bytes)?;
         match tree.as_object() {
             Some(object) if object.get("resourceType").is_some() => Ok(Box::new(FhirDocument::new([object]))),
-            _ => Err(error(begin, None, "expected a resource: a JSON object with `resourceType`")),
+            _ => {
+                let what = "expected a resource: a JSON object with `resourceType`".to_owned();
+                Err(ParseError { at: 0, place: None, what })
+            }
         }
     }
+}
+
+/// Reads UTF-8 JSON strictly: a replacement character that stands in it already is refused too.
+pub(crate) fn read_tree(bytes: &[u8]) -> Result<Json, ParseError> {
+    let error =
+        |at: usize, place: Option<String>, what: &str| ParseError { at, place, what: what.to_owned() };
+    let marked = bytes.strip_prefix(b"\xEF\xBB\xBF");
+    let begin = if marked.is_some() { 3 } else { 0 };
+    let text = std::str::from_utf8(&bytes[begin..])
+        .map_err(|bad| error(begin + bad.valid_up_to(), None, "not UTF-8, which JSON must be"))?;
+    if let Some(at) = text.find('\u{FFFD}') {
+        return Err(error(begin + at, None, "a replacement character (U+FFFD) stands in the message"));
+    }
+    hub_fhir::json::parse(text).map_err(|bad| {
+        let line: usize = text.split('\n').take(bad.line.saturating_sub(1)).map(|line| line.len() + 1).sum();
+        let place = format!("line {} column {}", bad.line, bad.column);
+        error((begin + line).min(bytes.len()), Some(place), bad.what)
+    })
 }

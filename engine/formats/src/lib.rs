@@ -2,12 +2,13 @@
 
 pub mod fhir;
 pub mod hl7v2;
+pub mod json;
 
 use hub_core::document::Parser;
 use thiserror::Error;
 
 /// The formats that [`parser`] knows.
-pub const FORMATS: &[&str] = &["hl7v2", "fhir"];
+pub const FORMATS: &[&str] = &["hl7v2", "fhir", "json"];
 
 /// Why there is no parser.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -32,10 +33,11 @@ pub fn parser(format: &str, charset: Option<&str>) -> Result<Box<dyn Parser>, Pa
             };
             Ok(Box::new(hl7v2::Hl7Parser { default_charset: charset.map(known).transpose()? }))
         }
-        "fhir" if charset.is_some_and(|name| !name.eq_ignore_ascii_case("utf-8")) => {
-            Err(ParserError::FixedCharset("fhir"))
+        "fhir" | "json" if charset.is_some_and(|name| !name.eq_ignore_ascii_case("utf-8")) => {
+            Err(ParserError::FixedCharset(if format == "fhir" { "fhir" } else { "json" }))
         }
         "fhir" => Ok(Box::new(fhir::FhirParser)),
+        "json" => Ok(Box::new(json::JsonParser)),
         _ => Err(ParserError::Format(format.to_owned())),
     }
 }

@@ -30,10 +30,7 @@ fn files(folder: &FilePath, found: &mut Vec<PathBuf>) {
 /// Lines that are not blank, as a person counts them.
 fn line_count(bytes: &[u8]) -> usize {
     let blank = |byte: &u8| matches!(byte, b' ' | b'\t' | 0x0B | 0x1C);
-    bytes
-        .split(|byte| matches!(byte, b'\r' | b'\n'))
-        .filter(|line| !line.iter().all(|byte| blank(byte)))
-        .count()
+    bytes.split(|byte| matches!(byte, b'\r' | b'\n')).filter(|line| !line.iter().all(blank)).count()
 }
 
 fn segment_count(document: &dyn Document) -> usize {
