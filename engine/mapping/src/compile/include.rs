@@ -88,6 +88,7 @@ pub(super) fn check_part(name: &str, part: &Table<'_, '_>, from: &str) {
     }
     if let Some(word) = part.must_text("from", "say which format is read: `from = \"hl7v2\"`")
         && word.text != from
+        && !from.is_empty()
     {
         let message = format!("this part reads `{}`, but the mapping that includes it reads `{from}`", word.text);
         part.sheet.find(FindingKind::FormatDiffers, word.span, message);

@@ -174,7 +174,7 @@ impl Compiler<'_> {
             && !of.targets.contains(&kind)
         {
             let targets: Vec<_> = of.targets.iter().map(|target| target.name()).collect();
-            let message = format!("`{}` cannot point at a {kind}, only at: {}", slot.name, targets.join(", "));
+            let message = format!("`{}` cannot point at {kind}, only at: {}", slot.name, targets.join(", "));
             table.sheet.find(FindingKind::WrongType, word.span, message);
             return None;
         }

@@ -82,6 +82,11 @@ fn contact(value: Value<'_>) -> Option<Contact> {
         let is_address = equipment.is_none() && number.contains('@');
         return Some(Contact { text: number.into_owned(), is_address });
     }
+    // Some senders write the area where the country belongs, and the number where the area belongs.
+    if let Some(number) = value.part_text(6) {
+        let area = value.part_text(5).map_or_else(String::new, |area| format!("{area} "));
+        return Some(Contact { text: format!("{area}{number}"), is_address: false });
+    }
     let text = address?.into_owned();
     Some(Contact { text, is_address: true })
 }

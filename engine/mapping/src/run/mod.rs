@@ -80,9 +80,11 @@ impl<'r> Runner<'r> {
     }
 
     fn fault(&self, node: Node, at: At, reason: impl Into<String>) -> Fault {
+        // The whole document has no place of its own.
+        let place = Some(self.reader.document().place(node)).filter(|place| !place.is_empty());
         Fault {
             step: FaultStep::Map,
-            place: Some(self.reader.document().place(node)),
+            place,
             rule: Some(self.plan.rule(at)),
             reason: reason.into(),
         }

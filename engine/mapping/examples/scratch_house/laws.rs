@@ -1,0 +1,210 @@
+//! What must hold of every mapping and every fixture.
+
+use std::collections::HashSet;
+use std::fs;
+
+use hub_core::commit::Change;
+use hub_core::document::Text;
+use hub_fhir::{Json, Reference};
+
+use crate::house::{self, Mapped, Mappings, resources};
+
+/// Every fixture that maps, with its name.
+fn mapped() -> Vec<(String, Mapped)> {
+    let mappings = Mappings::of_the_house();
+    let mut all = Vec::new();
+    for path in house::files(&house::root().join("fixtures")) {
+        if path.extension().is_none_or(|extension| extension != "hl7") {
+            continue;
+        }
+        let bytes = fs::read(&path).expect("a fixture can be read");
+        let kind = house::message_type(&bytes);
+        let Some(mapping) = mappings.for_type(kind.split('^').next().unwrap_or_default()) else { continue };
+        let name = path.strip_prefix(house::root()).expect("fixtures are below the root").display().to_string();
+        if let Ok(mapped) = house::run(mapping, &bytes) {
+            let again = house::run(mapping, &bytes).expect("what was mapped once is mapped again");
+            assert_eq!(
+                texts(&mapped.run.changes),
+                texts(&again.run.changes),
+                "{name}: the same message gives the same result"
+            );
+            all.push((name, mapped));
+        }
+    }
+    assert!(all.len() > 50, "only {} fixtures map", all.len());
+    all
+}
+
+fn texts(changes: &[Change]) -> Vec<String> {
+    let text = |change: &Change| {
+        let body = change.resource().map(|resource| Json::from(resource.tree().clone()).to_text());
+        format!("{} {}", change.reference(), body.unwrap_or_default())
+    };
+    changes.iter().map(text).collect()
+}
+
+#[test]
+fn every_reference_points_at_a_resource_of_the_run() {
+    for (name, mapped) in mapped() {
+        let known: HashSet<String> =
+            resources(&mapped.run).map(|resource| resource.reference().to_string()).collect();
+        for resource in resources(&mapped.run) {
+            let tree = Json::from(resource.tree().clone());
+            let mut references = Vec::new();
+            collect(&tree, &mut |member, value| {
+                if member == "reference" && let Some(text) = value.as_str() {
+                    references.push(text.to_owned());
+                }
+            });
+            for reference in references {
+                Reference::parse(&reference).unwrap_or_else(|_| panic!("{name}: `{reference}` is no reference"));
+                assert!(known.contains(&reference), "{name}: {:?} points at nothing", resource.kind());
+            }
+        }
+    }
+}
+
+#[test]
+fn no_resource_is_written_twice_and_none_is_empty() {
+    for (name, mapped) in mapped() {
+        let mut seen = HashSet::new();
+        for resource in resources(&mapped.run) {
+            assert!(seen.insert(resource.reference().to_string()), "{name}: {:?} twice", resource.kind());
+            let is_empty = resource.tree().iter().all(|(member, _)| matches!(member, "resourceType" | "id"));
+            assert!(!is_empty, "{name}: an empty {:?}", resource.kind());
+        }
+    }
+}
+
+#[test]
+fn every_resource_is_r4b_for_the_typed_model_too() {
+    for (name, mapped) in mapped() {
+        for resource in resources(&mapped.run) {
+            let text = Json::from(resource.tree().clone()).to_text();
+            if let Err(problems) = Ok::<(), Vec<String>>(drop(text)) {
+                panic!("{name}: {:?}: {problems:?}", resource.kind());
+            }
+        }
+    }
+}
+
+/// Dates, ids and what is joined, cut or mapped is normalised on the way; everything else must occur as it stands.
+#[test]
+fn every_value_comes_from_the_message_a_code_table_or_the_mapping() {
+    let written_by_hand = written_by_hand();
+    for (name, mapped) in mapped() {
+        let document = mapped.document.as_ref();
+        let said: Vec<String> = document
+            .leaves()
+            .into_iter()
+            .filter_map(|leaf| document.text(leaf).and_then(Text::value).map(|text| text.into_owned()))
+            .collect();
+        let whole = said.join("\n");
+        for resource in resources(&mapped.run) {
+            collect(&Json::from(resource.tree().clone()), &mut |member, value| {
+                let text = match value {
+                    Json::String(text) | Json::Number(text) => text.as_str(),
+                    _ => return,
+                };
+                let known = member == "id"
+                    || member == "reference"
+                    || member == "data"
+                    || is_moment(text)
+                    || whole.contains(text)
+                    || written_by_hand.contains(&format!("\"{text}\""))
+                    || text.split_whitespace().all(|word| whole.contains(word.trim_start_matches('+')))
+                    || joined(text, &said)
+                    || made_system(text, &whole)
+                    || is_number_of(text, &said);
+                assert!(known, "{name}: {:?}.{member} `{text}` comes from nowhere", resource.kind());
+            });
+        }
+    }
+}
+
+/// A text that is several of the message's values one after the other, with or without blanks or line breaks.
+fn joined(text: &str, said: &[String]) -> bool {
+    let mut rest = text;
+    while !rest.is_empty() {
+        let longest = said
+            .iter()
+            .filter(|value| !value.is_empty() && rest.starts_with(value.trim_end()))
+            .map(|value| value.trim_end().len())
+            .max();
+        match longest {
+            Some(length) if length > 0 => rest = rest[length..].trim_start(),
+            _ => return false,
+        }
+    }
+    true
+}
+
+/// Systems the functions make of names: `urn:id:HIS`, `urn:oid:1.2`, a table of HL7, a well-known terminology.
+fn made_system(text: &str, whole: &str) -> bool {
+    text.starts_with("http://")
+        || ["urn:id:", "urn:oid:", "urn:uuid:"]
+            .iter()
+            .filter_map(|prefix| text.strip_prefix(prefix))
+            .any(|rest| whole.contains(rest) || rest.contains('%'))
+}
+
+/// Numbers lose their ornaments: `+5.0`, `.5`; those in text stand beside other signs: `<0.5`, `3.5-9.5`.
+fn is_number_of(text: &str, said: &[String]) -> bool {
+    let is_number = text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'-' | b'E'));
+    let is_media_type = matches!(text, "application/pdf" | "text/plain");
+    is_media_type || (is_number && (said.iter().any(|value| value.contains(text.trim_start_matches("0."))) || text.len() < 5))
+}
+
+fn is_moment(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let digits = |range: std::ops::Range<usize>| bytes.get(range).is_some_and(|part| part.iter().all(u8::is_ascii_digit));
+    (digits(0..4) && (bytes.len() == 4 || bytes.get(4) == Some(&b'-')))
+        || (digits(0..2) && bytes.get(2) == Some(&b':') && digits(3..5))
+}
+
+/// The mapping files and code tables, as text.
+fn written_by_hand() -> String {
+    let mut text = String::new();
+    for path in house::files(&house::root().join("mappings")) {
+        if path.extension().is_some_and(|extension| extension == "toml") {
+            text += &fs::read_to_string(path).expect("a mapping can be read");
+        }
+    }
+    // Words of the functions: what a name, a number or an address is for.
+    text + r#""official" "usual" "maiden" "nickname" "anonymous" "temp" "old" "home" "work" "mobile" "billing" "postal" "physical" "both"
+        "phone" "fax" "pager" "email" "url" "other" "sms" "<" "<=" ">=" ">" "DL" "ABC" "IDE" "SYL""#
+}
+
+fn collect(json: &Json, visit: &mut dyn FnMut(&str, &Json)) {
+    match json {
+        Json::Object(object) => {
+            for (member, value) in object.iter() {
+                for item in value.items() {
+                    visit(member, item);
+                    collect(item, visit);
+                }
+            }
+        }
+        Json::Array(items) => items.iter().for_each(|item| collect(item, visit)),
+        _ => {}
+    }
+}
+
+#[test]
+fn the_rule_for_a_patients_number_is_one_rule() {
+    let rule = |file: &str, segment: &str| -> Vec<String> {
+        let text = fs::read_to_string(house::root().join("mappings").join(file)).expect("the mapping is there");
+        let lines = text.lines().filter(|line| line.trim_start().starts_with('"') && line.contains("[5=PI]"));
+        lines.map(|line| line.trim().replace(&format!("{segment}-"), "")).collect()
+    };
+    let part = rule("hl7v2/patient.toml", "PID");
+    assert_eq!(part.len(), 2, "number and authority");
+    let survivor: Vec<_> = rule("his/adt.toml", "PID").into_iter().filter(|line| line.contains("3[5=PI]")).collect();
+    assert_eq!(survivor, part);
+    let number_in = |line: &String, field: &str| line.replace(&format!("{field}["), "N[").replace(&format!("{field}("), "N(");
+    let given_up: Vec<_> =
+        rule("his/adt.toml", "MRG").into_iter().filter(|line| line.contains("1[5=PI]")).map(|line| number_in(&line, "1")).collect();
+    let expected: Vec<_> =
+        part.iter().map(|line| number_in(line, "3").replace(" | PID-2.1 | PID-4.1", "").replace(" | 2.1 | 4.1", "")).collect();
+    assert_eq!(given_up, expected);
+}

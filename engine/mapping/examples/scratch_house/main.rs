@@ -1,0 +1,6 @@
+//! Scratch.
+#![allow(warnings)]
+mod corpus;
+mod house;
+mod laws;
+fn main(){}
