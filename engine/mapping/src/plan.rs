@@ -135,7 +135,10 @@ pub(crate) enum Make {
     /// A reference to the resources of this place in [`Plan::resources`].
     Ref(usize),
     /// An object. `constant`: it is made of literals only, so that it is there although nothing was read.
-    Set { set: Vec<ElementPlan>, constant: bool },
+    Set {
+        set: Vec<ElementPlan>,
+        constant: bool,
+    },
     From(Box<FromPlan>),
 }
 
@@ -155,8 +158,14 @@ pub(crate) struct FromPlan {
 pub(crate) enum How {
     Function(&'static Function),
     /// `by PATH`; the types the element may have.
-    By { path: Path, allowed: Vec<&'static str> },
-    Code { table: Arc<CodeTable>, into: CodeInto },
+    By {
+        path: Path,
+        allowed: Vec<&'static str>,
+    },
+    Code {
+        table: Arc<CodeTable>,
+        into: CodeInto,
+    },
 }
 
 /// What a mapped code becomes.

@@ -1,5 +1,7 @@
 //! Wrong mapping files, and what the author is told.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
 mod files;
 
 use files::Folder;
@@ -17,7 +19,10 @@ C = "corected"
 fn told(text: &str) -> String {
     let folder = Folder::default()
         .with("lis/wrong", text)
-        .with("hl7v2/part", "name = \"hl7v2/part\"\nversion = 1\nfrom = \"hl7v2\"\ninclude = [\"lis/wrong\"]\n")
+        .with(
+            "hl7v2/part",
+            "name = \"hl7v2/part\"\nversion = 1\nfrom = \"hl7v2\"\ninclude = [\"lis/wrong\"]\n",
+        )
         .with_codes("status", STATUS);
     let findings = compile("lis/wrong", &folder).expect_err("the file is wrong");
     findings.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n\n")

@@ -1,5 +1,7 @@
 //! The project's own mappings and code tables: each compiles and runs over the fixtures of its name.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
 mod files;
 
 use std::collections::BTreeSet;

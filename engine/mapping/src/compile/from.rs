@@ -16,10 +16,11 @@ use crate::plan::{CodeInto, FromPlan, How, Make};
 use crate::reading::{Table, Word, suggest};
 
 /// Types to which the line's `system` means something.
-const WITH_SYSTEM: [&str; 6] = ["Identifier", "Coding", "CodeableConcept", "ContactPoint", "Reference", "uri"];
+const WITH_SYSTEM: [&str; 6] =
+    ["Identifier", "Coding", "CodeableConcept", "ContactPoint", "Reference", "uri"];
 
 impl Compiler<'_> {
-    pub(super) fn from_line(
+    pub(super) fn source_line(
         &self,
         table: &Table<'_, '_>,
         slot: &Slot,
@@ -99,12 +100,15 @@ impl Compiler<'_> {
                 "boolean" => "boolean",
                 "string" => "string",
                 other => {
-                    let message = format!("`type` is `{other}`, but it must be `string`, `number` or `boolean`");
+                    let message =
+                        format!("`type` is `{other}`, but it must be `string`, `number` or `boolean`");
                     table.sheet.find(FindingKind::WrongType, kind.span.clone(), message);
                     return None;
                 }
             },
-            (None, Some(word)) => return self.known_function(table, &word).map(|found| (How::Function(found), None)),
+            (None, Some(word)) => {
+                return self.known_function(table, &word).map(|found| (How::Function(found), None));
+            }
             (None, None) => "string",
         };
         function(name).map(|found| (How::Function(found), None))
@@ -130,8 +134,13 @@ impl Compiler<'_> {
         }
         let found = self.known_function(table, &word)?;
         let Some(of) = slot.types.iter().find(|of| fits(found.writes, of.name)) else {
-            let message =
-                format!("`{}` writes {}, but `{}` takes {}", found.name, found.writes, slot.name, slot.type_names());
+            let message = format!(
+                "`{}` writes {}, but `{}` takes {}",
+                found.name,
+                found.writes,
+                slot.name,
+                slot.type_names()
+            );
             let help = self.fitting(slot);
             table.sheet.find_help(FindingKind::WrongType, word.span, message, help);
             return None;
@@ -152,7 +161,8 @@ impl Compiler<'_> {
     fn implied_function(&self, table: &Table<'_, '_>, slot: &Slot) -> Option<(How, Option<CompactString>)> {
         let Some(of) = slot.sole_type() else {
             let message = format!("`{}` may have several types: say which by `as`", slot.name);
-            let help = "`as = \"Quantity\"`, or `as = \"by OBX-2\"` where the sender names the type".to_owned();
+            let help =
+                "`as = \"Quantity\"`, or `as = \"by OBX-2\"` where the sender names the type".to_owned();
             table.sheet.find_help(FindingKind::MissingKey, table.span.clone(), message, Some(help));
             return None;
         };
@@ -161,11 +171,15 @@ impl Compiler<'_> {
         }
         let message = format!("no function writes {}: `{}` is built by `set`", of.name, slot.name);
         let def = of.def();
-        let help = def.filter(|def| def.class == Class::Backbone || def.class == Class::DataType).map(|def| {
-            let own = def.elements.iter().filter(|element| !matches!(element.name, "id" | "extension" | "modifierExtension"));
-            let own: Vec<_> = own.map(|element| element.name).collect();
-            format!("its elements: {}", own.join(", "))
-        });
+        let help =
+            def.filter(|def| def.class == Class::Backbone || def.class == Class::DataType).map(|def| {
+                let own = def
+                    .elements
+                    .iter()
+                    .filter(|element| !matches!(element.name, "id" | "extension" | "modifierExtension"));
+                let own: Vec<_> = own.map(|element| element.name).collect();
+                format!("its elements: {}", own.join(", "))
+            });
         table.sheet.find_help(FindingKind::UnknownFunction, table.key_span("from"), message, help);
         None
     }
@@ -233,19 +247,33 @@ impl Compiler<'_> {
         let known: Vec<_> = set.codes().take(24).collect();
         let help = format!("`{}` allows: {}", set.name, known.join(", "));
         if !wrong.is_empty() {
-            let message = format!("the code table `{}` writes {}, which `{}` does not take", codes.name, list(&wrong), slot.name);
+            let message = format!(
+                "the code table `{}` writes {}, which `{}` does not take",
+                codes.name,
+                list(&wrong),
+                slot.name
+            );
             table.sheet.find_help(FindingKind::UnknownCode, word.span.clone(), message, Some(help));
         } else if matches!(codes.other, Other::Keep) {
-            let message = format!("the code table `{}` keeps unlisted codes, which `{}` may not take", codes.name, slot.name);
+            let message = format!(
+                "the code table `{}` keeps unlisted codes, which `{}` may not take",
+                codes.name, slot.name
+            );
             table.sheet.find_help(FindingKind::UnknownCode, word.span.clone(), message, Some(help));
         }
     }
 
     /// A default that is one word for a coded element is a code of the table's target system.
-    pub(super) fn default_code(&self, table: &Table<'_, '_>, slot: &Slot, level: Level) -> Option<Option<Json>> {
+    pub(super) fn default_code(
+        &self,
+        table: &Table<'_, '_>,
+        slot: &Slot,
+        level: Level,
+    ) -> Option<Option<Json>> {
         let Level::Fhir(_) = level else { return Some(None) };
         let of = slot.sole_type().map(|of| of.name);
-        let (Some(of @ ("Coding" | "CodeableConcept")), Some(word)) = (of, table.value("code").and_then(|_| table.text("code")))
+        let (Some(of @ ("Coding" | "CodeableConcept")), Some(word)) =
+            (of, table.value("code").and_then(|_| table.text("code")))
         else {
             return Some(None);
         };
@@ -277,7 +305,19 @@ impl Compiler<'_> {
 fn fits(writes: &str, element: &str) -> bool {
     let is_text = matches!(
         writes,
-        "string" | "code" | "id" | "uri" | "url" | "canonical" | "oid" | "uuid" | "markdown" | "date" | "dateTime" | "instant" | "time"
+        "string"
+            | "code"
+            | "id"
+            | "uri"
+            | "url"
+            | "canonical"
+            | "oid"
+            | "uuid"
+            | "markdown"
+            | "date"
+            | "dateTime"
+            | "instant"
+            | "time"
     );
     match element {
         _ if writes == element => true,

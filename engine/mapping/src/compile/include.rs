@@ -33,7 +33,9 @@ pub(super) fn read(name: &str, main: &Table<'_, '_>, files: &dyn Files) -> Vec<P
             DeValue::Table(_) => {
                 let Some(table) = main.as_table(item) else { continue };
                 table.only(&["part", "each", "write"]);
-                let Some(word) = table.must_text("part", "`{ part = \"hl7v2/patient\", each = \"PATIENT\" }`") else {
+                let Some(word) =
+                    table.must_text("part", "`{ part = \"hl7v2/patient\", each = \"PATIENT\" }`")
+                else {
                     continue;
                 };
                 (word, each(&table), resource::write(&table))
@@ -90,7 +92,8 @@ pub(super) fn check_part(name: &str, part: &Table<'_, '_>, from: &str) {
         && word.text != from
         && !from.is_empty()
     {
-        let message = format!("this part reads `{}`, but the mapping that includes it reads `{from}`", word.text);
+        let message =
+            format!("this part reads `{}`, but the mapping that includes it reads `{from}`", word.text);
         part.sheet.find(FindingKind::FormatDiffers, word.span, message);
     }
     for key in ["message", "zone"] {

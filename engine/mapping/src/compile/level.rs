@@ -120,7 +120,8 @@ fn beside(def: &'static TypeDef, name: &str, sheet: &Sheet<'_>, word: &Word<'_>)
             beside: true,
         }),
         _ => {
-            let message = format!("`{}`: only a primitive that is no list has extensions beside it", word.text);
+            let message =
+                format!("`{}`: only a primitive that is no list has extensions beside it", word.text);
             sheet.find(FindingKind::UnknownElement, word.span.clone(), message);
             None
         }

@@ -12,8 +12,8 @@ use crate::plan::{At, Invalid, LinePlan, Make};
 use crate::reading::{Table, suggest};
 
 const KEYS: [&str; 16] = [
-    "from", "value", "ref", "set", "as", "code", "each", "when", "default", "join", "split", "system", "invalid",
-    "clears", "unit", "units",
+    "from", "value", "ref", "set", "as", "code", "each", "when", "default", "join", "split", "system",
+    "invalid", "clears", "unit", "units",
 ];
 /// What a line makes its value of; each line has one of them.
 const SOURCES: [&str; 4] = ["from", "value", "ref", "set"];
@@ -46,10 +46,12 @@ impl Compiler<'_> {
         }
         let default = if table.has("default") { Some(self.default_value(table, slot, level)?) } else { None };
         let (make, member) = match source {
-            "value" => (Make::Value(self.literals(table, "value", slot, level)?), self.sole_member(table, slot)?),
+            "value" => {
+                (Make::Value(self.literals(table, "value", slot, level)?), self.sole_member(table, slot)?)
+            }
             "ref" => self.reference(table, slot, level)?,
             "set" => (self.set_line(table, slot, level)?, None),
-            _ => self.from_line(table, slot, level)?,
+            _ => self.source_line(table, slot, level)?,
         };
         Some(LinePlan {
             at: At { file: table.sheet.number, line: table.sheet.line(&table.span) },
@@ -75,7 +77,8 @@ impl Compiler<'_> {
         match (found.next(), found.next()) {
             (Some(one), None) => Some(one),
             (Some(one), Some(other)) => {
-                let message = format!("a line has one of `from`, `value`, `ref` and `set`, not `{one}` and `{other}`");
+                let message =
+                    format!("a line has one of `from`, `value`, `ref` and `set`, not `{one}` and `{other}`");
                 table.sheet.find(FindingKind::UnknownKey, table.key_span(other), message);
                 None
             }
@@ -112,7 +115,8 @@ impl Compiler<'_> {
                 Invalid::Text
             }
             other => {
-                let message = format!("`invalid` is `{other}`, but it must be `quarantine`, `drop` or `text`");
+                let message =
+                    format!("`invalid` is `{other}`, but it must be `quarantine`, `drop` or `text`");
                 let help = suggest(other, ["quarantine", "drop", "text"]);
                 table.sheet.find_help(FindingKind::WrongType, word.span, message, help);
                 Invalid::Quarantine
@@ -134,7 +138,10 @@ impl Compiler<'_> {
                     return None;
                 }
                 Some((None, of)) => {
-                    let message = format!("`{}` is a single value of type {}; it has no elements to set", slot.name, of.name);
+                    let message = format!(
+                        "`{}` is a single value of type {}; it has no elements to set",
+                        slot.name, of.name
+                    );
                     table.sheet.find(FindingKind::WrongType, inner.span, message);
                     return None;
                 }
@@ -161,7 +168,11 @@ impl Compiler<'_> {
         let word = table.text("ref")?;
         let place = self.resource_named(table, &word, word.text)?;
         if matches!(level, Level::Json) {
-            table.sheet.find(FindingKind::WrongType, word.span, "a partner's message has no references to resources");
+            table.sheet.find(
+                FindingKind::WrongType,
+                word.span,
+                "a partner's message has no references to resources",
+            );
             return None;
         }
         let Some(of) = slot.types.iter().find(|of| of.name == "Reference") else {
@@ -184,7 +195,8 @@ impl Compiler<'_> {
     /// The JSON name a literal gets; for `value[x]` nobody says which.
     fn sole_member(&self, table: &Table<'_, '_>, slot: &Slot) -> Option<Option<CompactString>> {
         let Some(choice) = slot.choice else { return Some(None) };
-        let help = choice.concrete.first().map(|name| format!("write the name of one type, such as `{name}`"));
+        let help =
+            choice.concrete.first().map(|name| format!("write the name of one type, such as `{name}`"));
         let message = format!("`{}` may have several types; a literal does not say which", slot.name);
         table.sheet.find_help(FindingKind::WrongType, table.key_span("value"), message, help);
         None

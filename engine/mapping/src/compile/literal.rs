@@ -81,7 +81,13 @@ fn to_json(sheet: &Sheet<'_>, value: &Spanned<DeValue<'_>>) -> Option<Json> {
 }
 
 /// Checks a literal against its type; findings say where in it something is wrong.
-fn check(sheet: &Sheet<'_>, word: &Word<'_>, of: &'static TypeRef, bound: Option<&Slot>, json: &Json) -> bool {
+fn check(
+    sheet: &Sheet<'_>,
+    word: &Word<'_>,
+    of: &'static TypeRef,
+    bound: Option<&Slot>,
+    json: &Json,
+) -> bool {
     let wrong = |what: String| {
         sheet.find(FindingKind::WrongType, word.span.clone(), format!("`{}`: {what}", word.text));
         false

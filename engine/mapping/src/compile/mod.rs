@@ -30,7 +30,8 @@ use level::Level;
 /// The only version of the language so far.
 const LANGUAGE_VERSIONS: std::ops::RangeInclusive<i64> = 1..=i64::MAX;
 const KEYS: [&str; 12] = [
-    "name", "version", "about", "from", "to", "basis", "zone", "include", "systems", "resource", "message", "unread",
+    "name", "version", "about", "from", "to", "basis", "zone", "include", "systems", "resource", "message",
+    "unread",
 ];
 const DEFAULT_ZONE: &str = "+08:00";
 
@@ -166,7 +167,8 @@ fn head(name: &str, table: &Table<'_, '_>) -> Option<Head> {
 }
 
 fn check_name(name: &str, table: &Table<'_, '_>) {
-    if let Some(word) = table.must_text("name", "every mapping starts with its `name`, the path below `mappings/`")
+    if let Some(word) =
+        table.must_text("name", "every mapping starts with its `name`, the path below `mappings/`")
         && word.text != name
     {
         let message = format!("`name` is `{}`, but the path of the file says `{name}`", word.text);
@@ -222,7 +224,8 @@ impl Compiler<'_> {
         match self.to {
             Target::Fhir => {
                 if main.has("message") {
-                    let message = "`[message]` belongs to `to = \"json\"`; a mapping to FHIR has `[[resource]]`s";
+                    let message =
+                        "`[message]` belongs to `to = \"json\"`; a mapping to FHIR has `[[resource]]`s";
                     sheet.find(FindingKind::UnknownKey, main.key_span("message"), message);
                 }
                 if !has_resources {
@@ -232,7 +235,8 @@ impl Compiler<'_> {
             }
             Target::Json => {
                 if has_resources {
-                    let message = "`[[resource]]` belongs to `to = \"fhir\"`; a mapping to JSON has one `[message]`";
+                    let message =
+                        "`[[resource]]` belongs to `to = \"fhir\"`; a mapping to JSON has one `[message]`";
                     sheet.find(FindingKind::UnknownKey, main.key_span("resource"), message);
                 }
                 if !main.has("message") {

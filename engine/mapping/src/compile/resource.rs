@@ -109,7 +109,12 @@ impl Compiler<'_> {
         };
         if rest.is_empty() {
             let message = "every message would have the same id: a word alone does not tell resources apart";
-            table.sheet.find_help(FindingKind::WrongType, namespace.span.clone(), message, Some(help.to_owned()));
+            table.sheet.find_help(
+                FindingKind::WrongType,
+                namespace.span.clone(),
+                message,
+                Some(help.to_owned()),
+            );
             return None;
         }
         let parts: Vec<_> = rest.iter().map(|word| self.id_part(table, word)).collect();
@@ -153,7 +158,8 @@ impl Compiler<'_> {
         tables: &[Table<'_, '_>],
         plans: &[Option<ResourcePlan>],
     ) -> Option<Vec<usize>> {
-        let needs: Vec<Vec<usize>> = plans.iter().map(|plan| plan.as_ref().map_or_else(Vec::new, needs)).collect();
+        let needs: Vec<Vec<usize>> =
+            plans.iter().map(|plan| plan.as_ref().map_or_else(Vec::new, needs)).collect();
         let mut order = Vec::with_capacity(plans.len());
         let mut done = vec![false; plans.len()];
         while order.len() < plans.len() {

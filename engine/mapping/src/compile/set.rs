@@ -33,7 +33,8 @@ impl Compiler<'_> {
         if !merge {
             for element in level.missing(&names) {
                 let Level::Fhir(def) = level else { break };
-                let message = format!("`{}` needs `{}`: without it the result is not valid", def.name, element.name);
+                let message =
+                    format!("`{}` needs `{}`: without it the result is not valid", def.name, element.name);
                 let help = format!("add a line: `{} = {{ from = \"..\" }}`", quoted(element.name));
                 table.sheet.find_help(FindingKind::MissingKey, table.span.clone(), message, Some(help));
             }
@@ -70,7 +71,13 @@ impl Compiler<'_> {
         let lines: Vec<Option<LinePlan>> =
             tables.into_iter().map(|line| self.line(&line?, &slot, level, merge)).collect();
         let lines = lines.into_iter().collect::<Option<Vec<_>>>()?;
-        Some(ElementPlan { name: slot.name.clone(), choice: slot.choice, rivals: None, many: slot.many, lines })
+        Some(ElementPlan {
+            name: slot.name.clone(),
+            choice: slot.choice,
+            rivals: None,
+            many: slot.many,
+            lines,
+        })
     }
 }
 

@@ -24,7 +24,9 @@ pub(crate) fn make(
         "SN" => sn(value),
         "ST" => short_text(value, context, allowed),
         "TX" | "FT" => &["string", "markdown", "Annotation", "ST[CodeableConcept]"],
-        "CE" | "CWE" | "CNE" | "CF" | "IS" | "ID" => &["CodeableConcept", "Coding", "CWE[code]", "CWE[string]"],
+        "CE" | "CWE" | "CNE" | "CF" | "IS" | "ID" => {
+            &["CodeableConcept", "Coding", "CWE[code]", "CWE[string]"]
+        }
         "DT" | "DTM" | "TS" => &["dateTime", "date", "instant", "string"],
         "TM" => &["time", "string"],
         "DR" => &["Period", "string"],
@@ -44,7 +46,8 @@ pub(crate) fn make(
         "HD" => &["HD[uri]", "string"],
         _ => return Err(Misfit::new(value, "the sender names a type that no function reads")),
     };
-    let fitting = names.iter().filter_map(|name| function(name)).find(|found| allowed.contains(&found.writes));
+    let fitting =
+        names.iter().filter_map(|name| function(name)).find(|found| allowed.contains(&found.writes));
     match fitting {
         Some(found) => made(found, value, context),
         None => Err(Misfit::new(value, format!("a value of type {kind} does not fit this element"))),
@@ -76,7 +79,9 @@ fn short_text(value: Value<'_>, context: &Context<'_>, allowed: &[&'static str])
     let Some(text) = value.text() else { return TEXT };
     let has_unit = context.unit.is_some_and(|unit| unit.text().is_some());
     match quantity::compared(&text) {
-        Some((comparator, _)) if (comparator.is_some() || has_unit) && allowed.contains(&"Quantity") => &["Quantity"],
+        Some((comparator, _)) if (comparator.is_some() || has_unit) && allowed.contains(&"Quantity") => {
+            &["Quantity"]
+        }
         None if is_titre(&text) && allowed.contains(&"Ratio") => &["Ratio"],
         _ => TEXT,
     }

@@ -23,9 +23,17 @@ pub const EXAMPLES: &[Example] = &[
     example("id", "A-1.b", r#""A-1.b""#),
     example("uri", "urn:oid:2.16.156", r#""urn:oid:2.16.156""#),
     example("url", "https://pacs/viewer?study=1", r#""https://pacs/viewer?study=1""#),
-    example("canonical", "http://hl7.org/fhir/StructureDefinition/Patient", r#""http://hl7.org/fhir/StructureDefinition/Patient""#),
+    example(
+        "canonical",
+        "http://hl7.org/fhir/StructureDefinition/Patient",
+        r#""http://hl7.org/fhir/StructureDefinition/Patient""#,
+    ),
     example("oid", "2.16.840.1.113883.6.1", r#""urn:oid:2.16.840.1.113883.6.1""#),
-    example("uuid", "C757873D-EC9A-4326-A141-556F43239520", r#""urn:uuid:c757873d-ec9a-4326-a141-556f43239520""#),
+    example(
+        "uuid",
+        "C757873D-EC9A-4326-A141-556F43239520",
+        r#""urn:uuid:c757873d-ec9a-4326-a141-556f43239520""#,
+    ),
     example("boolean", "Y", "true"),
     example("base64Binary", "aGVs bG8=", r#""aGVsbG8=""#),
     example("integer", "-5", "-5"),
@@ -39,40 +47,120 @@ pub const EXAMPLES: &[Example] = &[
     example("dateTime", "2026", r#""2026""#),
     example("instant", "20261120081500", r#""2026-11-20T08:15:00+08:00""#),
     example("time", "0815", r#""08:15:00""#),
-    example("HumanName", "van Beethoven&van&Beethoven^Ludwig^Maria Johann^JR^DR^PHD^L", r#"{"use":"official","family":"van Beethoven","_family":{"extension":[{"url":"http://hl7.org/fhir/StructureDefinition/humanname-own-prefix","valueString":"van"},{"url":"http://hl7.org/fhir/StructureDefinition/humanname-own-name","valueString":"Beethoven"}]},"given":["Ludwig","Maria","Johann"],"prefix":["DR"],"suffix":["JR","PHD"]}"#),
+    example(
+        "HumanName",
+        "van Beethoven&van&Beethoven^Ludwig^Maria Johann^JR^DR^PHD^L",
+        r#"{"use":"official","family":"van Beethoven","_family":{"extension":[{"url":"http://hl7.org/fhir/StructureDefinition/humanname-own-prefix","valueString":"van"},{"url":"http://hl7.org/fhir/StructureDefinition/humanname-own-name","valueString":"Beethoven"}]},"given":["Ludwig","Maria","Johann"],"prefix":["DR"],"suffix":["JR","PHD"]}"#,
+    ),
     example("HumanName", "陈思远", r#"{"text":"陈思远","family":"陈思远"}"#),
-    example("HumanName", "陈^思远^^^^^L^I", r#"{"extension":[{"url":"http://hl7.org/fhir/StructureDefinition/iso21090-EN-representation","valueCode":"IDE"}],"use":"official","family":"陈","given":["思远"]}"#),
-    example("XCN[HumanName]", "D1001^李^明^^^^主任医师^^HIS", r#"{"family":"李","given":["明"],"suffix":["主任医师"]}"#),
+    example(
+        "HumanName",
+        "陈^思远^^^^^L^I",
+        r#"{"extension":[{"url":"http://hl7.org/fhir/StructureDefinition/iso21090-EN-representation","valueCode":"IDE"}],"use":"official","family":"陈","given":["思远"]}"#,
+    ),
+    example(
+        "XCN[HumanName]",
+        "D1001^李^明^^^^主任医师^^HIS",
+        r#"{"family":"李","given":["明"],"suffix":["主任医师"]}"#,
+    ),
     example("XPN[string]", "Chen^Siyuan^^^Dr", r#""Dr Siyuan Chen""#),
     example("XCN[string]", "D1001^李^明", r#""李明""#),
-    example("Address", "深南大道1001号^^深圳市^广东省^518000^CHN^H", r#"{"use":"home","line":["深南大道1001号"],"city":"深圳市","state":"广东省","postalCode":"518000","country":"CHN"}"#),
-    example("Address", "1 Main St^Apt 2^Boston^MA^02101^USA^M^^Suffolk", r#"{"type":"postal","line":["1 Main St","Apt 2"],"city":"Boston","district":"Suffolk","state":"MA","postalCode":"02101","country":"USA"}"#),
+    example(
+        "Address",
+        "深南大道1001号^^深圳市^广东省^518000^CHN^H",
+        r#"{"use":"home","line":["深南大道1001号"],"city":"深圳市","state":"广东省","postalCode":"518000","country":"CHN"}"#,
+    ),
+    example(
+        "Address",
+        "1 Main St^Apt 2^Boston^MA^02101^USA^M^^Suffolk",
+        r#"{"type":"postal","line":["1 Main St","Apt 2"],"city":"Boston","district":"Suffolk","state":"MA","postalCode":"02101","country":"USA"}"#,
+    ),
     example("XAD[string]", "1 Main St^Apt 2^Boston^MA^02101", r#""1 Main St, Apt 2, Boston, MA, 02101""#),
-    example("ContactPoint", "^PRN^CP^^86^755^26001234^8", r#"{"system":"phone","value":"+86 755 26001234 X8","use":"mobile"}"#),
+    example(
+        "ContactPoint",
+        "^PRN^CP^^86^755^26001234^8",
+        r#"{"system":"phone","value":"+86 755 26001234 X8","use":"mobile"}"#,
+    ),
     example("ContactPoint", "13800138000", r#"{"system":"phone","value":"13800138000"}"#),
-    example("ContactPoint", "^NET^Internet^chen@example.org", r#"{"system":"email","value":"chen@example.org"}"#),
+    example(
+        "ContactPoint",
+        "^NET^Internet^chen@example.org",
+        r#"{"system":"email","value":"chen@example.org"}"#,
+    ),
     example("XTN[string]", "^WPN^PH^^^0755^26001234", r#""0755 26001234""#),
-    example("Identifier", "H0000123^^^HIS&2.16.156.1&ISO^PI", r#"{"type":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v2-0203","code":"PI"}]},"system":"urn:oid:2.16.156.1","value":"H0000123","assigner":{"display":"HIS"}}"#),
-    example("Identifier", "440305198811120011^^^PRC^NI", r#"{"type":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v2-0203","code":"NI"}]},"system":"urn:id:PRC","value":"440305198811120011","assigner":{"display":"PRC"}}"#),
-    example("EI[Identifier]", "R2026^LIS^1.2.3.4^ISO", r#"{"system":"urn:oid:1.2.3.4","value":"R2026","assigner":{"display":"LIS"}}"#),
-    example("XCN[Identifier]", "D1001^李^明^^^^^^HIS", r#"{"system":"urn:id:HIS","value":"D1001","assigner":{"display":"HIS"}}"#),
-    example("XON[Identifier]", "国际医疗部^^^^^HIS^XX^^^GJ01", r#"{"type":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v2-0203","code":"XX"}]},"system":"urn:id:HIS","value":"GJ01","assigner":{"display":"HIS"}}"#),
-    example("DLN[Identifier]", "S99999999^CA^20301231", r#"{"type":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v2-0203","code":"DL"}]},"value":"S99999999","period":{"end":"2030-12-31"},"assigner":{"display":"CA"}}"#),
-    example("HD[uri]", "HIS^c757873d-ec9a-4326-a141-556f43239520^UUID", r#""urn:uuid:c757873d-ec9a-4326-a141-556f43239520""#),
-    example("CodeableConcept", "GLU^葡萄糖^LIS^2345-7^Glucose^LN^^2.74^血糖", r#"{"coding":[{"system":"urn:id:LIS","code":"GLU","display":"葡萄糖"},{"system":"http://loinc.org","version":"2.74","code":"2345-7","display":"Glucose"}],"text":"血糖"}"#),
+    example(
+        "Identifier",
+        "H0000123^^^HIS&2.16.156.1&ISO^PI",
+        r#"{"type":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v2-0203","code":"PI"}]},"system":"urn:oid:2.16.156.1","value":"H0000123","assigner":{"display":"HIS"}}"#,
+    ),
+    example(
+        "Identifier",
+        "440305198811120011^^^PRC^NI",
+        r#"{"type":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v2-0203","code":"NI"}]},"system":"urn:id:PRC","value":"440305198811120011","assigner":{"display":"PRC"}}"#,
+    ),
+    example(
+        "EI[Identifier]",
+        "R2026^LIS^1.2.3.4^ISO",
+        r#"{"system":"urn:oid:1.2.3.4","value":"R2026","assigner":{"display":"LIS"}}"#,
+    ),
+    example(
+        "XCN[Identifier]",
+        "D1001^李^明^^^^^^HIS",
+        r#"{"system":"urn:id:HIS","value":"D1001","assigner":{"display":"HIS"}}"#,
+    ),
+    example(
+        "XON[Identifier]",
+        "国际医疗部^^^^^HIS^XX^^^GJ01",
+        r#"{"type":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v2-0203","code":"XX"}]},"system":"urn:id:HIS","value":"GJ01","assigner":{"display":"HIS"}}"#,
+    ),
+    example(
+        "DLN[Identifier]",
+        "S99999999^CA^20301231",
+        r#"{"type":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v2-0203","code":"DL"}]},"value":"S99999999","period":{"end":"2030-12-31"},"assigner":{"display":"CA"}}"#,
+    ),
+    example(
+        "HD[uri]",
+        "HIS^c757873d-ec9a-4326-a141-556f43239520^UUID",
+        r#""urn:uuid:c757873d-ec9a-4326-a141-556f43239520""#,
+    ),
+    example(
+        "CodeableConcept",
+        "GLU^葡萄糖^LIS^2345-7^Glucose^LN^^2.74^血糖",
+        r#"{"coding":[{"system":"urn:id:LIS","code":"GLU","display":"葡萄糖"},{"system":"http://loinc.org","version":"2.74","code":"2345-7","display":"Glucose"}],"text":"血糖"}"#,
+    ),
     example("CodeableConcept", "^阳性", r#"{"text":"阳性"}"#),
     example("ST[CodeableConcept]", "胸痛三天", r#"{"text":"胸痛三天"}"#),
-    example("Coding", "I10^Hypertension^I10", r#"{"system":"http://hl7.org/fhir/sid/icd-10","code":"I10","display":"Hypertension"}"#),
+    example(
+        "Coding",
+        "I10^Hypertension^I10",
+        r#"{"system":"http://hl7.org/fhir/sid/icd-10","code":"I10","display":"Hypertension"}"#,
+    ),
     example("CWE[string]", "GLU^葡萄糖^LIS", r#""葡萄糖""#),
     example("CWE[code]", "GLU^葡萄糖^LIS", r#""GLU""#),
     example("Quantity", "6.10", r#"{"value":6.10}"#),
     example("Quantity", "<0.5", r#"{"value":0.5,"comparator":"<"}"#),
-    example("Quantity", "5^mg&milligram&UCUM", r#"{"value":5,"unit":"milligram","system":"http://unitsofmeasure.org","code":"mg"}"#),
+    example(
+        "Quantity",
+        "5^mg&milligram&UCUM",
+        r#"{"value":5,"unit":"milligram","system":"http://unitsofmeasure.org","code":"mg"}"#,
+    ),
     example("Quantity", ">=^100", r#"{"value":100,"comparator":">="}"#),
-    example("Age", "35^a&year&UCUM", r#"{"value":35,"unit":"year","system":"http://unitsofmeasure.org","code":"a"}"#),
-    example("Duration", "3^d&day&UCUM", r#"{"value":3,"unit":"day","system":"http://unitsofmeasure.org","code":"d"}"#),
+    example(
+        "Age",
+        "35^a&year&UCUM",
+        r#"{"value":35,"unit":"year","system":"http://unitsofmeasure.org","code":"a"}"#,
+    ),
+    example(
+        "Duration",
+        "3^d&day&UCUM",
+        r#"{"value":3,"unit":"day","system":"http://unitsofmeasure.org","code":"d"}"#,
+    ),
     example("Count", "4", r#"{"value":4}"#),
-    example("Distance", "1.75^m&metre&UCUM", r#"{"value":1.75,"unit":"metre","system":"http://unitsofmeasure.org","code":"m"}"#),
+    example(
+        "Distance",
+        "1.75^m&metre&UCUM",
+        r#"{"value":1.75,"unit":"metre","system":"http://unitsofmeasure.org","code":"m"}"#,
+    ),
     example("Range", "3.5^9.5", r#"{"low":{"value":3.5},"high":{"value":9.5}}"#),
     example("Range", "^3^-^5", r#"{"low":{"value":3},"high":{"value":5}}"#),
     example("Range", "3.5-9.5", r#"{"low":{"value":3.5},"high":{"value":9.5}}"#),
@@ -86,10 +174,26 @@ pub const EXAMPLES: &[Example] = &[
     example("Money", "100&HKD^UP", r#"{"value":100,"currency":"HKD"}"#),
     example("Period", "20261120^20261127", r#"{"start":"2026-11-20","end":"2026-11-27"}"#),
     example("Annotation", "危急值，已电话通知", r#"{"text":"危急值，已电话通知"}"#),
-    example("Attachment", "LIS^Application^PDF^Base64^JVBERi0=", r#"{"contentType":"application/pdf","data":"JVBERi0=","size":5}"#),
-    example("Attachment", "https://pacs/report/1^PACS^Application^PDF", r#"{"contentType":"application/pdf","url":"https://pacs/report/1"}"#),
-    example("Reference", "D1001^李^明^^^^^^HIS", r#"{"identifier":{"system":"urn:id:HIS","value":"D1001","assigner":{"display":"HIS"}},"display":"李明"}"#),
-    example("XON[Reference]", "国际医疗部^^GJ01", r#"{"identifier":{"value":"GJ01"},"display":"国际医疗部"}"#),
+    example(
+        "Attachment",
+        "LIS^Application^PDF^Base64^JVBERi0=",
+        r#"{"contentType":"application/pdf","data":"JVBERi0=","size":5}"#,
+    ),
+    example(
+        "Attachment",
+        "https://pacs/report/1^PACS^Application^PDF",
+        r#"{"contentType":"application/pdf","url":"https://pacs/report/1"}"#,
+    ),
+    example(
+        "Reference",
+        "D1001^李^明^^^^^^HIS",
+        r#"{"identifier":{"system":"urn:id:HIS","value":"D1001","assigner":{"display":"HIS"}},"display":"李明"}"#,
+    ),
+    example(
+        "XON[Reference]",
+        "国际医疗部^^GJ01",
+        r#"{"identifier":{"value":"GJ01"},"display":"国际医疗部"}"#,
+    ),
     example("PL[Reference]", "5E^501^02^H01", r#"{"display":"H01 5E 501 02"}"#),
     example("PL[string]", "5E^501^02", r#""5E 501 02""#),
 ];
@@ -100,16 +204,17 @@ mod tests {
 
     use hub_core::document::Parser;
     use hub_core::path::Path;
-    use hub_formats::hl7v2::Hl7Parser;
     use hub_fhir::elements::{TypeDef, type_of};
     use hub_fhir::primitive::Primitive;
+    use hub_formats::hl7v2::Hl7Parser;
 
     use super::*;
     use crate::functions::{Context, FUNCTIONS, function};
     use crate::read::{Reader, Value};
 
     fn made(name: &str, field: &str) -> Option<hub_fhir::Json> {
-        let message = format!("MSH|^~\\&|A|B|C|D|20261120||ADT^A01|1|P|2.5.1|||||||UNICODE UTF-8\rZZZ|{field}\r");
+        let message =
+            format!("MSH|^~\\&|A|B|C|D|20261120||ADT^A01|1|P|2.5.1|||||||UNICODE UTF-8\rZZZ|{field}\r");
         let document = Hl7Parser::default().parse(message.as_bytes()).unwrap();
         let reader = Reader::new(&*document);
         let mut nodes = Vec::new();
@@ -117,7 +222,8 @@ mod tests {
         let systems = HashMap::new();
         let context = Context { zone: "+08:00", systems: &systems, system: None, unit: None, units: None };
         let value = Value::of_node(&reader, *nodes.first()?);
-        (function(name).unwrap().make)(value, &context).unwrap_or_else(|misfit| panic!("{name} {field}: {misfit:?}"))
+        (function(name).unwrap().make)(value, &context)
+            .unwrap_or_else(|misfit| panic!("{name} {field}: {misfit:?}"))
     }
 
     #[test]

@@ -34,7 +34,7 @@ pub(crate) fn make(
         Found::Listed(coded) => {
             let system = coded.system.as_ref().or(table.target.as_ref()).cloned();
             Coding { system, coded: coded.clone() }
-        },
+        }
         Found::Kept => kept(table, &code, value, context)?,
         Found::Dropped => return Ok(Mapped::Dropped(unlisted(table, &code))),
         Found::Unknown => return Err(Misfit::new(value, unlisted(table, &code))),

@@ -33,8 +33,8 @@ use hub_fhir::Json;
 pub(crate) use by::make as make_by;
 pub(crate) use context::Context;
 pub(crate) use dates::is_zone;
-pub(crate) use mapped::{Mapped, make as make_mapped};
 pub use examples::{EXAMPLES, Example};
+pub(crate) use mapped::{Mapped, make as make_mapped};
 pub(crate) use table::{FUNCTIONS, function, names};
 
 use crate::read::Value;

@@ -184,7 +184,8 @@ fn has_ideograph(text: &str) -> bool {
 fn one_line(value: Value<'_>, at: &Columns) -> Outcome {
     let surname = value.part(at.family).and_then(|family| family.part_text(1));
     let given = value.part_text(at.given);
-    let chinese = surname.as_deref().is_some_and(has_ideograph) || given.as_deref().is_some_and(has_ideograph);
+    let chinese =
+        surname.as_deref().is_some_and(has_ideograph) || given.as_deref().is_some_and(has_ideograph);
     let order = if chinese {
         [surname, given, value.part_text(at.more_given), None, None]
     } else {

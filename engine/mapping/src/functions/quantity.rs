@@ -97,7 +97,9 @@ fn add_unit(object: &mut Object, unit: Value<'_>, context: &Context<'_>) -> Resu
         }
     }
     for (code_at, system_at) in [(1, 3), (4, 6)] {
-        let (Some(code), Some(system)) = (unit.part_text(code_at), unit.part_text(system_at)) else { continue };
+        let (Some(code), Some(system)) = (unit.part_text(code_at), unit.part_text(system_at)) else {
+            continue;
+        };
         // The line's `system` is not the unit's: only what the unit itself names is meant here.
         let unit_context = Context { system: None, unit: None, ..*context };
         if let Some(system) = coding_system(Some(&system), &unit_context) {

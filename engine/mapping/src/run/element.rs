@@ -55,7 +55,8 @@ impl Runner<'_> {
     ) -> Result<Built, Fault> {
         let mut built = Built { object: Object::with_capacity(set.len() + 2), real: false };
         for element in set {
-            let taken = |rivals: &Element| rivals.concrete.iter().any(|name| built.object.get(name).is_some());
+            let taken =
+                |rivals: &Element| rivals.concrete.iter().any(|name| built.object.get(name).is_some());
             if element.rivals.is_some_and(taken) {
                 continue;
             }
@@ -170,7 +171,11 @@ impl Runner<'_> {
         let related: Vec<CompactString> = if element.many {
             self.related(resource, scope).map(|instance| instance.reference.clone()).collect()
         } else {
-            self.related(resource, scope).next().map(|instance| instance.reference.clone()).into_iter().collect()
+            self.related(resource, scope)
+                .next()
+                .map(|instance| instance.reference.clone())
+                .into_iter()
+                .collect()
         };
         for reference in related {
             let mut object = Object::with_capacity(1);

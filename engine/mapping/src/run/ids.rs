@@ -81,7 +81,8 @@ impl Runner<'_> {
         let mut bytes = [0; 16];
         bytes.copy_from_slice(&hash.finalize()[..16]);
         let mut buffer = uuid::Uuid::encode_buffer();
-        let text = &*uuid::Builder::from_custom_bytes(bytes).into_uuid().hyphenated().encode_lower(&mut buffer);
+        let text =
+            &*uuid::Builder::from_custom_bytes(bytes).into_uuid().hyphenated().encode_lower(&mut buffer);
         let id = Id::new(text).expect("a UUID is made of hexadecimal digits and `-`");
         let reference = format_compact!("{}/{text}", resource.kind.name());
         Ok(Instance { resource: place, node, id, reference, absent: false })

@@ -82,12 +82,7 @@ impl<'r> Runner<'r> {
     fn fault(&self, node: Node, at: At, reason: impl Into<String>) -> Fault {
         // The whole document has no place of its own.
         let place = Some(self.reader.document().place(node)).filter(|place| !place.is_empty());
-        Fault {
-            step: FaultStep::Map,
-            place,
-            rule: Some(self.plan.rule(at)),
-            reason: reason.into(),
-        }
+        Fault { step: FaultStep::Map, place, rule: Some(self.plan.rule(at)), reason: reason.into() }
     }
 
     fn note(&mut self, node: Node, reason: impl Into<String>) {

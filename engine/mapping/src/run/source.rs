@@ -74,7 +74,10 @@ impl Runner<'_> {
         Ok(())
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the line, its surroundings and its result; a struct would hide it")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the line, its surroundings and its result; a struct would hide it"
+    )]
     fn each_value(
         &mut self,
         element: &ElementPlan,
@@ -97,7 +100,10 @@ impl Runner<'_> {
         Ok(())
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the line, its surroundings and its result; a struct would hide it")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the line, its surroundings and its result; a struct would hide it"
+    )]
     fn convert(
         &mut self,
         element: &ElementPlan,

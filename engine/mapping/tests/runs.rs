@@ -1,0 +1,209 @@
+//! What runs do: writes, references, ids, nulls, defaults, conditions, partner messages.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+mod files;
+
+use files::Folder;
+use hub_core::commit::Change;
+use hub_core::document::{Document, Parser};
+use hub_fhir::Json;
+use hub_formats::hl7v2::Hl7Parser;
+use hub_mapping::{Condition, Mapping, compile};
+use proptest::prelude::*;
+
+const HEAD: &str = "name = \"t/t\"\nversion = 1\nfrom = \"hl7v2\"\n";
+const ORU: &str = "MSH|^~\\&|LIS|L|HT|H|20261120||ORU^R01^ORU_R01|1|P|2.5.1|||||||UNICODE UTF-8\r\
+    PID|1||P1^^^HIS^PI||Zhang^San||1989|M|||||\"\"\rOBR|1||R1^LIS|PANEL^Panel^LIS\r\
+    OBX|1|NM|K^Potassium^LIS||6.10|mmol/L^mmol/L^UCUM|3.5-5.5|HH|||F\rOBX|2|ST|CRP^CRP^LIS||<0.5|mg/L||N|||F\r\
+    OBX|3|NM|ANA^ANA^LIS||1:320||||||F\rOBX|4|NM|HCG^HCG^LIS||阴性(-)||||||F\rOBX|5|SN|G^G^LIS||^3^-^5|g/L|||||F\r\
+    OBX|6|XX|Q^Q^LIS||what|||||| F\r";
+
+fn compiled(text: &str) -> Mapping {
+    let codes = "name = \"sex\"\nsource = \"http://terminology.hl7.org/CodeSystem/v2-0001\"\ntarget = \"http://hl7.org/fhir/administrative-gender\"\n\
+                 other = \"drop\"\n[codes]\nM = \"male\"\nF = { code = \"female\", display = \"Female\" }\n";
+    let folder = Folder::default().with("t/t", text).with_codes("sex", codes);
+    compile("t/t", &folder).unwrap_or_else(|findings| panic!("{}", findings[0]))
+}
+
+fn parsed(message: &str) -> Box<dyn Document> {
+    Hl7Parser::default().parse(message.as_bytes()).unwrap()
+}
+
+fn trees(mapping: &Mapping, message: &str) -> Vec<Json> {
+    let run = mapping.run(&*parsed(message)).unwrap();
+    run.changes.iter().map(|change| Json::Object(change.resource().unwrap().tree().clone())).collect()
+}
+
+fn patient(lines: &str, write: &str) -> String {
+    format!(
+        "{HEAD}[[resource]]\nas = \"patient\"\ntype = \"Patient\"\nid = [\"patient\", \"PID-3.1\"]\nwrite = \"{write}\"\n[resource.set]\n{lines}\n"
+    )
+}
+
+const OBSERVATION: &str = "[[resource]]\nas = \"observation\"\ntype = \"Observation\"\neach = \"PATIENT_RESULT.ORDER_OBSERVATION.OBSERVATION\"\n\
+    id = [\"observation\", \"OBR-3.1\", \"OBX-3.1\"]\n[resource.set]\nstatus = { value = \"final\" }\ncode = { from = \"OBX-3\" }\n\
+    subject = { ref = \"patient\" }\n\"value[x]\" = { from = \"OBX-5\", as = \"by OBX-2\", unit = \"OBX-6\", invalid = \"text\" }\n";
+
+#[test]
+fn the_sender_s_type_picks_the_type_of_the_value() {
+    let mapping = compiled(&format!("{}{OBSERVATION}", patient("active = { value = true }", "put")));
+    let document = parsed(ORU);
+    let run = mapping.run(&*document).unwrap();
+    let all = trees(&mapping, ORU);
+    let text = |place: usize, name: &str| all[place].get(name).map(Json::to_text).unwrap_or_default();
+    let potassium = r#"{"value":6.10,"unit":"mmol/L","system":"http://unitsofmeasure.org","code":"mmol/L"}"#;
+    assert_eq!(text(1, "valueQuantity"), potassium); // NM
+    assert_eq!(text(2, "valueQuantity"), r#"{"value":0.5,"comparator":"<","unit":"mg/L"}"#); // ST
+    assert_eq!(text(3, "valueRatio"), r#"{"numerator":{"value":1},"denominator":{"value":320}}"#); // NM, a titre
+    assert_eq!(text(4, "valueString"), "\"阴性(-)\""); // NM, words
+    let range = r#"{"low":{"value":3,"unit":"g/L"},"high":{"value":5,"unit":"g/L"}}"#;
+    assert_eq!(text(5, "valueRange"), range); // SN
+    assert_eq!(text(6, "valueString"), "\"what\""); // an unknown type, kept as text
+    assert_eq!(run.notes.len(), 1);
+    assert!(run.notes[0].place.starts_with("OBX[6]-5"));
+}
+
+#[test]
+fn references_point_at_what_is_written_in_the_same_run() {
+    let mapping = compiled(&format!("{}{OBSERVATION}", patient("active = { value = true }", "put")));
+    let all = trees(&mapping, ORU);
+    let id = all[0].get("id").and_then(Json::as_str).unwrap();
+    for observation in &all[1..] {
+        let reference = observation.at(&["subject", "reference"]).and_then(Json::as_str);
+        assert_eq!(reference, Some(format!("Patient/{id}").as_str()));
+    }
+}
+
+#[test]
+fn an_empty_resource_is_not_written_and_nothing_points_at_it() {
+    let mapping = compiled(&format!("{}{OBSERVATION}", patient("birthDate = { from = \"PID-29\" }", "put")));
+    let all = trees(&mapping, ORU);
+    assert_eq!(all.len(), 6);
+    assert!(all.iter().all(|tree| tree.get("subject").is_none()));
+}
+
+#[test]
+fn a_null_clears_in_a_merge_and_means_nothing_in_a_put() {
+    let lines = "birthDate = { from = \"PID-7\" }\ntelecom = [{ from = \"PID-13\" }, { from = \"PID-14\" }]\nname = { from = \"PID-5\" }";
+    let run = compiled(&patient(lines, "merge")).run(&*parsed(ORU)).unwrap();
+    assert!(
+        matches!(&run.changes[..], [Change::Merge { clear, .. }] if clear.len() == 1 && clear[0] == "telecom")
+    );
+    let run = compiled(&patient(lines, "put")).run(&*parsed(ORU)).unwrap();
+    assert!(matches!(&run.changes[..], [Change::Put(resource)] if resource.tree().get("telecom").is_none()));
+    let kept = lines.replace("\"PID-13\" }", "\"PID-13\", clears = false }");
+    let run = compiled(&patient(&kept, "merge")).run(&*parsed(ORU)).unwrap();
+    assert!(matches!(&run.changes[..], [Change::Merge { clear, .. }] if clear.is_empty()));
+}
+
+#[test]
+fn two_parts_of_one_resource_are_written_as_one() {
+    let second = "[[resource]]\nas = \"again\"\ntype = \"Patient\"\nid = [\"patient\", \"PID-3.1\"]\nwrite = \"merge\"\n[resource.set]\n\
+                  gender = { from = \"PID-8\", code = \"sex\" }\nname = [{ from = \"PID-5\" }, { value = { text = \"Z\" } }]\n";
+    let first = patient("name = { from = \"PID-5\" }\nbirthDate = { from = \"PID-7\" }", "ensure");
+    let run = compiled(&format!("{first}{second}")).run(&*parsed(ORU)).unwrap();
+    let [Change::Merge { resource, .. }] = &run.changes[..] else { panic!("expected one merge") };
+    let tree = resource.tree();
+    assert_eq!(tree.get("name").and_then(Json::as_array).map(<[Json]>::len), Some(2));
+    assert!(tree.get("birthDate").is_some() && tree.get("gender").is_some());
+}
+
+#[test]
+fn a_missing_part_of_an_id_sets_the_message_aside_and_names_the_rule() {
+    let mapping = compiled(&patient("active = { value = true }", "put"));
+    let fault = mapping.run(&*parsed("MSH|^~\\&|A|B|C|D|1||ADT^A01|1|P|2.5.1\rPID|1||\r")).unwrap_err();
+    assert_eq!(fault.rule.as_deref(), Some("mappings/t/t.toml:7"));
+    assert_eq!(fault.reason, "the id needs `PID-3.1`, which has no value");
+}
+
+#[test]
+fn a_fault_names_the_place_and_never_the_value() {
+    let mapping = compiled(&patient("birthDate = { from = \"PID-5.1\" }", "put"));
+    let fault = mapping.run(&*parsed(ORU)).unwrap_err();
+    assert_eq!(fault.place.as_deref(), Some("PID-5.1"));
+    assert!(!fault.to_string().contains("Zhang"));
+}
+
+#[test]
+fn a_set_of_literals_around_nothing_is_left_out() {
+    let lines = "active = { value = true }\ncontact = { set = { relationship = { value = { text = \"kin\" } }, name = { from = \"NK1-2\" } } }";
+    assert!(trees(&compiled(&patient(lines, "put")), ORU)[0].get("contact").is_none());
+}
+
+#[test]
+fn joined_split_and_defaulted_values() {
+    let lines = "name = { set = { text = { from = \"OBX-3.1\", join = \"+\" }, given = { from = \"OBX-7\", split = \"-\" } } }\n\
+                 language = { from = \"PID-15\", default = \"zh\" }\nmaritalStatus = { from = \"PID-8\", code = \"sex\" }";
+    let tree = &trees(&compiled(&patient(lines, "put")), ORU)[0];
+    assert_eq!(tree.at(&["name", "0", "text"]).and_then(Json::as_str), Some("K+CRP+ANA+HCG+G+Q"));
+    assert_eq!(tree.at(&["name", "0", "given", "1"]).and_then(Json::as_str), Some("5.5"));
+    assert_eq!(tree.get("language").and_then(Json::as_str), Some("zh"));
+    let codings = tree.at(&["maritalStatus", "coding"]).unwrap().to_text();
+    assert!(codings.contains("\"male\"") && codings.contains("v2-0001"), "{codings}");
+}
+
+#[test]
+fn a_partner_s_message_is_rendered() {
+    let text = "name = \"t/t\"\nversion = 1\nfrom = \"hl7v2\"\nto = \"json\"\n[message.set]\npatient = { set = { no = { from = \"PID-3.1\" } } }\n\
+                results = { each = \"OBX\", when = 'OBX-8 is valued', set = { name = { from = \"OBX-3.2\" }, value = { from = \"OBX-5\", type = \"number\", invalid = \"drop\" } } }\n\
+                urgent = { value = true }\ntags = { value = [\"a\", \"b\"] }\n";
+    let document = parsed(ORU);
+    let rendered = compiled(text).render(&*document, document.root()).unwrap();
+    let expected = r#"{"patient":{"no":"P1"},"results":[{"name":"Potassium","value":6.10},{"name":"CRP"}],"urgent":true,"tags":["a","b"]}"#;
+    assert_eq!(rendered.bytes, expected.as_bytes());
+    assert_eq!(rendered.notes.len(), 1);
+}
+
+#[test]
+fn conditions_hold_as_the_documentation_says() {
+    let document = parsed(ORU);
+    for (text, holds) in [
+        ("PID-8 = \"M\"", true),
+        ("PID-8 != \"M\"", false),
+        ("PID-99 != \"M\"", true),
+        ("OBX-8 in [\"LL\", \"HH\"]", true),
+        ("all OBX-11 = \"F\"", true),
+        ("all OBX-8 = \"HH\"", false),
+        ("all PID-99 = \"x\"", false),
+        ("OBX-8 not in [\"HH\"]", false),
+        ("PID-13 is null", true),
+        ("PID-13 is valued", false),
+        ("PID-13 is not valued", true),
+        ("PID-5.1 matches \"Zh.*\"", true),
+        ("PID-5.1 matches \"Zh\"", false),
+        ("not (PID-8 = \"F\" or PID-8 = \"U\") and PID-3[5=PI].1 = \"P1\"", true),
+    ] {
+        let condition = Condition::compile(text).unwrap();
+        assert_eq!(condition.holds(&*document, document.root()), holds, "{text}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_field_gives_the_same_result_twice_and_never_a_panic(field in "[ -~\u{4e00}-\u{4e10}]{0,40}", kind in "[A-Z]{2,3}") {
+        let lines = "active = { value = true }\nname = { from = \"PID-5\", invalid = \"drop\" }\naddress = { from = \"PID-5\", invalid = \"drop\" }\n\
+                     telecom = { from = \"PID-5\", invalid = \"drop\" }\nbirthDate = { from = \"PID-5\", invalid = \"drop\" }\n\
+                     identifier = [{ from = \"PID-5\", invalid = \"drop\" }, { from = \"PID-5\", as = \"XON[Identifier]\", invalid = \"drop\" }]\n\
+                     photo = { from = \"PID-5\", invalid = \"drop\" }\nmaritalStatus = { from = \"PID-5\", invalid = \"drop\" }\n\
+                     extension = { set = { url = { value = \"urn:x\" }, \"value[x]\" = { from = \"PID-5\", as = \"by PID-8\", invalid = \"drop\" } } }";
+        let mapping = compiled(&patient(lines, "put"));
+        let message = format!("MSH|^~\\&|A|B|C|D|1||ADT^A01|1|P|2.5.1|||||||UNICODE UTF-8\rPID|1||P1||{field}|||{kind}\r");
+        if let Ok(document) = Hl7Parser::default().parse(message.as_bytes()) {
+            let first = mapping.run(&*document).map(|run| format!("{:?}", run.changes.first().and_then(Change::resource).map(|r| r.tree().clone())));
+            let second = mapping.run(&*document).map(|run| format!("{:?}", run.changes.first().and_then(Change::resource).map(|r| r.tree().clone())));
+            prop_assert_eq!(&first, &second);
+            if let Ok(run) = mapping.run(&*document) {
+                for resource in run.changes.iter().filter_map(Change::resource) {
+                    let issues = hub_fhir::validate(resource.tree());
+                    prop_assert!(issues.is_empty(), "{:?} of {}", issues, field);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn any_text_is_a_condition_or_an_error(text in ".{0,60}") {
+        let _ = Condition::compile(&text);
+    }
+}
