@@ -17,8 +17,7 @@ pub struct Unread {
 pub(crate) fn unread(plan: &Plan, doc: &dyn Document, trace: &Trace) -> Vec<Unread> {
     let mut list = Vec::new();
     for leaf in doc.leaves() {
-        let read = trace.read.contains(&leaf) || trace.read.iter().any(|read| doc.contains(leaf, *read));
-        if read {
+        if trace.read.contains(&leaf) {
             continue;
         }
         let place = doc.place(leaf);

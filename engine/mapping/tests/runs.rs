@@ -156,6 +156,30 @@ fn a_partner_s_message_is_rendered() {
 }
 
 #[test]
+fn a_trace_tells_where_values_come_from_and_what_was_left() {
+    let unread = "[unread]\non_purpose = { \"OBX\" = \"no results here\", \"MSH\" = \"the envelope\" }\n";
+    let text = format!(
+        "{}{unread}",
+        patient("name = { from = \"PID-5\" }\nbirthDate = { from = \"PID-7\" }", "put")
+    );
+    let mapping = compiled(&text);
+    let document = parsed(ORU);
+    let (_, trace) = mapping.run_traced(&*document).unwrap();
+    let family = trace.lineage.iter().find(|line| line.target.ends_with("#name[0].family")).unwrap();
+    assert_eq!((family.place.as_deref(), family.line), (Some("PID-5.1"), 10));
+    let birth = trace.lineage.iter().find(|line| line.target.ends_with("#birthDate")).unwrap();
+    assert_eq!((birth.place.as_deref(), birth.file.as_str()), (Some("PID-7"), "mappings/t/t.toml"));
+    let unread = mapping.unread(&*document, &trace);
+    let left: Vec<_> =
+        unread.iter().filter(|left| left.on_purpose.is_none()).map(|left| left.place.as_str()).collect();
+    assert!(left.contains(&"PID-8") && left.contains(&"OBR-3.1"), "{left:?}");
+    assert!(!left.iter().any(|place| place.starts_with("OBX")
+        || *place == "PID-7"
+        || *place == "PID-5.1"
+        || *place == "PID-3.1"));
+}
+
+#[test]
 fn conditions_hold_as_the_documentation_says() {
     let document = parsed(ORU);
     for (text, holds) in [

@@ -3,4 +3,4 @@
 mod corpus;
 mod house;
 mod laws;
-fn main(){}
+fn main() {}

@@ -77,7 +77,7 @@ pub(super) fn code(value: Value<'_>, context: &Context<'_>) -> Outcome {
 
 /// The text of a part where it has the form of a code.
 pub(super) fn as_code(part: Value<'_>) -> Option<CompactString> {
-    let json = Json::string(part.text()?);
+    let json = Json::string(part.text().filter(|text| !text.contains('\u{FFFD}'))?);
     match (Primitive::Code.check(&json), json) {
         (Ok(()), Json::String(code)) => Some(code),
         _ => None,

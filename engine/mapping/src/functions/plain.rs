@@ -9,18 +9,20 @@ use crate::read::Value;
 
 /// Makes a primitive of text, when the text has the form of the primitive.
 fn checked(value: Value<'_>, text: impl Into<CompactString>, primitive: Primitive) -> Outcome {
-    let json = Json::String(text.into());
+    let text = text.into();
+    // A character that could not be decoded must not reach a resource.
+    if text.contains('\u{FFFD}') {
+        return Err(Misfit::new(value, "expected text in the character set the message declares"));
+    }
+    let json = Json::String(text);
     match primitive.check(&json) {
         Ok(()) => Ok(Some(json)),
         Err(expected) => Err(Misfit::new(value, expected)),
     }
 }
 
-/// Text for people: a character that could not be decoded must not reach a resource.
+/// The same for text that is not the value itself but made of its parts.
 pub(super) fn readable(value: Value<'_>, text: &str, primitive: Primitive) -> Outcome {
-    if text.contains('\u{FFFD}') {
-        return Err(Misfit::new(value, "expected text in the character set the message declares"));
-    }
     checked(value, text, primitive)
 }
 

@@ -1,5 +1,7 @@
 //! Builds objects: elements of lines, lines of literals, references, sets and values.
 
+use std::collections::HashSet;
+
 use compact_str::CompactString;
 use hub_core::document::Node;
 use hub_core::fault::Fault;
@@ -168,23 +170,18 @@ impl Runner<'_> {
         scope: Node,
         got: &mut Got,
     ) {
-        let related: Vec<CompactString> = if element.many {
-            self.related(resource, scope).map(|instance| instance.reference.clone()).collect()
-        } else {
-            self.related(resource, scope)
-                .next()
-                .map(|instance| instance.reference.clone())
-                .into_iter()
-                .collect()
-        };
+        let wanted = if element.many { usize::MAX } else { 1 };
+        let related = self.related(resource, scope).take(wanted);
+        let related: Vec<CompactString> = related.map(|instance| instance.reference.clone()).collect();
+        // The same resource may have been found twice in the message.
+        let mut seen: HashSet<CompactString> = got.items.iter().filter_map(reference_of).collect();
         for reference in related {
+            if !seen.insert(reference.clone()) {
+                continue;
+            }
             let mut object = Object::with_capacity(1);
             object.push(CompactString::const_new("reference"), Json::String(reference));
             let json = Json::Object(object);
-            // The same resource may have been found twice in the message.
-            if got.items.contains(&json) {
-                continue;
-            }
             self.trace(element, got, line.member.as_deref(), &json, line.at, None);
             got.push(line.member.clone(), json);
             got.real = true;
@@ -236,4 +233,8 @@ impl Runner<'_> {
             log.value(&name, json, at, self.plan, from);
         }
     }
+}
+
+fn reference_of(item: &Json) -> Option<CompactString> {
+    item.get("reference").and_then(Json::as_str).map(CompactString::new)
 }
