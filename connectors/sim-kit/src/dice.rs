@@ -45,6 +45,11 @@ impl Dice {
         &items[self.below(items.len() as u64) as usize]
     }
 
+    /// One of several that are only lent; `items` is never empty.
+    pub fn choose<T: Copy>(&mut self, items: &[T]) -> T {
+        items[self.below(items.len() as u64) as usize]
+    }
+
     /// So many digits, the first not 0.
     pub fn digits(&mut self, count: usize) -> String {
         (0..count)

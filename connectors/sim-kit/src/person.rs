@@ -132,7 +132,7 @@ impl Person {
         }
         let payers: Vec<&'static Insurer> =
             WORLD.insurer.iter().filter(|insurer| insurer.for_origin.contains(&origin)).collect();
-        person.insurer = *dice.pick(payers.as_slice());
+        person.insurer = dice.choose(&payers);
         person.policy = format!("{}{}", person.insurer.plan, dice.digits(8));
         if dice.percent(40) {
             person.allergies.push(dice.pick(&WORLD.allergy));
@@ -245,14 +245,14 @@ pub fn patient_id(number: u64) -> String {
 }
 
 fn birth(dice: &mut Dice) -> Date {
-    let year = dice.between(1936, 2024) as i32;
+    let year = dice.between(1936, 2004) as i32;
     let month = Month::try_from(dice.between(1, 12) as u8).expect("from 1 to 12");
     Date::from_calendar_date(year, month, dice.between(1, 28) as u8).expect("every month has 28 days")
 }
 
 fn of_sex<'a>(dice: &mut Dice, names: &'a [[String; 3]], sex: &str) -> &'a [String; 3] {
     let fitting: Vec<&[String; 3]> = names.iter().filter(|name| name[2] == sex).collect();
-    fitting[dice.below(fitting.len() as u64) as usize]
+    dice.choose(&fitting)
 }
 
 /// A mainland identity card: area, birth date, a sequence odd for men, and the check character.

@@ -1,6 +1,7 @@
 //! A person's stay or call: the same in every simulator of the seed, so that the laboratory reports on whom the HIS admitted.
 
 use crate::dice::Dice;
+use crate::person::Person;
 use crate::world::{Clinic, Diagnosis, Doctor, WORLD, Ward};
 
 /// Where a patient lies or is seen (PV1-3).
@@ -33,14 +34,21 @@ impl Visit {
         let mut dice = Dice::new(seed, "visit", number);
         let attending = dice.pick(&WORLD.doctor);
         let referring = dice.pick(&WORLD.doctor);
-        let mut diagnoses: Vec<&'static Diagnosis> = vec![dice.pick(&WORLD.diagnosis)];
-        let second = dice.pick(&WORLD.diagnosis);
+        let person = Person::of(seed, number);
+        let possible: Vec<&'static Diagnosis> =
+            WORLD.diagnosis.iter().filter(|diagnosis| can_have(&person, diagnosis)).collect();
+        let mut diagnoses: Vec<&'static Diagnosis> = vec![dice.choose(&possible)];
+        let second = dice.choose(&possible);
         if second.code != diagnoses[0].code {
             diagnoses.push(second);
         }
         let place = if inpatient { bed(&mut dice) } else { clinic(&mut dice) };
         Self { number: visit_number(number), place, attending, referring, diagnoses }
     }
+}
+
+fn can_have(person: &Person, diagnosis: &Diagnosis) -> bool {
+    diagnosis.women_born_from.is_none_or(|year| person.sex == "F" && person.born.year() >= year)
 }
 
 /// The HIS's number of the visit of this person.
@@ -69,5 +77,20 @@ pub fn clinic(dice: &mut Dice) -> Place {
         room: String::new(),
         bed: String::new(),
         department: (&clinic.department, &clinic.department_name),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_women_of_the_age_give_birth() {
+        for number in 0..300 {
+            let person = Person::of(4, number);
+            for diagnosis in Visit::of(4, number, true).diagnoses {
+                assert!(can_have(&person, diagnosis), "{}", diagnosis.code);
+            }
+        }
     }
 }

@@ -165,6 +165,8 @@ pub struct Diagnosis {
     pub code: String,
     pub name: String,
     pub complaint: String,
+    /// Only women born in this year or later have it.
+    pub women_born_from: Option<i32>,
 }
 
 #[cfg(test)]
