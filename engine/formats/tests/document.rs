@@ -283,3 +283,23 @@ fn a_segment_of_separators_only_costs_no_gigabytes() {
     let error = Hl7Parser::default().read(&bytes).unwrap_err();
     assert_eq!(error.place.as_deref(), Some("segment 2"));
 }
+
+#[test]
+fn many_segments_of_many_names_are_read_in_time() {
+    let mut text = String::from("MSH|^~\\&|||||||ORU^R01|1|P|2.5\r");
+    let letters = || ('A'..='Z').chain('0'..='9');
+    for (first, second, third) in
+        letters().flat_map(|a| letters().flat_map(move |b| letters().map(move |c| (a, b, c))))
+    {
+        if !["MSH", "FHS", "BHS", "BTS", "FTS"].contains(&format!("{first}{second}{third}").as_str()) {
+            text += &format!("{first}{second}{third}|1\r");
+        }
+    }
+    let started = std::time::Instant::now();
+    let document = read(&text);
+    let places = document.leaves().iter().map(|leaf| document.place(*leaf).len()).sum::<usize>();
+    assert!(places > 5 * 46_000);
+    assert!(started.elapsed().as_secs() < 10, "quadratic work takes minutes");
+    let too_many = "NTE|1\r".repeat(200_001);
+    assert!(Hl7Parser::default().read(format!("MSH|^~\\&|\r{too_many}").as_bytes()).is_err());
+}

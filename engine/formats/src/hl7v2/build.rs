@@ -1,6 +1,9 @@
 //! Turns hl7-parser's tree into the document's index, in the order of the groups.
 
+use std::collections::{HashMap, HashSet};
+
 use hl7_parser::message::Segment;
+use hl7_parser::parser::{parse_msh, parse_segment_with_separators};
 
 use super::arrange::{Step, arrange};
 use super::charset::Charset;
@@ -13,7 +16,6 @@ use super::structure::{self, Structure, Tag, Version};
 /// What is being built, and from what.
 pub(super) struct Build<'a> {
     normal: &'a Normal,
-    segments: &'a [Segment<'a>],
     items: Vec<Item>,
     /// Where MSH-2, as it was sent, stands behind the text.
     msh_2: (u32, u32),
@@ -21,24 +23,27 @@ pub(super) struct Build<'a> {
 }
 
 impl<'a> Build<'a> {
-    pub(super) fn new(normal: &'a Normal, segments: &'a [Segment<'a>], msh_2: &[u8]) -> Self {
+    pub(super) fn new(normal: &'a Normal, msh_2: &[u8]) -> Self {
         let mut text = String::with_capacity(normal.text.len() + msh_2.len());
         text.push_str(&normal.text);
         let begin = text.len() as u32;
         text.extend(msh_2.iter().map(|byte| char::from(*byte)));
         let end = text.len() as u32;
         let items = Vec::with_capacity(normal.text.len() / 5);
-        Self { normal, segments, items, msh_2: (begin, end), text }
+        Self { normal, items, msh_2: (begin, end), text }
     }
 
-    pub(super) fn document(mut self, separators: Separators, charset: Charset) -> Hl7Document {
-        let structure = self.structure();
-        let version = Version::of(self.msh_value(12, 0));
+    /// The error is the place of the line that hl7-parser does not read whole. One segment is taken apart at a time:
+    /// its tree is many times as large as what is kept of it.
+    pub(super) fn document(mut self, separators: Separators, charset: Charset) -> Result<Hl7Document, usize> {
+        let (signs, msh) = parse_msh(self.line(0)).map_err(|_| 0_usize)?;
+        let structure = structure_of(&msh);
+        let version = Version::of(msh_value(&msh, 12, 0));
         let steps = arrange(self.normal.lines.iter().map(|line| line.tag), structure, version);
 
-        let mut occurrences: Vec<(Tag, u32)> = Vec::with_capacity(16);
-        let nth: Vec<u32> = self.normal.lines.iter().map(|line| count(&mut occurrences, line.tag)).collect();
-        let mut strays: Vec<(usize, Tag)> = Vec::new();
+        let mut counts: HashMap<Tag, u32> = HashMap::with_capacity(16);
+        let nth = self.normal.lines.iter().map(|line| count(&mut counts, line.tag)).collect::<Vec<u32>>();
+        let mut strays: HashSet<(usize, Tag)> = HashSet::new();
         let mut reordered = false;
         let mut latest = 0;
         let mut open: Vec<usize> = Vec::with_capacity(8);
@@ -60,39 +65,40 @@ impl<'a> Build<'a> {
                     let parent = open.last().copied().unwrap_or(0);
                     let group = usize::from(self.items[parent].number);
                     let tag = self.normal.lines[line].tag;
-                    if !structure.owns(group, tag) && !strays.contains(&(group, tag)) {
-                        strays.push((group, tag));
+                    if !structure.owns(group, tag) {
+                        strays.insert((group, tag));
                     }
                     reordered |= line < latest;
                     latest = latest.max(line);
-                    self.segment(line, nth[line], parent);
+                    let text = self.line(line);
+                    let segment = match line {
+                        0 => msh.clone(),
+                        _ => parse_segment_with_separators(text, signs).map_err(|_| line)?,
+                    };
+                    // hl7-parser stops without a word at what it does not understand.
+                    if segment.raw_value().len() != text.len() {
+                        return Err(line);
+                    }
+                    self.segment(&segment, line, nth[line], parent);
                 }
             }
         }
         self.number_groups();
-        Hl7Document {
+        Ok(Hl7Document {
             text: self.text,
             items: self.items,
             structure,
             strays,
-            counts: occurrences,
+            counts,
             reordered,
             separators,
             charset,
-        }
+        })
     }
 
-    /// A component of an MSH field, by their numbers (components from 0).
-    fn msh_value(&self, field: usize, component: usize) -> &'a str {
-        let field = self.segments[0].fields.get(field - 1);
-        let repetition = field.and_then(|field| field.repeats.first());
-        repetition.and_then(|it| it.components.get(component)).map_or("", |it| it.raw_value())
-    }
-
-    fn structure(&self) -> &'static Structure {
-        let (named, trigger, structure) = (self.msh_value(9, 0), self.msh_value(9, 1), self.msh_value(9, 2));
-        let (code, trigger) = message_type(named, trigger, structure);
-        structure::of(code, trigger, structure)
+    fn line(&self, at: usize) -> &'a str {
+        let Line { start, end, .. } = self.normal.lines[at];
+        &self.normal.text[start as usize..end as usize]
     }
 
     fn push(&mut self, kind: Kind, number: u16, parent: usize, span: (u32, u32)) -> usize {
@@ -114,7 +120,7 @@ impl<'a> Build<'a> {
         self.items[at].next = self.items.len() as u32;
     }
 
-    fn segment(&mut self, line: usize, nth: u32, parent: usize) {
+    fn segment(&mut self, segment: &Segment<'_>, line: usize, nth: u32, parent: usize) {
         let Line { start, end, tag } = self.normal.lines[line];
         let at = self.push(Kind::Segment, 0, parent, (start, end));
         self.items[at].nth = nth;
@@ -123,8 +129,7 @@ impl<'a> Build<'a> {
             self.push(Kind::Repetition, 1, at, (start + 3, start + 4));
             self.push(Kind::Repetition, 2, at, self.msh_2);
         }
-        let segments = self.segments;
-        for (index, field) in segments[line].fields.iter().enumerate().skip(if is_msh { 2 } else { 0 }) {
+        for (index, field) in segment.fields.iter().enumerate().skip(if is_msh { 2 } else { 0 }) {
             if field.raw_value().is_empty() {
                 continue;
             }
@@ -178,7 +183,7 @@ impl<'a> Build<'a> {
 
     /// Counts the instances of each group within its parent. Reading order is also the order of siblings.
     fn number_groups(&mut self) {
-        let mut counts = std::collections::HashMap::new();
+        let mut counts = HashMap::new();
         for item in self.items.iter_mut().filter(|item| item.kind == Kind::Group) {
             let count = counts.entry((item.parent, item.number)).or_insert(0);
             *count += 1;
@@ -196,15 +201,21 @@ fn only_first<'a, 'm>(
     only.then_some(first)
 }
 
-fn count(occurrences: &mut Vec<(Tag, u32)>, tag: Tag) -> u32 {
-    match occurrences.iter_mut().find(|(known, _)| *known == tag) {
-        Some((_, count)) => {
-            *count += 1;
-            *count
-        }
-        None => {
-            occurrences.push((tag, 1));
-            1
-        }
-    }
+/// A component of an MSH field, by their numbers (components from 0).
+fn msh_value<'a>(msh: &Segment<'a>, field: usize, component: usize) -> &'a str {
+    let field = msh.fields.get(field - 1);
+    let repetition = field.and_then(|field| field.repeats.first());
+    repetition.and_then(|it| it.components.get(component)).map_or("", |it| it.raw_value())
+}
+
+fn structure_of(msh: &Segment<'_>) -> &'static Structure {
+    let (named, trigger, structure) = (msh_value(msh, 9, 0), msh_value(msh, 9, 1), msh_value(msh, 9, 2));
+    let (code, trigger) = message_type(named, trigger, structure);
+    structure::of(code, trigger, structure)
+}
+
+fn count(counts: &mut HashMap<Tag, u32>, tag: Tag) -> u32 {
+    let count = counts.entry(tag).or_insert(0);
+    *count += 1;
+    *count
 }

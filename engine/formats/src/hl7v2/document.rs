@@ -1,6 +1,7 @@
 //! A parsed message as a compact index: one text and one list of nodes in reading order.
 
 use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
 
 use hub_core::document::{Document, Node, Text};
 use hub_core::path::Path;
@@ -21,9 +22,9 @@ pub struct Hl7Document {
     pub(super) items: Vec<Item>,
     pub(super) structure: &'static Structure,
     /// Segments that stand in a group whose structure does not know them.
-    pub(super) strays: Vec<(usize, Tag)>,
+    pub(super) strays: HashSet<(usize, Tag)>,
     /// How often each segment occurs.
-    pub(super) counts: Vec<(Tag, u32)>,
+    pub(super) counts: HashMap<Tag, u32>,
     /// Some segment stands in a group that began before the segment in front of it.
     pub(super) reordered: bool,
     pub(super) separators: Separators,
@@ -93,7 +94,7 @@ impl Hl7Document {
 
     /// How many segments there are.
     pub fn segment_count(&self) -> usize {
-        self.counts.iter().map(|(_, count)| *count as usize).sum()
+        self.counts.values().map(|count| *count as usize).sum()
     }
 
     /// The children of a node, in order.
@@ -157,7 +158,7 @@ impl Hl7Document {
             Kind::Segment => {
                 let tag = self.tag(item);
                 place.extend(tag.map(char::from));
-                let once = self.counts.iter().any(|(other, count)| *other == tag && *count == 1);
+                let once = self.counts.get(&tag) == Some(&1);
                 if once { Ok(()) } else { write!(place, "[{}]", item.nth) }
             }
             Kind::Repetition => {

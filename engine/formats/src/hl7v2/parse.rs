@@ -1,6 +1,5 @@
 //! Bytes to document: decoded by MSH-18, cut by hl7-parser, guarded against what that crate leaves out silently.
 
-use hl7_parser::parser::{parse_msh, parse_segment_with_separators};
 use hub_core::document::{Document, ParseError, Parser};
 use hub_core::path::Path;
 
@@ -13,6 +12,8 @@ use super::structure::Tag;
 
 /// More separators than this in one segment are refused: hl7-parser spends half a kilobyte on each.
 const MOST_SEPARATORS: usize = 65_000;
+/// More segments than this in one message are refused: each costs more memory than its three letters.
+const MOST_SEGMENTS: usize = 200_000;
 
 /// Reads HL7 v2 messages, one at a time.
 #[derive(Clone, Copy, Debug, Default)]
@@ -53,24 +54,8 @@ impl Hl7Parser {
         let normal =
             Normal::of(&decoded, &separators, after_msh_2).map_err(|fault| fault.in_bytes(message))?;
 
-        let mut fields = Vec::with_capacity(normal.lines.len());
-        let msh = &normal.text[normal.lines[0].start as usize..normal.lines[0].end as usize];
-        let (signs, msh) = parse_msh(msh).map_err(|_| Fault::unread(0).in_bytes(message))?;
-        fields.push(msh);
-        for (at, line) in normal.lines.iter().enumerate().skip(1) {
-            let line = &normal.text[line.start as usize..line.end as usize];
-            let segment = parse_segment_with_separators(line, signs);
-            fields.push(segment.map_err(|_| Fault::unread(at).in_bytes(message))?);
-        }
-        for (at, (line, segment)) in normal.lines.iter().zip(&fields).enumerate() {
-            // hl7-parser stops without a word at what it does not understand.
-            let whole = segment.raw_value().len() == (line.end - line.start) as usize;
-            if !whole {
-                return Err(Fault::unread(at).in_bytes(message));
-            }
-        }
-        let built = Build::new(&normal, &fields, &message[4..after_msh_2]);
-        Ok(built.document(separators, charset))
+        let built = Build::new(&normal, &message[4..after_msh_2]).document(separators, charset);
+        built.map_err(|line| Fault::unread(line).in_bytes(message))
     }
 }
 
@@ -145,6 +130,9 @@ impl Normal {
             return Err(Fault::new(0, "the message is longer than 4 GB"));
         }
         for (at, range) in lines(decoded.as_bytes()).enumerate() {
+            if at == MOST_SEGMENTS {
+                return Err(Fault::new(at, format!("more than {MOST_SEGMENTS} segments in one message")));
+            }
             let begin = text.len() as u32;
             let line = &decoded[range.clone()];
             if at == 0 {

@@ -57,7 +57,7 @@ impl Walk<'_> {
         if let Some(tag) = tag(name) {
             let strays = &self.document.strays;
             return (0..structure.groups.len()).any(|inner| inside(inner) && structure.owns(inner, tag))
-                || strays.iter().any(|(inner, stray)| *stray == tag && inside(*inner));
+                || (0..structure.groups.len()).any(|inner| inside(inner) && strays.contains(&(inner, tag)));
         }
         let mut groups = structure.groups.iter().enumerate();
         groups.any(|(inner, known)| inner != group && known.name == name && inside(inner))
