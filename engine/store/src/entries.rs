@@ -17,7 +17,8 @@ pub(crate) enum Entry {
     Token { param: i64, code: CompactString, system: i64 },
     String { param: i64, normal: CompactString, exact: CompactString },
     Reference { param: i64, target: CompactString, kind: i64 },
-    Date { param: i64, low: i64, high: i64 },
+    /// `long`: see [`classify`].
+    Date { param: i64, low: i64, high: i64, long: bool },
 }
 
 /// The number that stands for a system: 0 for none, else 64 bits of its SHA-256. A hash and not an interned number,
@@ -37,9 +38,21 @@ pub(crate) fn kind_number(words: &Words, kind: Option<ResourceType>) -> i64 {
     kind.map_or(0, |kind| words.kind(kind))
 }
 
-/// Whether a span is long.
-pub(crate) fn is_long(low: i64, high: i64) -> bool {
-    high.checked_sub(low).is_none_or(|span| span > SHORT_SPAN_US)
+/// Sets `long` on the dates of sorted entries: spans of more than a day, and all dates of a parameter that has several
+/// for this resource. A row that is not long can be skipped by its low end alone.
+fn classify(entries: &mut [Entry]) {
+    let params: Vec<i64> = entries.iter().filter_map(date_param).collect();
+    for entry in entries {
+        if let Entry::Date { param, low, high, long } = entry {
+            let is_several = params.iter().filter(|other| **other == *param).nth(1).is_some();
+            let is_wide = high.checked_sub(*low).is_none_or(|span| span > SHORT_SPAN_US);
+            *long = is_several || is_wide;
+        }
+    }
+}
+
+fn date_param(entry: &Entry) -> Option<i64> {
+    if let Entry::Date { param, .. } = entry { Some(*param) } else { None }
 }
 
 /// The search rows, sorted, each once.
@@ -47,6 +60,7 @@ pub(crate) fn entries(rows: &[IndexRow], words: &Words) -> Vec<Entry> {
     let mut entries: Vec<Entry> = rows.iter().map(|row| entry(row, words)).collect();
     entries.sort_unstable();
     entries.dedup();
+    classify(&mut entries);
     entries
 }
 
@@ -62,7 +76,7 @@ fn entry(row: &IndexRow, words: &Words) -> Entry {
         IndexValue::Reference { kind, id } => {
             Entry::Reference { param, target: id.clone(), kind: kind_number(words, *kind) }
         }
-        IndexValue::Date { low, high } => Entry::Date { param, low: *low, high: *high },
+        IndexValue::Date { low, high } => Entry::Date { param, low: *low, high: *high, long: false },
     }
 }
 
@@ -144,12 +158,18 @@ pub(crate) fn from_json(text: &str) -> Option<Vec<Entry>> {
                     Entry::Reference { param, target: target.clone(), kind: kind.parse().ok()? }
                 }
                 (b'd', Json::Number(low), Json::Number(high)) => {
-                    Entry::Date { param, low: low.parse().ok()?, high: high.parse().ok()? }
+                    Entry::Date {
+                        param,
+                        low: low.parse().ok()?,
+                        high: high.parse().ok()?,
+                        long: false,
+                    }
                 }
                 _ => return None,
             });
         }
     }
+    classify(&mut entries);
     Some(entries)
 }
 
@@ -165,7 +185,7 @@ mod tests {
             Entry::Token { param: 2, code: "c".into(), system: -1 },
             Entry::String { param: 13, normal: "müller".into(), exact: "Müller".into() },
             Entry::Reference { param: 14, target: "1".into(), kind: 3 },
-            Entry::Date { param: 15, low: i64::MIN, high: i64::MAX },
+            Entry::Date { param: 15, low: i64::MIN, high: i64::MAX, long: true },
         ];
         before.sort();
         assert_eq!(from_json(&to_json(&before)).unwrap(), before);

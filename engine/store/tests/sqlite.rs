@@ -4,7 +4,7 @@ mod conformance;
 
 use std::collections::HashSet;
 
-use conformance::{journal, message, outbox, resources};
+use conformance::{journal, message, outbox, resources, search};
 use hub_core::commit::{Change, Commit};
 use hub_core::store::{Cause, Journal, Outbox, Received, Resources, StoreError};
 use hub_store::{OpenError, Store, StoreOptions};
@@ -44,6 +44,13 @@ async fn the_outbox_keeps_its_promises() {
     outbox::a_lease_held_too_long_is_given_out_again(&store, &store).await;
     outbox::what_was_given_up_is_retried_in_its_place(&store, &store).await;
     outbox::an_answer_is_written_with_its_settlement(&store, &store).await;
+}
+
+#[tokio::test]
+async fn searches_find_what_the_search_rows_say() {
+    let (store, _folder) = open().await;
+    search::searches_find_what_the_search_rows_say(&store).await;
+    search::pages_neither_lose_nor_repeat_while_others_write(&store).await;
 }
 
 #[tokio::test]

@@ -1,12 +1,141 @@
-//! Searches, compiled to SQL.
+//! Searches, compiled to SQL and run.
+//!
+//! Two ways lead to a page. *By filter*: the rarest value asked for gives the candidates, the other filters are probed, what
+//! remains is sorted. *By walk*: when every filter is common, the index of the sort key is walked in its order and the
+//! filters are probed until the page is full. Which way is taken is decided by counting, up to a bound, how many rows a
+//! filter's value has.
+
+mod dates;
+mod filters;
+mod include;
+mod keys;
+mod order;
+#[cfg(test)]
+mod plan_tests;
+
+use std::collections::HashSet;
 
 use hub_core::store::StoreError;
-use hub_fhir::search::{Page, Search};
+use hub_fhir::search::{Cursor, Page, Search, Stored};
+use hub_fhir::{Id, Reference};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{QueryBuilder, Row, Sqlite};
 
+use crate::clock;
+use crate::error::{damaged, unavailable};
 use crate::open::Store;
+use crate::resources::stored;
+use crate::search::filters::Compiler;
+use crate::search::keys::Way;
+use crate::search::order::Order;
+
+/// At most so many matches come in one page.
+const MOST: u32 = 10_000;
+
+/// A match, with what is needed to go on from it.
+struct Match {
+    stored: Stored,
+    rows: Option<String>,
+    cursor: Cursor,
+}
 
 impl Store {
-    pub(crate) async fn run_search(&self, _search: &Search) -> Result<Page, StoreError> {
-        Ok(Page::default())
+    pub(crate) async fn run_search(&self, search: &Search) -> Result<Page, StoreError> {
+        let compiler = Compiler { words: &self.inner.words, now: clock::now(), kind: search.kind };
+        let order = Order::of(&search.sort, &self.inner.words);
+        let way = self.choose_way(search, &compiler, &order).await?;
+        let mut page = Page::default();
+        if search.total || search.count == 0 {
+            let mut sql = QueryBuilder::<Sqlite>::new("");
+            keys::count(&mut sql, search, &compiler, &way);
+            let row = sql.build().fetch_one(&self.inner.readers).await.map_err(unavailable)?;
+            page.total = Some(row.try_get::<i64, _>(0).map_err(unavailable)?.unsigned_abs());
+        }
+        let count = search.count.min(MOST);
+        if count == 0 {
+            return Ok(page);
+        }
+        let wanted = count as usize + 1;
+        let mut matches = self.matches(search, &compiler, &order, &way, wanted).await?;
+        if matches.len() == wanted {
+            matches.pop();
+            page.next = matches.last().map(|last| last.cursor.clone());
+        }
+        let mut seen: HashSet<Reference> = HashSet::new();
+        let mut found = Vec::with_capacity(matches.len());
+        for matched in matches {
+            seen.insert(matched.stored.reference.clone());
+            found.push((matched.stored.reference.clone(), matched.rows));
+            page.matches.push(matched.stored);
+        }
+        if !search.includes.is_empty() || !search.revincludes.is_empty() {
+            page.included = self.include(search, found, seen).await?;
+        }
+        Ok(page)
     }
+
+    async fn choose_way(
+        &self,
+        search: &Search,
+        compiler: &Compiler<'_>,
+        order: &Order,
+    ) -> Result<Way, StoreError> {
+        let mut best: Option<(usize, i64)> = None;
+        for (at, filter) in search.filters.iter().enumerate() {
+            let Some(rarity) = filters::rarity(filter) else { continue };
+            if rarity.is_sure() {
+                return Ok(Way::Filter(Some(at)));
+            }
+            let mut sql = QueryBuilder::<Sqlite>::new("SELECT count(*) FROM (SELECT 1 FROM (");
+            compiler.drive(&mut sql, filter);
+            sql.push(") LIMIT ").push_bind(keys::COMMON).push(")");
+            let row = sql.build().fetch_one(&self.inner.readers).await.map_err(unavailable)?;
+            let count: i64 = row.try_get(0).map_err(unavailable)?;
+            if best.is_none_or(|(_, least)| count < least) {
+                best = Some((at, count));
+            }
+        }
+        let is_rare = best.is_some_and(|(_, count)| count < keys::COMMON);
+        if order.is_walkable() && !is_rare {
+            return Ok(Way::Walk);
+        }
+        Ok(Way::Filter(best.map(|(at, _)| at)))
+    }
+
+    async fn matches(
+        &self,
+        search: &Search,
+        compiler: &Compiler<'_>,
+        order: &Order,
+        way: &Way,
+        wanted: usize,
+    ) -> Result<Vec<Match>, StoreError> {
+        let mut matches = Vec::new();
+        for part in keys::parts(way, order, search.after.as_ref()) {
+            let left = wanted - matches.len();
+            if left == 0 {
+                break;
+            }
+            let mut sql = QueryBuilder::<Sqlite>::new("");
+            keys::page(&mut sql, search, compiler, order, part, left);
+            let rows = sql.build().fetch_all(&self.inner.readers).await.map_err(unavailable)?;
+            for row in &rows {
+                matches.push(read_match(row, search, order)?);
+            }
+        }
+        Ok(matches)
+    }
+}
+
+fn read_match(row: &SqliteRow, search: &Search, order: &Order) -> Result<Match, StoreError> {
+    let id: &str = row.try_get(4).map_err(unavailable)?;
+    let id = Id::new(id).map_err(|_| damaged("id of a resource"))?;
+    let stored = stored(Reference { kind: search.kind, id }, row).map_err(unavailable)?;
+    let rows = row.try_get(6).map_err(unavailable)?;
+    let mut values = Vec::with_capacity(order.keys.len());
+    for (at, key) in order.keys.iter().enumerate() {
+        values.push(key.read(row, 7 + at).map_err(unavailable)?);
+    }
+    let cursor = Cursor { values, row: row.try_get(5).map_err(unavailable)? };
+    Ok(Match { stored, rows, cursor })
 }

@@ -12,7 +12,7 @@ use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
 use crate::clock;
-use crate::entries::{Entry, from_json, is_long, to_json};
+use crate::entries::{Entry, from_json, to_json};
 use crate::rows::{Rows, Shape, Texts, Value};
 use crate::words::Words;
 use crate::writer::batch::Numbers;
@@ -383,10 +383,9 @@ impl SearchRows {
                 let rows = if is_gone { &mut self.gone_references } else { &mut self.references };
                 rows.push([(*param).into(), target.into(), rid.into(), (*kind).into()]);
             }
-            Entry::Date { param, low, high } => {
+            Entry::Date { param, low, high, long } => {
                 let rows = if is_gone { &mut self.gone_dates } else { &mut self.dates };
-                let long = is_long(*low, *high);
-                rows.push([(*param).into(), long.into(), (*low).into(), rid.into(), (*high).into()]);
+                rows.push([(*param).into(), (*long).into(), (*low).into(), rid.into(), (*high).into()]);
             }
         }
     }

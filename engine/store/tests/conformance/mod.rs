@@ -3,6 +3,7 @@
 pub mod journal;
 pub mod outbox;
 pub mod resources;
+pub mod search;
 
 use bytes::Bytes;
 use hub_core::commit::Parcel;

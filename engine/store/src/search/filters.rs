@@ -1,0 +1,236 @@
+//! Filters as SQL: as a probe on one resource `r`, and as a list of the resources that match.
+
+use hub_fhir::ResourceType;
+use hub_fhir::index::ParamId;
+use hub_fhir::normal::normal;
+use hub_fhir::params::{ParamKind, by_id};
+use hub_fhir::search::{Filter, FilterOn, StringTest, Test};
+use sqlx::{QueryBuilder, Sqlite};
+
+use crate::entries::{kind_number, system_number};
+use crate::search::dates::Asked;
+use crate::words::Words;
+
+/// What filters are compiled with.
+pub(super) struct Compiler<'a> {
+    pub words: &'a Words,
+    pub now: i64,
+    pub kind: ResourceType,
+}
+
+/// How many resources a filter's value is likely to have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rarity {
+    /// Few, whatever is stored.
+    Sure,
+    /// It must be counted.
+    Unknown,
+}
+
+impl Rarity {
+    pub fn is_sure(self) -> bool {
+        self == Rarity::Sure
+    }
+}
+
+/// How rare what a filter asks for is; `None` when an index does not give its resources.
+pub(super) fn rarity(filter: &Filter) -> Option<Rarity> {
+    if filter.not || filter.on == FilterOn::LastUpdated {
+        return None;
+    }
+    let mut all = Rarity::Sure;
+    for test in &filter.any {
+        all = match (test_rarity(filter, test)?, all) {
+            (Rarity::Sure, all) => all,
+            (Rarity::Unknown, _) => Rarity::Unknown,
+        };
+    }
+    Some(all)
+}
+
+fn test_rarity(filter: &Filter, test: &Test) -> Option<Rarity> {
+    match test {
+        Test::Id(_) => Some(Rarity::Sure),
+        Test::Token { code: Some(_), .. } => {
+            // Identifiers are there to tell apart.
+            let is_identifier =
+                matches!(filter.on, FilterOn::Param(id) if by_id(id).is_some_and(|p| p.code == "identifier"));
+            Some(if is_identifier { Rarity::Sure } else { Rarity::Unknown })
+        }
+        Test::Reference { .. } | Test::Date { .. } => Some(Rarity::Unknown),
+        Test::String(StringTest::Starts | StringTest::Exact, _) => Some(Rarity::Unknown),
+        Test::String(StringTest::Contains, _) | Test::Token { code: None, .. } | Test::Missing(_) => None,
+    }
+}
+
+/// The end of the strings that start with `text`, in byte order.
+fn after_prefix(text: &str) -> String {
+    format!("{text}{}", char::MAX)
+}
+
+/// The member of a resource's rows that holds a parameter's values: `$.t12`.
+pub(super) fn member(words: &Words, id: ParamId) -> String {
+    let letter = match by_id(id).map(|param| param.kind) {
+        Some(ParamKind::String) => 's',
+        Some(ParamKind::Reference) => 'r',
+        Some(ParamKind::Date) => 'd',
+        _ => 't',
+    };
+    format!("$.{letter}{}", words.param(id))
+}
+
+impl Compiler<'_> {
+    /// Pushes whether the resource `r` passes all filters but one.
+    pub fn probes(&self, sql: &mut QueryBuilder<Sqlite>, filters: &[Filter], but: Option<usize>) {
+        for (at, filter) in filters.iter().enumerate() {
+            if Some(at) != but {
+                sql.push(" AND ");
+                self.probe(sql, filter);
+            }
+        }
+    }
+
+    fn probe(&self, sql: &mut QueryBuilder<Sqlite>, filter: &Filter) {
+        sql.push(if filter.not { "NOT (" } else { "(" });
+        for (at, test) in filter.any.iter().enumerate() {
+            if at > 0 {
+                sql.push(" OR ");
+            }
+            match filter.on {
+                FilterOn::Id => self.probe_id(sql, test),
+                FilterOn::LastUpdated => self.probe_updated(sql, test),
+                FilterOn::Param(id) => self.probe_param(sql, id, test),
+            }
+        }
+        sql.push(")");
+    }
+
+    fn probe_id(&self, sql: &mut QueryBuilder<Sqlite>, test: &Test) {
+        match test {
+            Test::Id(id) => drop(sql.push("r.id = ").push_bind(id.to_string())),
+            _ => drop(sql.push("FALSE")),
+        }
+    }
+
+    fn probe_updated(&self, sql: &mut QueryBuilder<Sqlite>, test: &Test) {
+        match test {
+            Test::Date { prefix, low, high } => {
+                let asked = Asked::new(*prefix, *low, *high, self.now);
+                asked.condition(sql, "r.updated_us", "(r.updated_us + 1)");
+            }
+            _ => drop(sql.push("FALSE")),
+        }
+    }
+
+    fn probe_param(&self, sql: &mut QueryBuilder<Sqlite>, id: ParamId, test: &Test) {
+        let (param, member) = (self.words.param(id), member(self.words, id));
+        let each = format!("EXISTS (SELECT 1 FROM json_each(r.rows, '{member}') j WHERE ");
+        match test {
+            Test::Missing(true) => drop(sql.push(format_args!("r.rows -> '{member}' IS NULL"))),
+            Test::Missing(false) | Test::Token { system: None, code: None } => {
+                sql.push(format_args!("r.rows -> '{member}' IS NOT NULL"));
+            }
+            Test::Token { system, code: Some(code) } => {
+                sql.push("EXISTS (SELECT 1 FROM idx_token x WHERE x.param = ").push_bind(param);
+                sql.push(" AND x.code = ").push_bind(code.to_string()).push(" AND x.rid = r.rid");
+                if let Some(system) = system {
+                    sql.push(" AND x.system = ").push_bind(system_number(system));
+                }
+                sql.push(")");
+            }
+            Test::Token { system: Some(system), code: None } => {
+                sql.push(each).push("j.value ->> 1 = ").push_bind(system_number(system)).push(")");
+            }
+            Test::Reference { kind, id } => {
+                sql.push("EXISTS (SELECT 1 FROM idx_reference x WHERE x.param = ").push_bind(param);
+                sql.push(" AND x.target = ").push_bind(id.to_string()).push(" AND x.rid = r.rid");
+                if kind.is_some() {
+                    sql.push(" AND x.kind = ").push_bind(kind_number(self.words, *kind));
+                }
+                sql.push(")");
+            }
+            Test::String(how, text) => {
+                sql.push(each);
+                match how {
+                    StringTest::Starts => {
+                        sql.push("j.value ->> 0 >= ").push_bind(text.to_string());
+                        sql.push(" AND j.value ->> 0 < ").push_bind(after_prefix(text));
+                    }
+                    StringTest::Contains => {
+                        sql.push("instr(j.value ->> 0, ").push_bind(text.to_string()).push(") > 0");
+                    }
+                    StringTest::Exact => drop(sql.push("j.value ->> 1 = ").push_bind(text.to_string())),
+                }
+                sql.push(")");
+            }
+            Test::Date { prefix, low, high } => {
+                sql.push(each);
+                let asked = Asked::new(*prefix, *low, *high, self.now);
+                asked.condition(sql, "(j.value ->> 0)", "(j.value ->> 1)");
+                sql.push(")");
+            }
+            Test::Id(_) => drop(sql.push("FALSE")),
+        }
+    }
+
+    /// Pushes a query for the `rid`s that match a filter which has a [`rarity`]; one may come twice.
+    pub fn drive(&self, sql: &mut QueryBuilder<Sqlite>, filter: &Filter) {
+        for (at, test) in filter.any.iter().enumerate() {
+            if at > 0 {
+                sql.push(" UNION ALL ");
+            }
+            match filter.on {
+                FilterOn::Param(id) => self.drive_param(sql, self.words.param(id), test),
+                FilterOn::Id | FilterOn::LastUpdated => {
+                    sql.push("SELECT x.rid FROM resource x WHERE x.type = ")
+                        .push_bind(self.words.kind(self.kind));
+                    sql.push(" AND x.id = ").push_bind(match test {
+                        Test::Id(id) => Some(id.to_string()),
+                        _ => None,
+                    });
+                }
+            }
+        }
+    }
+
+    fn drive_param(&self, sql: &mut QueryBuilder<Sqlite>, param: i64, test: &Test) {
+        match test {
+            Test::Token { system, code } => {
+                sql.push("SELECT x.rid FROM idx_token x WHERE x.param = ").push_bind(param);
+                sql.push(" AND x.code = ").push_bind(code.as_deref().map(str::to_owned));
+                if let Some(system) = system {
+                    sql.push(" AND x.system = ").push_bind(system_number(system));
+                }
+            }
+            Test::Reference { kind, id } => {
+                sql.push("SELECT x.rid FROM idx_reference x WHERE x.param = ").push_bind(param);
+                sql.push(" AND x.target = ").push_bind(id.to_string());
+                if kind.is_some() {
+                    sql.push(" AND x.kind = ").push_bind(kind_number(self.words, *kind));
+                }
+            }
+            Test::String(how, text) => {
+                sql.push("SELECT x.rid FROM idx_string x WHERE x.param = ").push_bind(param);
+                if *how == StringTest::Exact {
+                    sql.push(" AND x.normal = ").push_bind(normal(text).to_string());
+                    sql.push(" AND x.exact = ").push_bind(text.to_string());
+                } else {
+                    sql.push(" AND x.normal >= ").push_bind(text.to_string());
+                    sql.push(" AND x.normal < ").push_bind(after_prefix(text));
+                }
+            }
+            Test::Date { prefix, low, high } => {
+                let asked = Asked::new(*prefix, *low, *high, self.now);
+                let (from, to) = asked.reach();
+                sql.push("SELECT x.rid FROM idx_date x WHERE x.param = ").push_bind(param);
+                sql.push(" AND x.long = 0 AND x.low >= ").push_bind(from);
+                sql.push(" AND x.low <= ").push_bind(to).push(" AND ");
+                asked.condition(sql, "x.low", "x.high");
+                sql.push(" UNION ALL SELECT x.rid FROM idx_date x WHERE x.param = ").push_bind(param);
+                sql.push(" AND x.long = 1 AND ");
+                asked.condition(sql, "x.low", "x.high");
+            }
+            Test::Id(_) | Test::Missing(_) => drop(sql.push("SELECT 0 WHERE FALSE")),
+        }
+    }
+}

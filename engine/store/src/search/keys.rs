@@ -1,0 +1,220 @@
+//! The statements of a page: which resources, in which order, from where on.
+
+use hub_fhir::search::{Cursor, CursorValue, FilterOn, Search, Test};
+use sqlx::{QueryBuilder, Sqlite};
+
+use crate::search::dates::Asked;
+use crate::search::filters::Compiler;
+use crate::search::order::{Order, Walk, push_value};
+
+/// A value with this many resources is common.
+pub(super) const COMMON: i64 = 2_000;
+
+/// How a page is found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    /// The candidates are those of this filter; without one, all of the type.
+    Filter(Option<usize>),
+    /// In the order of the sort key's index.
+    Walk,
+}
+
+/// A statement of a page.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Part<'a> {
+    /// Filter, then sort.
+    Sorted { driver: Option<usize>, after: Option<&'a Cursor> },
+    /// Walk those that have a value.
+    Walked { after: Option<&'a Cursor> },
+    /// Then those that have none, by row number.
+    Missing { after: Option<i64> },
+}
+
+/// The statements that lead to a page, in their order: the later ones are needed when the earlier do not fill it.
+pub(super) fn parts<'a>(way: &Way, order: &Order, after: Option<&'a Cursor>) -> Vec<Part<'a>> {
+    match way {
+        Way::Filter(driver) => vec![Part::Sorted { driver: *driver, after }],
+        Way::Walk => {
+            let has_all = !matches!(order.keys[0].walk, Walk::Table { .. });
+            match after {
+                Some(cursor) if cursor.values.first().is_none_or(Option::is_none) => {
+                    vec![Part::Missing { after: Some(cursor.row) }]
+                }
+                _ if has_all => vec![Part::Walked { after }],
+                _ => vec![Part::Walked { after }, Part::Missing { after: None }],
+            }
+        }
+    }
+}
+
+/// Pushes the statement that counts all matches.
+pub(super) fn count(sql: &mut QueryBuilder<Sqlite>, search: &Search, compiler: &Compiler<'_>, way: &Way) {
+    let driver = match way {
+        Way::Filter(driver) => *driver,
+        Way::Walk => None,
+    };
+    sql.push("SELECT count(*) FROM resource r WHERE ");
+    candidates(sql, search, compiler, driver);
+}
+
+/// Pushes which resources `r` match.
+fn candidates(
+    sql: &mut QueryBuilder<Sqlite>,
+    search: &Search,
+    compiler: &Compiler<'_>,
+    driver: Option<usize>,
+) {
+    match driver.and_then(|at| search.filters.get(at)) {
+        Some(filter) => {
+            sql.push("r.rid IN (");
+            compiler.drive(sql, filter);
+            // The plus keeps the planner from preferring an index over the candidates.
+            sql.push(") AND +r.type = ");
+        }
+        None => drop(sql.push("r.type = ")),
+    }
+    sql.push_bind(compiler.words.kind(search.kind)).push(" AND r.deleted = 0");
+    compiler.probes(sql, &search.filters, driver);
+}
+
+/// Pushes the statement of one part of a page. Its columns: version, updated, deleted, body, id, rid, rows, sort values.
+pub(super) fn page(
+    sql: &mut QueryBuilder<Sqlite>,
+    search: &Search,
+    compiler: &Compiler<'_>,
+    order: &Order,
+    part: Part<'_>,
+    limit: usize,
+) {
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let needs_rows = search.includes.iter().any(|include| include.source == search.kind);
+    let rows = if needs_rows { "r.rows" } else { "NULL" };
+    sql.push(format_args!("SELECT r.version, r.updated_us, r.deleted, r.body, r.id, k.rid, {rows}"));
+    for at in 0..order.keys.len() {
+        sql.push(format_args!(", k.s{at} AS s{at}"));
+    }
+    // The keys are found and cut first, so that no body is sorted.
+    sql.push(" FROM (");
+    match part {
+        Part::Sorted { driver, after } => {
+            sql.push("SELECT * FROM (SELECT r.rid AS rid");
+            for (at, key) in order.keys.iter().enumerate() {
+                sql.push(format_args!(", {} AS s{at}", key.expression));
+            }
+            sql.push(" FROM resource r WHERE ");
+            candidates(sql, search, compiler, driver);
+            sql.push(")");
+            if let Some(cursor) = after {
+                sql.push(" WHERE ");
+                order.push_after(sql, cursor);
+            }
+        }
+        Part::Walked { after } => {
+            sql.push("SELECT * FROM (");
+            walk(sql, search, compiler, order, after, limit);
+            sql.push(")");
+        }
+        Part::Missing { after } => {
+            sql.push("SELECT r.rid AS rid, NULL AS s0 FROM resource r WHERE ");
+            candidates(sql, search, compiler, None);
+            sql.push(format_args!(" AND {} IS NULL", order.keys[0].expression));
+            if let Some(row) = after {
+                sql.push(if order.is_descending() { " AND r.rid < " } else { " AND r.rid > " }).push_bind(row);
+            }
+        }
+    }
+    order.push(sql);
+    sql.push(" LIMIT ").push_bind(limit);
+    sql.push(") k CROSS JOIN resource r ON r.rid = k.rid");
+    // `rid` is both a result's and a table's; the order of the keys is meant.
+    let direction = |descending: bool| if descending { " DESC" } else { "" };
+    sql.push(" ORDER BY ");
+    for (at, key) in order.keys.iter().enumerate() {
+        sql.push(format_args!("k.s{at} IS NULL, k.s{at}{}, ", direction(key.descending)));
+    }
+    sql.push(format_args!("k.rid{}", direction(order.is_descending())));
+}
+
+/// Pushes the walk of the first key's index. Each branch is cut by itself, so that it stops when the page is full.
+fn walk(
+    sql: &mut QueryBuilder<Sqlite>,
+    search: &Search,
+    compiler: &Compiler<'_>,
+    order: &Order,
+    after: Option<&Cursor>,
+    limit: i64,
+) {
+    let key = &order.keys[0];
+    let after = after.and_then(|cursor| Some((cursor.values.first()?.clone()?, cursor.row)));
+    let direction = if key.descending { " DESC" } else { "" };
+    match &key.walk {
+        Walk::Updated | Walk::Id => {
+            sql.push("SELECT * FROM (");
+            sql.push(format_args!("SELECT r.rid AS rid, {} AS s0 FROM resource r WHERE ", key.expression));
+            candidates(sql, search, compiler, None);
+            from(sql, &key.expression, "r.rid", key.descending, after);
+            cut(sql, &key.expression, "r.rid", direction, limit);
+            sql.push(")");
+        }
+        Walk::Table { table, column, second, param, last } => {
+            let is_date = *table == "idx_date";
+            for class in 0..if is_date { 2 } else { 1 } {
+                sql.push(if class > 0 { " UNION ALL " } else { "" }).push("SELECT * FROM (");
+                sql.push(format_args!(
+                    "SELECT x.rid AS rid, x.{column} AS s0 FROM {table} x CROSS JOIN resource r ON r.rid = x.rid
+                     WHERE x.param = "
+                ));
+                sql.push_bind(*param);
+                if is_date {
+                    sql.push(format_args!(" AND x.long = {class}"));
+                }
+                if is_date && class == 0 {
+                    reach(sql, search, compiler, *param);
+                }
+                // Of several values of a resource the one row it is sorted by counts.
+                sql.push(format_args!(
+                    " AND x.{column} = {} AND x.{second} = {last} AND r.deleted = 0",
+                    key.expression
+                ));
+                compiler.probes(sql, &search.filters, None);
+                let column = format!("x.{column}");
+                from(sql, &column, "x.rid", key.descending, after.clone());
+                cut(sql, &column, "x.rid", direction, limit);
+                sql.push(")");
+            }
+        }
+    }
+}
+
+/// Narrows the walk of short dates by the filters on the same parameter.
+fn reach(sql: &mut QueryBuilder<Sqlite>, search: &Search, compiler: &Compiler<'_>, param: i64) {
+    for filter in &search.filters {
+        let is_same = matches!(filter.on, FilterOn::Param(id) if compiler.words.param(id) == param);
+        if let (true, false, [Test::Date { prefix, low, high }]) = (is_same, filter.not, filter.any.as_slice()) {
+            let (first, last) = Asked::new(*prefix, *low, *high, compiler.now).reach();
+            sql.push(" AND x.low >= ").push_bind(first).push(" AND x.low <= ").push_bind(last);
+        }
+    }
+}
+
+/// Pushes that a walk goes on after a value and row.
+fn from(
+    sql: &mut QueryBuilder<Sqlite>,
+    column: &str,
+    rid: &str,
+    descending: bool,
+    after: Option<(CursorValue, i64)>,
+) {
+    let Some((value, row)) = after else { return };
+    let beyond = if descending { "<" } else { ">" };
+    // The first condition lets the index be entered at the right place.
+    sql.push(format_args!(" AND {column} {beyond}= "));
+    push_value(sql, Some(value.clone()));
+    sql.push(format_args!(" AND ({column} {beyond} "));
+    push_value(sql, Some(value));
+    sql.push(format_args!(" OR {rid} {beyond} ")).push_bind(row).push(")");
+}
+
+fn cut(sql: &mut QueryBuilder<Sqlite>, column: &str, rid: &str, direction: &str, limit: i64) {
+    sql.push(format_args!(" ORDER BY {column}{direction}, {rid}{direction} LIMIT ")).push_bind(limit);
+}

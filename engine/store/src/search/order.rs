@@ -1,0 +1,140 @@
+//! The order of matches, and where a page goes on.
+
+use hub_fhir::params::{ParamKind, by_id};
+use hub_fhir::search::{Cursor, CursorValue, FilterOn, Sort};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{QueryBuilder, Row, Sqlite};
+
+use crate::search::filters::member;
+use crate::words::Words;
+
+/// The sort keys; ties are broken by row number.
+pub(super) struct Order {
+    pub keys: Vec<SortKey>,
+}
+
+/// One sort key.
+pub(super) struct SortKey {
+    /// The value of the resource `r`: the smallest of several, the largest when descending.
+    pub expression: String,
+    pub descending: bool,
+    pub walk: Walk,
+    is_integer: bool,
+}
+
+/// The index that has the resources in the order of a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Walk {
+    Updated,
+    Id,
+    /// A search table with its two value columns, the parameter, and the second value of the row that the resource `r`
+    /// is sorted by.
+    Table { table: &'static str, column: &'static str, second: &'static str, param: i64, last: String },
+}
+
+impl Order {
+    /// The order asked for; without one the newest come first.
+    pub fn of(sort: &[Sort], words: &Words) -> Self {
+        let newest_first = [Sort { on: FilterOn::LastUpdated, descending: true }];
+        let sort = if sort.is_empty() { &newest_first[..] } else { sort };
+        Self { keys: sort.iter().map(|sort| SortKey::of(sort, words)).collect() }
+    }
+
+    /// Whether an index has this order.
+    pub fn is_walkable(&self) -> bool {
+        self.keys.len() == 1
+    }
+
+    /// Whether rows of equal values come largest first: as the first key, so that a walk needs no sorting.
+    pub fn is_descending(&self) -> bool {
+        self.keys.first().is_some_and(|key| key.descending)
+    }
+
+    /// Pushes `ORDER BY` over the columns `s0`.. and `rid`. A value that is missing comes last.
+    pub fn push(&self, sql: &mut QueryBuilder<Sqlite>) {
+        sql.push(" ORDER BY ");
+        for (at, key) in self.keys.iter().enumerate() {
+            let direction = if key.descending { " DESC" } else { "" };
+            sql.push(format_args!("s{at} IS NULL, s{at}{direction}, "));
+        }
+        sql.push(if self.is_descending() { "rid DESC" } else { "rid" });
+    }
+
+    /// Pushes that a row with the columns `s0`.. and `rid` comes after the cursor.
+    pub fn push_after(&self, sql: &mut QueryBuilder<Sqlite>, cursor: &Cursor) {
+        sql.push("(");
+        let value = |at: usize| cursor.values.get(at).cloned().flatten();
+        for (at, key) in self.keys.iter().enumerate() {
+            // Nothing comes after a missing value but another missing one.
+            let Some(last) = value(at) else { continue };
+            self.push_equal(sql, cursor, at);
+            sql.push(format_args!("(s{at} {} ", if key.descending { "<" } else { ">" }));
+            push_value(sql, Some(last));
+            sql.push(format_args!(" OR s{at} IS NULL) OR "));
+        }
+        self.push_equal(sql, cursor, self.keys.len());
+        sql.push(if self.is_descending() { "rid < " } else { "rid > " }).push_bind(cursor.row).push(")");
+    }
+
+    fn push_equal(&self, sql: &mut QueryBuilder<Sqlite>, cursor: &Cursor, keys: usize) {
+        for at in 0..keys {
+            sql.push(format_args!("s{at} IS NOT DISTINCT FROM "));
+            push_value(sql, cursor.values.get(at).cloned().flatten());
+            sql.push(" AND ");
+        }
+    }
+}
+
+impl SortKey {
+    fn of(sort: &Sort, words: &Words) -> Self {
+        let descending = sort.descending;
+        match sort.on {
+            FilterOn::Id => {
+                Self { expression: "r.id".into(), descending, walk: Walk::Id, is_integer: false }
+            }
+            FilterOn::LastUpdated => {
+                Self { expression: "r.updated_us".into(), descending, walk: Walk::Updated, is_integer: true }
+            }
+            FilterOn::Param(id) => {
+                let kind = by_id(id).map(|param| param.kind);
+                let (table, column, second) = match kind {
+                    Some(ParamKind::String) => ("idx_string", "normal", "exact"),
+                    Some(ParamKind::Reference) => ("idx_reference", "target", "kind"),
+                    Some(ParamKind::Date) => ("idx_date", "low", "high"),
+                    _ => ("idx_token", "code", "system"),
+                };
+                let member = member(words, id);
+                let end = if descending { "#-1" } else { "0" };
+                Self {
+                    expression: format!("r.rows ->> '{member}[{end}][0]'"),
+                    descending,
+                    walk: Walk::Table {
+                        table,
+                        column,
+                        second,
+                        param: words.param(id),
+                        last: format!("r.rows ->> '{member}[{end}][1]'"),
+                    },
+                    is_integer: kind == Some(ParamKind::Date),
+                }
+            }
+        }
+    }
+
+    /// The value of this key in a column.
+    pub fn read(&self, row: &SqliteRow, column: usize) -> Result<Option<CursorValue>, sqlx::Error> {
+        if self.is_integer {
+            return Ok(row.try_get::<Option<i64>, _>(column)?.map(CursorValue::Integer));
+        }
+        Ok(row.try_get::<Option<&str>, _>(column)?.map(|text| CursorValue::Text(text.into())))
+    }
+}
+
+/// Pushes a value that was sorted by.
+pub(super) fn push_value(sql: &mut QueryBuilder<Sqlite>, value: Option<CursorValue>) {
+    match value {
+        None => drop(sql.push("NULL")),
+        Some(CursorValue::Integer(value)) => drop(sql.push_bind(value)),
+        Some(CursorValue::Text(text)) => drop(sql.push_bind(text.to_string())),
+    }
+}
