@@ -98,7 +98,12 @@ async fn notice(State(received): State<Received>, headers: HeaderMap, body: Byte
         return (StatusCode::BAD_REQUEST, String::new());
     };
     received.take(key.to_owned(), body.to_vec());
-    let observation = serde_json::from_slice::<serde_json::Value>(&body).unwrap_or_default()["observation"].clone();
-    let answer = serde_json::json!({ "notice": key, "received": "2026-11-23T09:00:00+08:00", "observation": observation });
+    let notice: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
+    let answer = serde_json::json!({
+        "id": key,
+        "received": "2026-11-23T01:00:00Z",
+        "patient": notice["patient"],
+        "observation": notice["observation"],
+    });
     (StatusCode::OK, answer.to_string())
 }

@@ -18,6 +18,8 @@ use sim_kit::board::{Board, Seen};
 use sim_kit::control::{self, Desk, stopped};
 pub use sim_kit::fault::Fault;
 use sim_kit::fault::Faults;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -163,8 +165,8 @@ async fn notice(
 
 impl Sink {
     fn take(&self, headers: &HeaderMap, body: &[u8]) -> Response {
-        let key = match check(headers, body) {
-            Ok(key) => key,
+        let (key, notice) = match check(headers, body) {
+            Ok(right) => right,
             Err(problem) => {
                 self.board.reject(&problem);
                 let answer = Json(json!({ "error": problem }));
@@ -173,12 +175,26 @@ impl Sink {
         };
         let duplicate = self.board.accept(&key) == Seen::Before;
         let status = if duplicate { StatusCode::OK } else { StatusCode::CREATED };
-        (status, Json(json!({ "id": key, "duplicate": duplicate }))).into_response()
+        // The receipt names the notice and what it was about, as a ward's system does that keeps them apart by both.
+        let receipt = json!({
+            "id": key,
+            "duplicate": duplicate,
+            "received": now(),
+            "patient": notice["patient"],
+            "observation": notice["observation"],
+        });
+        (status, Json(receipt)).into_response()
     }
 }
 
-/// Holds a notice against the rules: its key, or the rule it breaks, without content.
-fn check(headers: &HeaderMap, body: &[u8]) -> Result<String, String> {
+/// The moment, in UTC: `2026-11-22T00:30:00Z`.
+fn now() -> String {
+    let now = OffsetDateTime::now_utc().replace_nanosecond(0).unwrap_or(OffsetDateTime::UNIX_EPOCH);
+    now.format(&Rfc3339).unwrap_or_default()
+}
+
+/// Holds a notice against the rules: its key and content, or the rule it breaks, without content.
+fn check(headers: &HeaderMap, body: &[u8]) -> Result<(String, Value), String> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let key = text("idempotency-key");
     if key.is_empty() || key.len() > 64 {
@@ -190,7 +206,7 @@ fn check(headers: &HeaderMap, body: &[u8]) -> Result<String, String> {
     }
     let notice: Value = serde_json::from_slice(body)
         .map_err(|error| format!("the body is no JSON (line {})", error.line()))?;
-    let Value::Object(members) = notice else { return Err("the body: expected an object".to_owned()) };
+    let Value::Object(members) = &notice else { return Err("the body: expected an object".to_owned()) };
     for name in REQUIRED {
         let valued = members.get(name).is_some_and(|value| match value {
             Value::Null => false,
@@ -203,7 +219,7 @@ fn check(headers: &HeaderMap, body: &[u8]) -> Result<String, String> {
             return Err(format!("`{name}`: expected a value"));
         }
     }
-    Ok(key.to_owned())
+    Ok((key.to_owned(), notice))
 }
 
 #[cfg(test)]
@@ -214,7 +230,7 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert("idempotency-key", key.parse().unwrap());
         headers.insert("content-type", header::HeaderValue::from_static(kind));
-        check(&headers, body.to_string().as_bytes())
+        check(&headers, body.to_string().as_bytes()).map(|(key, _)| key)
     }
 
     fn whole() -> Value {

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use backon::{BackoffBuilder, ExponentialBuilder};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
+use hub_core::commit::{Commit, Key};
 use hub_core::envelope::{Envelope, Head, Raw};
 use hub_core::fault::{Fault, FaultStep};
 use hub_core::id::MessageId;
@@ -50,10 +51,10 @@ struct EndFailure {
     again: Again,
 }
 
-/// What was to be done, kept for another try.
+/// What was to be done, kept for another try. A commit is not kept but made again: walking gives the same one each time.
 enum Again {
-    Commit(hub_core::commit::Commit),
-    End(End, Vec<hub_core::commit::Key>),
+    Walk(Raw),
+    End(End, Vec<Key>),
 }
 
 impl Lane {
@@ -90,33 +91,33 @@ impl Lane {
 
     /// Walks a message and begins to end it.
     fn begin(&self, message: Envelope<Raw>) -> Ending {
-        let large = message.body.0.len() > LARGE_BYTES;
+        let raw = message.body.clone();
+        let large = raw.0.len() > LARGE_BYTES;
         let walked = if large { tokio::task::block_in_place(|| self.road.walk(message)) } else { self.road.walk(message) };
         match walked {
-            Walked::Mapped(message) => self.commit(message.head, message.body.0),
+            Walked::Mapped(message) => self.commit(message.head, message.body.0, raw),
             Walked::Ended(head, end, keys) => self.end(head, end, keys),
         }
     }
 
-    fn commit(&self, head: Head, commit: hub_core::commit::Commit) -> Ending {
+    fn commit(&self, head: Head, commit: Commit, raw: Raw) -> Ending {
         let resources = self.house.resources.clone();
         let channel = head.channel.clone();
         Box::pin(async move {
             let started = Instant::now();
-            let kept = commit.clone();
             crash::place("handed");
             let result = resources.commit(Cause::Message(head.id), commit).await;
             crash::place("committed");
             measure::step(&channel, "commit", started.elapsed());
             let result = match result {
                 Ok(committed) => Ok((Outcome::Committed, committed)),
-                Err(error) => Err(EndFailure { error, again: Again::Commit(kept) }),
+                Err(error) => Err(EndFailure { error, again: Again::Walk(raw) }),
             };
             (head, result)
         })
     }
 
-    fn end(&self, head: Head, end: End, keys: Vec<hub_core::commit::Key>) -> Ending {
+    fn end(&self, head: Head, end: End, keys: Vec<Key>) -> Ending {
         let journal = self.house.journal.clone();
         Box::pin(async move {
             let ended = journal.end(head.id, end.clone(), keys.clone()).await;
@@ -182,7 +183,7 @@ impl Lane {
                     failure.again
                 }
                 error @ (StoreError::Conflict { .. } | StoreError::Invalid { .. }) => match failure.again {
-                    Again::Commit(commit) => Again::End(End::Quarantined(commit_fault(&error)), commit.keys),
+                    Again::Walk(_) => Again::End(End::Quarantined(commit_fault(&error)), Vec::new()),
                     // An end that the store calls invalid cannot be helped; the message stays as it is and is shown.
                     Again::End(..) => {
                         tracing::error!(channel = %head.channel, message_id = %head.id, error = &error as &dyn std::error::Error, "A message could not be ended.");
@@ -192,7 +193,7 @@ impl Lane {
                 },
             };
             let ending = match again {
-                Again::Commit(commit) => self.commit(head.clone(), commit),
+                Again::Walk(raw) => self.begin(Envelope { head: head.clone(), body: raw }),
                 Again::End(end, keys) => self.end(head.clone(), end, keys),
             };
             let (_, result) = ending.await;
