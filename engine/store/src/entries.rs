@@ -1,9 +1,9 @@
 //! The search rows of a resource in the store's own numbers, and their JSON form beside the resource.
 
 use compact_str::CompactString;
+use hub_fhir::ResourceType;
 use hub_fhir::index::{IndexRow, IndexValue};
 use hub_fhir::json::{self, Json};
-use hub_fhir::ResourceType;
 use sha2::{Digest, Sha256};
 
 use crate::words::Words;
@@ -14,11 +14,28 @@ pub(crate) const SHORT_SPAN_US: i64 = 25 * 3_600 * 1_000_000;
 /// One search row.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Entry {
-    Token { param: i64, code: CompactString, system: i64 },
-    String { param: i64, normal: CompactString, exact: CompactString },
-    Reference { param: i64, target: CompactString, kind: i64 },
+    Token {
+        param: i64,
+        code: CompactString,
+        system: i64,
+    },
+    String {
+        param: i64,
+        normal: CompactString,
+        exact: CompactString,
+    },
+    Reference {
+        param: i64,
+        target: CompactString,
+        kind: i64,
+    },
     /// `long`: see [`classify`].
-    Date { param: i64, low: i64, high: i64, long: bool },
+    Date {
+        param: i64,
+        low: i64,
+        high: i64,
+        long: bool,
+    },
 }
 
 /// The number that stands for a system: 0 for none, else 64 bits of its SHA-256. A hash and not an interned number,
@@ -158,12 +175,7 @@ pub(crate) fn from_json(text: &str) -> Option<Vec<Entry>> {
                     Entry::Reference { param, target: target.clone(), kind: kind.parse().ok()? }
                 }
                 (b'd', Json::Number(low), Json::Number(high)) => {
-                    Entry::Date {
-                        param,
-                        low: low.parse().ok()?,
-                        high: high.parse().ok()?,
-                        long: false,
-                    }
+                    Entry::Date { param, low: low.parse().ok()?, high: high.parse().ok()?, long: false }
                 }
                 _ => return None,
             });

@@ -166,7 +166,11 @@ fn times(sql: &mut QueryBuilder<Sqlite>, query: &MessageQuery, before: Option<Pl
     if let Some((received_us, seq)) = before {
         // Twice, so that the index is entered at the right place.
         sql.push(format_args!(" AND {sign}m.received_us <= ")).push_bind(received_us);
-        sql.push(" AND (m.received_us, m.seq) < (").push_bind(received_us).push(", ").push_bind(seq).push(")");
+        sql.push(" AND (m.received_us, m.seq) < (")
+            .push_bind(received_us)
+            .push(", ")
+            .push_bind(seq)
+            .push(")");
     }
 }
 
@@ -177,8 +181,7 @@ fn text(sql: &mut QueryBuilder<Sqlite>, column: &str, value: Option<&str>) {
 }
 
 fn places(rows: &[SqliteRow]) -> Result<Vec<Place>, StoreError> {
-    let place = |row: &SqliteRow| {
-        Ok((row.try_get(0).map_err(unavailable)?, row.try_get(1).map_err(unavailable)?))
-    };
+    let place =
+        |row: &SqliteRow| Ok((row.try_get(0).map_err(unavailable)?, row.try_get(1).map_err(unavailable)?));
     rows.iter().map(place).collect()
 }

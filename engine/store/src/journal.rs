@@ -29,7 +29,8 @@ const PAGE: usize = 512;
 const BODIES: usize = 64;
 
 /// The columns of a message's row, with its trace.
-pub(crate) const ROW: &str = "SELECT m.seq, m.id, m.channel, m.message_type, m.control_id, m.sender, m.received_us,
+pub(crate) const ROW: &str =
+    "SELECT m.seq, m.id, m.channel, m.message_type, m.control_id, m.sender, m.received_us,
     m.ended_us, m.state, m.size, m.reused, m.replays, t.keys, t.step, t.place, t.rule, t.reason
     FROM message m LEFT JOIN message_trace t ON t.seq = m.seq";
 
@@ -204,9 +205,8 @@ impl Store {
 
 fn envelope(row: &SqliteRow, channel: &ChannelId) -> Result<Envelope<Raw>, sqlx::Error> {
     let text = |column: usize| row.try_get::<&str, _>(column).map(CompactString::new);
-    let label = |column: usize| {
-        Ok::<_, sqlx::Error>(row.try_get::<Option<&str>, _>(column)?.map(CompactString::new))
-    };
+    let label =
+        |column: usize| Ok::<_, sqlx::Error>(row.try_get::<Option<&str>, _>(column)?.map(CompactString::new));
     let digest: &[u8] = row.try_get(2)?;
     let address: Option<&str> = row.try_get(8)?;
     let head = Head {
@@ -217,10 +217,7 @@ fn envelope(row: &SqliteRow, channel: &ChannelId) -> Result<Envelope<Raw>, sqlx:
         label: Label { message_type: label(3)?, control_id: label(4)?, sender: label(5)? },
         correlation: CorrelationId(text(6)?),
         received_at: clock::moment(row.try_get(7)?),
-        peer: Peer {
-            address: address.and_then(|address| address.parse().ok()),
-            identity: row.try_get(9)?,
-        },
+        peer: Peer { address: address.and_then(|address| address.parse().ok()), identity: row.try_get(9)? },
     };
     Ok(Envelope { head, body: Raw(Bytes::from(row.try_get::<Vec<u8>, _>(10)?)) })
 }

@@ -70,7 +70,8 @@ pub(crate) struct Inner {
 }
 
 const PAGE_BYTES: u64 = 8_192;
-const MIGRATIONS: [(i64, &str, &str); 1] = [(1, "store", include_str!("../migrations/sqlite/0001_store.sql"))];
+const MIGRATIONS: [(i64, &str, &str); 1] =
+    [(1, "store", include_str!("../migrations/sqlite/0001_store.sql"))];
 
 impl Store {
     /// Opens the store, bringing its database to this program's version.

@@ -59,7 +59,8 @@ impl Outbox for Store {
                 break;
             }
             let found = read_due(row, to).map_err(unavailable)?;
-            let lease = Lease::new(found.seq, found.parcel.order_key.clone(), found.attempts, found.due_us, hold);
+            let lease =
+                Lease::new(found.seq, found.parcel.order_key.clone(), found.attempts, found.due_us, hold);
             let token = self.inner.tokens.fetch_add(1, Ordering::Relaxed);
             let Some(in_doubt) = queue.take(token, lease, found.in_doubt) else { continue };
             begun.push(found.seq);

@@ -6,8 +6,7 @@ use hub_fhir::Reference;
 use hub_fhir::json::{self, Json};
 
 fn pairs<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> Option<CompactString> {
-    let items: Vec<Json> =
-        pairs.map(|(a, b)| Json::Array(vec![Json::string(a), Json::string(b)])).collect();
+    let items: Vec<Json> = pairs.map(|(a, b)| Json::Array(vec![Json::string(a), Json::string(b)])).collect();
     if items.is_empty() { None } else { Some(Json::Array(items).to_text().into()) }
 }
 

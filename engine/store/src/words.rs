@@ -7,8 +7,8 @@ use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock};
 
 use compact_str::{CompactString, format_compact};
-use hub_fhir::index::ParamId;
 use hub_fhir::ResourceType;
+use hub_fhir::index::ParamId;
 use hub_fhir::params::{params_of, supported};
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{Connection, Row};
@@ -51,7 +51,8 @@ pub(crate) struct Words {
     params: HashMap<ParamId, i64>,
 }
 
-const INSERT: Shape = Shape { before: "INSERT INTO word (text) VALUES ", columns: 1, after: " ON CONFLICT (text) DO NOTHING" };
+const INSERT: Shape =
+    Shape { before: "INSERT INTO word (text) VALUES ", columns: 1, after: " ON CONFLICT (text) DO NOTHING" };
 
 impl Words {
     /// Reads all words; those of the program's tables are added where they are missing.

@@ -48,7 +48,8 @@ impl Store {
             }
             let room = MOST.saturating_sub(included.len());
             next.truncate(room);
-            front = next.iter().map(|(stored, rows)| (stored.reference.clone(), Some(rows.clone()))).collect();
+            front =
+                next.iter().map(|(stored, rows)| (stored.reference.clone(), Some(rows.clone()))).collect();
             included.extend(next.into_iter().map(|(stored, _)| stored));
             if front.is_empty() || included.len() >= MOST {
                 break;

@@ -119,7 +119,8 @@ pub(super) fn page(
             candidates(sql, search, compiler, None);
             sql.push(format_args!(" AND {} IS NULL", order.keys[0].expression));
             if let Some(row) = after {
-                sql.push(if order.is_descending() { " AND r.rid < " } else { " AND r.rid > " }).push_bind(row);
+                sql.push(if order.is_descending() { " AND r.rid < " } else { " AND r.rid > " })
+                    .push_bind(row);
             }
         }
     }
@@ -190,7 +191,9 @@ fn walk(
 fn reach(sql: &mut QueryBuilder<Sqlite>, search: &Search, compiler: &Compiler<'_>, param: i64) {
     for filter in &search.filters {
         let is_same = matches!(filter.on, FilterOn::Param(id) if compiler.words.param(id) == param);
-        if let (true, false, [Test::Date { prefix, low, high }]) = (is_same, filter.not, filter.any.as_slice()) {
+        if let (true, false, [Test::Date { prefix, low, high }]) =
+            (is_same, filter.not, filter.any.as_slice())
+        {
             let (first, last) = Asked::new(*prefix, *low, *high, compiler.now).reach();
             sql.push(" AND x.low >= ").push_bind(first).push(" AND x.low <= ").push_bind(last);
         }

@@ -29,7 +29,13 @@ pub(super) enum Walk {
     Id,
     /// A search table with its two value columns, the parameter, and the second value of the row that the resource `r`
     /// is sorted by.
-    Table { table: &'static str, column: &'static str, second: &'static str, param: i64, last: String },
+    Table {
+        table: &'static str,
+        column: &'static str,
+        second: &'static str,
+        param: i64,
+        last: String,
+    },
 }
 
 impl Order {
@@ -89,9 +95,7 @@ impl SortKey {
     fn of(sort: &Sort, words: &Words) -> Self {
         let descending = sort.descending;
         match sort.on {
-            FilterOn::Id => {
-                Self { expression: "r.id".into(), descending, walk: Walk::Id, is_integer: false }
-            }
+            FilterOn::Id => Self { expression: "r.id".into(), descending, walk: Walk::Id, is_integer: false },
             FilterOn::LastUpdated => {
                 Self { expression: "r.updated_us".into(), descending, walk: Walk::Updated, is_integer: true }
             }

@@ -203,8 +203,7 @@ impl Batch<'_> {
         match work {
             Work::Receive(message) => {
                 let channel = self.word(WordKind::Channel, message.head.channel.as_str())?;
-                let received =
-                    self.messages.receive(message, channel, &mut self.numbers, &mut self.tallies);
+                let received = self.messages.receive(message, channel, &mut self.numbers, &mut self.tallies);
                 Ok(Answer::Received(received))
             }
             Work::End { id, end, keys } => {
@@ -285,11 +284,7 @@ impl Batch<'_> {
         ]);
     }
 
-    async fn write(
-        self,
-        connection: &mut SqliteConnection,
-        texts: &mut Texts,
-    ) -> Result<(), sqlx::Error> {
+    async fn write(self, connection: &mut SqliteConnection, texts: &mut Texts) -> Result<(), sqlx::Error> {
         self.messages.write(connection, texts, self.words).await?;
         self.resources.write(connection, texts, self.words).await?;
         self.parcels.write(connection, texts).await?;

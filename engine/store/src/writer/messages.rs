@@ -119,7 +119,8 @@ const EARLIER: Shape = Shape {
               FROM w WHERE w.id IS NOT NULL",
 };
 const INSERT: Shape = Shape {
-    before: "INSERT INTO message (seq, id, channel, state, received_us, size, reused, replays, digest, dedupe,
+    before:
+        "INSERT INTO message (seq, id, channel, state, received_us, size, reused, replays, digest, dedupe,
              message_type, control_id, sender, correlation, peer_address, peer_identity) VALUES ",
     columns: 16,
     after: "",
@@ -139,7 +140,8 @@ const OLD_KEYS: Shape = Shape {
 const TRACE: Shape = Shape {
     before: "INSERT INTO message_trace (seq, step, place, rule, reason, keys, notes, wrote) VALUES ",
     columns: 8,
-    after: " ON CONFLICT (seq) DO UPDATE SET step = excluded.step, place = excluded.place, rule = excluded.rule,
+    after:
+        " ON CONFLICT (seq) DO UPDATE SET step = excluded.step, place = excluded.place, rule = excluded.rule,
              reason = excluded.reason, keys = excluded.keys, notes = excluded.notes, wrote = excluded.wrote",
 };
 const KEY: Shape = Shape {

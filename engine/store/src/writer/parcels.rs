@@ -41,7 +41,8 @@ const LOOK_UP: Shape = Shape {
     after: ") SELECT p.id FROM w CROSS JOIN parcel p WHERE p.id = w.id",
 };
 const INSERT: Shape = Shape {
-    before: "INSERT INTO parcel (seq, id, dest, okey, state, due_us, created_us, attempts, doubt, begun, message,
+    before:
+        "INSERT INTO parcel (seq, id, dest, okey, state, due_us, created_us, attempts, doubt, begun, message,
              correlation) VALUES ",
     columns: 12,
     after: "",

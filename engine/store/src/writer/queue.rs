@@ -287,10 +287,7 @@ impl Running {
         }
     }
 
-    async fn transaction(
-        &mut self,
-        works: &[&Work],
-    ) -> Result<Vec<Result<Answer, StoreError>>, sqlx::Error> {
+    async fn transaction(&mut self, works: &[&Work]) -> Result<Vec<Result<Answer, StoreError>>, sqlx::Error> {
         let begun = self.begun.take();
         let connection = self.connected().await?;
         let Some(mut connection) = connection else { return Err(sqlx::Error::WorkerCrashed) };

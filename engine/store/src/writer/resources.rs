@@ -74,7 +74,8 @@ const HISTORY: Shape = Shape {
 const WRITE: Shape = Shape {
     before: "INSERT INTO resource (rid, type, id, version, updated_us, deleted, digest, rows, body) VALUES ",
     columns: 9,
-    after: " ON CONFLICT (rid) DO UPDATE SET version = excluded.version, updated_us = excluded.updated_us,
+    after:
+        " ON CONFLICT (rid) DO UPDATE SET version = excluded.version, updated_us = excluded.updated_us,
              deleted = excluded.deleted, digest = excluded.digest, rows = excluded.rows, body = excluded.body",
 };
 

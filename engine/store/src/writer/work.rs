@@ -52,7 +52,11 @@ pub(crate) enum DraftChange {
     Put(Arc<Ready>),
     PutIf(Arc<Ready>, u64),
     /// The whole is what is written when nothing is stored yet.
-    Merge { part: Resource, clear: Vec<CompactString>, whole: Arc<Ready> },
+    Merge {
+        part: Resource,
+        clear: Vec<CompactString>,
+        whole: Arc<Ready>,
+    },
     Ensure(Arc<Ready>),
     Delete(Reference),
 }

@@ -116,7 +116,8 @@ pub async fn a_message_ends_once_until_it_is_opened_again(journal: &dyn Journal,
     assert_eq!(counts(journal, "again").await, [0, 1, 0, 0]);
     let row = journal.message(id).await.unwrap().unwrap().row;
     assert_eq!((row.replays, row.state), (1, MessageState::Committed));
-    let by = |value: &str| MessageQuery { key: Some((None, value.into())), limit: 9, ..MessageQuery::default() };
+    let by =
+        |value: &str| MessageQuery { key: Some((None, value.into())), limit: 9, ..MessageQuery::default() };
     assert_eq!(ids(journal, &by("old")).await, []);
     assert_eq!(ids(journal, &by("new")).await, [id]);
     let nobody = MessageId(uuid::Uuid::from_u128(1));
@@ -173,7 +174,10 @@ pub async fn messages_are_found_newest_first_page_by_page(journal: &dyn Journal)
     }
 }
 
-pub async fn old_messages_are_forgotten_but_not_what_is_owed(journal: &dyn Journal, resources: &dyn Resources) {
+pub async fn old_messages_are_forgotten_but_not_what_is_owed(
+    journal: &dyn Journal,
+    resources: &dyn Resources,
+) {
     let long_ago = OffsetDateTime::now_utc() - Duration::days(400);
     let mut ended = Vec::new();
     for n in 0..4 {

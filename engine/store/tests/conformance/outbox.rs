@@ -36,7 +36,10 @@ async fn depth(outbox: &dyn Outbox, to: &DestinationId) -> [u64; 4] {
     found.map_or([0; 4], |depth| depth.counts)
 }
 
-pub async fn one_parcel_of_a_key_is_out_at_a_time_and_in_order(outbox: &dyn Outbox, resources: &dyn Resources) {
+pub async fn one_parcel_of_a_key_is_out_at_a_time_and_in_order(
+    outbox: &dyn Outbox,
+    resources: &dyn Resources,
+) {
     let to = DestinationId::from("order/to");
     let parcels = [(1, "a"), (2, "a"), (3, "b"), (4, "a")].map(|(n, key)| parcel("order/to", n, Some(key)));
     let mut parcels = parcels.to_vec();

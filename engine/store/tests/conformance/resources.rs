@@ -44,10 +44,12 @@ pub async fn a_put_makes_a_version_only_when_something_changed(resources: &dyn R
 
 pub async fn a_put_from_another_version_fails_the_whole_commit(resources: &dyn Resources) {
     write(resources, vec![Change::Put(patient("lock", ""))]).await.unwrap();
-    let stale = || vec![
-        Change::Put(patient("lock-other", "")),
-        Change::PutIf { resource: patient("lock", r#","active":true"#), version: 2 },
-    ];
+    let stale = || {
+        vec![
+            Change::Put(patient("lock-other", "")),
+            Change::PutIf { resource: patient("lock", r#","active":true"#), version: 2 },
+        ]
+    };
     match write(resources, stale()).await {
         Err(StoreError::Conflict { reference, expected, found }) => {
             assert_eq!((reference.as_str(), expected, found), ("Patient/lock", 2, 1));

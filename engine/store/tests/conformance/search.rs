@@ -28,9 +28,15 @@ impl Dice {
 fn patient(dice: &mut Dice, n: usize) -> Resource {
     let family = dice.pick(&["Wang", "Wáng", "Müller", "muller", "O'Neil", "Smith", "Smithson"]);
     let mut text = format!(r#"{{"resourceType":"Patient","id":"p{n}""#);
-    text.push_str(&format!(r#","identifier":[{{"system":"urn:mrn","value":"{n}"}},{{"value":"{}"}}]"#, n % 50));
+    text.push_str(&format!(
+        r#","identifier":[{{"system":"urn:mrn","value":"{n}"}},{{"value":"{}"}}]"#,
+        n % 50
+    ));
     if dice.roll(5) > 0 {
-        text.push_str(&format!(r#","name":[{{"family":"{family}","given":["Li","{}"]}}]"#, dice.pick(&["An", "Bo"])));
+        text.push_str(&format!(
+            r#","name":[{{"family":"{family}","given":["Li","{}"]}}]"#,
+            dice.pick(&["An", "Bo"])
+        ));
     }
     if dice.roll(4) > 0 {
         text.push_str(&format!(r#","gender":"{}""#, dice.pick(&["male", "female", "other"])));
@@ -44,9 +50,15 @@ fn patient(dice: &mut Dice, n: usize) -> Resource {
 }
 
 fn observation(dice: &mut Dice, n: usize, patients: usize) -> Resource {
-    let mut text = format!(r#"{{"resourceType":"Observation","id":"o{n}","status":"{}""#, dice.pick(&["final", "amended"]));
+    let mut text = format!(
+        r#"{{"resourceType":"Observation","id":"o{n}","status":"{}""#,
+        dice.pick(&["final", "amended"])
+    );
     let system = dice.pick(&[r#""system":"http://loinc.org","#, r#""system":"urn:local","#, ""]);
-    text.push_str(&format!(r#","code":{{"coding":[{{{system}"code":"{}"}}]}}"#, dice.pick(&["718-7", "2823-3", "x"])));
+    text.push_str(&format!(
+        r#","code":{{"coding":[{{{system}"code":"{}"}}]}}"#,
+        dice.pick(&["718-7", "2823-3", "x"])
+    ));
     text.push_str(&format!(r#","subject":{{"reference":"Patient/p{}"}}"#, dice.roll(patients)));
     match dice.roll(4) {
         0 => {}
@@ -144,16 +156,19 @@ fn sort_value(known: &Known, on: &FilterOn, descending: bool) -> Option<(i64, St
 fn expected(known: &BTreeMap<String, Known>, search: &Search) -> Vec<String> {
     let mut found: Vec<&Known> = known
         .values()
-        .filter(|known| known.kind == search.kind && search.filters.iter().all(|filter| passes(known, filter)))
+        .filter(|known| {
+            known.kind == search.kind && search.filters.iter().all(|filter| passes(known, filter))
+        })
         .collect();
     let first_descends = search.sort.first().is_none_or(|sort| sort.descending);
     found.sort_by(|a, b| {
         for sort in &search.sort {
-            let order = match (sort_value(a, &sort.on, sort.descending), sort_value(b, &sort.on, sort.descending)) {
-                (Some(a), Some(b)) if sort.descending => b.cmp(&a),
-                (Some(a), Some(b)) => a.cmp(&b),
-                (a, b) => b.is_some().cmp(&a.is_some()),
-            };
+            let order =
+                match (sort_value(a, &sort.on, sort.descending), sort_value(b, &sort.on, sort.descending)) {
+                    (Some(a), Some(b)) if sort.descending => b.cmp(&a),
+                    (Some(a), Some(b)) => a.cmp(&b),
+                    (a, b) => b.is_some().cmp(&a.is_some()),
+                };
             if order != Ordering::Equal {
                 return order;
             }
@@ -305,7 +320,8 @@ pub async fn pages_neither_lose_nor_repeat_while_others_write(resources: &dyn Re
         // Before and after the place reached, and changes of what was seen.
         let text = format!(r#"{{"resourceType":"Location","id":"new{round}","name":"a ward {round}"}}"#);
         write(resources, vec![Change::Put(resource(&text))]).await;
-        let text = format!(r#"{{"resourceType":"Location","id":"l0","name":"ward 00","description":"{round}"}}"#);
+        let text =
+            format!(r#"{{"resourceType":"Location","id":"l0","name":"ward 00","description":"{round}"}}"#);
         write(resources, vec![Change::Put(resource(&text))]).await;
         match answer.next {
             Some(next) => page.after = Some(next),
