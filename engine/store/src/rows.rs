@@ -89,13 +89,13 @@ fn bind(arguments: &mut SqliteArguments, value: Value) -> Result<(), sqlx::Error
 
 /// The texts of multi-row statements, built once each.
 #[derive(Default)]
-pub(crate) struct Texts(HashMap<(&'static str, usize), Arc<str>>);
+pub(crate) struct Texts(HashMap<(&'static str, &'static str, usize), Arc<str>>);
 
 impl Texts {
     /// `before` (?,?),(?,?) `after`. Places are anonymous because binding by name costs a look-up for each value; the
     /// statements a person writes have `$1`.
     fn get(&mut self, shape: &Shape, rows: usize) -> Arc<str> {
-        let text = self.0.entry((shape.before, rows)).or_insert_with(|| {
+        let text = self.0.entry((shape.before, shape.after, rows)).or_insert_with(|| {
             let row = format!("({})", vec!["?"; shape.columns].join(","));
             let mut text = String::from(shape.before);
             text.push_str(&vec![row; rows].join(","));
@@ -108,7 +108,7 @@ impl Texts {
 
 /// A statement that takes a list of rows.
 pub(crate) struct Shape {
-    /// The text before the rows; it also names the shape.
+    /// The text before the rows.
     pub before: &'static str,
     /// How many values a row has.
     pub columns: usize,

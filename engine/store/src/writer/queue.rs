@@ -341,6 +341,8 @@ fn answer(asked: Vec<Asked>, answers: Vec<Result<Answer, StoreError>>) {
 /// The same failure for each of those who wait.
 fn refused(error: &sqlx::Error) -> StoreError {
     if is_refusal(error) {
+        // SQLite names the table and column of a constraint, never a value.
+        warn!(error = error as &dyn std::error::Error, "The database refused a value.");
         return StoreError::Invalid { what: "the database refused one of its values".to_owned() };
     }
     StoreError::Unavailable(error.to_string().into())
