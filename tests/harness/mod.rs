@@ -76,6 +76,8 @@ impl Hub {
 
     /// Starts a hub on a folder that another one may have used.
     pub async fn start_in(folder: TempDir, setup: &Setup) -> Self {
+        // The tests ask the hub by reqwest, which wants its TLS provider even for plain HTTP.
+        hub_transport::install_crypto_provider();
         let mut hub = Self { child: spawn(folder.path(), setup), folder, addresses: Value::Null };
         let ready = hub.folder.path().join("ready.json");
         let started = Instant::now();

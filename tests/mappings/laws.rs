@@ -208,3 +208,53 @@ fn the_rule_for_a_patients_number_is_one_rule() {
         part.iter().map(|line| number_in(line, "3").replace(" | PID-2.1 | PID-4.1", "").replace(" | 2.1 | 4.1", "")).collect();
     assert_eq!(given_up, expected);
 }
+
+#[test]
+fn a_null_clears_the_element_of_the_patient() {
+    let mappings = Mappings::of_the_house();
+    let path = house::root().join("fixtures/his/adt/a08-null-deletes-phone.hl7");
+    let mapped = house::run(&mappings.adt, &fs::read(path).expect("the fixture is there")).expect("it maps");
+    let clears = |change: &Change| match change {
+        Change::Merge { clear, .. } => clear.iter().map(ToString::to_string).collect(),
+        _ => Vec::new(),
+    };
+    let cleared: Vec<String> = mapped.run.changes.iter().flat_map(clears).collect();
+    assert_eq!(cleared, ["telecom", "maritalStatus"]); // PID-13, PID-14, PID-16
+}
+
+#[test]
+fn the_patients_of_two_merges_are_not_mixed() {
+    let mappings = Mappings::of_the_house();
+    let path = house::root().join("fixtures/his/adt/a40-two-merges.hl7");
+    let mapped = house::run(&mappings.adt, &fs::read(path).expect("the fixture is there")).expect("it maps");
+    let numbers = |resource: &hub_fhir::Resource| resource.tree().get("identifier").map_or(0, |list| list.items().len());
+    assert_eq!(resources(&mapped.run).map(numbers).collect::<Vec<_>>(), [1, 1, 1, 1]);
+}
+
+#[test]
+fn the_results_of_the_his_and_the_lis_meet_in_one_patient_and_one_visit() {
+    let mappings = Mappings::of_the_house();
+    let written = |mapping: &hub_mapping::Mapping, file: &str| -> HashSet<String> {
+        let bytes = fs::read(house::root().join("fixtures").join(file)).expect("the fixture is there");
+        let mapped = house::run(mapping, &bytes).expect("it maps");
+        let kept = ["Patient/", "Encounter/"];
+        let references = resources(&mapped.run).map(|resource| resource.reference().to_string());
+        references.filter(|reference| kept.iter().any(|kind| reference.starts_with(kind))).collect()
+    };
+    let his = written(&mappings.adt, "his/adt/a01-admission.hl7");
+    assert_eq!(his, written(&mappings.oru, "lis/oru-r01/normal.hl7"));
+    assert_eq!(his.len(), 2);
+}
+
+#[test]
+fn members_of_an_organism_are_found_from_it() {
+    let mappings = Mappings::of_the_house();
+    let path = house::root().join("fixtures/lis/oru-r01/microbiology.hl7");
+    let mapped = house::run(&mappings.oru, &fs::read(path).expect("the fixture is there")).expect("it maps");
+    let with_members: Vec<_> =
+        resources(&mapped.run).filter(|resource| resource.tree().get("hasMember").is_some()).collect();
+    assert_eq!(with_members.len(), 1);
+    let organism = with_members[0].tree();
+    assert_eq!(organism.get("hasMember").map(|members| members.items().len()), Some(3)); // OBR-26, OBR-29
+    assert!(organism.get("valueCodeableConcept").is_some(), "the organism itself, not a stand-in");
+}

@@ -9,7 +9,7 @@ use std::fmt;
 use compact_str::CompactString;
 
 pub use crate::json_read::{JsonError, MAX_DEPTH, parse};
-pub use crate::json_write::write;
+pub use crate::json_write::{write, write_pretty};
 use crate::veil::Veil;
 
 /// One JSON value (RFC 8259).
@@ -195,6 +195,13 @@ impl Json {
             Json::Array(items) => items,
             other => std::slice::from_ref(other),
         }
+    }
+
+    /// The JSON text for people: two spaces a level.
+    pub fn to_pretty_text(&self) -> String {
+        let mut text = String::with_capacity(1024);
+        write_pretty(self, 0, &mut text);
+        text
     }
 
     /// The compact JSON text.

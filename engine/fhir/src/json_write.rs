@@ -35,6 +35,43 @@ pub fn write(value: &Json, out: &mut String) {
     }
 }
 
+/// Appends the text of `value` with line breaks, its inner lines indented below `level`.
+pub fn write_pretty(value: &Json, level: usize, out: &mut String) {
+    match value {
+        Json::Array(items) if !items.is_empty() => {
+            out.push('[');
+            for (at, item) in items.iter().enumerate() {
+                new_line(at > 0, level + 1, out);
+                write_pretty(item, level + 1, out);
+            }
+            new_line(false, level, out);
+            out.push(']');
+        }
+        Json::Object(object) if !object.is_empty() => {
+            out.push('{');
+            for (at, (name, member)) in object.iter().enumerate() {
+                new_line(at > 0, level + 1, out);
+                write_string(name, out);
+                out.push_str(": ");
+                write_pretty(member, level + 1, out);
+            }
+            new_line(false, level, out);
+            out.push('}');
+        }
+        other => write(other, out),
+    }
+}
+
+fn new_line(comma: bool, level: usize, out: &mut String) {
+    if comma {
+        out.push(',');
+    }
+    out.push('\n');
+    for _ in 0..level {
+        out.push_str("  ");
+    }
+}
+
 /// Appends `text` as a JSON string. Only what RFC 8259 §7 demands is escaped.
 pub fn write_string(text: &str, out: &mut String) {
     out.push('"');

@@ -62,7 +62,14 @@ impl Runner<'_> {
                 None if part.optional => parts.push(CompactString::default()),
                 None => {
                     let reason = format!("the id needs `{}`, which has no value", part.text);
-                    return Err(self.fault(node, resource.id.at, reason));
+                    let mut fault = self.fault(node, resource.id.at, reason);
+                    // A value that is missing has no node: the place is the first path where it was looked for.
+                    let looked_for = part.any.iter().find_map(|source| match source {
+                        IdSource::Path(path) => Some(path.as_str().to_owned()),
+                        _ => None,
+                    });
+                    fault.place = looked_for.or(fault.place);
+                    return Err(fault);
                 }
             }
         }
