@@ -27,7 +27,7 @@ fn message(nth: u64) -> Vec<u8> {
         format!(
             "MSH|^~\\&|HIS|T|HUB|H|20261123081500+0800||ADT^A01^ADT_A01|C{nth}|P|2.5.1\r\
              PID|1||{patient}^^^HIS^PI||Test^Person||19700101|F\r\
-             PV1|1|I|W1^1^1|||||||||||||||||V{patient}^^^HIS^VN\r"
+             PV1|1|I|W1^1^1||||||||||||||||V{patient}^^^HIS^VN\r"
         )
     } else {
         format!(
@@ -101,7 +101,11 @@ impl World {
             Some(place) => self.setup.clone().env("HUITONG_CRASH_AT", place),
             None => self.setup.clone(),
         };
-        let hub = Hub::start_in(folder, &setup).await;
+        // Work left over from the round before may bring it to the place before it is ready.
+        let hub = match Hub::try_start_in(folder, &setup).await {
+            Ok(hub) => hub,
+            Err(folder) => return folder,
+        };
         let from = self.sent.saturating_sub(PER_ROUND);
         self.sent += PER_ROUND;
         let load = send(&hub, from, self.sent, &self.acknowledged);

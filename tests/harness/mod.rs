@@ -76,20 +76,26 @@ impl Hub {
 
     /// Starts a hub on a folder that another one may have used.
     pub async fn start_in(folder: TempDir, setup: &Setup) -> Self {
+        let started = Self::try_start_in(folder, setup).await;
+        started.unwrap_or_else(|folder| panic!("the hub ended at once:\n{}", log(folder.path())))
+    }
+
+    /// The same; gives the folder back when the hub ends before it is ready.
+    pub async fn try_start_in(folder: TempDir, setup: &Setup) -> Result<Self, TempDir> {
         // The tests ask the hub by reqwest, which wants its TLS provider even for plain HTTP.
         hub_transport::install_crypto_provider();
         let mut hub = Self { child: spawn(folder.path(), setup), folder, addresses: Value::Null };
         let ready = hub.folder.path().join("ready.json");
         let started = Instant::now();
         while !ready.exists() {
-            if let Some(status) = hub.child.try_wait().unwrap() {
-                panic!("the hub ended at once ({status}):\n{}", hub.log());
+            if hub.child.try_wait().unwrap().is_some() {
+                return Err(hub.kill());
             }
             assert!(started.elapsed() < PATIENCE, "the hub was not ready in time:\n{}", hub.log());
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         hub.addresses = serde_json::from_slice(&std::fs::read(&ready).unwrap()).unwrap();
-        hub
+        Ok(hub)
     }
 
     /// `http://host:port`
@@ -104,7 +110,7 @@ impl Hub {
 
     /// Everything it has written to its standard streams.
     pub fn log(&self) -> String {
-        std::fs::read_to_string(self.folder.path().join("log.txt")).unwrap_or_default()
+        log(self.folder.path())
     }
 
     /// Whether it still runs.
@@ -203,6 +209,10 @@ impl Drop for Hub {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+fn log(folder: &Path) -> String {
+    std::fs::read_to_string(folder.join("log.txt")).unwrap_or_default()
 }
 
 fn spawn(folder: &Path, setup: &Setup) -> Child {

@@ -9,6 +9,8 @@ use std::fmt::Write as _;
 use std::fs;
 
 use hub_fhir::Json;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use crate::house::{self, Mappings, resources};
 
@@ -150,6 +152,12 @@ fn same_by_rule(ours: &str, theirs: &str) -> bool {
         local.chars().filter(char::is_ascii_digit).collect()
     };
     let is_date = |text: &str| text.len() >= 4 && text.as_bytes().get(4).is_none_or(|byte| *byte == b'-') && text[..4.min(text.len())].bytes().all(|byte| byte.is_ascii_digit());
+    let moment = |text: &str| OffsetDateTime::parse(text, &Rfc3339).ok();
+    if let (Some(ours), Some(theirs)) = (moment(ours), moment(theirs))
+        && ours == theirs
+    {
+        return true;
+    }
     if is_date(ours) && is_date(theirs) {
         let (ours, theirs) = (digits(ours), digits(theirs));
         return ours.starts_with(&theirs) || theirs.starts_with(&ours);

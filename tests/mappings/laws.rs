@@ -88,6 +88,18 @@ fn every_resource_is_r4b_for_the_typed_model_too() {
     }
 }
 
+#[test]
+fn every_value_knows_the_line_that_wrote_it() {
+    for (name, mapped) in mapped() {
+        assert!(!mapped.trace.lineage.is_empty(), "{name}: no lineage");
+        for lineage in &mapped.trace.lineage {
+            let file = fs::read_to_string(house::root().join(&lineage.file)).expect("the mapping's file is there");
+            let line = file.lines().nth(lineage.line as usize - 1).unwrap_or_default();
+            assert!(line.contains(['=', '{', '"']), "{name}: {} by {}:{}", lineage.target, lineage.file, lineage.line);
+        }
+    }
+}
+
 /// Dates, ids and what is joined, cut or mapped is normalised on the way; everything else must occur as it stands.
 #[test]
 fn every_value_comes_from_the_message_a_code_table_or_the_mapping() {
