@@ -144,7 +144,7 @@ fn clockwork(settings: &Settings, store: Arc<Store>, stop: watch::Receiver<bool>
     let data_dir = settings.data_dir.clone();
     async move {
         let jobs: Vec<Arc<dyn Job>> = vec![Arc::new(retention)];
-        let result = match hub_store::JobScheduler::open(&data_dir).await {
+        let result = match hub_store::scheduler::JobScheduler::open(&data_dir).await {
             Ok(scheduler) => hub_core::jobs::Scheduler::run(&scheduler, jobs, stop).await.map_err(anyhow::Error::from),
             Err(error) => Err(error.into()),
         };

@@ -11,8 +11,8 @@ use crate::codes::{CodeTable, Coded, Found};
 use crate::plan::CodeInto;
 use crate::read::Value;
 
-/// A code longer than this is not named in a reason: something else may stand where a code should.
-const LONGEST_CODE: usize = 32;
+/// A longer value may be no code at all but a name or a result in the wrong field: it is not named.
+const LONGEST_CODE: usize = 6;
 
 /// What a code table made of a value.
 pub(crate) enum Mapped {
@@ -103,7 +103,7 @@ fn concept(table: &CodeTable, target: Coding, code: &str, value: Value<'_>) -> R
 }
 
 fn unlisted(table: &CodeTable, code: &str) -> String {
-    let nameable = code.len() <= LONGEST_CODE && !code.contains(char::is_whitespace);
+    let nameable = code.len() <= LONGEST_CODE && code.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._*".contains(&byte));
     if nameable {
         format!("the code table `{}` has no code `{code}`", table.name)
     } else {
