@@ -32,7 +32,9 @@ def official(path):
         row = [cell.strip() for cell in row] + [""] * 20
         if row[0] and row[target_at] and row[system_at].startswith(("http", "urn")):
 
-            yield row[0], row[target_at], row[display_at] if display_at else "", row[system_at]
+            # Some sheets have the display in the unnamed column beside the code.
+            display = row[display_at] if display_at else ""
+            yield row[0], row[target_at], display or row[target_at + 1], row[system_at]
 
 def quote(text):
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

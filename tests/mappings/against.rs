@@ -39,8 +39,17 @@ struct Reason {
 }
 
 /// What is not compared: ids and references are each converter's own, narrative and envelope are none of ours.
-const SKIPPED: [&str; 9] =
-    ["id", "reference", "meta", "text.status", "text.div", "resourceType", "fullUrl", "extension", "contained"];
+const SKIPPED: [&str; 9] = [
+    "id",
+    "reference",
+    "meta",
+    "text.status",
+    "text.div",
+    "resourceType",
+    "fullUrl",
+    "extension",
+    "contained",
+];
 
 type Leaves = HashMap<(String, String), Vec<(String, usize)>>;
 
@@ -110,7 +119,10 @@ fn other_converters_are_compared_with() {
         fs::write(&file, report).expect("the report can be written");
     } else {
         let stored = fs::read_to_string(&file).unwrap_or_default();
-        assert!(stored == report, "docs/v2-to-fhir-comparison.md is not up to date: run with HUITONG_BLESS=1");
+        assert!(
+            stored == report,
+            "docs/v2-to-fhir-comparison.md is not up to date: run with HUITONG_BLESS=1"
+        );
     }
 }
 
@@ -151,7 +163,11 @@ fn same_by_rule(ours: &str, theirs: &str) -> bool {
         let local = if local.len() > 19 { &local[..19] } else { local };
         local.chars().filter(char::is_ascii_digit).collect()
     };
-    let is_date = |text: &str| text.len() >= 4 && text.as_bytes().get(4).is_none_or(|byte| *byte == b'-') && text[..4.min(text.len())].bytes().all(|byte| byte.is_ascii_digit());
+    let is_date = |text: &str| {
+        text.len() >= 4
+            && text.as_bytes().get(4).is_none_or(|byte| *byte == b'-')
+            && text[..4.min(text.len())].bytes().all(|byte| byte.is_ascii_digit())
+    };
     let moment = |text: &str| OffsetDateTime::parse(text, &Rfc3339).ok();
     if let (Some(ours), Some(theirs)) = (moment(ours), moment(theirs))
         && ours == theirs
@@ -165,14 +181,19 @@ fn same_by_rule(ours: &str, theirs: &str) -> bool {
     if let (Ok(ours), Ok(theirs)) = (ours.parse::<f64>(), theirs.parse::<f64>()) {
         return (ours - theirs).abs() < f64::EPSILON;
     }
-    let plain = |text: &str| -> String { text.to_lowercase().chars().filter(|c| c.is_alphanumeric()).collect() };
+    let plain =
+        |text: &str| -> String { text.to_lowercase().chars().filter(|c| c.is_alphanumeric()).collect() };
     let (ours, theirs) = (plain(ours), plain(theirs));
     // `urn:id:HIS` says the same as `HIS`.
-    !theirs.is_empty() && (ours == theirs || ours.strip_prefix("urnid") == Some(&theirs) || theirs.strip_prefix("urnid") == Some(&ours))
+    !theirs.is_empty()
+        && (ours == theirs
+            || ours.strip_prefix("urnid") == Some(&theirs)
+            || theirs.strip_prefix("urnid") == Some(&ours))
 }
 
 fn reasons() -> Vec<Reason> {
-    let text = fs::read_to_string(house::root().join("mappings/disagreements.tsv")).expect("the reasons are there");
+    let text =
+        fs::read_to_string(house::root().join("mappings/disagreements.tsv")).expect("the reasons are there");
     let rows = text.lines().skip(1).map(|line| {
         let mut cells = line.split('\t').map(str::to_owned);
         let mut next = || cells.next().unwrap_or_default();
@@ -193,12 +214,18 @@ fn report(
          with one another and neither is the norm. Counted are the leaves of their resources: path without indices, and value; ids,\n\
          references, narrative and extensions are left aside. *By a rule*: the same date, number or word in another form.\n\n",
     );
-    let _ = writeln!(text, "{pairs} pairs of ADT and ORU messages: {unmapped} of them we set aside (no patient number, as a rule), \
-         {unreadable} expected bundles are no JSON (a member twice).\n");
+    let _ = writeln!(
+        text,
+        "{pairs} pairs of ADT and ORU messages: {unmapped} of them we set aside (no patient number, as a rule), \
+         {unreadable} expected bundles are no JSON (a member twice).\n"
+    );
     text += "| resource | their leaves | the same | by a rule | another value | not there |\n|---|---|---|---|---|---|\n";
     let row = |name: &str, score: &Score| {
         let all = score.same + score.by_rule + score.otherwise + score.absent;
-        format!("| {name} | {all} | {} | {} | {} | {} |\n", score.same, score.by_rule, score.otherwise, score.absent)
+        format!(
+            "| {name} | {all} | {} | {} | {} | {} |\n",
+            score.same, score.by_rule, score.otherwise, score.absent
+        )
     };
     let mut sum = Score::default();
     for (kind, score) in scores {
@@ -211,20 +238,31 @@ fn report(
     text += &row("**all**", &sum);
     text += "\n## Where we differ, and why\n\n| element | another value | not there | why | what decides |\n|---|---|---|---|---|\n";
     let mut rows: Vec<_> = differ.iter().collect();
-    rows.sort_by_key(|((kind, path), found)| (std::cmp::Reverse(found.otherwise + found.absent), kind.clone(), path.clone()));
+    rows.sort_by_key(|((kind, path), found)| {
+        (std::cmp::Reverse(found.otherwise + found.absent), kind.clone(), path.clone())
+    });
     let mut unexplained = 0;
     for ((kind, path), found) in rows {
         let reason = reasons.iter().find(|reason| {
-            (reason.kind == *kind || reason.kind == "*") && (reason.path == "*" || path.starts_with(&reason.path))
+            (reason.kind == *kind || reason.kind == "*")
+                && (reason.path == "*" || path.starts_with(&reason.path))
         });
-        let (why, decides) = reason.map_or(("", ""), |reason| (reason.reason.as_str(), reason.decides.as_str()));
+        let (why, decides) =
+            reason.map_or(("", ""), |reason| (reason.reason.as_str(), reason.decides.as_str()));
         if reason.is_none() {
             unexplained += found.otherwise + found.absent;
         }
         if found.otherwise + found.absent >= 5 {
-            let _ = writeln!(text, "| {kind}.{path} | {} | {} | {why} | {decides} |", found.otherwise, found.absent);
+            let _ = writeln!(
+                text,
+                "| {kind}.{path} | {} | {} | {why} | {decides} |",
+                found.otherwise, found.absent
+            );
         }
     }
-    let _ = writeln!(text, "\nPaths with fewer than five differences are not listed. Leaves without a reason: {unexplained}.");
+    let _ = writeln!(
+        text,
+        "\nPaths with fewer than five differences are not listed. Leaves without a reason: {unexplained}."
+    );
     text
 }

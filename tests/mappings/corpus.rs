@@ -64,6 +64,7 @@ fn the_corpus_maps_or_says_why_not() {
 
 /// The events `channels/his/adt.toml` accepts.
 pub fn accepted(kind: &str) -> bool {
-    let events = ["A01", "A02", "A03", "A04", "A05", "A06", "A07", "A08", "A11", "A12", "A13", "A28", "A31", "A40"];
+    let events =
+        ["A01", "A02", "A03", "A04", "A05", "A06", "A07", "A08", "A11", "A12", "A13", "A28", "A31", "A40"];
     kind.strip_prefix("ADT^").is_some_and(|event| events.contains(&event))
 }

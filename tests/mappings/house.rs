@@ -16,7 +16,8 @@ pub fn root() -> PathBuf {
 
 /// A folder of the corpus. `None`, said aloud, where there is none.
 pub fn corpus(folder: &str) -> Option<PathBuf> {
-    let base = std::env::var_os("HUITONG_CORPUS").map_or_else(|| root().join("../shared/data"), PathBuf::from);
+    let base =
+        std::env::var_os("HUITONG_CORPUS").map_or_else(|| root().join("../shared/data"), PathBuf::from);
     let path = base.join(folder);
     if path.is_dir() {
         return Some(path);

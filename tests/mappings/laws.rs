@@ -20,7 +20,8 @@ fn mapped() -> Vec<(String, Mapped)> {
         let bytes = fs::read(&path).expect("a fixture can be read");
         let kind = house::message_type(&bytes);
         let Some(mapping) = mappings.for_type(kind.split('^').next().unwrap_or_default()) else { continue };
-        let name = path.strip_prefix(house::root()).expect("fixtures are below the root").display().to_string();
+        let name =
+            path.strip_prefix(house::root()).expect("fixtures are below the root").display().to_string();
         if let Ok(mapped) = house::run(mapping, &bytes) {
             let again = house::run(mapping, &bytes).expect("what was mapped once is mapped again");
             assert_eq!(
@@ -52,12 +53,15 @@ fn every_reference_points_at_a_resource_of_the_run() {
             let tree = Json::from(resource.tree().clone());
             let mut references = Vec::new();
             collect(&tree, &mut |member, value| {
-                if member == "reference" && let Some(text) = value.as_str() {
+                if member == "reference"
+                    && let Some(text) = value.as_str()
+                {
                     references.push(text.to_owned());
                 }
             });
             for reference in references {
-                Reference::parse(&reference).unwrap_or_else(|_| panic!("{name}: `{reference}` is no reference"));
+                Reference::parse(&reference)
+                    .unwrap_or_else(|_| panic!("{name}: `{reference}` is no reference"));
                 assert!(known.contains(&reference), "{name}: {:?} points at nothing", resource.kind());
             }
         }
@@ -93,14 +97,22 @@ fn every_value_knows_the_line_that_wrote_it() {
     for (name, mapped) in mapped() {
         assert!(!mapped.trace.lineage.is_empty(), "{name}: no lineage");
         for lineage in &mapped.trace.lineage {
-            let file = fs::read_to_string(house::root().join(&lineage.file)).expect("the mapping's file is there");
+            let file =
+                fs::read_to_string(house::root().join(&lineage.file)).expect("the mapping's file is there");
             let line = file.lines().nth(lineage.line as usize - 1).unwrap_or_default();
-            assert!(line.contains(['=', '{', '"']), "{name}: {} by {}:{}", lineage.target, lineage.file, lineage.line);
+            assert!(
+                line.contains(['=', '{', '"']),
+                "{name}: {} by {}:{}",
+                lineage.target,
+                lineage.file,
+                lineage.line
+            );
         }
     }
 }
 
-/// Dates, ids and what is joined, cut or mapped is normalised on the way; everything else must occur as it stands.
+/// Normalised on the way are ids, references, dates, documents (base64 and their size), and what is joined or cut; everything
+/// else must occur as it stands.
 #[test]
 fn every_value_comes_from_the_message_a_code_table_or_the_mapping() {
     let written_by_hand = written_by_hand();
@@ -120,7 +132,7 @@ fn every_value_comes_from_the_message_a_code_table_or_the_mapping() {
                 };
                 let known = member == "id"
                     || member == "reference"
-                    || member == "data"
+                    || matches!(member, "data" | "size")
                     || is_moment(text)
                     || whole.contains(text)
                     || written_by_hand.contains(&format!("\"{text}\""))
@@ -144,7 +156,9 @@ fn joined(text: &str, said: &[String]) -> bool {
             .map(|value| value.trim_end().len())
             .max();
         match longest {
-            Some(length) if length > 0 => rest = rest[length..].trim_start(),
+            Some(length) if length > 0 => {
+                rest = rest[length..].trim_start_matches(|c: char| c.is_whitespace() || c == '~')
+            }
             _ => return false,
         }
     }
@@ -153,7 +167,14 @@ fn joined(text: &str, said: &[String]) -> bool {
 
 /// Systems the functions make of names: `urn:id:HIS`, `urn:oid:1.2`, a table of HL7, a well-known terminology.
 fn made_system(text: &str, whole: &str) -> bool {
-    text.starts_with("http://")
+    let known = [
+        "http://loinc.org",
+        "http://snomed.info/sct",
+        "http://unitsofmeasure.org",
+        "http://hl7.org/fhir/sid/",
+    ];
+    known.iter().any(|system| text.starts_with(system))
+        || text.starts_with("http://terminology.hl7.org/CodeSystem/v2-")
         || ["urn:id:", "urn:oid:", "urn:uuid:"]
             .iter()
             .filter_map(|prefix| text.strip_prefix(prefix))
@@ -164,12 +185,15 @@ fn made_system(text: &str, whole: &str) -> bool {
 fn is_number_of(text: &str, said: &[String]) -> bool {
     let is_number = text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'-' | b'E'));
     let is_media_type = matches!(text, "application/pdf" | "text/plain");
-    is_media_type || (is_number && (said.iter().any(|value| value.contains(text.trim_start_matches("0."))) || text.len() < 5))
+    let bare = text.strip_prefix("0.").map_or(text, |_| &text[1..]);
+    is_media_type || (is_number && said.iter().any(|value| value.contains(bare)))
 }
 
 fn is_moment(text: &str) -> bool {
     let bytes = text.as_bytes();
-    let digits = |range: std::ops::Range<usize>| bytes.get(range).is_some_and(|part| part.iter().all(u8::is_ascii_digit));
+    let digits = |range: std::ops::Range<usize>| {
+        bytes.get(range).is_some_and(|part| part.iter().all(u8::is_ascii_digit))
+    };
     (digits(0..4) && (bytes.len() == 4 || bytes.get(4) == Some(&b'-')))
         || (digits(0..2) && bytes.get(2) == Some(&b':') && digits(3..5))
 }
@@ -205,19 +229,28 @@ fn collect(json: &Json, visit: &mut dyn FnMut(&str, &Json)) {
 #[test]
 fn the_rule_for_a_patients_number_is_one_rule() {
     let rule = |file: &str, segment: &str| -> Vec<String> {
-        let text = fs::read_to_string(house::root().join("mappings").join(file)).expect("the mapping is there");
+        let text =
+            fs::read_to_string(house::root().join("mappings").join(file)).expect("the mapping is there");
         let lines = text.lines().filter(|line| line.trim_start().starts_with('"') && line.contains("[5=PI]"));
         lines.map(|line| line.trim().replace(&format!("{segment}-"), "")).collect()
     };
     let part = rule("hl7v2/patient.toml", "PID");
     assert_eq!(part.len(), 2, "number and authority");
-    let survivor: Vec<_> = rule("his/adt.toml", "PID").into_iter().filter(|line| line.contains("3[5=PI]")).collect();
+    let survivor: Vec<_> =
+        rule("his/adt.toml", "PID").into_iter().filter(|line| line.contains("3[5=PI]")).collect();
     assert_eq!(survivor, part);
-    let number_in = |line: &String, field: &str| line.replace(&format!("{field}["), "N[").replace(&format!("{field}("), "N(");
-    let given_up: Vec<_> =
-        rule("his/adt.toml", "MRG").into_iter().filter(|line| line.contains("1[5=PI]")).map(|line| number_in(&line, "1")).collect();
-    let expected: Vec<_> =
-        part.iter().map(|line| number_in(line, "3").replace(" | PID-2.1 | PID-4.1", "").replace(" | 2.1 | 4.1", "")).collect();
+    let number_in = |line: &String, field: &str| {
+        line.replace(&format!("{field}["), "N[").replace(&format!("{field}("), "N(")
+    };
+    let given_up: Vec<_> = rule("his/adt.toml", "MRG")
+        .into_iter()
+        .filter(|line| line.contains("1[5=PI]"))
+        .map(|line| number_in(&line, "1"))
+        .collect();
+    let expected: Vec<_> = part
+        .iter()
+        .map(|line| number_in(line, "3").replace(" | PID-2.1 | PID-4.1", "").replace(" | 2.1 | 4.1", ""))
+        .collect();
     assert_eq!(given_up, expected);
 }
 
@@ -239,7 +272,9 @@ fn the_patients_of_two_merges_are_not_mixed() {
     let mappings = Mappings::of_the_house();
     let path = house::root().join("fixtures/his/adt/a40-two-merges.hl7");
     let mapped = house::run(&mappings.adt, &fs::read(path).expect("the fixture is there")).expect("it maps");
-    let numbers = |resource: &hub_fhir::Resource| resource.tree().get("identifier").map_or(0, |list| list.items().len());
+    let numbers = |resource: &hub_fhir::Resource| {
+        resource.tree().get("identifier").map_or(0, |list| list.items().len())
+    };
     assert_eq!(resources(&mapped.run).map(numbers).collect::<Vec<_>>(), [1, 1, 1, 1]);
 }
 

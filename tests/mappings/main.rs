@@ -5,3 +5,4 @@ mod against;
 mod corpus;
 mod house;
 mod laws;
+mod upkeep;

@@ -1,6 +1,0 @@
-//! Scratch.
-#![allow(warnings)]
-mod corpus;
-mod house;
-mod laws;
-fn main() {}
