@@ -56,10 +56,11 @@ impl Line {
     }
 }
 
-/// MSA-1 and MSA-2 of an answer.
+/// MSA-1 and MSA-2 of an answer, whatever its field separator (MSH-1) is.
 pub fn msa(answer: &str) -> (String, String) {
+    let separator = answer.chars().nth(3).unwrap_or('|');
     let segment = answer.split('\r').find(|segment| segment.starts_with("MSA")).unwrap_or_default();
-    let mut fields = segment.split('|').skip(1).map(str::to_owned);
+    let mut fields = segment.split(separator).skip(1).map(str::to_owned);
     (fields.next().unwrap_or_default(), fields.next().unwrap_or_default())
 }
 

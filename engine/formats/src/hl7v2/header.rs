@@ -112,7 +112,7 @@ impl Header {
 
     /// Whether the sender asks for enhanced mode: MSH-15 or MSH-16 is valued (HL7 v2 §2.9.2).
     pub fn is_enhanced(&self) -> bool {
-        !self.accept_acknowledgement.is_empty() || !self.application_acknowledgement.is_empty()
+        !self.accept_acknowledgement.trim().is_empty() || !self.application_acknowledgement.trim().is_empty()
     }
 
     /// A field as it came, from MSH-3 on.
