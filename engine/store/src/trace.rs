@@ -11,7 +11,7 @@ fn pairs<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> Option<CompactS
 }
 
 fn read_pairs(text: Option<&str>) -> Vec<(String, String)> {
-    let Some(Ok(tree)) = text.map(|text| json::parse(text)) else { return Vec::new() };
+    let Some(Ok(tree)) = text.map(json::parse) else { return Vec::new() };
     let pair = |item: &Json| {
         let [a, b] = item.as_array()? else { return None };
         Some((a.as_str()?.to_owned(), b.as_str()?.to_owned()))

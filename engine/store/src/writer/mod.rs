@@ -10,6 +10,7 @@ mod parcels;
 mod queue;
 mod rare;
 mod resources;
+mod search_rows;
 mod work;
 
 pub(crate) use batch::{Numbers, TALLY_MESSAGES, TALLY_PARCELS};

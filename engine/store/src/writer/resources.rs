@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use hub_core::store::{Cause, StoreError};
+use hub_core::store::StoreError;
 use hub_fhir::json::{self, Json};
 use hub_fhir::merge::merge;
 use hub_fhir::{Reference, Resource};
@@ -16,6 +16,7 @@ use crate::entries::{Entry, from_json, to_json};
 use crate::rows::{Rows, Shape, Texts, Value};
 use crate::words::Words;
 use crate::writer::batch::Numbers;
+use crate::writer::search_rows::SearchRows;
 use crate::writer::work::{Draft, DraftChange, Ready, Work};
 
 /// How a resource stands: in the database at first, then as the batch has decided.
@@ -224,7 +225,6 @@ impl ResourceStates {
 
 fn draft<'a>(work: &&'a Work) -> Option<&'a Draft> {
     match work {
-        Work::Commit { draft, cause: Cause::Message(_) | Cause::Answer(_) } => Some(draft),
         Work::Commit { draft, .. } => Some(draft),
         Work::Settle(settle) => settle.draft.as_ref(),
         _ => None,
@@ -311,92 +311,4 @@ fn advance(current: Option<&State>, next: Next, now: i64, numbers: &mut Numbers)
         }
     }
     state
-}
-
-/// Search rows that come and go.
-struct SearchRows {
-    tokens: Rows,
-    strings: Rows,
-    references: Rows,
-    dates: Rows,
-    gone_tokens: Rows,
-    gone_strings: Rows,
-    gone_references: Rows,
-    gone_dates: Rows,
-}
-
-macro_rules! search_table {
-    ($insert:ident, $delete:ident, $table:literal, $columns:literal, $count:literal) => {
-        const $insert: Shape = Shape {
-            before: concat!("INSERT INTO ", $table, " (", $columns, ") VALUES "),
-            columns: $count,
-            after: "",
-        };
-        const $delete: Shape = Shape {
-            before: concat!("DELETE FROM ", $table, " WHERE (", $columns, ") IN (VALUES "),
-            columns: $count,
-            after: ")",
-        };
-    };
-}
-search_table!(TOKEN, GONE_TOKEN, "idx_token", "param, code, rid, system", 4);
-search_table!(STRING, GONE_STRING, "idx_string", "param, normal, rid, exact", 4);
-search_table!(REFERENCE, GONE_REFERENCE, "idx_reference", "param, target, rid, kind", 4);
-search_table!(DATE, GONE_DATE, "idx_date", "param, long, low, rid, high", 5);
-
-impl Default for SearchRows {
-    fn default() -> Self {
-        Self {
-            tokens: Rows::new(&TOKEN),
-            strings: Rows::new(&STRING),
-            references: Rows::new(&REFERENCE),
-            dates: Rows::new(&DATE),
-            gone_tokens: Rows::new(&GONE_TOKEN),
-            gone_strings: Rows::new(&GONE_STRING),
-            gone_references: Rows::new(&GONE_REFERENCE),
-            gone_dates: Rows::new(&GONE_DATE),
-        }
-    }
-}
-
-impl SearchRows {
-    /// Adds what differs between the stored rows and the new ones, both sorted.
-    fn change(&mut self, rid: i64, stored: &[Entry], new: &[Entry]) {
-        for entry in stored.iter().filter(|entry| new.binary_search(entry).is_err()) {
-            self.add(rid, entry, true);
-        }
-        for entry in new.iter().filter(|entry| stored.binary_search(entry).is_err()) {
-            self.add(rid, entry, false);
-        }
-    }
-
-    fn add(&mut self, rid: i64, entry: &Entry, is_gone: bool) {
-        match entry {
-            Entry::Token { param, code, system } => {
-                let rows = if is_gone { &mut self.gone_tokens } else { &mut self.tokens };
-                rows.push([(*param).into(), code.into(), rid.into(), (*system).into()]);
-            }
-            Entry::String { param, normal, exact } => {
-                let rows = if is_gone { &mut self.gone_strings } else { &mut self.strings };
-                rows.push([(*param).into(), normal.into(), rid.into(), exact.into()]);
-            }
-            Entry::Reference { param, target, kind } => {
-                let rows = if is_gone { &mut self.gone_references } else { &mut self.references };
-                rows.push([(*param).into(), target.into(), rid.into(), (*kind).into()]);
-            }
-            Entry::Date { param, low, high, long } => {
-                let rows = if is_gone { &mut self.gone_dates } else { &mut self.dates };
-                rows.push([(*param).into(), (*long).into(), (*low).into(), rid.into(), (*high).into()]);
-            }
-        }
-    }
-
-    async fn write(self, connection: &mut SqliteConnection, texts: &mut Texts) -> Result<(), sqlx::Error> {
-        let gone = [self.gone_tokens, self.gone_strings, self.gone_references, self.gone_dates];
-        let new = [self.tokens, self.strings, self.references, self.dates];
-        for rows in gone.into_iter().chain(new) {
-            rows.write(connection, texts).await?;
-        }
-        Ok(())
-    }
 }

@@ -1,6 +1,9 @@
 //! The conformance suite on SQLite, and what is SQLite's own: one owner, one fsync for many, crashes, a full disk.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod conformance;
+mod model;
 
 use std::collections::HashSet;
 
