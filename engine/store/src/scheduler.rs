@@ -8,9 +8,12 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime};
 
-use apalis::prelude::{BackendExt, Monitor, TaskBuilder, TaskSink, WorkerBuilder, WorkerBuilderExt};
+use apalis::prelude::{
+    Monitor, PollSnapshot, PollStrategy, PollWith, TaskBuilder, TaskSink, WorkerBuilder, WorkerBuilderExt,
+};
 use apalis_cron::CronScheduler;
 use apalis_sqlite::{Config, SqliteStorage};
 use async_trait::async_trait;
@@ -23,6 +26,7 @@ use sqlx::sqlite::{
 };
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::MissedTickBehavior;
 use tracing::{error, info, warn};
 use uuid::Uuid;
 
@@ -30,7 +34,7 @@ use crate::error::OpenError;
 
 /// How often a worker looks for ticks.
 const LOOK: Duration = Duration::from_millis(250);
-/// How often a worker says that it lives. Short, because a wake-up that apalis loses is made good by it.
+/// How often a worker says that it lives; also how long a lost wake-up could last at most.
 const HEARTBEAT: Duration = Duration::from_secs(5);
 /// How long jobs under way may go on when the hub stops.
 const STOPPING: Duration = Duration::from_secs(30);
@@ -96,7 +100,7 @@ impl Scheduler for JobScheduler {
                 let (job, newest) = (Arc::clone(&job), Arc::clone(&newest));
                 // Two workers of one name would both run.
                 WorkerBuilder::new(format!("{}-{}", job.name(), Uuid::new_v4()))
-                    .backend(queue.clone().poll_with_interval(LOOK))
+                    .backend(PollWith::new(queue.clone(), Looks::every(LOOK)))
                     .concurrency(1)
                     .build(move |tick: u64| run_job(Arc::clone(&job), Arc::clone(&newest), tick))
             });
@@ -109,6 +113,32 @@ impl Scheduler for JobScheduler {
         let ended = monitor.run_with_signal(stopped).await;
         clocks.shutdown().await;
         ended.map_err(|error| JobError { what: format!("the scheduler ended: {error}") })
+    }
+}
+
+/// Lets a worker look for ticks at an interval. apalis' own strategy starts its next timer without polling it: when a look is
+/// over at once nobody is left to wake the worker, and it sleeps until its next heartbeat.
+#[derive(Debug)]
+struct Looks(tokio::time::Interval);
+
+impl Looks {
+    fn every(period: Duration) -> Self {
+        let mut interval = tokio::time::interval(period);
+        interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Self(interval)
+    }
+}
+
+impl PollStrategy for Looks {
+    fn poll_drive(&mut self, context: &mut Context<'_>, _: &PollSnapshot) -> Poll<Option<()>> {
+        if self.0.poll_tick(context).is_pending() {
+            return Poll::Pending;
+        }
+        // Once more, so that the next tick is waited for; should it be there already, the worker is polled again.
+        if self.0.poll_tick(context).is_ready() {
+            context.waker().wake_by_ref();
+        }
+        Poll::Ready(Some(()))
     }
 }
 
