@@ -6,6 +6,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use hub_core::store::{Journal, StoreError};
 use tokio::sync::{Notify, mpsc, oneshot};
 
 /// How many messages are read back from the journal at a time.
-const PAGE: usize = 512;
+const PAGE: usize = 128;
 /// How long reading back waits when the store does not answer.
 const STORE_PAUSE: Duration = Duration::from_secs(1);
 
@@ -42,18 +43,39 @@ pub struct Limits {
     pub bytes: usize,
 }
 
+/// Where a message is that is being worked on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// At the door, on its way to the journal or just in it. Reading back takes it over when it comes to it, so that nothing
+    /// that stands behind it in the journal goes before it.
+    Door,
+    /// At the door, where it ends: no lane is to see it.
+    Ending,
+    /// In a lane, with so many bytes.
+    Lane(usize),
+}
+
 #[derive(Default)]
 struct Inner {
-    /// At the door or in a lane: never read back from the journal.
-    in_flight: HashSet<MessageId>,
-    /// In a lane.
-    queued: HashMap<MessageId, usize>,
+    places: HashMap<MessageId, Place>,
+    /// How many are in lanes, and their bytes.
+    queued: usize,
     queued_bytes: usize,
     /// New messages stay in the journal.
     behind: bool,
     /// Counts the messages left to the journal, so that catching up notices one that slipped past its last page.
     left_behind: u64,
+    /// Opened again in the journal while they were still being worked on here.
+    reopened: HashSet<MessageId>,
     waiters: HashMap<MessageId, Vec<oneshot::Sender<Outcome>>>,
+}
+
+impl Inner {
+    /// The journal holds something to work on.
+    fn fall_behind(&mut self) {
+        self.behind = true;
+        self.left_behind += 1;
+    }
 }
 
 impl Backlog {
@@ -69,29 +91,43 @@ impl Backlog {
         self.inner.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    /// Registers a message before the journal is asked, so that reading back leaves it to its sender's task.
+    /// Registers a message that arrives, before the journal is asked: how many are worked on is known at any moment.
     pub fn enter(&self, id: MessageId) {
-        self.inner().in_flight.insert(id);
+        self.inner().places.insert(id, Place::Door);
     }
 
-    /// Takes a registration back: the message was not stored.
+    /// Registers a message that will end at the door: it is never read back while its sender's task ends it.
+    pub fn enter_to_end(&self, id: MessageId) {
+        self.inner().places.insert(id, Place::Ending);
+    }
+
+    /// Takes a registration back: the message was not stored, or nothing more can be done for it.
     pub fn leave(&self, id: MessageId) {
-        self.inner().in_flight.remove(&id);
+        self.forget(&mut self.inner(), id);
     }
 
     /// The message is in the journal: it goes to its lane, or waits there.
     pub fn ready(&self, message: Envelope<Raw>) {
-        let key = (self.lane_key)(&message.body.0);
+        let key = self.key(&message);
         let mut inner = self.inner();
-        let full = inner.queued.len() >= self.limits.messages || inner.queued_bytes >= self.limits.bytes;
+        let taken_over = inner.places.get(&message.head.id) != Some(&Place::Door);
+        if taken_over {
+            return;
+        }
+        let full = inner.queued >= self.limits.messages || inner.queued_bytes >= self.limits.bytes;
         if inner.behind || full {
-            inner.behind = true;
-            inner.left_behind += 1;
-            inner.in_flight.remove(&message.head.id);
+            inner.fall_behind();
+            inner.places.remove(&message.head.id);
             self.refill.notify_one();
             return;
         }
         self.queue(&mut inner, message, key.as_deref());
+    }
+
+    /// The value that keeps messages in order: those with the same one are worked on one after the other.
+    pub fn key(&self, message: &Envelope<Raw>) -> Option<String> {
+        // Whatever a parser stumbles over here, the lane will stumble over too and set the message aside.
+        catch_unwind(AssertUnwindSafe(|| (self.lane_key)(&message.body.0))).unwrap_or_default()
     }
 
     fn queue(&self, inner: &mut Inner, message: Envelope<Raw>, key: Option<&str>) {
@@ -105,21 +141,23 @@ impl Backlog {
         }
         let lane = usize::try_from(hash.finish() % self.lanes.len() as u64).expect("a lane number fits");
         if self.lanes[lane].send(message).is_ok() {
-            inner.queued.insert(id, size);
+            inner.places.insert(id, Place::Lane(size));
+            inner.queued += 1;
             inner.queued_bytes += size;
         } else {
             // The lane has stopped with the hub; the journal keeps the message for the next start.
-            inner.in_flight.remove(&id);
+            inner.places.remove(&id);
         }
     }
 
     /// The message has ended in the store: it is let go and its waiters are told.
     pub fn done(&self, id: MessageId, outcome: &Outcome) {
-        let waiters = {
-            let mut inner = self.inner();
-            self.forget(&mut inner, id);
-            inner.waiters.remove(&id).unwrap_or_default()
-        };
+        self.forget(&mut self.inner(), id);
+        self.tell(id, outcome);
+    }
+
+    fn tell(&self, id: MessageId, outcome: &Outcome) {
+        let waiters = self.inner().waiters.remove(&id).unwrap_or_default();
         for waiter in waiters {
             // A waiter that has gone away wants no answer.
             let _ = waiter.send(outcome.clone());
@@ -127,53 +165,73 @@ impl Backlog {
     }
 
     fn forget(&self, inner: &mut Inner, id: MessageId) {
-        inner.in_flight.remove(&id);
-        if let Some(size) = inner.queued.remove(&id) {
+        if let Some(Place::Lane(size)) = inner.places.remove(&id) {
+            inner.queued -= 1;
             inner.queued_bytes -= size;
         }
-        if inner.behind && inner.queued.len() <= self.limits.messages / 2 {
+        if inner.reopened.remove(&id) {
+            inner.fall_behind();
+        }
+        if inner.behind && inner.queued <= self.limits.messages / 2 {
             self.refill.notify_one();
         }
     }
 
-    /// The channel looks into the journal for messages to work on: after a replay, or when one could not be ended.
-    pub fn look_again(&self) {
+    /// Messages were opened again in the journal: the channel looks there for them. One that is still being worked on here,
+    /// because its end is not known here yet, is looked for when it is let go.
+    pub fn look_again(&self, reopened: &[MessageId]) {
         let mut inner = self.inner();
-        inner.behind = true;
-        inner.left_behind += 1;
+        for id in reopened {
+            if inner.places.contains_key(id) {
+                inner.reopened.insert(*id);
+            }
+        }
+        inner.fall_behind();
         self.refill.notify_one();
+    }
+
+    /// The sender's task has broken off and nobody knows whether the message is in the journal: the channel looks there. One
+    /// that reading back has taken over goes its way.
+    pub fn abandon(&self, id: MessageId) {
+        let is_queued = matches!(self.inner().places.get(&id), Some(Place::Lane(_)));
+        if !is_queued {
+            self.give_back(id);
+        }
     }
 
     /// The message could not be ended now; it is taken up again from the journal.
     pub fn give_back(&self, id: MessageId) {
-        self.forget(&mut self.inner(), id);
-        self.look_again();
+        let mut inner = self.inner();
+        self.forget(&mut inner, id);
+        inner.fall_behind();
+        self.refill.notify_one();
     }
 
-    /// Waits for the end of a message, if it is being worked on; asks the journal otherwise.
+    /// Waits for the end of a message, if it is being worked on; asks the journal otherwise. `None` when that cannot be known.
     pub async fn outcome(&self, id: MessageId, journal: &dyn Journal) -> Option<Outcome> {
         let (sender, receiver) = oneshot::channel();
         let in_flight = {
             let mut inner = self.inner();
             inner.waiters.entry(id).or_default().push(sender);
-            inner.in_flight.contains(&id)
+            inner.places.contains_key(&id)
         };
-        if !in_flight && let Ok(Some(state)) = journal.state(id).await {
-            let ended = crate::end::outcome_of(state);
-            if ended.is_some() {
-                self.inner().waiters.remove(&id);
-                return ended;
+        let mut waiting = Waiting { backlog: self, id, receiver };
+        if !in_flight {
+            // An end between the registration and this question is told to all who wait, by whoever sees it first.
+            if let Some(ended) = journal.state(id).await.ok()?.and_then(crate::end::outcome_of) {
+                self.tell(id, &ended);
+                return Some(ended);
             }
         }
-        receiver.await.ok()
+        (&mut waiting.receiver).await.ok()
     }
 
     /// How many messages are being worked on.
     pub fn in_flight(&self) -> usize {
-        self.inner().in_flight.len()
+        self.inner().places.len()
     }
 
-    /// Reads back what the journal holds, whenever the channel is behind. Runs until dropped.
+    /// Reads back what the journal holds, whenever the channel is behind. Runs until dropped; one at a time.
     pub async fn refill(&self, journal: &dyn Journal) {
         loop {
             self.refill.notified().await;
@@ -188,28 +246,49 @@ impl Backlog {
 
     fn wants_more(&self) -> bool {
         let inner = self.inner();
-        inner.behind && inner.queued.len() <= self.limits.messages / 2 && inner.queued_bytes <= self.limits.bytes / 2
+        inner.behind && inner.queued <= self.limits.messages / 2 && inner.queued_bytes <= self.limits.bytes / 2
     }
 
     async fn read_page(&self, journal: &dyn Journal) -> Result<(), StoreError> {
-        let (known, left_behind) = {
+        let (skipped, left_behind) = {
             let inner = self.inner();
-            (inner.in_flight.clone(), inner.left_behind)
+            let elsewhere = inner.places.iter().filter(|(_, place)| **place != Place::Door).map(|(id, _)| *id);
+            (elsewhere.collect::<HashSet<_>>(), inner.left_behind)
         };
-        let page = journal.unfinished(&self.channel, &|id| known.contains(&id), PAGE).await?;
+        let page = journal.unfinished(&self.channel, &|id| skipped.contains(&id), PAGE).await?;
         let last_page = page.len() < PAGE;
-        let keys: Vec<_> = page.iter().map(|message| (self.lane_key)(&message.body.0)).collect();
+        let keys: Vec<_> = page.iter().map(|message| self.key(message)).collect();
         let mut inner = self.inner();
         for (message, key) in page.into_iter().zip(keys) {
-            let at_the_door = !inner.in_flight.insert(message.head.id);
-            if at_the_door {
-                continue;
+            match inner.places.get(&message.head.id) {
+                None | Some(Place::Door) => self.queue(&mut inner, message, key.as_deref()),
+                // It came to the door after the look began.
+                Some(Place::Ending | Place::Lane(_)) => {}
             }
-            self.queue(&mut inner, message, key.as_deref());
         }
         if last_page && inner.left_behind == left_behind {
             inner.behind = false;
         }
         Ok(())
+    }
+}
+
+/// One who waits for the end of a message. When it goes away nothing of it stays behind.
+struct Waiting<'a> {
+    backlog: &'a Backlog,
+    id: MessageId,
+    receiver: oneshot::Receiver<Outcome>,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.receiver.close();
+        let mut inner = self.backlog.inner();
+        if let Some(waiters) = inner.waiters.get_mut(&self.id) {
+            waiters.retain(|waiter| !waiter.is_closed());
+            if waiters.is_empty() {
+                inner.waiters.remove(&self.id);
+            }
+        }
     }
 }

@@ -1,9 +1,11 @@
 //! Sends parcels to their destinations and remembers what came of it.
 
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use futures_util::FutureExt;
 use hub_core::commit::Commit;
 use hub_core::destination::{Asked, Delivered, DeliveryError, Destination};
 use hub_core::document::Parser;
@@ -18,10 +20,16 @@ use tokio::task::JoinSet;
 use crate::circuit::{Circuit, Permit};
 use crate::clock::Clock;
 use crate::crash;
+use crate::house::TypedCheck;
 use crate::measure;
+use crate::steps::checked;
 
-/// A parcel not settled within this time is given out again. Far above any destination's own time limit.
+/// A parcel not settled within this time is given out again.
 const HOLD: Duration = Duration::from_secs(600);
+/// No try takes longer: far above any destination's own time limit, and there is time left to settle within the lease.
+const LONGEST_TRY: Duration = Duration::from_secs(540);
+/// A dispatcher that finds nothing it may send does not look again sooner, unless it is woken.
+const SHORTEST_SLEEP: Duration = Duration::from_millis(10);
 /// The safety net under the wake-ups: how long a dispatcher sleeps at the most.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 /// How long a dispatcher waits when the store does not answer.
@@ -85,6 +93,8 @@ pub struct Answers {
     pub parser: Arc<dyn Parser>,
     /// Document to changes.
     pub mapping: Arc<Mapping>,
+    /// A last check against the typed model.
+    pub typed_check: Option<TypedCheck>,
 }
 
 /// How a destination stands.
@@ -119,14 +129,22 @@ impl Health {
     }
 }
 
+/// What came of a try that did not succeed.
+enum Failure {
+    /// The destination's own word, on the parcel or on the question whether it has arrived.
+    Try(DeliveryError),
+    /// Whether an earlier try has arrived cannot be found out by asking.
+    Unknowable(&'static str),
+}
+
 impl Dispatcher {
     /// Sends until `stop` turns true; then what is under way is finished.
     pub async fn run(self, mut stop: watch::Receiver<bool>) {
         let this = Arc::new(self);
         let waker = this.wakers.of(&this.id);
         let mut under_way = JoinSet::new();
-        while !*stop.borrow() {
-            let sleep = match this.send_due(&mut under_way).await {
+        while is_wanted(&stop) {
+            let sleep = match this.send_due(&mut under_way, &stop).await {
                 Ok(sleep) => sleep,
                 Err(error) => {
                     tracing::warn!(destination = %this.id, error = &error as &dyn std::error::Error, "The outbox cannot be read; it will be tried again.");
@@ -134,7 +152,7 @@ impl Dispatcher {
                 }
             };
             tokio::select! {
-                _ = stop.changed() => {}
+                () = stopped(&mut stop) => break,
                 () = waker.notified() => {}
                 () = tokio::time::sleep(sleep) => {}
                 Some(finished) = under_way.join_next(), if !under_way.is_empty() => this.note_panic(finished),
@@ -150,13 +168,13 @@ impl Dispatcher {
 
     fn note_panic(&self, finished: Result<(), tokio::task::JoinError>) {
         if finished.is_err() {
-            // The lease runs out and the parcel is tried again: at least once, never lost.
+            // What the destination does wrong is settled; this is the dispatcher itself, or its runtime going down. The lease runs out and the parcel is tried again: at least once, never lost.
             tracing::error!(destination = %self.id, "A delivery broke off by a fault of the program.");
         }
     }
 
     /// Begins as many deliveries as the partner and the circuit allow; says how long to sleep if nobody wakes it.
-    async fn send_due(self: &Arc<Self>, under_way: &mut JoinSet<()>) -> Result<Duration, StoreError> {
+    async fn send_due(self: &Arc<Self>, under_way: &mut JoinSet<()>, stop: &watch::Receiver<bool>) -> Result<Duration, StoreError> {
         let now = self.clock.now();
         let room = self.destination.parallel().saturating_sub(under_way.len());
         let limit = match self.health.circuit(|circuit| circuit.permit(now)) {
@@ -170,9 +188,15 @@ impl Dispatcher {
         }
         let leased = self.outbox.lease(&self.id, limit, HOLD).await?;
         let took_all = leased.len() < limit;
+        let wanted = is_wanted(stop);
         for parcel in leased {
             let this = self.clone();
-            under_way.spawn(async move { this.deliver(parcel).await });
+            if wanted {
+                under_way.spawn(async move { this.deliver(parcel).await });
+            } else {
+                // The hub stops: what was given out meanwhile is handed back as it was.
+                under_way.spawn(async move { this.settle(&parcel, Settlement::Untried).await });
+            }
         }
         if !took_all {
             return Ok(LONGEST_SLEEP);
@@ -184,7 +208,7 @@ impl Dispatcher {
     async fn deliver(&self, leased: Leased) {
         let started = Instant::now();
         crash::place("leased");
-        let result = self.try_once(&leased).await;
+        let result = self.try_guarded(&leased).await;
         crash::place("delivered");
         let now = self.clock.now();
         let (name, settlement) = self.judge(&leased, result, now);
@@ -195,32 +219,47 @@ impl Dispatcher {
         self.wakers.wake(std::slice::from_ref(&self.id));
     }
 
+    /// A try that panics or never ends leaves open whether the parcel arrived, like any other that breaks off.
+    async fn try_guarded(&self, leased: &Leased) -> Result<Delivered, Failure> {
+        let guarded = AssertUnwindSafe(self.try_once(leased)).catch_unwind();
+        let reason = match tokio::time::timeout(LONGEST_TRY, guarded).await {
+            Ok(Ok(result)) => return result,
+            Ok(Err(_)) => "the program failed while it was delivered",
+            Err(_) => "the destination has not come to an end",
+        };
+        tracing::error!(destination = %self.id, parcel = %leased.parcel.id, "A delivery broke off by a fault of the program.");
+        Err(Failure::Try(DeliveryError::InDoubt { reason: reason.to_owned() }))
+    }
+
     /// Asks first when an earlier try is in doubt; then hands the parcel over.
-    async fn try_once(&self, leased: &Leased) -> Result<Delivered, DeliveryError> {
+    async fn try_once(&self, leased: &Leased) -> Result<Delivered, Failure> {
         if leased.in_doubt {
-            match self.destination.ask(&leased.parcel).await? {
-                Asked::Arrived(delivered) => return Ok(delivered),
-                Asked::NotArrived => {}
-                Asked::CannotTell if self.in_doubt == InDoubt::Resend => {}
-                Asked::CannotTell => {
-                    let reason = "the partner cannot say whether it arrived".to_owned();
-                    return Err(DeliveryError::InDoubt { reason });
-                }
+            match self.destination.ask(&leased.parcel).await {
+                Ok(Asked::Arrived(delivered)) => return Ok(delivered),
+                Ok(Asked::NotArrived) => {}
+                // A partner that refuses the question has not said that it refuses the parcel.
+                Ok(Asked::CannotTell) | Err(DeliveryError::Never { .. }) if self.in_doubt == InDoubt::Resend => {}
+                Ok(Asked::CannotTell) => return Err(Failure::Unknowable("the partner cannot say whether it arrived")),
+                Err(DeliveryError::Never { .. }) => return Err(Failure::Unknowable("the partner refuses to say whether it arrived")),
+                // It was the question that came to nothing: it is asked again.
+                Err(DeliveryError::InDoubt { reason }) => return Err(Failure::Try(DeliveryError::Later { reason, after: None })),
+                Err(later @ DeliveryError::Later { .. }) => return Err(Failure::Try(later)),
             }
         }
-        self.destination.deliver(&leased.parcel).await
+        self.destination.deliver(&leased.parcel).await.map_err(Failure::Try)
     }
 
     /// What a try's result means: for the circuit, for the operator, for the parcel.
-    fn judge(&self, leased: &Leased, result: Result<Delivered, DeliveryError>, now: OffsetDateTime) -> (&'static str, Settlement) {
-        let error = match result {
+    fn judge(&self, leased: &Leased, result: Result<Delivered, Failure>, now: OffsetDateTime) -> (&'static str, Settlement) {
+        let (error, unknowable) = match result {
             Ok(delivered) => {
                 self.health.circuit(Circuit::succeeded);
                 measure::circuit(&self.id, false);
                 let commit = self.read_answer(leased, &delivered);
                 return ("delivered", Settlement::Delivered(delivered, commit));
             }
-            Err(error) => error,
+            Err(Failure::Try(error)) => (error, false),
+            Err(Failure::Unknowable(reason)) => (DeliveryError::InDoubt { reason: reason.to_owned() }, true),
         };
         self.health.remember(now, &error);
         tracing::warn!(destination = %self.id, parcel = %leased.parcel.id, attempt = leased.attempt, error = &error as &dyn std::error::Error, "A delivery failed.");
@@ -230,8 +269,8 @@ impl Dispatcher {
                 self.health.circuit(Circuit::succeeded);
                 return ("refused", Settlement::GiveUp(error));
             }
-            // A person decides: at once, or when asking the partner has not helped either.
-            DeliveryError::InDoubt { .. } if self.in_doubt == InDoubt::Hold || (leased.in_doubt && self.in_doubt == InDoubt::Ask) => {
+            // A person decides: at once, or when asking the partner does not help.
+            DeliveryError::InDoubt { .. } if unknowable || self.in_doubt == InDoubt::Hold => {
                 return ("in-doubt", Settlement::Doubt(error));
             }
             DeliveryError::InDoubt { .. } => ("in-doubt", None),
@@ -245,7 +284,9 @@ impl Dispatcher {
             Some(at) => (name, Settlement::Again { at, error }),
             None => {
                 tracing::error!(destination = %self.id, parcel = %leased.parcel.id, "A parcel was given up; a person must look at it.");
-                ("given-up", Settlement::GiveUp(error))
+                // Its last try failed for sure, but an earlier one may have arrived.
+                let in_doubt = leased.in_doubt || matches!(error, DeliveryError::InDoubt { .. });
+                ("given-up", if in_doubt { Settlement::Doubt(error) } else { Settlement::GiveUp(error) })
             }
         }
     }
@@ -254,13 +295,9 @@ impl Dispatcher {
     fn read_answer(&self, leased: &Leased, delivered: &Delivered) -> Option<Box<Commit>> {
         let answers = self.answers.as_ref()?;
         let bytes = delivered.answer.as_ref()?;
-        let mapped = answers
-            .parser
-            .parse(bytes)
-            .map_err(|error| error.to_string())
-            .and_then(|document| answers.mapping.run(&*document).map_err(|fault| fault.to_string()));
-        match mapped {
-            Ok(run) => Some(Box::new(Commit { changes: run.changes, notes: run.notes, ..Commit::default() })),
+        let mapped = catch_unwind(AssertUnwindSafe(|| answers.read(bytes)));
+        match mapped.unwrap_or_else(|_| Err("the program failed at it".to_owned())) {
+            Ok(commit) => Some(Box::new(commit)),
             Err(error) => {
                 tracing::warn!(destination = %self.id, parcel = %leased.parcel.id, error, "An answer could not be read; it is kept with the parcel.");
                 None
@@ -268,7 +305,7 @@ impl Dispatcher {
         }
     }
 
-    async fn settle(&self, leased: &Leased, settlement: Settlement) {
+    async fn settle(&self, leased: &Leased, mut settlement: Settlement) {
         loop {
             match self.outbox.settle(leased, settlement.clone()).await {
                 Ok(true) => return,
@@ -281,18 +318,38 @@ impl Dispatcher {
                     tokio::time::sleep(STORE_PAUSE).await;
                 }
                 Err(error) => {
-                    // What the answer brings about cannot be written; the delivery itself still counts.
-                    tracing::error!(destination = %self.id, parcel = %leased.parcel.id, error = &error as &dyn std::error::Error, "What an answer brings about cannot be written.");
+                    tracing::error!(destination = %self.id, parcel = %leased.parcel.id, error = &error as &dyn std::error::Error, "The store refuses what became of a parcel.");
+                    // What the answer brings about cannot be written; the delivery itself still counts. Without an answer
+                    // nothing can be left out: the lease runs out and the parcel is in doubt.
                     let Settlement::Delivered(delivered, Some(_)) = settlement else { return };
-                    return Box::pin(self.settle(leased, Settlement::Delivered(delivered, None))).await;
+                    settlement = Settlement::Delivered(delivered, None);
                 }
             }
         }
     }
 }
 
+impl Answers {
+    /// Answer to commit, by the same rules as a message.
+    fn read(&self, bytes: &[u8]) -> Result<Commit, String> {
+        let document = self.parser.parse(bytes).map_err(|error| error.to_string())?;
+        let run = self.mapping.run(&*document).map_err(|fault| fault.to_string())?;
+        let commit = Commit { changes: run.changes, notes: run.notes, ..Commit::default() };
+        checked(commit, &self.mapping, self.typed_check).map_err(|fault| fault.to_string())
+    }
+}
+
+/// Whether parcels are still to be sent. Without anyone who could say stop it is time to.
+fn is_wanted(stop: &watch::Receiver<bool>) -> bool {
+    !*stop.borrow() && stop.has_changed().is_ok()
+}
+
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    let _gone = stop.wait_for(|stop| *stop).await;
+}
+
 fn until_then(now: OffsetDateTime, then: OffsetDateTime) -> Duration {
-    Duration::try_from(then - now).unwrap_or_default().clamp(Duration::from_millis(1), LONGEST_SLEEP)
+    Duration::try_from(then - now).unwrap_or_default().clamp(SHORTEST_SLEEP, LONGEST_SLEEP)
 }
 
 /// A number from 0 to 1 that differs from parcel to parcel and from try to try, so that retries spread out.

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use futures_util::FutureExt;
 use hub_core::destination::Destination;
 use hub_core::document::Parser;
 use hub_core::id::{ChannelId, DestinationId};
@@ -113,7 +115,7 @@ impl Hub {
                 let destination = registry
                     .build_destination(&route.connector, route.settings.clone(), secrets)
                     .map_err(|source| StartError::Build { channel: channel.id.clone(), source })?;
-                destinations.push((route.clone(), Arc::from(destination), answers(&channel, route)?));
+                destinations.push((route.clone(), Arc::from(destination), answers(&channel, route, &house)?));
             }
             built.push(build(channel, registry, secrets).await?);
         }
@@ -199,11 +201,11 @@ async fn build(channel: Channel, registry: &Registry, secrets: &dyn Secrets) -> 
 }
 
 /// How the answers of a destination are read, where the channel file says so.
-fn answers(channel: &Channel, route: &Route) -> Result<Option<Answers>, StartError> {
+fn answers(channel: &Channel, route: &Route, house: &House) -> Result<Option<Answers>, StartError> {
     let Some(mapping) = &route.answer else { return Ok(None) };
     let parser = hub_formats::parser(mapping.from(), None)
         .map_err(|error| StartError::Format { channel: channel.id.clone(), what: error.to_string() })?;
-    Ok(Some(Answers { parser: Arc::from(parser), mapping: mapping.clone() }))
+    Ok(Some(Answers { parser: Arc::from(parser), mapping: mapping.clone(), typed_check: house.typed_check }))
 }
 
 /// The key that decides on a message's lane. Without `lane_by` the channel has one lane.
@@ -233,7 +235,7 @@ fn start_channel(
     let backlog = Arc::new(Backlog::new(id.clone(), limits, lane_key(&channel, &parser), senders));
     let door = ChannelDoor {
         channel: id.clone(),
-        parse: channel.parse.clone(),
+        parse: Arc::new(channel.parse.clone()),
         acknowledge: channel.from.acknowledge,
         backlog: backlog.clone(),
         house: house.clone(),
@@ -249,8 +251,15 @@ fn start_channel(
     let running = Arc::new(AtomicBool::new(true));
     let (flag, name, stop) = (running.clone(), id.clone(), stop.clone());
     tasks.sources.spawn(async move {
-        if let Err(error) = source.run(Intake::new(Arc::new(door)), stop).await {
-            tracing::error!(channel = %name, error = &error as &dyn std::error::Error, "A source has stopped; its channel receives nothing.");
+        let run = AssertUnwindSafe(source.run(Intake::new(Arc::new(door)), stop)).catch_unwind();
+        match run.await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::error!(channel = %name, error = &error as &dyn std::error::Error, "A source has stopped; its channel receives nothing.");
+            }
+            Err(_) => {
+                tracing::error!(channel = %name, "A source has broken off by a fault of the program; its channel receives nothing.");
+            }
         }
         flag.store(false, Ordering::Relaxed);
     });

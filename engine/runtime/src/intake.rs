@@ -15,11 +15,12 @@ use crate::house::House;
 use crate::measure;
 
 /// The door of one channel.
+#[derive(Clone)]
 pub struct ChannelDoor {
     /// The channel.
     pub channel: ChannelId,
     /// What it takes.
-    pub parse: hub_spec::Parse,
+    pub parse: Arc<hub_spec::Parse>,
     /// When it answers.
     pub acknowledge: Acknowledge,
     /// Where messages go from here.
@@ -36,11 +37,28 @@ impl Door for ChannelDoor {
         if self.closed.load(Ordering::Relaxed) {
             return Receipt::Refused(None, Refusal::Busy);
         }
+        // In a task of its own: a sender that goes away while its message is being stored must not leave it stored and forgotten.
+        let door = self.clone();
+        let taken = tokio::spawn(async move { door.take(inbound).await }).await;
+        taken.unwrap_or(Receipt::Refused(None, Refusal::Busy))
+    }
+
+    async fn outcome(&self, id: MessageId) -> Option<Outcome> {
+        self.backlog.outcome(id, &*self.house.journal).await
+    }
+
+    fn acknowledge(&self) -> Acknowledge {
+        self.acknowledge
+    }
+}
+
+impl ChannelDoor {
+    async fn take(&self, inbound: Inbound) -> Receipt {
         crash::place("received");
         let started = std::time::Instant::now();
         let now = self.house.clock.now();
         let id = MessageId::new(now);
-        let unreadable = inbound.unreadable;
+        let ends_here = self.ends_here(&inbound);
         let message = Envelope {
             head: Head {
                 id,
@@ -54,7 +72,7 @@ impl Door for ChannelDoor {
             },
             body: Raw(inbound.bytes),
         };
-        let registration = Registration::of(&self.backlog, id);
+        let registration = Registration::of(&self.backlog, id, ends_here.is_some());
         let received = match self.house.journal.receive(&message).await {
             Ok(received) => received,
             Err(error) => {
@@ -78,32 +96,28 @@ impl Door for ChannelDoor {
             }
             Received::New => {}
         }
-        if let Some(fault) = unreadable {
+        if let Some((end, refusal)) = ends_here {
             registration.ends_here();
-            self.end(id, End::Quarantined(fault.clone())).await;
-            measure::refused(&self.channel, "unreadable");
-            return Receipt::Refused(Some(id), Refusal::Unreadable(fault));
-        }
-        if !self.parse.takes(message.head.label.message_type.as_deref()) {
-            registration.ends_here();
-            self.end(id, End::Filtered { rule: crate::steps::accept_rule(&self.parse) }).await;
-            measure::refused(&self.channel, "unsupported");
-            return Receipt::Refused(Some(id), Refusal::Unsupported { expected: self.parse.expected() });
+            self.end(id, end).await;
+            measure::refused(&self.channel, if matches!(refusal, Refusal::Unreadable(_)) { "unreadable" } else { "unsupported" });
+            return Receipt::Refused(Some(id), refusal);
         }
         registration.hand_over(message);
         Receipt::Accepted(id)
     }
 
-    async fn outcome(&self, id: MessageId) -> Option<Outcome> {
-        self.backlog.outcome(id, &*self.house.journal).await
+    /// What is known at once to go no further: it is kept, and ends at the door.
+    fn ends_here(&self, inbound: &Inbound) -> Option<(End, Refusal)> {
+        if let Some(fault) = &inbound.unreadable {
+            return Some((End::Quarantined(fault.clone()), Refusal::Unreadable(fault.clone())));
+        }
+        if !self.parse.takes(inbound.label.message_type.as_deref()) {
+            let end = End::Filtered { rule: crate::steps::accept_rule(&self.parse) };
+            return Some((end, Refusal::Unsupported { expected: self.parse.expected() }));
+        }
+        None
     }
 
-    fn acknowledge(&self) -> Acknowledge {
-        self.acknowledge
-    }
-}
-
-impl ChannelDoor {
     /// Ends a message at the door. When that cannot be stored now, the lanes come to the same end later.
     async fn end(&self, id: MessageId, end: End) {
         match self.house.journal.end(id, end.clone(), Vec::new()).await {
@@ -116,16 +130,16 @@ impl ChannelDoor {
     }
 }
 
-/// A message at the door. However its sender's task ends, a broken connection included, the backlog learns of it: when nobody
-/// knows whether the message is in the journal, the backlog looks there.
+/// A message at the door. However its task ends, the backlog learns of it: when nobody knows whether the message is in the
+/// journal, the backlog looks there.
 struct Registration<'a> {
     backlog: &'a Backlog,
     id: Option<MessageId>,
 }
 
 impl<'a> Registration<'a> {
-    fn of(backlog: &'a Backlog, id: MessageId) -> Self {
-        backlog.enter(id);
+    fn of(backlog: &'a Backlog, id: MessageId, ends_here: bool) -> Self {
+        if ends_here { backlog.enter_to_end(id) } else { backlog.enter(id) }
         Self { backlog, id: Some(id) }
     }
 
@@ -148,7 +162,7 @@ impl<'a> Registration<'a> {
 impl Drop for Registration<'_> {
     fn drop(&mut self) {
         if let Some(id) = self.id {
-            self.backlog.give_back(id);
+            self.backlog.abandon(id);
         }
     }
 }

@@ -3,20 +3,22 @@
 //! A lane does not wait for one commit before it maps the next message: the store applies commits in the order in which they are
 //! handed over, so one patient's messages stay in order while many of them share one durable transaction.
 
+use std::collections::HashSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use backon::{BackoffBuilder, ExponentialBuilder};
+use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use hub_core::commit::{Commit, Key};
 use hub_core::envelope::{Envelope, Head, Raw};
 use hub_core::fault::{Fault, FaultStep};
-use hub_core::id::MessageId;
 use hub_core::source::Outcome;
 use hub_core::store::{Cause, Committed, End, StoreError};
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::mpsc;
 
 use crate::backlog::Backlog;
@@ -29,6 +31,8 @@ use crate::steps::{Road, Walked};
 
 /// A message this large is worked on where it cannot hold up other tasks.
 const LARGE_BYTES: usize = 64 << 10;
+/// The longest wait between two tries to end a message.
+const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 
 /// What a lane works with.
 #[derive(Clone)]
@@ -43,7 +47,15 @@ pub struct Lane {
     pub wakers: Wakers,
 }
 
-type Ending = Pin<Box<dyn Future<Output = (Head, Result<(Outcome, Committed), EndFailure>)> + Send>>;
+type Ending = Pin<Box<dyn Future<Output = Ended> + Send>>;
+
+/// A message that has been handed to the store, and what the store said.
+struct Ended {
+    /// Its place in the order in which this lane handed over.
+    nth: u64,
+    message: Envelope<Raw>,
+    result: Result<(Outcome, Committed), EndFailure>,
+}
 
 /// Why a message did not end.
 struct EndFailure {
@@ -53,32 +65,38 @@ struct EndFailure {
 
 /// What was to be done, kept for another try. A commit is not kept but made again: walking gives the same one each time.
 enum Again {
-    Walk(Raw),
+    Walk(Vec<Key>),
     End(End, Vec<Key>),
 }
 
 impl Lane {
-    /// Works until the channel's door is dropped and the queue is empty.
+    /// Works for as long as the hub lives: what has begun goes on when the queue is empty.
     pub async fn run(self, mut queue: mpsc::UnboundedReceiver<Envelope<Raw>>) {
         let mut under_way: FuturesUnordered<Ending> = FuturesUnordered::new();
         let mut open = true;
+        let mut nth = 0;
         while open || !under_way.is_empty() {
             let room = under_way.len() < self.house.sizes.commits_under_way;
             tokio::select! {
-                Some((head, result)) = under_way.next(), if !under_way.is_empty() => {
-                    if let Err(failure) = self.ended(head, result) {
-                        self.ride_out(failure, &mut under_way).await;
+                // What was handed over goes before what is new, should the store have had no room for it.
+                biased;
+                Some(ended) = under_way.next(), if !under_way.is_empty() => {
+                    if let Err(failed) = self.let_go(ended) {
+                        self.ride_out(failed, &mut under_way).await;
                     }
                 }
                 message = queue.recv(), if open && room => match message {
                     Some(message) => {
-                        let mut ending = self.begin(message);
-                        // The first poll hands the commit to the store: that keeps the order.
-                        match futures_util::poll!(ending.as_mut()) {
+                        nth += 1;
+                        let mut ending = self.begin(nth, message);
+                        // The first poll hands the commit to the store: that keeps the order. Unconstrained, because a task
+                        // whose share of time is used up would otherwise be told to wait before it has handed anything over,
+                        // and the next message could go first.
+                        match futures_util::poll!(tokio::task::unconstrained(ending.as_mut())) {
                             Poll::Pending => under_way.push(ending),
-                            Poll::Ready((head, result)) => {
-                                if let Err(failure) = self.ended(head, result) {
-                                    self.ride_out(failure, &mut under_way).await;
+                            Poll::Ready(ended) => {
+                                if let Err(failed) = self.let_go(ended) {
+                                    self.ride_out(failed, &mut under_way).await;
                                 }
                             }
                         }
@@ -90,52 +108,64 @@ impl Lane {
     }
 
     /// Walks a message and begins to end it.
-    fn begin(&self, message: Envelope<Raw>) -> Ending {
-        let raw = message.body.clone();
-        let large = raw.0.len() > LARGE_BYTES;
-        let walked = if large { tokio::task::block_in_place(|| self.road.walk(message)) } else { self.road.walk(message) };
-        match walked {
-            Walked::Mapped(message) => self.commit(message.head, message.body.0, raw),
-            Walked::Ended(head, end, keys) => self.end(head, end, keys),
+    fn begin(&self, nth: u64, message: Envelope<Raw>) -> Ending {
+        match self.walk(message.clone()) {
+            Walked::Mapped(mapped) => self.commit(nth, message, mapped.body.0),
+            Walked::Ended(_, end, keys) => self.end(nth, message, end, keys),
         }
     }
 
-    fn commit(&self, head: Head, commit: Commit, raw: Raw) -> Ending {
-        let resources = self.house.resources.clone();
-        let channel = head.channel.clone();
-        Box::pin(async move {
-            let started = Instant::now();
-            crash::place("handed");
-            let result = resources.commit(Cause::Message(head.id), commit).await;
-            crash::place("committed");
-            measure::step(&channel, "commit", started.elapsed());
-            let result = match result {
-                Ok(committed) => Ok((Outcome::Committed, committed)),
-                Err(error) => Err(EndFailure { error, again: Again::Walk(raw) }),
-            };
-            (head, result)
+    /// A message at which the program itself fails is set aside like any other that cannot be read: it harms no other, and not
+    /// the next start either.
+    fn walk(&self, message: Envelope<Raw>) -> Walked {
+        let head = message.head.clone();
+        let large = message.body.0.len() > LARGE_BYTES && Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread;
+        let road = AssertUnwindSafe(|| self.road.walk(message));
+        let walked = if large { tokio::task::block_in_place(|| catch_unwind(road)) } else { catch_unwind(road) };
+        walked.unwrap_or_else(|_| {
+            tracing::error!(channel = %head.channel, message_id = %head.id, "The program failed at a message; this is a fault of the program.");
+            Walked::Ended(head, End::Quarantined(program_fault()), Vec::new())
         })
     }
 
-    fn end(&self, head: Head, end: End, keys: Vec<Key>) -> Ending {
+    fn commit(&self, nth: u64, message: Envelope<Raw>, commit: Commit) -> Ending {
+        let resources = self.house.resources.clone();
+        let keys = commit.keys.clone();
+        Box::pin(async move {
+            let started = Instant::now();
+            crash::place("handed");
+            let result = resources.commit(Cause::Message(message.head.id), commit).await;
+            crash::place("committed");
+            measure::step(&message.head.channel, "commit", started.elapsed());
+            let result = match result {
+                Ok(committed) => Ok((Outcome::Committed, committed)),
+                Err(error) => Err(EndFailure { error, again: Again::Walk(keys) }),
+            };
+            Ended { nth, message, result }
+        })
+    }
+
+    fn end(&self, nth: u64, message: Envelope<Raw>, end: End, keys: Vec<Key>) -> Ending {
         let journal = self.house.journal.clone();
         Box::pin(async move {
-            let ended = journal.end(head.id, end.clone(), keys.clone()).await;
+            let ended = journal.end(message.head.id, end.clone(), keys.clone()).await;
             crash::place("ended");
             let result = match ended {
                 Ok(()) => Ok((outcome_of_end(&end), Committed::default())),
                 Err(error) => Err(EndFailure { error, again: Again::End(end, keys) }),
             };
-            (head, result)
+            Ended { nth, message, result }
         })
     }
 
     /// Lets a message go that has ended. One that has not is given back with what was to be done.
-    fn ended(&self, head: Head, result: Result<(Outcome, Committed), EndFailure>) -> Result<(), (Head, EndFailure)> {
+    fn let_go(&self, ended: Ended) -> Result<(), Ended> {
+        let Ended { nth, message, result } = ended;
         let (outcome, committed) = match result {
             Ok(ended) => ended,
-            Err(failure) => return Err((head, failure)),
+            Err(failure) => return Err(Ended { nth, message, result: Err(failure) }),
         };
+        let head = message.head;
         let state = match &outcome {
             Outcome::Committed => "committed",
             Outcome::Filtered { .. } => "filtered",
@@ -153,62 +183,105 @@ impl Lane {
     }
 
     /// The store failed: nothing new is begun until what is under way has come back and what failed has been tried again, in
-    /// order, until it is done.
-    async fn ride_out(&self, first: (Head, EndFailure), under_way: &mut FuturesUnordered<Ending>) {
-        let mut failed = vec![first];
-        while let Some((head, result)) = under_way.next().await {
-            if let Err(failure) = self.ended(head, result) {
-                failed.push(failure);
+    /// the order of the lane, until it is done. What was committed in spite of an earlier message of the same patient that
+    /// failed is done again after that one.
+    async fn ride_out(&self, first: Ended, under_way: &mut FuturesUnordered<Ending>) {
+        let mut back = vec![first];
+        while let Some(ended) = under_way.next().await {
+            back.push(ended);
+        }
+        back.sort_by_key(|ended| ended.nth);
+        let mut failed_keys = HashSet::new();
+        for ended in &mut back {
+            match &ended.result {
+                Err(EndFailure { error: StoreError::Unavailable(_), .. }) => {
+                    failed_keys.insert(self.backlog.key(&ended.message));
+                }
+                Ok((Outcome::Committed, _)) if failed_keys.contains(&self.backlog.key(&ended.message)) => self.reopen(ended).await,
+                Ok(_) | Err(_) => {}
             }
         }
-        failed.sort_by_key(|(head, _)| head.id);
-        for (head, failure) in failed {
-            self.insist(head, failure).await;
+        for ended in back {
+            if let Err(failed) = self.let_go(ended) {
+                self.insist(failed).await;
+            }
         }
     }
 
-    async fn insist(&self, head: Head, failure: EndFailure) {
-        let mut failure = failure;
-        let mut pauses = ExponentialBuilder::default()
-            .with_min_delay(Duration::from_millis(100))
-            .with_max_delay(Duration::from_secs(15))
-            .with_jitter()
-            .without_max_times()
-            .build();
+    /// Opens a message again that has overtaken another one, so that it is done after it.
+    async fn reopen(&self, overtaker: &mut Ended) {
+        let head = &overtaker.message.head;
+        tracing::warn!(channel = %head.channel, message_id = %head.id, "A message was committed before an earlier one; it is done again after it.");
+        let mut pauses = pauses();
+        while let Err(error) = self.house.journal.reopen(head.id).await {
+            self.pause(head, &error, &mut pauses).await;
+        }
+        let error = StoreError::Unavailable("an earlier message of the lane was not committed".into());
+        overtaker.result = Err(EndFailure { error, again: Again::Walk(Vec::new()) });
+    }
+
+    /// Tries to end a message until the store has done it.
+    async fn insist(&self, failed: Ended) {
+        let Ended { nth, message, mut result } = failed;
+        let mut pauses = pauses();
+        let mut tries = 0_u32;
         loop {
+            let failure = match result {
+                Ok(_) => {
+                    // What has ended is let go, never given back.
+                    let _ = self.let_go(Ended { nth, message, result });
+                    return;
+                }
+                Err(failure) => failure,
+            };
             let again = match failure.error {
                 StoreError::Unavailable(_) => {
-                    tracing::error!(channel = %head.channel, message_id = %head.id, error = &failure.error as &dyn std::error::Error, "The store does not answer; the lane waits for it.");
-                    tokio::time::sleep(pauses.next().unwrap_or(Duration::from_secs(15))).await;
+                    // The first time the store may be well again: others have been waited for.
+                    if tries > 0 {
+                        self.pause(&message.head, &failure.error, &mut pauses).await;
+                    }
+                    tries += 1;
                     failure.again
                 }
                 error @ (StoreError::Conflict { .. } | StoreError::Invalid { .. }) => match failure.again {
-                    Again::Walk(_) => Again::End(End::Quarantined(commit_fault(&error)), Vec::new()),
+                    Again::Walk(keys) => Again::End(End::Quarantined(commit_fault(&error)), keys),
                     // An end that the store calls invalid cannot be helped; the message stays as it is and is shown.
                     Again::End(..) => {
-                        tracing::error!(channel = %head.channel, message_id = %head.id, error = &error as &dyn std::error::Error, "A message could not be ended.");
-                        self.forget(head.id);
+                        tracing::error!(channel = %message.head.channel, message_id = %message.head.id, error = &error as &dyn std::error::Error, "A message could not be ended.");
+                        self.backlog.leave(message.head.id);
                         return;
                     }
                 },
             };
             let ending = match again {
-                Again::Walk(raw) => self.begin(Envelope { head: head.clone(), body: raw }),
-                Again::End(end, keys) => self.end(head.clone(), end, keys),
+                Again::Walk(_) => self.begin(nth, message.clone()),
+                Again::End(end, keys) => self.end(nth, message.clone(), end, keys),
             };
-            let (_, result) = ending.await;
-            match self.ended(head.clone(), result) {
-                Ok(()) => return,
-                Err((_, next)) => failure = next,
-            }
+            result = ending.await.result;
         }
     }
 
-    fn forget(&self, id: MessageId) {
-        self.backlog.leave(id);
+    async fn pause(&self, head: &Head, error: &StoreError, pauses: &mut ExponentialBackoff) {
+        tracing::error!(channel = %head.channel, message_id = %head.id, error = error as &dyn std::error::Error, "The store does not answer; the lane waits for it.");
+        tokio::time::sleep(pauses.next().unwrap_or(LONGEST_PAUSE)).await;
     }
+}
+
+/// How long a lane waits between its tries.
+fn pauses() -> ExponentialBackoff {
+    ExponentialBuilder::default()
+        .with_min_delay(Duration::from_millis(100))
+        .with_max_delay(LONGEST_PAUSE)
+        .with_jitter()
+        .without_max_times()
+        .build()
 }
 
 fn commit_fault(error: &StoreError) -> Fault {
     Fault { step: FaultStep::Commit, place: None, rule: None, reason: error.to_string() }
+}
+
+fn program_fault() -> Fault {
+    let reason = "the program failed at this message; its log tells where".to_owned();
+    Fault { step: FaultStep::Map, place: None, rule: None, reason }
 }

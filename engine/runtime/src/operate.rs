@@ -44,24 +44,18 @@ impl Operations for Hub {
     }
 
     async fn replay(&self, what: ReplayWhat) -> Result<ReplayReport, StoreError> {
+        let ids = match what {
+            ReplayWhat::Messages(ids) => ids,
+            // The list is made first: a replayed message may match again when it has ended once more.
+            ReplayWhat::Matching(query) => self.matching(query).await?,
+        };
         let mut report = ReplayReport::default();
-        match what {
-            ReplayWhat::Messages(ids) => {
-                for id in ids {
-                    self.reopen(id, &mut report).await?;
-                }
-            }
-            ReplayWhat::Matching(query) => {
-                // The list is made first: a replayed message may match again when it has ended once more.
-                for id in self.matching(query).await? {
-                    self.reopen(id, &mut report).await?;
-                }
-            }
-        }
+        let reopened = self.reopen(ids, &mut report).await;
+        // What was opened again is worked on, also when the store has failed half-way.
         for channel in &self.channels {
-            channel.backlog.look_again();
+            channel.backlog.look_again(&report.replayed);
         }
-        Ok(report)
+        reopened.map(|()| report)
     }
 
     async fn retry(&self, which: RetryWhich) -> Result<u64, StoreError> {
@@ -72,9 +66,11 @@ impl Operations for Hub {
 }
 
 impl Hub {
-    async fn reopen(&self, id: MessageId, report: &mut ReplayReport) -> Result<(), StoreError> {
-        let reopened = self.house.journal.reopen(id).await?;
-        if reopened { report.replayed.push(id) } else { report.left.push(id) }
+    async fn reopen(&self, ids: Vec<MessageId>, report: &mut ReplayReport) -> Result<(), StoreError> {
+        for id in ids {
+            let reopened = self.house.journal.reopen(id).await?;
+            if reopened { report.replayed.push(id) } else { report.left.push(id) }
+        }
         Ok(())
     }
 

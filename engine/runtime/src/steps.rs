@@ -1,9 +1,9 @@
-//! The pure steps of the road: parse, filter, map, route. Bytes go in, what must be committed comes out.
+//! The pure steps of the road: parse, filter, map, validate, route. Bytes go in, what must be committed comes out.
 
 use std::sync::Arc;
 use std::time::Instant;
 
-use hub_core::commit::{Commit, Key, Parcel};
+use hub_core::commit::{Commit, Key, Note, Parcel};
 use hub_core::document::{Document, Node, Parser};
 use hub_core::envelope::{Envelope, Head, Mapped, Parsed, Raw};
 use hub_core::fault::{Fault, FaultStep};
@@ -12,6 +12,7 @@ use hub_core::path::Path;
 use hub_core::store::End;
 use hub_fhir::Object;
 use hub_formats::fhir::FhirDocument;
+use hub_mapping::Mapping;
 use hub_spec::{Channel, Reads, Route};
 
 use crate::crash;
@@ -24,6 +25,14 @@ const HL7V2: &str = "x-application/hl7-v2+er7";
 const MAX_VALUES_PER_KEY: usize = 16;
 /// A longer value is no business key.
 const MAX_KEY_BYTES: usize = 128;
+
+/// One message, or one answer, writes at most so many resources. The largest reports of a laboratory have some hundred.
+const MAX_RESOURCES: usize = 10_000;
+/// One message owes at most so many parcels, and at most so many bytes of them: they are written in one transaction.
+const MAX_PARCELS: usize = 1_000;
+const MAX_PARCEL_BYTES: usize = 64 << 20;
+/// So many notes are kept; of the rest only how many there were.
+const MAX_NOTES: usize = 200;
 
 /// How one channel reads its messages. Holds no state: the same message gives the same commit, always.
 pub struct Road {
@@ -100,7 +109,7 @@ impl Road {
         let document = &*message.body.0;
         let commit = self.channel.mapping.run(document).and_then(|run| {
             let commit = Commit { changes: run.changes, notes: run.notes, keys: keys.to_vec(), ..Commit::default() };
-            self.validate(&commit)?;
+            let commit = checked(commit, &self.channel.mapping, self.typed_check)?;
             let parcels = self.route(&message.head, document, raw, &commit)?;
             Ok(Commit { parcels, ..commit })
         });
@@ -110,32 +119,10 @@ impl Road {
         }
     }
 
-    /// Checks every resource against R4B: by the official tables, and by the typed model where that is switched on.
-    fn validate(&self, commit: &Commit) -> Result<(), Fault> {
-        for resource in commit.changes.iter().filter_map(hub_core::commit::Change::resource) {
-            let fault = |place: Option<String>, reason: String| Fault {
-                step: FaultStep::Validate,
-                place,
-                rule: Some(format!("mappings/{}.toml", self.channel.mapping.name())),
-                reason,
-            };
-            if let Some(issue) = hub_fhir::validate::validate(resource.tree()).into_iter().next() {
-                return Err(fault(Some(issue.path), issue.what));
-            }
-            if let Some(check) = self.typed_check {
-                let text = hub_fhir::Json::Object(resource.tree().clone()).to_text();
-                check(&text).map_err(|problems| {
-                    let place = format!("{}: {}", resource.kind(), problems.join(", "));
-                    fault(Some(place), "does not survive the typed model of R4B".to_owned())
-                })?;
-            }
-        }
-        Ok(())
-    }
-
     /// What is owed to whom because of this message.
     fn route(&self, head: &Head, document: &dyn Document, raw: &Raw, commit: &Commit) -> Result<Vec<Parcel>, Fault> {
         let mut parcels = Vec::new();
+        let mut bytes = 0;
         if self.channel.to.is_empty() {
             return Ok(parcels);
         }
@@ -161,6 +148,13 @@ impl Road {
                     }
                     None => (raw.0.clone(), HL7V2.into()),
                 };
+                bytes += body.len();
+                if parcels.len() == MAX_PARCELS || bytes > MAX_PARCEL_BYTES {
+                    return Err(too_many(format!(
+                        "more is owed because of it than {MAX_PARCELS} parcels or {MAX_PARCEL_BYTES} bytes; `{}` is one of those it goes to",
+                        route.id
+                    )));
+                }
                 parcels.push(Parcel {
                     id: ParcelId::of(head.id, &route.id, nth),
                     to: route.id.clone(),
@@ -173,6 +167,43 @@ impl Road {
         }
         Ok(parcels)
     }
+}
+
+/// A mapping's commit once it is known to fit: not too large, and every resource right by the official tables of R4B and,
+/// where that is switched on, by the typed model.
+pub(crate) fn checked(mut commit: Commit, mapping: &Mapping, typed_check: Option<TypedCheck>) -> Result<Commit, Fault> {
+    if commit.changes.len() > MAX_RESOURCES {
+        let count = commit.changes.len();
+        return Err(too_many(format!("`{}` makes {count} resources of it; {MAX_RESOURCES} are allowed", mapping.name())));
+    }
+    for resource in commit.changes.iter().filter_map(hub_core::commit::Change::resource) {
+        let fault = |place: String, reason: String| Fault {
+            step: FaultStep::Validate,
+            place: Some(place),
+            rule: Some(format!("mappings/{}.toml", mapping.name())),
+            reason,
+        };
+        if let Some(issue) = hub_fhir::validate::validate(resource.tree()).into_iter().next() {
+            return Err(fault(issue.path, issue.what));
+        }
+        if let Some(check) = typed_check {
+            let text = hub_fhir::Json::Object(resource.tree().clone()).to_text();
+            check(&text).map_err(|problems| {
+                let place = format!("{}: {}", resource.kind(), problems.join(", "));
+                fault(place, "does not survive the typed model of R4B".to_owned())
+            })?;
+        }
+    }
+    if commit.notes.len() > MAX_NOTES {
+        let left_out = commit.notes.len() - MAX_NOTES;
+        commit.notes.truncate(MAX_NOTES);
+        commit.notes.push(Note { place: String::new(), reason: format!("{left_out} more notes were not kept") });
+    }
+    Ok(commit)
+}
+
+fn too_many(reason: String) -> Fault {
+    Fault { step: FaultStep::Validate, place: None, rule: None, reason }
 }
 
 /// The rule that stops a message of a kind the channel does not take, as an operator reads it.
