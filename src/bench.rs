@@ -39,9 +39,13 @@ pub async fn run(global: &Global, arguments: BenchArguments) -> anyhow::Result<E
     table.machine(fsyncs);
     eprintln!("parse, map ...");
     pure::measure(project, &mut table)?;
-    for connections in [1, 8, 32] {
-        eprintln!("ADT over {connections} connections ...");
-        flows::adt(global, connections, each, fsyncs, &mut table).await?;
+    let plain = flows::Adt { name: "ADT to Patient and Encounter", make: people::plain_adt };
+    let whole = flows::Adt { name: "ADT with all segments (11 resources)", make: people::adt };
+    for adt in [plain, whole] {
+        for connections in [1, 8, 32] {
+            eprintln!("{}, {connections} connections ...", adt.name);
+            flows::adt(global, adt, connections, each, fsyncs, &mut table).await?;
+        }
     }
     eprintln!("ORU ...");
     flows::oru(global, each, &mut table).await?;

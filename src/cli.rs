@@ -70,6 +70,16 @@ pub enum Command {
     },
 }
 
+impl Command {
+    /// Whether the command prints something and ends.
+    pub fn only_prints(&self) -> bool {
+        matches!(
+            self,
+            Self::Check(_) | Self::Test(_) | Self::Messages(_) | Self::Status(_) | Self::Replay(_) | Self::Completions { .. }
+        )
+    }
+}
+
 /// `huitong run`
 #[derive(Clone, Debug, Default, Args)]
 pub struct RunArguments {

@@ -33,6 +33,11 @@ pub const EXIT_WRONG_FILES: u8 = 64;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    if cli.command.only_prints() {
+        // `huitong messages | head` ends quietly when head has seen enough. Never for commands that serve: a peer that hangs up
+        // must not end the hub.
+        sigpipe::reset();
+    }
     hub_transport::install_crypto_provider();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,

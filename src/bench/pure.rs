@@ -4,7 +4,7 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use hub_runtime::steps::Road;
+use hub_runtime::steps::{Road, Walked};
 use hub_spec::Project;
 
 use super::people;
@@ -25,12 +25,14 @@ pub fn measure(project: Project, table: &mut Table) -> anyhow::Result<()> {
         };
         let road = Road { typed_check: None, ..road(channel)? };
         let size = message.len();
+        walked(&road, &message).map_err(anyhow::Error::msg)?;
         let parse = cost(|| black_box(road.parser.parse(black_box(&message)).is_ok()));
         let document = road.parser.parse(&message).map_err(|error| anyhow::anyhow!("the bench's own message: {error}"))?;
         let map = cost(|| black_box(road.channel.mapping.run(black_box(&*document)).is_ok()));
-        let walk = cost(|| walked(&road, &message));
+        let walk = cost(|| walked(&road, &message).is_ok());
         let checked = Road { typed_check: Some(hub_r4b::check), ..road };
-        let typed = cost(|| walked(&checked, &message)).saturating_sub(walk);
+        walked(&checked, &message).map_err(anyhow::Error::msg)?;
+        let typed = cost(|| walked(&checked, &message).is_ok()).saturating_sub(walk);
         table.row(format!("{name} ({size} bytes): parse"), micros(parse), target);
         table.row(format!("{name}: map"), micros(map), "");
         table.row(format!("{name}: whole walk (parse, filter, map, validate by the tables, route)"), micros(walk), "");
@@ -39,8 +41,11 @@ pub fn measure(project: Project, table: &mut Table) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn walked(road: &Road, message: &Bytes) -> bool {
-    matches!(black_box(road.walk(at_the_door(road, message.clone()))), hub_runtime::steps::Walked::Mapped(_))
+fn walked(road: &Road, message: &Bytes) -> Result<(), String> {
+    match black_box(road.walk(at_the_door(road, message.clone()))) {
+        Walked::Mapped(_) => Ok(()),
+        Walked::Ended(_, end, _) => Err(format!("the bench's own message does not map: {end:?}")),
+    }
 }
 
 fn cost(mut act: impl FnMut() -> bool) -> Duration {

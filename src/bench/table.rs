@@ -32,6 +32,11 @@ impl Table {
         self.machine.push(format!("the disk's own rate: {fsyncs:.0} durable appends (4 kB, fdatasync) a second"));
     }
 
+    /// Whether a figure is not in the table yet.
+    pub fn is_new(&self, what: &str) -> bool {
+        self.rows.iter().all(|row| row.what != what)
+    }
+
     /// Adds a figure.
     pub fn row(&mut self, what: impl Into<String>, ours: impl Into<String>, target: &'static str) {
         let row = Row { what: what.into(), ours: ours.into(), target };

@@ -97,10 +97,13 @@ impl Texts {
     fn get(&mut self, shape: &Shape, rows: usize) -> Arc<str> {
         let text = self.0.entry((shape.before, shape.after, rows)).or_insert_with(|| {
             let row = format!("({})", vec!["?"; shape.columns].join(","));
-            let mut text = String::from(shape.before);
-            text.push_str(&vec![row; rows].join(","));
-            text.push_str(shape.after);
-            text.into()
+            let rows = vec![row; rows].join(",");
+            match shape.before.strip_suffix("VALUES ").filter(|before| before.starts_with("INSERT")) {
+                // Rows of nulls fill a statement up: no table begins with a column that may be null.
+                Some(into) => format!("{into} SELECT * FROM (VALUES {rows}) WHERE column1 IS NOT NULL{}", shape.after),
+                None => format!("{}{rows}{}", shape.before, shape.after),
+            }
+            .into()
         });
         Arc::clone(text)
     }
@@ -134,7 +137,8 @@ impl Rows {
         self.values.extend(row);
     }
 
-    /// Writes all rows; says how many rows of the database changed.
+    /// Writes all rows; says how many rows of the database changed. The last statement is filled up with rows of nulls,
+    /// which write nothing: each statement costs a hop to SQLite's thread and back, and a few sizes are prepared once each.
     pub async fn write(
         self,
         connection: &mut SqliteConnection,
@@ -144,15 +148,15 @@ impl Rows {
         let mut left = self.values.len() / self.shape.columns;
         let mut values = self.values.into_iter();
         while left > 0 {
-            let rows = chunk(left, self.shape.columns);
+            let rows = padded(left, self.shape.columns);
             let mut arguments = SqliteArguments::default();
             arguments.reserve(rows * self.shape.columns, 0);
-            for value in values.by_ref().take(rows * self.shape.columns) {
-                bind(&mut arguments, value)?;
+            for _ in 0..rows * self.shape.columns {
+                bind(&mut arguments, values.next().unwrap_or(Value::Null))?;
             }
             let text = AssertSqlSafe(texts.get(self.shape, rows));
             changed += connection.execute(sqlx::query_with(text, arguments)).await?.rows_affected();
-            left -= rows;
+            left = left.saturating_sub(rows);
         }
         Ok(changed)
     }
@@ -168,7 +172,7 @@ impl Rows {
         let mut left = self.values.len() / self.shape.columns;
         let mut values = self.values.into_iter();
         while left > 0 {
-            let rows = left.next_power_of_two().min(most(self.shape.columns));
+            let rows = padded(left, self.shape.columns);
             let mut arguments = SqliteArguments::default();
             arguments.reserve(rows * self.shape.columns, 0);
             for _ in 0..rows * self.shape.columns {
@@ -188,8 +192,11 @@ fn most(columns: usize) -> usize {
     if fits.is_power_of_two() { fits } else { fits.next_power_of_two() / 2 }
 }
 
-/// How many of `left` rows go into the next statement.
-fn chunk(left: usize, columns: usize) -> usize {
-    let floor = if left.is_power_of_two() { left } else { left.next_power_of_two() / 2 };
-    floor.min(most(columns))
+/// How many rows the next statement has for `left` rows: 1, 4, 16 and so on, so that few statements are prepared.
+fn padded(left: usize, columns: usize) -> usize {
+    let mut rows = 1;
+    while rows < left {
+        rows *= 4;
+    }
+    rows.min(most(columns))
 }
