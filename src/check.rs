@@ -22,7 +22,11 @@ pub fn run(global: &Global, arguments: &CheckArguments) -> anyhow::Result<ExitCo
             print(&project.warnings, arguments.json);
             if !arguments.json {
                 let tests: usize = project.channels.iter().map(|channel| channel.tests.len()).sum();
-                println!("{}: {} channels, {tests} channel tests; no errors", paint::good("ok"), project.channels.len());
+                println!(
+                    "{}: {} channels, {tests} channel tests; no errors",
+                    paint::good("ok"),
+                    project.channels.len()
+                );
             }
             Ok(ExitCode::SUCCESS)
         }
@@ -45,7 +49,10 @@ pub fn print(findings: &[Finding], json: bool) {
     if !json && !findings.is_empty() {
         let files: std::collections::BTreeSet<_> = findings.iter().map(|finding| &finding.file).collect();
         let (count, files) = (findings.len(), files.len());
-        eprintln!("{}", paint::strong(format!("{count} finding{} in {files} file{}", plural(count), plural(files))));
+        eprintln!(
+            "{}",
+            paint::strong(format!("{count} finding{} in {files} file{}", plural(count), plural(files)))
+        );
     }
 }
 

@@ -10,7 +10,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 /// FHIR API serves what is stored.
 #[derive(Debug, Parser)]
 #[command(name = "huitong", version, propagate_version = true, max_term_width = 110)]
-#[command(after_help = "Start here:\n  huitong demo                          a hub with simulators of all partners, on SQLite in ./data\n  huitong check                         lint channels, mappings and settings\n  huitong test                          run the channels' own tests\n  huitong send fixtures/his/adt --to mllp://127.0.0.1:2575\n  huitong messages --patient 1000001    find messages in the running hub")]
+#[command(
+    after_help = "Start here:\n  huitong demo                          a hub with simulators of all partners, on SQLite in ./data\n  huitong check                         lint channels, mappings and settings\n  huitong test                          run the channels' own tests\n  huitong send fixtures/his/adt --to mllp://127.0.0.1:2575\n  huitong messages --patient 1000001    find messages in the running hub"
+)]
 pub struct Cli {
     /// What every command knows.
     #[command(flatten)]
@@ -75,7 +77,12 @@ impl Command {
     pub fn only_prints(&self) -> bool {
         matches!(
             self,
-            Self::Check(_) | Self::Test(_) | Self::Messages(_) | Self::Status(_) | Self::Replay(_) | Self::Completions { .. }
+            Self::Check(_)
+                | Self::Test(_)
+                | Self::Messages(_)
+                | Self::Status(_)
+                | Self::Replay(_)
+                | Self::Completions { .. }
         )
     }
 }

@@ -53,7 +53,9 @@ impl Client {
     }
 
     async fn checked(&self, answer: reqwest::Result<reqwest::Response>) -> anyhow::Result<reqwest::Response> {
-        let answer = answer.with_context(|| format!("no hub answers at {} (start one with `huitong run`, or name it with --url)", self.base))?;
+        let answer = answer.with_context(|| {
+            format!("no hub answers at {} (start one with `huitong run`, or name it with --url)", self.base)
+        })?;
         if answer.status().is_success() {
             return Ok(answer);
         }

@@ -11,7 +11,9 @@ use crate::{EXIT_WRONG_FILES, paint, run, sim, stop};
 /// Runs the hub and the simulators until told to stop.
 pub async fn run(global: &Global, arguments: DemoArguments) -> anyhow::Result<ExitCode> {
     let mut stopped = stop::on_signal()?;
-    let Some(running) = run::begin(global, &arguments.run).await? else { return Ok(ExitCode::from(EXIT_WRONG_FILES)) };
+    let Some(running) = run::begin(global, &arguments.run).await? else {
+        return Ok(ExitCode::from(EXIT_WRONG_FILES));
+    };
     let (stop_simulators, simulators_stop) = watch::channel(false);
     let mut simulators = JoinSet::new();
     for name in [SimName::Notify, SimName::Lis, SimName::His] {
@@ -42,7 +44,10 @@ pub async fn run(global: &Global, arguments: DemoArguments) -> anyhow::Result<Ex
     println!("Stop with Ctrl-C. Try in another terminal:");
     println!("  huitong status");
     println!("  huitong messages --limit 5");
-    println!("  curl -s 'http://{}/fhir/DiagnosticReport?_include=DiagnosticReport:patient&_count=2&_pretty=true'", running.http);
+    println!(
+        "  curl -s 'http://{}/fhir/DiagnosticReport?_include=DiagnosticReport:patient&_count=2&_pretty=true'",
+        running.http
+    );
     stop::wait(&mut stopped).await;
     stop_simulators.send_replace(true);
     while simulators.join_next().await.is_some() {}

@@ -57,9 +57,9 @@ pub fn load(global: &Global, settings: &Settings) -> anyhow::Result<Result<Proje
 /// Starts the hub.
 pub async fn start(project: Project, settings: Settings) -> anyhow::Result<RunningHub> {
     let metrics = metrics()?;
-    let listener = TcpListener::bind(settings.http.listen)
-        .await
-        .with_context(|| format!("the HTTP door could not listen on {} (setting `http.listen`)", settings.http.listen))?;
+    let listener = TcpListener::bind(settings.http.listen).await.with_context(|| {
+        format!("the HTTP door could not listen on {} (setting `http.listen`)", settings.http.listen)
+    })?;
     let http = listener.local_addr()?;
     let options = StoreOptions {
         readers: settings.store.readers,
@@ -126,7 +126,10 @@ fn metrics() -> anyhow::Result<PrometheusHandle> {
 async fn gauge(hub: Arc<Hub>, metrics: PrometheusHandle) {
     loop {
         if let Err(error) = hub.gauge().await {
-            tracing::warn!(error = &error as &dyn std::error::Error, "The gauges could not be read from the store.");
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "The gauges could not be read from the store."
+            );
         }
         metrics.run_upkeep();
         tokio::time::sleep(GAUGE_EVERY).await;
@@ -134,7 +137,11 @@ async fn gauge(hub: Arc<Hub>, metrics: PrometheusHandle) {
 }
 
 /// Scheduled work.
-fn clockwork(settings: &Settings, store: Arc<Store>, stop: watch::Receiver<bool>) -> impl Future<Output = ()> + use<> {
+fn clockwork(
+    settings: &Settings,
+    store: Arc<Store>,
+    stop: watch::Receiver<bool>,
+) -> impl Future<Output = ()> + use<> {
     let retention = Retention {
         journal: store,
         clock: Arc::new(SystemClock),
@@ -145,7 +152,9 @@ fn clockwork(settings: &Settings, store: Arc<Store>, stop: watch::Receiver<bool>
     async move {
         let jobs: Vec<Arc<dyn Job>> = vec![Arc::new(retention)];
         let result = match hub_store::scheduler::JobScheduler::open(&data_dir).await {
-            Ok(scheduler) => hub_core::jobs::Scheduler::run(&scheduler, jobs, stop).await.map_err(anyhow::Error::from),
+            Ok(scheduler) => {
+                hub_core::jobs::Scheduler::run(&scheduler, jobs, stop).await.map_err(anyhow::Error::from)
+            }
             Err(error) => Err(error.into()),
         };
         if let Err(error) = result {

@@ -1,5 +1,9 @@
 //! `huitong`, the program: reads the command line and hands each command to its file.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line program talks on its standard streams")]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command-line program talks on its standard streams"
+)]
 
 mod bench;
 mod bundle;

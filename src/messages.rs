@@ -66,8 +66,10 @@ fn list(page: &Value) {
     }
     for message in messages {
         let time = text(message, "received_at").get(..19).unwrap_or("-");
-        let keys: Vec<String> =
-            items(message, "keys").iter().map(|key| format!("{}={}", text(key, "name"), text(key, "value"))).collect();
+        let keys: Vec<String> = items(message, "keys")
+            .iter()
+            .map(|key| format!("{}={}", text(key, "name"), text(key, "value")))
+            .collect();
         println!(
             "{}  {time}  {}  {:<10} {:<12} {:<20} {}",
             text(message, "id"),
@@ -92,7 +94,8 @@ fn why(message: &Value) -> Option<String> {
         return Some(format!("stopped by: {rule}"));
     }
     let fault = message.get("fault").filter(|fault| fault.is_object())?;
-    let place = fault["place"].as_str().map_or(String::new(), |place| format!(" at {}", paint::strong(place)));
+    let place =
+        fault["place"].as_str().map_or(String::new(), |place| format!(" at {}", paint::strong(place)));
     let rule = fault["rule"].as_str().map_or(String::new(), |rule| format!("  ({rule})"));
     Some(format!("{}{place}: {}{rule}", text(fault, "step"), text(fault, "reason")))
 }

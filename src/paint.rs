@@ -4,8 +4,11 @@ use std::fmt::Display;
 use std::io::IsTerminal;
 use std::sync::LazyLock;
 
-static COLOURED: LazyLock<bool> =
-    LazyLock::new(|| std::env::var_os("NO_COLOR").is_none() && std::io::stdout().is_terminal() && std::io::stderr().is_terminal());
+static COLOURED: LazyLock<bool> = LazyLock::new(|| {
+    std::env::var_os("NO_COLOR").is_none()
+        && std::io::stdout().is_terminal()
+        && std::io::stderr().is_terminal()
+});
 
 fn paint(code: &str, text: impl Display) -> String {
     if *COLOURED { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_string() }

@@ -14,11 +14,17 @@ pub async fn run(global: &Global, arguments: ReplayArguments) -> anyhow::Result<
     let body = match (arguments.ids.is_empty(), arguments.filter.is_empty()) {
         (false, true) => json!({ "ids": arguments.ids }),
         (true, false) => {
-            let filter: Map<String, Value> =
-                arguments.filter.pairs().into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
+            let filter: Map<String, Value> = arguments
+                .filter
+                .pairs()
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), value.into()))
+                .collect();
             json!({ "filter": filter, "limit": arguments.limit })
         }
-        (true, true) => bail!("name messages by id, or by a filter such as --state quarantined --channel his/adt"),
+        (true, true) => {
+            bail!("name messages by id, or by a filter such as --state quarantined --channel his/adt")
+        }
         (false, false) => bail!("name messages by id or by a filter, not both"),
     };
     let report = Client::new(global)?.post("replay", &body).await?;

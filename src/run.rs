@@ -39,9 +39,9 @@ pub async fn begin(global: &Global, arguments: &RunArguments) -> anyhow::Result<
     if let Some(file) = &arguments.ready_file {
         let text = serde_json::to_string_pretty(&running.addresses())?;
         let unfinished = file.with_extension("tmp");
-        std::fs::write(&unfinished, text).and_then(|()| std::fs::rename(&unfinished, file)).with_context(|| {
-            format!("the addresses could not be written to {}", file.display())
-        })?;
+        std::fs::write(&unfinished, text)
+            .and_then(|()| std::fs::rename(&unfinished, file))
+            .with_context(|| format!("the addresses could not be written to {}", file.display()))?;
     }
     announce(&running);
     Ok(Some(running))

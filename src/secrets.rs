@@ -19,7 +19,8 @@ impl NamedSecrets {
 impl Secrets for NamedSecrets {
     fn get(&self, name: &str) -> Result<String, BuildError> {
         let missing = || BuildError::Secret { name: name.to_owned() };
-        let sane = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
+        let sane =
+            !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
         if !sane {
             return Err(missing());
         }

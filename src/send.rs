@@ -37,7 +37,11 @@ pub async fn run(arguments: SendArguments) -> anyhow::Result<ExitCode> {
         .send(Arc::new(messages), move |name, answer| {
             told.inc(1);
             if list {
-                let answer = if arguments.expect.iter().any(|code| code == answer) { paint::good(answer) } else { paint::error(answer) };
+                let answer = if arguments.expect.iter().any(|code| code == answer) {
+                    paint::good(answer)
+                } else {
+                    paint::error(answer)
+                };
                 told.suspend(|| println!("{answer}  {name}"));
             }
         })
@@ -79,7 +83,8 @@ fn collect(path: &Path, files: &mut Vec<PathBuf>) -> anyhow::Result<()> {
         return Ok(());
     }
     let entries = std::fs::read_dir(path).with_context(|| path.display().to_string())?;
-    let mut entries: Vec<PathBuf> = entries.collect::<Result<Vec<_>, _>>()?.into_iter().map(|entry| entry.path()).collect();
+    let mut entries: Vec<PathBuf> =
+        entries.collect::<Result<Vec<_>, _>>()?.into_iter().map(|entry| entry.path()).collect();
     entries.sort();
     for entry in entries {
         let message = entry.extension().is_some_and(|suffix| suffix == "hl7");
@@ -114,7 +119,7 @@ impl Target {
 
 /// A sender's line: one exchange at a time.
 enum Line {
-    Mllp(MllpClient),
+    Mllp(Box<MllpClient>),
     Http(HttpClient),
 }
 
@@ -122,8 +127,9 @@ impl Line {
     fn open(target: &Target) -> anyhow::Result<Self> {
         Ok(match target {
             Target::Mllp(address, answer) => {
-                let settings = ClientSettings { answer: *answer, connections: 1, ..ClientSettings::new(address) };
-                Self::Mllp(MllpClient::new(settings)?)
+                let settings =
+                    ClientSettings { answer: *answer, connections: 1, ..ClientSettings::new(address) };
+                Self::Mllp(Box::new(MllpClient::new(settings)?))
             }
             Target::Http(url, answer) => {
                 Self::Http(HttpClient::new(&HttpSettings { answer: *answer, ..HttpSettings::new(url) })?)
@@ -135,7 +141,8 @@ impl Line {
     async fn exchange(&self, message: Bytes) -> String {
         match self {
             Self::Mllp(client) => match client.exchange(&message).await {
-                Ok(answer) => AckRead::read(&answer).map_or_else(|_| "unreadable answer".to_owned(), |ack| ack.code.to_string()),
+                Ok(answer) => AckRead::read(&answer)
+                    .map_or_else(|_| "unreadable answer".to_owned(), |ack| ack.code.to_string()),
                 Err(error) => error.to_string(),
             },
             Self::Http(client) => match client.send("POST", message, "x-application/hl7-v2+er7", &[]).await {
@@ -223,7 +230,11 @@ impl Load {
                         tokio::time::sleep_until(due.into()).await;
                     }
                     let message = &messages[usize::try_from(nth % messages.len() as u64).unwrap_or(0)];
-                    let bytes = if unique { with_control_id(&message.bytes, &format!("{mark}{nth}")) } else { message.bytes.clone() };
+                    let bytes = if unique {
+                        with_control_id(&message.bytes, &format!("{mark}{nth}"))
+                    } else {
+                        message.bytes.clone()
+                    };
                     let before = Instant::now();
                     let answer = line.exchange(bytes).await;
                     tally.times.push(before.elapsed());
@@ -248,10 +259,13 @@ impl Load {
 
 /// The message with another MSH-10. One without a readable MSH stays as it is.
 pub fn with_control_id(message: &Bytes, id: &str) -> Bytes {
-    let Some(separator) = message.get(3).copied().filter(|_| message.starts_with(b"MSH")) else { return message.clone() };
+    let Some(separator) = message.get(3).copied().filter(|_| message.starts_with(b"MSH")) else {
+        return message.clone();
+    };
     let end = message.iter().position(|byte| matches!(byte, b'\r' | b'\n')).unwrap_or(message.len());
     // MSH-1 is the separator itself: MSH-10 stands behind the ninth one.
-    let mut separators = message[..end].iter().enumerate().filter(|(_, byte)| **byte == separator).map(|(at, _)| at);
+    let mut separators =
+        message[..end].iter().enumerate().filter(|(_, byte)| **byte == separator).map(|(at, _)| at);
     let Some(before) = separators.nth(8) else { return message.clone() };
     let after = separators.next().unwrap_or(end);
     let mut changed = BytesMut::with_capacity(message.len() + id.len());
@@ -265,7 +279,8 @@ fn progress(count: u64, json: bool) -> ProgressBar {
     if json || count < 2 {
         return ProgressBar::hidden();
     }
-    let style = ProgressStyle::with_template("{bar:30} {pos}/{len}  {per_sec}  {eta} left").expect("the template is right");
+    let style = ProgressStyle::with_template("{bar:30} {pos}/{len}  {per_sec}  {eta} left")
+        .expect("the template is right");
     ProgressBar::new(count).with_style(style)
 }
 

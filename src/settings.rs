@@ -123,7 +123,9 @@ impl Settings {
         let beside = global.root.join("config/hub.toml");
         match &global.config {
             Some(file) => builder = builder.add_source(File::from(file.as_path()).format(FileFormat::Toml)),
-            None if beside.exists() => builder = builder.add_source(File::from(beside).format(FileFormat::Toml)),
+            None if beside.exists() => {
+                builder = builder.add_source(File::from(beside).format(FileFormat::Toml))
+            }
             None => {}
         }
         builder = builder.add_source(environment());
@@ -185,10 +187,16 @@ fn line_of(setting: &str) -> anyhow::Result<String> {
 fn environment() -> Environment {
     let variables: HashMap<String, String> = std::env::vars()
         .filter(|(name, _)| {
-            name.starts_with("HUITONG_") && !NOT_SETTINGS.contains(&name.as_str()) && !name.starts_with(SECRETS)
+            name.starts_with("HUITONG_")
+                && !NOT_SETTINGS.contains(&name.as_str())
+                && !name.starts_with(SECRETS)
         })
         .collect();
-    Environment::with_prefix("HUITONG").prefix_separator("_").separator("__").try_parsing(true).source(Some(variables))
+    Environment::with_prefix("HUITONG")
+        .prefix_separator("_")
+        .separator("__")
+        .try_parsing(true)
+        .source(Some(variables))
 }
 
 fn plain(name: &str) -> String {

@@ -70,7 +70,9 @@ pub async fn start(arguments: &SimArguments, stop: watch::Receiver<bool>) -> any
 fn fault(name: &str) -> anyhow::Result<Fault> {
     match Fault::ALL.into_iter().find(|fault| fault.name() == name) {
         Some(fault) => Ok(fault),
-        None => bail!("there is no fault `{name}`; expected one of {}", Fault::ALL.map(Fault::name).join(", ")),
+        None => {
+            bail!("there is no fault `{name}`; expected one of {}", Fault::ALL.map(Fault::name).join(", "))
+        }
     }
 }
 

@@ -34,12 +34,23 @@ fn items<'a>(value: &'a Value, name: &str) -> &'a [Value] {
 fn show(status: &Value) {
     println!("Huitong {}, running since {}", text(status, "version"), text(status, "started_at"));
     println!();
-    println!("{}", paint::strong(format!("{:<16} {:<22} {:>9} {:>10} {:>9} {:>12}", "channel", "listens", "waiting", "committed", "filtered", "quarantined")));
+    println!(
+        "{}",
+        paint::strong(format!(
+            "{:<16} {:<22} {:>9} {:>10} {:>9} {:>12}",
+            "channel", "listens", "waiting", "committed", "filtered", "quarantined"
+        ))
+    );
     for channel in items(status, "channels") {
         let messages = &channel["messages"];
         let quarantined = format!("{:>12}", number(&messages["quarantined"]));
-        let quarantined = if number(&messages["quarantined"]) > 0 { paint::warning(quarantined) } else { quarantined };
-        let stopped = if channel["running"].as_bool().unwrap_or(false) { String::new() } else { paint::error("  stopped") };
+        let quarantined =
+            if number(&messages["quarantined"]) > 0 { paint::warning(quarantined) } else { quarantined };
+        let stopped = if channel["running"].as_bool().unwrap_or(false) {
+            String::new()
+        } else {
+            paint::error("  stopped")
+        };
         println!(
             "{:<16} {:<22} {:>9} {:>10} {:>9} {quarantined}{stopped}",
             text(channel, "id"),
@@ -50,7 +61,13 @@ fn show(status: &Value) {
         );
     }
     println!();
-    println!("{}", paint::strong(format!("{:<28} {:<10} {:>9} {:>10} {:>9} {:>9}", "destination", "circuit", "owed", "delivered", "given up", "in doubt")));
+    println!(
+        "{}",
+        paint::strong(format!(
+            "{:<28} {:<10} {:>9} {:>10} {:>9} {:>9}",
+            "destination", "circuit", "owed", "delivered", "given up", "in doubt"
+        ))
+    );
     for destination in items(status, "destinations") {
         let parcels = &destination["parcels"];
         let circuit = format!("{:<10}", text(destination, "circuit"));

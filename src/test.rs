@@ -42,7 +42,8 @@ pub async fn run(global: &Global, arguments: &TestArguments) -> anyhow::Result<E
         let road = Arc::new(road(channel)?);
         for test in &road.channel.tests {
             let name = format!("{}: {}", road.channel.id, test.name);
-            let chosen = arguments.words.is_empty() || arguments.words.iter().any(|word| name.contains(word.as_str()));
+            let chosen =
+                arguments.words.is_empty() || arguments.words.iter().any(|word| name.contains(word.as_str()));
             if !chosen {
                 continue;
             }
@@ -93,7 +94,11 @@ async fn judge(road: &Arc<Road>, test: &ChannelTest, root: &Path, bless: bool) -
         expect("receipt", expected, &receipt);
     }
     if let Some(place) = &test.place {
-        expect("place", place, came.fault.as_ref().and_then(|fault| fault.place.as_deref()).unwrap_or_default());
+        expect(
+            "place",
+            place,
+            came.fault.as_ref().and_then(|fault| fault.place.as_deref()).unwrap_or_default(),
+        );
     }
     if let Some(words) = &test.reason {
         let reason = came.fault.as_ref().map_or(came.rule.as_str(), |fault| fault.reason.as_str());
@@ -120,7 +125,9 @@ async fn judge(road: &Arc<Road>, test: &ChannelTest, root: &Path, bless: bool) -
     for route in road.channel.to.iter().filter(|route| route.mapping.is_some()) {
         let told = test.sends.iter().any(|(name, _)| *name == route.name);
         if !told && !came.sent(road, &route.name).is_empty() {
-            judged.wrong.push(format!("sends: something was sent to `{}`, which the test does not name", route.name));
+            judged
+                .wrong
+                .push(format!("sends: something was sent to `{}`, which the test does not name", route.name));
         }
     }
     Ok(judged)
@@ -166,7 +173,11 @@ impl Door for TestDoor {
         let parse = &self.road.channel.parse;
         let taken = parse.takes(inbound.label.message_type.as_deref());
         self.keep(Came::of(self.road.walk(message(&self.road, inbound.bytes, inbound.label))));
-        if taken { Receipt::Accepted(id) } else { Receipt::Refused(Some(id), Refusal::Unsupported { expected: parse.expected() }) }
+        if taken {
+            Receipt::Accepted(id)
+        } else {
+            Receipt::Refused(Some(id), Refusal::Unsupported { expected: parse.expected() })
+        }
     }
 
     async fn outcome(&self, _id: MessageId) -> Option<Outcome> {
@@ -228,9 +239,12 @@ impl Came {
             Walked::Ended(_, End::Filtered { rule }, _) => {
                 Self { state: StateName::Filtered, fault: None, rule, commit: Commit::default() }
             }
-            Walked::Ended(_, End::Quarantined(fault), _) => {
-                Self { state: StateName::Quarantined, fault: Some(fault), rule: String::new(), commit: Commit::default() }
-            }
+            Walked::Ended(_, End::Quarantined(fault), _) => Self {
+                state: StateName::Quarantined,
+                fault: Some(fault),
+                rule: String::new(),
+                commit: Commit::default(),
+            },
         }
     }
 

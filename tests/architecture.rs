@@ -1,5 +1,7 @@
 //! The rules of the house: who may use whom, and how files begin. The table is the one of ARCHITECTURE.md.
 
+#![expect(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -132,7 +134,10 @@ fn pure_crates_have_no_way_to_the_outside() {
 fn heavy_and_named_libraries_stay_behind_one_crate() {
     for (name, dependencies) in packages() {
         for (library, only) in ONLY_IN {
-            assert!(!dependencies.contains(*library) || name == *only, "`{library}` belongs behind `{only}`, not in `{name}`");
+            assert!(
+                !dependencies.contains(*library) || name == *only,
+                "`{library}` belongs behind `{only}`, not in `{name}`"
+            );
         }
     }
 }
@@ -142,7 +147,13 @@ fn pure_crates_do_not_read_files_or_clocks() {
     let mut wrong = Vec::new();
     for file in rust_files() {
         let path = shown(&file);
-        let pure = ["engine/fhir/src", "engine/r4b/src", "engine/formats/src", "engine/mapping/src", "engine/core/src"];
+        let pure = [
+            "engine/fhir/src",
+            "engine/r4b/src",
+            "engine/formats/src",
+            "engine/mapping/src",
+            "engine/core/src",
+        ];
         if !pure.iter().any(|folder| path.starts_with(folder)) {
             continue;
         }
@@ -162,7 +173,8 @@ fn every_file_begins_by_saying_what_it_is_and_is_not_too_long() {
     let mut wrong = Vec::new();
     for file in rust_files() {
         let text = std::fs::read_to_string(&file).unwrap();
-        let begins = text.lines().find(|line| !line.starts_with("#!") && !line.is_empty()).unwrap_or_default();
+        let begins =
+            text.lines().find(|line| !line.starts_with("#!") && !line.is_empty()).unwrap_or_default();
         if !begins.starts_with("//!") {
             wrong.push(format!("{} does not begin with `//!`", shown(&file)));
         }
@@ -178,7 +190,11 @@ fn every_file_begins_by_saying_what_it_is_and_is_not_too_long() {
 fn no_file_has_a_name_that_says_nothing() {
     for file in rust_files() {
         let name = file.file_stem().unwrap().to_string_lossy().into_owned();
-        assert!(!["utils", "util", "helpers", "helper", "common", "misc", "manager"].contains(&name.as_str()), "{}", shown(&file));
+        assert!(
+            !["utils", "util", "helpers", "helper", "common", "misc", "manager"].contains(&name.as_str()),
+            "{}",
+            shown(&file)
+        );
     }
 }
 

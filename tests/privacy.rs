@@ -1,6 +1,12 @@
 //! Patient data stays inside: marked values go through the hub, right and wrong ones, and none of them comes out in a log, a metric, an
 //! acknowledgement's text or an operator's list of reasons.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a test may stop at what it did not expect, and says what it saw"
+)]
+
 mod harness;
 
 use harness::mllp::Line;
@@ -8,7 +14,15 @@ use harness::{Hub, Setup, partners};
 
 /// Values that stand for what a patient would not want told. None may be a word of the program.
 const MARKS: [&str; 9] = [
-    "Zqxfamily", "Zqxgiven", "Zqxstreet", "19470813", "zqx@example.org", "55501999", "Zqxresult", "ZQXPATIENT1", "Zqxnote",
+    "Zqxfamily",
+    "Zqxgiven",
+    "Zqxstreet",
+    "19470813",
+    "zqx@example.org",
+    "55501999",
+    "Zqxresult",
+    "ZQXPATIENT1",
+    "Zqxnote",
 ];
 
 fn admission(control_id: &str, birth_date: &str, sex: &str) -> String {
@@ -34,7 +48,9 @@ fn result(control_id: &str, status: &str, value_type: &str) -> String {
 async fn no_value_of_a_patient_reaches_a_log_a_metric_or_an_error_text() {
     let (lis, _) = partners::hl7().await;
     let hub = Hub::start(
-        &Setup::default().set("log.level=trace").set(format!("channels.\"his/adt\".to.lis-feed.url=mllp://{lis}")),
+        &Setup::default()
+            .set("log.level=trace")
+            .set(format!("channels.\"his/adt\".to.lis-feed.url=mllp://{lis}")),
     )
     .await;
     let mut said = String::new();
@@ -55,13 +71,24 @@ async fn no_value_of_a_patient_reaches_a_log_a_metric_or_an_error_text() {
     broken_charset.extend_from_slice(&[0xff, 0xfe, 0x80]);
     said.push_str(&adt.exchange(&broken_charset).await.unwrap());
     let mut oru = Line::connect(&hub.channel("lis/oru-r01")).await.unwrap();
-    for message in [result("O1", "F", "ST"), result("O2", "Zqxresult", "ST"), result("O3", "F", "DT"), result("O4", "F", "NM"), result("O5", "F", "Zqxnote")] {
+    for message in [
+        result("O1", "F", "ST"),
+        result("O2", "Zqxresult", "ST"),
+        result("O3", "F", "DT"),
+        result("O4", "F", "NM"),
+        result("O5", "F", "Zqxnote"),
+    ] {
         said.push_str(&oru.exchange(message.as_bytes()).await.unwrap());
     }
     for channel in ["his/adt", "lis/oru-r01"] {
         hub.settled(channel).await;
     }
-    for path in ["/fhir/Patient?identifier=ZQXPATIENT1", "/fhir/Patient?name=Zqxfamily&nonsense=Zqxgiven", "/fhir/Patient/Zqxfamily", "/ops/messages?patient=ZQXPATIENT1"] {
+    for path in [
+        "/fhir/Patient?identifier=ZQXPATIENT1",
+        "/fhir/Patient?name=Zqxfamily&nonsense=Zqxgiven",
+        "/fhir/Patient/Zqxfamily",
+        "/ops/messages?patient=ZQXPATIENT1",
+    ] {
         // What is asked for may hold patient data; it must not come back in an error, and never in the log.
         let answer = reqwest::get(format!("{}{path}", hub.http())).await.unwrap();
         if !answer.status().is_success() {

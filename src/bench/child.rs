@@ -98,7 +98,8 @@ impl HubProcess {
     }
 
     fn proc(&self, file: &str) -> String {
-        std::fs::read_to_string(Path::new("/proc").join(self.child.id().to_string()).join(file)).unwrap_or_default()
+        std::fs::read_to_string(Path::new("/proc").join(self.child.id().to_string()).join(file))
+            .unwrap_or_default()
     }
 
     fn kill(&mut self) {

@@ -82,7 +82,13 @@ async fn wait(done: impl Fn(&Value) -> bool, hub: &HubProcess) -> anyhow::Result
 }
 
 fn load(to: String, messages: usize, connections: usize) -> Load {
-    Load { to: Target::Mllp(to, ANSWER), count: messages as u64, rate: None, concurrency: connections, unique: false }
+    Load {
+        to: Target::Mllp(to, ANSWER),
+        count: messages as u64,
+        rate: None,
+        concurrency: connections,
+        unique: false,
+    }
 }
 
 fn messages(count: usize, make: impl Fn(u64) -> Bytes) -> Arc<Vec<Message>> {
@@ -103,16 +109,29 @@ pub struct Adt {
 }
 
 /// ADT over so many connections: acknowledged, committed and forwarded.
-pub async fn adt(global: &Global, adt: Adt, connections: usize, each: Duration, fsyncs: f64, table: &mut Table) -> anyhow::Result<()> {
+pub async fn adt(
+    global: &Global,
+    adt: Adt,
+    connections: usize,
+    each: Duration,
+    fsyncs: f64,
+    table: &mut Table,
+) -> anyhow::Result<()> {
     let (lis, _partner) = partner().await?;
     let hub = HubProcess::start(global, &lis, "127.0.0.1:9")?;
     if connections == 1 && table.is_new("start to ready, empty database") {
-        table.row("start to ready, empty database", format!("{} ms", hub.start_up.as_millis()), "500 ms (50 channels, a million messages)");
+        table.row(
+            "start to ready, empty database",
+            format!("{} ms", hub.start_up.as_millis()),
+            "500 ms (50 channels, a million messages)",
+        );
         tokio::time::sleep(Duration::from_secs(1)).await;
         table.row("memory, idle", format!("{:.0} MB", hub.memory() as f64 / 1e6), "60 MB");
     }
     // A short run says how many messages fill the time asked for.
-    let trial = load(hub.channel("his/adt"), 300, connections).send(messages(300, |nth| (adt.make)(50_000_000 + nth)), |_, _| ()).await?;
+    let trial = load(hub.channel("his/adt"), 300, connections)
+        .send(messages(300, |nth| (adt.make)(50_000_000 + nth)), |_, _| ())
+        .await?;
     let count = ((trial.rate() * each.as_secs_f64()) as usize).clamp(500, 200_000);
     committed(&hub, "his/adt", 300).await?;
     let batch = messages(count, adt.make);
@@ -130,23 +149,53 @@ pub async fn adt(global: &Global, adt: Adt, connections: usize, each: Duration, 
     let delivered_rate = count as f64 / (last - started).as_secs_f64();
     let cpu = (hub.cpu() - cpu).as_secs_f64() * 1e6 / count as f64;
     let (acked, ratio) = match connections {
-        1 => ("at least 0.7 of the disk's fsync rate", format!(" ({:.2} of the disk's rate)", tally.rate() / fsyncs)),
+        1 => (
+            "at least 0.7 of the disk's fsync rate",
+            format!(" ({:.2} of the disk's rate)", tally.rate() / fsyncs),
+        ),
         32 => ("15,000/s", String::new()),
         _ => ("", String::new()),
     };
     let name = format!("{}, {connections} connection{}", adt.name, if connections == 1 { "" } else { "s" });
     table.row(format!("{name}: acknowledged, durable"), format!("{:.0}/s{ratio}", tally.rate()), acked);
     let target = if connections == 32 { "2 / 10 ms" } else { "" };
-    table.row(format!("{name}: ACK p50 / p99"), format!("{} / {} ms", millis(tally.percentile(0.5)), millis(tally.percentile(0.99))), target);
-    table.row(format!("{name}: mapped, committed, searchable, sustained"), format!("{committed_rate:.0}/s"), if connections == 32 { "4,000/s" } else { "" });
-    table.row(format!("{name}: forwarded over MLLP, answered, order kept"), format!("{delivered_rate:.0}/s"), if connections == 32 { "3,000/s" } else { "" });
+    table.row(
+        format!("{name}: ACK p50 / p99"),
+        format!("{} / {} ms", millis(tally.percentile(0.5)), millis(tally.percentile(0.99))),
+        target,
+    );
+    table.row(
+        format!("{name}: mapped, committed, searchable, sustained"),
+        format!("{committed_rate:.0}/s"),
+        if connections == 32 { "4,000/s" } else { "" },
+    );
+    table.row(
+        format!("{name}: forwarded over MLLP, answered, order kept"),
+        format!("{delivered_rate:.0}/s"),
+        if connections == 32 { "3,000/s" } else { "" },
+    );
     table.row(format!("{name}: CPU of the hub per message, all steps"), format!("{cpu:.0} µs"), "");
     if connections == 32 {
-        table.row(format!("{name}: memory under this load"), format!("{:.0} MB", memory as f64 / 1e6), "200 MB");
-        let size: u64 = std::fs::read_dir(hub.data())?.flatten().filter_map(|entry| Some(entry.metadata().ok()?.len())).sum();
-        table.row(format!("{name}: disk space per message, all tables and the log"), format!("{:.1} kB", size as f64 / all as f64 / 1000.0), "");
+        table.row(
+            format!("{name}: memory under this load"),
+            format!("{:.0} MB", memory as f64 / 1e6),
+            "200 MB",
+        );
+        let size: u64 = std::fs::read_dir(hub.data())?
+            .flatten()
+            .filter_map(|entry| Some(entry.metadata().ok()?.len()))
+            .sum();
+        table.row(
+            format!("{name}: disk space per message, all tables and the log"),
+            format!("{:.1} kB", size as f64 / all as f64 / 1000.0),
+            "",
+        );
         let hub = hub.restart(global, &lis, "127.0.0.1:9")?;
-        table.row(format!("start to ready after a kill, {all} messages"), format!("{} ms", hub.start_up.as_millis()), "");
+        table.row(
+            format!("start to ready after a kill, {all} messages"),
+            format!("{} ms", hub.start_up.as_millis()),
+            "",
+        );
     }
     Ok(())
 }
@@ -157,13 +206,18 @@ pub async fn oru(global: &Global, each: Duration, table: &mut Table) -> anyhow::
     let hub = HubProcess::start(global, &lis, "127.0.0.1:9")?;
     let count = usize::try_from(each.as_secs()).unwrap_or(5) * 500;
     let started = Instant::now();
-    let tally = load(hub.channel("lis/oru-r01"), count, 32).send(messages(count, people::oru), |_, _| ()).await?;
+    let tally =
+        load(hub.channel("lis/oru-r01"), count, 32).send(messages(count, people::oru), |_, _| ()).await?;
     if tally.unexpected(&["AA".to_owned(), "CA".to_owned()]) > 0 {
         bail!("not every message was acknowledged: {:?}", tally.answers);
     }
     let end = committed(&hub, "lis/oru-r01", count as u64).await?;
     let rate = count as f64 / (end - started).as_secs_f64();
-    table.row("ORU with 20 OBX: mapped, committed, searchable, sustained", format!("{rate:.0}/s ({:.0} observations/s)", rate * 20.0), "400/s (8,000 observations/s)");
+    table.row(
+        "ORU with 20 OBX: mapped, committed, searchable, sustained",
+        format!("{rate:.0}/s ({:.0} observations/s)", rate * 20.0),
+        "400/s (8,000 observations/s)",
+    );
     Ok(())
 }
 
@@ -181,7 +235,9 @@ pub async fn visible(global: &Global, each: Duration, table: &mut Table) -> anyh
         let (client, base, to) = (client.clone(), base.clone(), to.clone());
         probes.spawn(async move {
             let begun = Instant::now();
-            load(to, 1, 1).send(Arc::new(vec![Message { name: String::new(), bytes: people::adt(nth) }]), |_, _| ()).await?;
+            load(to, 1, 1)
+                .send(Arc::new(vec![Message { name: String::new(), bytes: people::adt(nth) }]), |_, _| ())
+                .await?;
             let url = format!("{base}/fhir/Patient?identifier={}&_count=1", 1_000_000 + nth);
             loop {
                 let bundle: Value = client.get(&url).send().await?.json().await?;
@@ -200,7 +256,11 @@ pub async fn visible(global: &Global, each: Duration, table: &mut Table) -> anyh
     }
     times.sort_unstable();
     let at = |share: f64| millis(times[(times.len() as f64 * share) as usize]);
-    table.row("sent -> committed -> found by the API, at 100 messages/s, p50 / p99 (a new connection each)", format!("{} / {} ms", at(0.5), at(0.99)), "10 / 50 ms");
+    table.row(
+        "sent -> committed -> found by the API, at 100 messages/s, p50 / p99 (a new connection each)",
+        format!("{} / {} ms", at(0.5), at(0.99)),
+        "10 / 50 ms",
+    );
     Ok(())
 }
 
@@ -215,16 +275,29 @@ pub async fn reads(global: &Global, each: Duration, table: &mut Table) -> anyhow
     committed(&hub, "lis/oru-r01", PEOPLE as u64).await?;
     let base = format!("{}/fhir", hub.http());
     let bundle: Value = reqwest::get(format!("{base}/Patient?_count=200")).await?.json().await?;
-    let ids: Vec<String> = bundle["entry"].as_array().context("no patients")?.iter().filter_map(|entry| Some(entry["resource"]["id"].as_str()?.to_owned())).collect();
+    let ids: Vec<String> = bundle["entry"]
+        .as_array()
+        .context("no patients")?
+        .iter()
+        .filter_map(|entry| Some(entry["resource"]["id"].as_str()?.to_owned()))
+        .collect();
     if ids.is_empty() {
         bail!("no patients were stored");
     }
     let by_id = rate(each, |nth| format!("{base}/Patient/{}", ids[nth % ids.len()])).await?;
     table.row("FHIR read by id, 16 connections", format!("{by_id:.0}/s"), "20,000/s");
-    let by_identifier = rate(each, |nth| format!("{base}/Patient?identifier={}", 1_000_000 + nth % PEOPLE)).await?;
+    let by_identifier =
+        rate(each, |nth| format!("{base}/Patient?identifier={}", 1_000_000 + nth % PEOPLE)).await?;
     table.row("`Patient?identifier=`, 16 connections", format!("{by_identifier:.0}/s"), "12,000/s");
-    let results = rate(each, |nth| format!("{base}/Observation?patient={}&code=2951-2&_sort=-date&_count=20", ids[nth % ids.len()])).await?;
-    table.row("`Observation?patient&code&_sort=-date&_count=20` (20 hits), 16 connections", format!("{results:.0}/s"), "6,000/s");
+    let results = rate(each, |nth| {
+        format!("{base}/Observation?patient={}&code=2951-2&_sort=-date&_count=20", ids[nth % ids.len()])
+    })
+    .await?;
+    table.row(
+        "`Observation?patient&code&_sort=-date&_count=20` (20 hits), 16 connections",
+        format!("{results:.0}/s"),
+        "6,000/s",
+    );
     Ok(())
 }
 

@@ -39,11 +39,25 @@ pub async fn measure(_global: &Global, table: &mut Table) -> anyhow::Result<()> 
     while let Some(writer) = writers.join_next().await {
         writer??;
     }
-    table.row("a million messages of 0.3 kB received and ended", format!("{:.0} s", started.elapsed().as_secs_f64()), "");
+    table.row(
+        "a million messages of 0.3 kB received and ended",
+        format!("{:.0} s", started.elapsed().as_secs_f64()),
+        "",
+    );
     let patient = |nth: u64| Some((Some("patient".into()), format!("{}", 1_000_000 + nth).into()));
-    let by_key = slowest(&store, |nth| MessageQuery { key: patient(nth * 997 % 200_000), limit: 20, ..MessageQuery::default() }).await?;
+    let by_key = slowest(&store, |nth| MessageQuery {
+        key: patient(nth * 997 % 200_000),
+        limit: 20,
+        ..MessageQuery::default()
+    })
+    .await?;
     table.row("find by business key among 1,000,000 (median / slowest of 200)", by_key, "20 ms");
-    let by_control_id = slowest(&store, |nth| MessageQuery { control_id: Some(format!("M{}", nth * 4_999).into()), limit: 20, ..MessageQuery::default() }).await?;
+    let by_control_id = slowest(&store, |nth| MessageQuery {
+        control_id: Some(format!("M{}", nth * 4_999).into()),
+        limit: 20,
+        ..MessageQuery::default()
+    })
+    .await?;
     table.row("find by control id among 1,000,000", by_control_id, "20 ms");
     let by_state = slowest(&store, |nth| MessageQuery {
         channel: Some(ChannelId::from("his/adt")),
@@ -58,7 +72,14 @@ pub async fn measure(_global: &Global, table: &mut Table) -> anyhow::Result<()> 
     let started = Instant::now();
     let store = Store::open(StoreOptions::new(folder.path().join("data"))).await?;
     let tally = store.tally().await?;
-    table.row(format!("open a store of {} messages, counters read", tally.iter().map(|tally| tally.count).sum::<u64>()), format!("{} ms", started.elapsed().as_millis()), "500 ms");
+    table.row(
+        format!(
+            "open a store of {} messages, counters read",
+            tally.iter().map(|tally| tally.count).sum::<u64>()
+        ),
+        format!("{} ms", started.elapsed().as_millis()),
+        "500 ms",
+    );
     store.close().await;
     Ok(())
 }
@@ -79,14 +100,19 @@ async fn slowest(store: &Store, query: impl Fn(u64) -> MessageQuery) -> anyhow::
 }
 
 fn message(nth: u64) -> Envelope<Raw> {
-    let bytes = Bytes::from(format!("MSH|^~\\&|HIS|BENCH|HUB|HUB|20261123||ADT^A08|M{nth}|P|2.5.1\r{:200}", nth));
+    let bytes =
+        Bytes::from(format!("MSH|^~\\&|HIS|BENCH|HUB|HUB|20261123||ADT^A08|M{nth}|P|2.5.1\r{:200}", nth));
     let at = OffsetDateTime::UNIX_EPOCH + Duration::from_millis(1_700_000_000_000 + nth);
     let head = Head {
         id: MessageId::new(at),
         channel: ChannelId::from("his/adt"),
         dedupe: DedupeKey::from(format!("HIS|BENCH|M{nth}")),
         digest: Digest::of(&bytes),
-        label: Label { message_type: Some("ADT^A08".into()), control_id: Some(format!("M{nth}").into()), sender: Some("HIS|BENCH".into()) },
+        label: Label {
+            message_type: Some("ADT^A08".into()),
+            control_id: Some(format!("M{nth}").into()),
+            sender: Some("HIS|BENCH".into()),
+        },
         correlation: CorrelationId::from(""),
         received_at: at,
         peer: Peer::default(),

@@ -27,7 +27,10 @@ pub fn measure(project: Project, table: &mut Table) -> anyhow::Result<()> {
         let size = message.len();
         walked(&road, &message).map_err(anyhow::Error::msg)?;
         let parse = cost(|| black_box(road.parser.parse(black_box(&message)).is_ok()));
-        let document = road.parser.parse(&message).map_err(|error| anyhow::anyhow!("the bench's own message: {error}"))?;
+        let document = road
+            .parser
+            .parse(&message)
+            .map_err(|error| anyhow::anyhow!("the bench's own message: {error}"))?;
         let map = cost(|| black_box(road.channel.mapping.run(black_box(&*document)).is_ok()));
         let walk = cost(|| walked(&road, &message).is_ok());
         let checked = Road { typed_check: Some(hub_r4b::check), ..road };
@@ -35,7 +38,11 @@ pub fn measure(project: Project, table: &mut Table) -> anyhow::Result<()> {
         let typed = cost(|| walked(&checked, &message).is_ok()).saturating_sub(walk);
         table.row(format!("{name} ({size} bytes): parse"), micros(parse), target);
         table.row(format!("{name}: map"), micros(map), "");
-        table.row(format!("{name}: whole walk (parse, filter, map, validate by the tables, route)"), micros(walk), "");
+        table.row(
+            format!("{name}: whole walk (parse, filter, map, validate by the tables, route)"),
+            micros(walk),
+            "",
+        );
         table.row(format!("{name}: the typed check by fhir-sdk, when switched on"), micros(typed), "");
     }
     Ok(())

@@ -25,11 +25,16 @@ impl Table {
     /// What the figures were measured on.
     pub fn machine(&mut self, fsyncs: f64) {
         let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-        let model = cpu.lines().find_map(|line| line.strip_prefix("model name")).map_or("unknown CPU", |rest| rest.trim_start_matches([' ', '\t', ':']));
+        let model = cpu
+            .lines()
+            .find_map(|line| line.strip_prefix("model name"))
+            .map_or("unknown CPU", |rest| rest.trim_start_matches([' ', '\t', ':']));
         let cores = std::thread::available_parallelism().map_or(0, usize::from);
-        let build = if cfg!(debug_assertions) { "DEBUG build: these figures say nothing" } else { "release build" };
+        let build =
+            if cfg!(debug_assertions) { "DEBUG build: these figures say nothing" } else { "release build" };
         self.machine.push(format!("{model}, {cores} cores; {build}"));
-        self.machine.push(format!("the disk's own rate: {fsyncs:.0} durable appends (4 kB, fdatasync) a second"));
+        self.machine
+            .push(format!("the disk's own rate: {fsyncs:.0} durable appends (4 kB, fdatasync) a second"));
     }
 
     /// Whether a figure is not in the table yet.
@@ -46,11 +51,17 @@ impl Table {
 
     /// The page for `docs/`.
     pub fn to_markdown(&self) -> String {
-        let mut text = String::from("# Benchmarks\n\nMade by `make bench`; not edited by hand. The load generator runs on the same machine and takes its share of it.\n\n");
+        let mut text = String::from(
+            "# Benchmarks\n\nMade by `make bench`; not edited by hand. The load generator runs on the same machine and takes its share of it.\n\n",
+        );
         for line in &self.machine {
             let _ = writeln!(text, "- {line}");
         }
-        let _ = writeln!(text, "- each load ran for {} s; SQLite, `synchronous=FULL`: every acknowledged message was on disk", self.secs);
+        let _ = writeln!(
+            text,
+            "- each load ran for {} s; SQLite, `synchronous=FULL`: every acknowledged message was on disk",
+            self.secs
+        );
         text.push_str("\n| what | measured | target |\n|---|---|---|\n");
         for row in &self.rows {
             let _ = writeln!(text, "| {} | {} | {} |", row.what, row.ours, row.target);

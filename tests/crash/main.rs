@@ -3,6 +3,13 @@
 //!
 //! `HUITONG_CRASH_ROUNDS` sets the number of random rounds (default 8).
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a test may stop at what it did not expect, and says what it saw"
+)]
+
 #[path = "../harness/mod.rs"]
 mod harness;
 
@@ -96,7 +103,12 @@ impl World {
     }
 
     /// One round: the hub is started, gets a load and dies; what was not acknowledged is sent again in the next one.
-    async fn round(&mut self, folder: tempfile::TempDir, crash_at: Option<&str>, kill_after: Duration) -> tempfile::TempDir {
+    async fn round(
+        &mut self,
+        folder: tempfile::TempDir,
+        crash_at: Option<&str>,
+        kill_after: Duration,
+    ) -> tempfile::TempDir {
         let setup = match crash_at {
             Some(place) => self.setup.clone().env("HUITONG_CRASH_AT", place),
             None => self.setup.clone(),
@@ -126,16 +138,32 @@ impl World {
     async fn judge(self, folder: tempfile::TempDir) {
         let hub = Hub::start_in(folder, &self.setup).await;
         send(&hub, 0, self.sent, &self.acknowledged).await;
-        assert_eq!(self.acknowledged.lock().unwrap().len() as u64, self.sent, "every message is acknowledged in the end");
+        assert_eq!(
+            self.acknowledged.lock().unwrap().len() as u64,
+            self.sent,
+            "every message is acknowledged in the end"
+        );
         for id in ["his/adt", "lis/oru-r01"] {
             hub.settled(id).await;
-            assert_eq!(hub.count(id, "committed").await, self.sent / 2, "{id}: each message is committed once");
-            assert_eq!(hub.count(id, "quarantined").await + hub.count(id, "filtered").await, 0, "{id}: none ended otherwise");
+            assert_eq!(
+                hub.count(id, "committed").await,
+                self.sent / 2,
+                "{id}: each message is committed once"
+            );
+            assert_eq!(
+                hub.count(id, "quarantined").await + hub.count(id, "filtered").await,
+                0,
+                "{id}: none ended otherwise"
+            );
         }
         hub.paid("his/adt/lis-feed").await;
         hub.paid("lis/oru-r01/ward-notice").await;
         let expected: BTreeSet<String> = (0..self.sent).step_by(2).map(|nth| format!("C{nth}")).collect();
-        assert_eq!(self.lis.keys().into_iter().collect::<BTreeSet<_>>(), expected, "the LIS has each admission once");
+        assert_eq!(
+            self.lis.keys().into_iter().collect::<BTreeSet<_>>(),
+            expected,
+            "the LIS has each admission once"
+        );
         assert_eq!(self.ward.keys().len() as u64, self.sent / 2, "the ward has each notice once");
         let mut told: Vec<String> = self.ward.bodies().iter().map(|body| notice_about(body)).collect();
         told.sort();
@@ -156,12 +184,18 @@ impl World {
     /// The person's resources are there, each in its first version.
     async fn written_once(&self, hub: &Hub, nth: u64) {
         let patient = 700_000 + nth;
-        let query = format!("/fhir/Patient?identifier={patient}&_revinclude=Encounter:patient&_revinclude=Observation:patient");
+        let query = format!(
+            "/fhir/Patient?identifier={patient}&_revinclude=Encounter:patient&_revinclude=Observation:patient"
+        );
         let bundle = hub.get(&query).await;
         let entries = bundle["entry"].as_array().unwrap_or_else(|| panic!("message {nth} wrote nothing"));
         assert_eq!(entries.len(), 2, "message {nth}: the patient, and the encounter or the observation");
         for entry in entries {
-            assert_eq!(entry["resource"]["meta"]["versionId"], "1", "message {nth}: {} was written once", entry["fullUrl"]);
+            assert_eq!(
+                entry["resource"]["meta"]["versionId"], "1",
+                "message {nth}: {} was written once",
+                entry["fullUrl"]
+            );
         }
         let found = hub.messages(&format!("control_id=C{nth}")).await;
         assert_eq!(found.len(), 1, "message {nth} is in the journal once");
@@ -191,7 +225,8 @@ async fn nothing_is_lost_or_doubled_when_the_hub_dies_at_any_place_of_the_road()
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_lost_or_doubled_when_the_hub_is_killed_at_random_under_load() {
-    let rounds = std::env::var("HUITONG_CRASH_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(8);
+    let rounds =
+        std::env::var("HUITONG_CRASH_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(8);
     let mut world = World::new().await;
     let mut folder = tempfile::TempDir::new().unwrap();
     for round in 0..rounds {

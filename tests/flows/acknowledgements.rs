@@ -153,8 +153,12 @@ async fn one_patients_messages_stay_in_order() {
     assert_eq!(patient["name"][0]["family"], "Name200");
     let id = patient["id"].as_str().unwrap();
     let history = hub.get(&format!("/fhir/Patient/{id}/_history?_count=300")).await;
-    let families: Vec<&str> =
-        history["entry"].as_array().unwrap().iter().map(|entry| entry["resource"]["name"][0]["family"].as_str().unwrap()).collect();
+    let families: Vec<&str> = history["entry"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| entry["resource"]["name"][0]["family"].as_str().unwrap())
+        .collect();
     let expected: Vec<String> = (1..=200).rev().map(|nth| format!("Name{nth}")).collect();
     assert_eq!(families, expected, "every version, newest first");
 }

@@ -93,7 +93,10 @@ async fn every_adt_and_oru_message_of_the_corpus_ends_and_is_answered_and_none_i
             *answers.entry("none wanted".to_owned()).or_default() += 1;
             continue;
         }
-        let answer = line.answer().await.unwrap_or_else(|error| panic!("{name} was not answered: {error}\n{}", hub.log()));
+        let answer = line
+            .answer()
+            .await
+            .unwrap_or_else(|error| panic!("{name} was not answered: {error}\n{}", hub.log()));
         let (code, about) = msa(&answer);
         assert!(["AA", "AE", "AR", "CA", "CE", "CR"].contains(&code.as_str()), "{name}: {answer}");
         if message.starts_with(b"MSH|") && code != "AR" && code != "CR" {
@@ -101,7 +104,8 @@ async fn every_adt_and_oru_message_of_the_corpus_ends_and_is_answered_and_none_i
         }
         *answers.entry(code).or_default() += 1;
     }
-    let sent: BTreeSet<(&str, &Vec<u8>)> = all.iter().map(|(_, message)| (channel(message), message)).collect();
+    let sent: BTreeSet<(&str, &Vec<u8>)> =
+        all.iter().map(|(_, message)| (channel(message), message)).collect();
     // Who wants no answer does not wait for one: its message may still be on its way into the journal.
     hub.until(|status| {
         let channels = status["channels"].as_array().unwrap();
@@ -119,13 +123,25 @@ async fn every_adt_and_oru_message_of_the_corpus_ends_and_is_answered_and_none_i
         for state in ["quarantined", "filtered"] {
             for message in hub.messages(&format!("state={state}&channel={id}&limit=500")).await {
                 let reason = match message["filtered_by"].as_str() {
-                    Some(rule) if rule.starts_with("accept") => "filtered: an event or type the channel does not take".to_owned(),
+                    Some(rule) if rule.starts_with("accept") => {
+                        "filtered: an event or type the channel does not take".to_owned()
+                    }
                     Some(rule) => format!("filtered: stopped by `{rule}`"),
                     None => {
                         let fault = &message["fault"];
                         assert!(fault["place"].is_string(), "a fault has its place: {message}");
-                        let place = fault["place"].as_str().unwrap().split(['[', '(']).next().unwrap_or_default().to_owned();
-                        format!("{} at {place}: {}", fault["step"].as_str().unwrap(), fault["reason"].as_str().unwrap())
+                        let place = fault["place"]
+                            .as_str()
+                            .unwrap()
+                            .split(['[', '('])
+                            .next()
+                            .unwrap_or_default()
+                            .to_owned();
+                        format!(
+                            "{} at {place}: {}",
+                            fault["step"].as_str().unwrap(),
+                            fault["reason"].as_str().unwrap()
+                        )
                     }
                 };
                 *reasons.entry(reason).or_default() += 1;
@@ -136,7 +152,10 @@ async fn every_adt_and_oru_message_of_the_corpus_ends_and_is_answered_and_none_i
     // The same bytes stand in both folders now and then: those are duplicates, acknowledged and not stored again.
     assert_eq!(ended, sent.len() as u64, "each distinct message has ended exactly once: {states:?}");
     let committed = states["committed"] as f64 / ended as f64 * 100.0;
-    println!("{} messages sent, {ended} distinct; answers {answers:?}; ended {states:?}; {committed:.1} % committed", all.len());
+    println!(
+        "{} messages sent, {ended} distinct; answers {answers:?}; ended {states:?}; {committed:.1} % committed",
+        all.len()
+    );
     let mut reasons: Vec<_> = reasons.into_iter().collect();
     reasons.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
     for (reason, count) in &reasons {

@@ -1,5 +1,12 @@
 //! Whole flows through the real program: socket -> journal -> mapping -> store -> API -> partner.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a test may stop at what it did not expect, and says what it saw"
+)]
+
 #[path = "../harness/mod.rs"]
 mod harness;
 

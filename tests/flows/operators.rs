@@ -6,7 +6,9 @@ use crate::harness::mllp::Line;
 use crate::harness::{Hub, Setup};
 
 fn admission(patient: &str, control_id: &str) -> String {
-    format!("MSH|^~\\&|HIS|T|HUB|H|20261123081500+0800||ADT^A01^ADT_A01|{control_id}|P|2.5.1\rPID|1||{patient}^^^HIS^PI||Test^Person||19700101|F\rPV1|1|I|W1^1^1\r")
+    format!(
+        "MSH|^~\\&|HIS|T|HUB|H|20261123081500+0800||ADT^A01^ADT_A01|{control_id}|P|2.5.1\rPID|1||{patient}^^^HIS^PI||Test^Person||19700101|F\rPV1|1|I|W1^1^1\r"
+    )
 }
 
 #[tokio::test]
@@ -31,7 +33,13 @@ async fn a_message_in_quarantine_is_mended_by_its_mapping_and_replayed() {
     let right = std::fs::read_to_string(&code_table).unwrap();
     let without_keep: String = right
         .lines()
-        .map(|line| if line.starts_with("other") { "other = \"quarantine\"\n".to_owned() } else { format!("{line}\n") })
+        .map(|line| {
+            if line.starts_with("other") {
+                "other = \"quarantine\"\n".to_owned()
+            } else {
+                format!("{line}\n")
+            }
+        })
         .collect();
     std::fs::write(&code_table, without_keep).unwrap();
     let setup = Setup::default().root(root.path());
@@ -41,12 +49,18 @@ async fn a_message_in_quarantine_is_mended_by_its_mapping_and_replayed() {
     hub.settled("his/adt").await;
     let quarantined = hub.messages("state=quarantined").await;
     assert_eq!(quarantined.len(), 1);
-    assert!(quarantined[0]["fault"]["place"].as_str().unwrap().starts_with("PID-8"), "{}", quarantined[0]["fault"]);
+    assert!(
+        quarantined[0]["fault"]["place"].as_str().unwrap().starts_with("PID-8"),
+        "{}",
+        quarantined[0]["fault"]
+    );
     // The engineer mends the table, and starts the hub with it.
-    let mended = std::fs::read_to_string(&code_table).unwrap().replace("[codes]", "[codes]\nZZ = \"unknown\"");
+    let mended =
+        std::fs::read_to_string(&code_table).unwrap().replace("[codes]", "[codes]\nZZ = \"unknown\"");
     std::fs::write(&code_table, mended).unwrap();
     let hub = Hub::start_in(hub.stop().await, &setup).await;
-    let report = hub.post("/ops/replay", &json!({ "filter": { "state": "quarantined" }, "limit": 100 })).await;
+    let report =
+        hub.post("/ops/replay", &json!({ "filter": { "state": "quarantined" }, "limit": 100 })).await;
     assert_eq!(report["replayed"].as_array().unwrap().len(), 1);
     hub.settled("his/adt").await;
     assert_eq!(hub.count("his/adt", "committed").await, 1);
@@ -57,7 +71,12 @@ async fn a_message_in_quarantine_is_mended_by_its_mapping_and_replayed() {
 #[tokio::test]
 async fn replaying_what_was_committed_writes_nothing_twice() {
     let hub = Hub::start(&Setup::default()).await;
-    Line::connect(&hub.channel("his/adt")).await.unwrap().exchange(admission("4711", "R1").as_bytes()).await.unwrap();
+    Line::connect(&hub.channel("his/adt"))
+        .await
+        .unwrap()
+        .exchange(admission("4711", "R1").as_bytes())
+        .await
+        .unwrap();
     hub.settled("his/adt").await;
     let id = hub.messages("control_id=R1").await[0]["id"].clone();
     let report = hub.post("/ops/replay", &json!({ "ids": [id] })).await;
@@ -65,9 +84,13 @@ async fn replaying_what_was_committed_writes_nothing_twice() {
     hub.settled("his/adt").await;
     let message = &hub.messages("control_id=R1").await[0];
     assert_eq!((&message["state"], &message["replays"]), (&json!("committed"), &json!(1)));
-    assert_eq!(hub.get("/fhir/Patient?identifier=4711").await["entry"][0]["resource"]["meta"]["versionId"], "1");
+    assert_eq!(
+        hub.get("/fhir/Patient?identifier=4711").await["entry"][0]["resource"]["meta"]["versionId"],
+        "1"
+    );
     let status = hub.get("/ops/status").await;
-    let feed = status["destinations"].as_array().unwrap().iter().find(|d| d["id"] == "his/adt/lis-feed").unwrap();
+    let feed =
+        status["destinations"].as_array().unwrap().iter().find(|d| d["id"] == "his/adt/lis-feed").unwrap();
     assert_eq!(feed["parcels"]["pending"], 1, "the parcel that exists is not owed twice");
 }
 
@@ -82,7 +105,11 @@ async fn the_metrics_count_what_happened() {
     let text = reqwest::get(format!("{}/metrics", hub.http())).await.unwrap().text().await.unwrap();
     let line = text
         .lines()
-        .find(|line| line.starts_with("huitong_messages_ended_total") && line.contains("his/adt") && line.contains("committed"))
+        .find(|line| {
+            line.starts_with("huitong_messages_ended_total")
+                && line.contains("his/adt")
+                && line.contains("committed")
+        })
         .unwrap_or_else(|| panic!("{text}"));
     assert!(line.ends_with(" 3"), "{line}");
     for name in ["huitong_step_seconds_bucket", "huitong_queue_depth", "huitong_queue_oldest_seconds"] {

@@ -14,7 +14,9 @@ fn admission(patient: &str, control_id: &str) -> Vec<u8> {
 #[tokio::test]
 async fn a_critical_result_is_told_to_the_ward_and_the_answer_is_kept_as_a_resource() {
     let (ward, notices) = partners::web().await;
-    let hub = Hub::start(&Setup::default().set(format!("channels.\"lis/oru-r01\".to.ward-notice.url={ward}"))).await;
+    let hub =
+        Hub::start(&Setup::default().set(format!("channels.\"lis/oru-r01\".to.ward-notice.url={ward}")))
+            .await;
     let mut line = Line::connect(&hub.channel("lis/oru-r01")).await.unwrap();
     let message = fixture("lis/oru-r01/critical-potassium.hl7");
     assert!(matches!(msa(&line.exchange(&message).await.unwrap()).0.as_str(), "AA" | "CA"));
@@ -33,7 +35,8 @@ async fn a_critical_result_is_told_to_the_ward_and_the_answer_is_kept_as_a_resou
 #[tokio::test]
 async fn an_admission_is_forwarded_byte_for_byte() {
     let (lis, received) = partners::hl7().await;
-    let hub = Hub::start(&Setup::default().set(format!("channels.\"his/adt\".to.lis-feed.url=mllp://{lis}"))).await;
+    let hub =
+        Hub::start(&Setup::default().set(format!("channels.\"his/adt\".to.lis-feed.url=mllp://{lis}"))).await;
     let message = admission("4711", "F1");
     Line::connect(&hub.channel("his/adt")).await.unwrap().exchange(&message).await.unwrap();
     hub.settled("his/adt").await;
@@ -66,7 +69,8 @@ async fn a_partner_that_is_down_gets_everything_in_order_when_it_is_back() {
     let keys = received.keys();
     assert_eq!(keys.len(), 30);
     for patient in [0, 1] {
-        let of_patient: Vec<&String> = keys.iter().filter(|key| key[1..].parse::<usize>().unwrap() % 2 == patient).collect();
+        let of_patient: Vec<&String> =
+            keys.iter().filter(|key| key[1..].parse::<usize>().unwrap() % 2 == patient).collect();
         assert!(of_patient.is_sorted(), "one patient's messages stay in order: {of_patient:?}");
     }
 }
@@ -81,8 +85,11 @@ async fn what_is_owed_outlives_a_kill() {
         hub.kill()
     };
     let (lis, received) = partners::hl7().await;
-    let hub =
-        Hub::start_in(folder, &Setup::default().set(format!("channels.\"his/adt\".to.lis-feed.url=mllp://{lis}"))).await;
+    let hub = Hub::start_in(
+        folder,
+        &Setup::default().set(format!("channels.\"his/adt\".to.lis-feed.url=mllp://{lis}")),
+    )
+    .await;
     hub.paid("his/adt/lis-feed").await;
     assert_eq!(received.keys(), ["K1"]);
     tokio::time::sleep(Duration::from_millis(50)).await;

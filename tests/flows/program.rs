@@ -39,7 +39,19 @@ fn text(bytes: &[u8]) -> String {
 #[test]
 fn help_names_every_command() {
     let help = text(&huitong(&["--help"]).stdout);
-    for command in ["run", "demo", "check", "test", "send", "replay", "sim", "messages", "status", "bench", "completions"] {
+    for command in [
+        "run",
+        "demo",
+        "check",
+        "test",
+        "send",
+        "replay",
+        "sim",
+        "messages",
+        "status",
+        "bench",
+        "completions",
+    ] {
         assert!(help.contains(&format!("  {command}")), "{command}\n{help}");
     }
 }
@@ -60,7 +72,11 @@ fn wrong_files_give_every_finding_with_its_line_and_the_exit_code_64() {
     let folder = copy_of_the_files();
     let file = folder.path().join("channels/his/adt.toml");
     let channel = std::fs::read_to_string(&file).unwrap();
-    std::fs::write(&file, channel.replace("lane_by", "lane").replace("connector   = \"his\"", "connector   = \"hiss\"")).unwrap();
+    std::fs::write(
+        &file,
+        channel.replace("lane_by", "lane").replace("connector   = \"his\"", "connector   = \"hiss\""),
+    )
+    .unwrap();
     let output = huitong(&["check", "--root", folder.path().to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(64));
     let errors = text(&output.stderr);
@@ -78,7 +94,8 @@ fn a_hub_with_wrong_files_does_not_start() {
     let folder = copy_of_the_files();
     std::fs::write(folder.path().join("channels/his/adt.toml"), "name = \"his/adt\"\n").unwrap();
     let data = TempDir::new().unwrap();
-    let arguments = ["run", "--root", folder.path().to_str().unwrap(), "--data", data.path().to_str().unwrap()];
+    let arguments =
+        ["run", "--root", folder.path().to_str().unwrap(), "--data", data.path().to_str().unwrap()];
     let output = huitong(&arguments);
     assert_eq!(output.status.code(), Some(64));
 }

@@ -5,7 +5,12 @@ use std::process::{Command, Stdio};
 use crate::harness::{Hub, Setup, partners};
 
 fn simulator(arguments: &[&str]) -> std::process::Child {
-    Command::new(env!("CARGO_BIN_EXE_huitong")).arg("sim").args(arguments).stdout(Stdio::piped()).spawn().unwrap()
+    Command::new(env!("CARGO_BIN_EXE_huitong"))
+        .arg("sim")
+        .args(arguments)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap()
 }
 
 async fn report(child: std::process::Child) -> serde_json::Value {
@@ -26,8 +31,21 @@ async fn the_stories_of_his_and_lis_end_in_the_store_with_nothing_in_quarantine(
     .await;
     let adt = hub.channel("his/adt");
     let oru = hub.channel("lis/oru-r01");
-    let his = simulator(&["his", "--to", &adt, "--count", "150", "--rate", "500", "--control", "127.0.0.1:0"]);
-    let results = simulator(&["lis", "--to", &oru, "--count", "100", "--rate", "500", "--listen", "127.0.0.1:0", "--control", "127.0.0.1:0"]);
+    let his =
+        simulator(&["his", "--to", &adt, "--count", "150", "--rate", "500", "--control", "127.0.0.1:0"]);
+    let results = simulator(&[
+        "lis",
+        "--to",
+        &oru,
+        "--count",
+        "100",
+        "--rate",
+        "500",
+        "--listen",
+        "127.0.0.1:0",
+        "--control",
+        "127.0.0.1:0",
+    ]);
     let (his, results) = (report(his).await, report(results).await);
     assert_eq!((&his["sent"], &his["acked"]), (&150.into(), &150.into()), "{his}");
     assert_eq!((&results["sent"], &results["acked"]), (&100.into(), &100.into()), "{results}");
@@ -51,7 +69,19 @@ async fn a_sender_that_misbehaves_loses_nothing_and_breaks_nothing() {
     let hub = Hub::start(&Setup::default().set("log.level=error")).await;
     for fault in ["slow", "drop-after-receive", "duplicate", "garbage", "half-frame", "two-in-one", "lf"] {
         let adt = hub.channel("his/adt");
-        let arguments = ["his", "--to", &adt, "--count", "20", "--rate", "200", "--control", "127.0.0.1:0", "--fault", fault];
+        let arguments = [
+            "his",
+            "--to",
+            &adt,
+            "--count",
+            "20",
+            "--rate",
+            "200",
+            "--control",
+            "127.0.0.1:0",
+            "--fault",
+            fault,
+        ];
         let his = report(simulator(&arguments)).await;
         assert_eq!(his["acked"], his["sent"], "{fault}: {his}");
         hub.settled("his/adt").await;

@@ -21,7 +21,8 @@ pub fn root() -> PathBuf {
 
 /// The corpus of real messages; `None`, said aloud, where it is not there.
 pub fn corpus() -> Option<PathBuf> {
-    let folder = std::env::var_os("HUITONG_CORPUS").map_or_else(|| root().join("../shared/data"), PathBuf::from);
+    let folder =
+        std::env::var_os("HUITONG_CORPUS").map_or_else(|| root().join("../shared/data"), PathBuf::from);
     if folder.is_dir() {
         return Some(folder);
     }
@@ -219,7 +220,12 @@ fn spawn(folder: &Path, setup: &Setup) -> Child {
     let _ = std::fs::remove_file(folder.join("ready.json"));
     let log = std::fs::OpenOptions::new().create(true).append(true).open(folder.join("log.txt")).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_huitong"));
-    command.arg("run").arg("--root").arg(setup.root.clone().unwrap_or_else(root)).arg("--data").arg(folder.join("data"));
+    command
+        .arg("run")
+        .arg("--root")
+        .arg(setup.root.clone().unwrap_or_else(root))
+        .arg("--data")
+        .arg(folder.join("data"));
     command.arg("--ready-file").arg(folder.join("ready.json"));
     let defaults = [
         "http.listen=127.0.0.1:0",

@@ -15,31 +15,37 @@ use super::mllp::control_id;
 
 /// What a partner has got: how often under each key, in the order of first arrival.
 #[derive(Clone, Default)]
-pub struct Received(Arc<Mutex<(Vec<(String, Vec<u8>)>, BTreeMap<String, u64>)>>);
+pub struct Received(Arc<Mutex<Kept>>);
+
+#[derive(Default)]
+struct Kept {
+    first: Vec<(String, Vec<u8>)>,
+    times: BTreeMap<String, u64>,
+}
 
 impl Received {
     fn take(&self, key: String, body: Vec<u8>) {
         let mut received = self.0.lock().unwrap();
-        let times = received.1.entry(key.clone()).or_default();
+        let times = received.times.entry(key.clone()).or_default();
         *times += 1;
         if *times == 1 {
-            received.0.push((key, body));
+            received.first.push((key, body));
         }
     }
 
     /// The keys, in the order of first arrival.
     pub fn keys(&self) -> Vec<String> {
-        self.0.lock().unwrap().0.iter().map(|(key, _)| key.clone()).collect()
+        self.0.lock().unwrap().first.iter().map(|(key, _)| key.clone()).collect()
     }
 
     /// The bodies, in the order of first arrival.
     pub fn bodies(&self) -> Vec<Vec<u8>> {
-        self.0.lock().unwrap().0.iter().map(|(_, body)| body.clone()).collect()
+        self.0.lock().unwrap().first.iter().map(|(_, body)| body.clone()).collect()
     }
 
     /// How often anything came, repetitions included.
     pub fn times(&self) -> u64 {
-        self.0.lock().unwrap().1.values().sum()
+        self.0.lock().unwrap().times.values().sum()
     }
 }
 
@@ -75,7 +81,8 @@ async fn talk(mut stream: TcpStream, received: Received) {
             let message = frame[1..end].to_vec();
             let id = control_id(&message);
             received.take(id.clone(), message);
-            let answer = format!("\u{b}MSH|^~\\&|LIS|TEST|HUB|HUB|20261123||ACK|A{id}|P|2.5.1\rMSA|AA|{id}\r\u{1c}\r");
+            let answer =
+                format!("\u{b}MSH|^~\\&|LIS|TEST|HUB|HUB|20261123||ACK|A{id}|P|2.5.1\rMSA|AA|{id}\r\u{1c}\r");
             if stream.write_all(answer.as_bytes()).await.is_err() {
                 return;
             }

@@ -228,43 +228,62 @@ fn collect(json: &Json, visit: &mut dyn FnMut(&str, &Json)) {
 
 #[test]
 fn the_rule_for_a_patients_number_is_one_rule() {
-    let rule = |file: &str, segment: &str| -> Vec<String> {
+    let rules = |file: &str| -> Vec<(String, String)> {
         let text =
             fs::read_to_string(house::root().join("mappings").join(file)).expect("the mapping is there");
-        let lines = text.lines().filter(|line| line.trim_start().starts_with('"') && line.contains("[5=PI]"));
-        lines.map(|line| line.trim().replace(&format!("{segment}-"), "")).collect()
+        let lines: Vec<&str> = text.lines().collect();
+        let pairs = lines.windows(2).filter(|pair| pair[0].starts_with("known_by"));
+        pairs.map(|pair| (pair[0].to_owned(), pair[1].to_owned())).collect()
     };
-    let part = rule("hl7v2/patient.toml", "PID");
-    assert_eq!(part.len(), 2, "number and authority");
-    let survivor: Vec<_> =
-        rule("his/adt.toml", "PID").into_iter().filter(|line| line.contains("3[5=PI]")).collect();
+    let [part] = &rules("hl7v2/patient.toml")[..] else { panic!("one Patient in the part") };
+    let [survivor, given_up] = &rules("his/adt.toml")[..] else { panic!("two Patients of a merge") };
     assert_eq!(survivor, part);
-    let number_in = |line: &String, field: &str| {
-        line.replace(&format!("{field}["), "N[").replace(&format!("{field}("), "N(")
-    };
-    let given_up: Vec<_> = rule("his/adt.toml", "MRG")
-        .into_iter()
-        .filter(|line| line.contains("1[5=PI]"))
-        .map(|line| number_in(&line, "1"))
-        .collect();
-    let expected: Vec<_> = part
-        .iter()
-        .map(|line| number_in(line, "3").replace(" | PID-2.1 | PID-4.1", "").replace(" | 2.1 | 4.1", ""))
-        .collect();
-    assert_eq!(given_up, expected);
+    assert_eq!(given_up.1, part.1, "authority");
+    let of_pid = part.0.replace(" | PID-2 | PID-4", "");
+    assert_eq!(given_up.0.replace("MRG-1", "PID-3"), of_pid, "number");
+}
+
+/// What a fixture makes of a stored patient.
+fn merged_into(stored: &str, fixture: &str) -> Json {
+    let mappings = Mappings::of_the_house();
+    let path = house::root().join("fixtures/his/adt").join(fixture);
+    let mapped = house::run(&mappings.adt, &fs::read(path).expect("the fixture is there")).expect("it maps");
+    let stored = hub_fhir::json::parse(stored).expect("it is JSON").as_object().expect("an object").clone();
+    let merges = mapped.run.changes.iter().filter_map(|change| match change {
+        Change::Merge { resource, clear } if resource.kind().name() == "Patient" => {
+            Some(hub_fhir::merge(&stored, resource.tree().clone(), clear))
+        }
+        _ => None,
+    });
+    Json::from(merges.last().expect("the fixture merges a patient"))
 }
 
 #[test]
 fn a_null_clears_the_element_of_the_patient() {
-    let mappings = Mappings::of_the_house();
-    let path = house::root().join("fixtures/his/adt/a08-null-deletes-phone.hl7");
-    let mapped = house::run(&mappings.adt, &fs::read(path).expect("the fixture is there")).expect("it maps");
-    let clears = |change: &Change| match change {
-        Change::Merge { clear, .. } => clear.iter().map(ToString::to_string).collect(),
-        _ => Vec::new(),
-    };
-    let cleared: Vec<String> = mapped.run.changes.iter().flat_map(clears).collect();
-    assert_eq!(cleared, ["telecom", "maritalStatus"]); // PID-13, PID-14, PID-16
+    let stored = r#"{"resourceType":"Patient","telecom":[{"system":"phone","value":"1"}],"maritalStatus":{"text":"M"},"active":true}"#;
+    let patient = merged_into(stored, "a08-null-deletes-phone.hl7");
+    assert!(patient.get("telecom").is_none()); // PID-13, PID-14
+    assert!(patient.get("maritalStatus").is_none()); // PID-16
+    assert!(patient.get("active").is_some(), "what the message does not speak of stays");
+}
+
+#[test]
+fn a_null_clears_a_choice_under_all_its_names() {
+    let dead = [
+        r#"{"resourceType":"Patient","deceasedDateTime":"2026-11-19","_deceasedDateTime":{"id":"x"}}"#,
+        r#"{"resourceType":"Patient","deceasedBoolean":true}"#,
+    ];
+    for stored in dead {
+        let names = |patient: &Json| -> Vec<String> {
+            let members = patient.as_object().into_iter().flat_map(|tree| tree.iter());
+            members.map(|(name, _)| name.to_owned()).filter(|name| name.contains("deceased")).collect()
+        };
+        let taken_back = merged_into(stored, "a08-null-takes-back-a-death.hl7");
+        assert!(names(&taken_back).is_empty(), "{stored}"); // PID-29, PID-30
+        let alive = merged_into(stored, "a08-alive-after-all.hl7");
+        assert_eq!(names(&alive), ["deceasedBoolean"], "{stored}");
+        assert_eq!(alive.get("deceasedBoolean"), Some(&Json::Bool(false))); // PID-30
+    }
 }
 
 #[test]
@@ -291,6 +310,9 @@ fn the_results_of_the_his_and_the_lis_meet_in_one_patient_and_one_visit() {
     let his = written(&mappings.adt, "his/adt/a01-admission.hl7");
     assert_eq!(his, written(&mappings.oru, "lis/oru-r01/normal.hl7"));
     assert_eq!(his.len(), 2);
+    // Senders that leave out PID-3.4 and PV1-19.4.
+    assert_eq!(his, written(&mappings.adt, "his/adt/no-authority.hl7"));
+    assert_eq!(his, written(&mappings.oru, "lis/oru-r01/no-authority.hl7"));
 }
 
 #[test]
