@@ -55,9 +55,27 @@ pub(crate) struct ResourcePlan {
     /// The nodes of all of these; none: the whole document.
     pub(crate) each: Vec<Path>,
     pub(crate) when: Option<Condition>,
+    /// Paths that may name one node at most, seen from the resource's own.
+    pub(crate) once: Vec<Once>,
     pub(crate) id: IdPlan,
+    pub(crate) differs_from: Option<Differs>,
     pub(crate) write: Write,
     pub(crate) set: Vec<ElementPlan>,
+}
+
+/// A path that may name one node at most; a second one sets the message aside.
+pub(crate) struct Once {
+    pub(crate) at: At,
+    pub(crate) path: Path,
+}
+
+/// Another resource, which must not turn out to be the same.
+pub(crate) struct Differs {
+    pub(crate) at: At,
+    /// Its name, for the reason.
+    pub(crate) name: CompactString,
+    /// Its place in [`Plan::resources`].
+    pub(crate) from: usize,
 }
 
 /// How a resource is written. Later ones are stronger: two parts of one resource are written as the strongest says.
@@ -72,6 +90,8 @@ pub(crate) enum Write {
 pub(crate) struct IdPlan {
     pub(crate) at: At,
     pub(crate) namespace: CompactString,
+    /// The first of these that has a value is what `@` stands for in the parts; none: the node of `each`.
+    pub(crate) known_by: Vec<Path>,
     pub(crate) parts: Vec<IdPart>,
 }
 
@@ -116,7 +136,8 @@ pub(crate) struct LinePlan {
     pub(crate) member: Option<CompactString>,
     /// A null in the source removes the element (merge only).
     pub(crate) clears: bool,
-    pub(crate) invalid: Invalid,
+    /// `None`: nobody has said; the message is set aside.
+    pub(crate) invalid: Option<Invalid>,
 }
 
 /// What is done with a value that does not fit its type.

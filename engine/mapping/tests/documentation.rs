@@ -1,12 +1,39 @@
-//! `docs/mapping.md` lists exactly the functions there are.
+//! `docs/mapping.md` lists exactly the functions there are, and its examples do what it says.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+mod files;
+mod project_folder;
 
 use std::fs;
 use std::path::Path;
 
+use hub_core::document::Parser;
+use hub_fhir::Json;
+use hub_formats::hl7v2::Hl7Parser;
+use hub_mapping::{check_code_table, compile};
+use project_folder::project;
+
+fn documentation() -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/mapping.md")).unwrap()
+}
+
+/// The blocks of one language.
+fn blocks<'t>(text: &'t str, language: &str) -> Vec<&'t str> {
+    let opening = format!("```{language}\n");
+    let bodies = text.split(&opening).skip(1);
+    bodies.map(|rest| rest.split("\n```").next().unwrap()).collect()
+}
+
+/// What a block calls itself, when it is a whole file.
+fn name(block: &str) -> Option<&str> {
+    let line = block.lines().find(|line| line.starts_with("name "))?;
+    line.split('"').nth(1)
+}
+
 #[test]
 fn the_documentation_lists_every_function_with_what_it_reads_and_writes() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/mapping.md");
-    let text = fs::read_to_string(path).unwrap();
+    let text = documentation();
     let section = text.split("## Functions").nth(1).unwrap().split("\n## ").next().unwrap();
     let rows: Vec<&str> = section.lines().filter(|line| line.starts_with("| `")).collect();
     for function in hub_mapping::functions() {
@@ -17,4 +44,35 @@ fn the_documentation_lists_every_function_with_what_it_reads_and_writes() {
         assert!(rows.iter().any(|row| row.starts_with(&start)), "missing: {start}");
     }
     assert_eq!(rows.len(), hub_mapping::functions().count());
+}
+
+#[test]
+fn every_file_shown_is_right() {
+    let text = documentation();
+    let mut shown = 0;
+    for block in blocks(&text, "toml") {
+        let name = name(block).unwrap_or_else(|| panic!("not a whole file:\n{block}"));
+        let findings = if block.contains("[codes]") {
+            check_code_table(name, &project().with(&format!("codes/{name}"), block))
+        } else {
+            compile(name, &project().with(name, block)).err().unwrap_or_default()
+        };
+        assert!(findings.is_empty(), "{}", findings[0]);
+        shown += 1;
+    }
+    assert!(shown >= 4, "only {shown} files are shown");
+}
+
+#[test]
+fn the_example_writes_what_is_shown() {
+    let text = documentation();
+    let message = blocks(&text, "hl7")[0].replace('\n', "\r");
+    let mapping = blocks(&text, "toml")[0];
+    let shown = hub_fhir::json::parse(blocks(&text, "json")[0]).unwrap();
+    let name = name(mapping).unwrap();
+    let mapping = compile(name, &project().with(name, mapping)).unwrap();
+    let run = mapping.run(&*Hl7Parser::default().parse(message.as_bytes()).unwrap()).unwrap();
+    let written: Vec<Json> =
+        run.changes.iter().map(|change| Json::from(change.resource().unwrap().tree().clone())).collect();
+    assert_eq!(Json::from(written).to_text(), shown.to_text());
 }

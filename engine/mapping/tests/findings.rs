@@ -1,7 +1,5 @@
 //! Wrong mapping files, and what the author is told.
 
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
-
 mod files;
 
 use files::Folder;
@@ -23,7 +21,7 @@ fn told(text: &str) -> String {
             "hl7v2/part",
             "name = \"hl7v2/part\"\nversion = 1\nfrom = \"hl7v2\"\ninclude = [\"lis/wrong\"]\n",
         )
-        .with_codes("status", STATUS);
+        .with("codes/status", STATUS);
     let findings = compile("lis/wrong", &folder).expect_err("the file is wrong");
     findings.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n\n")
 }
@@ -111,6 +109,19 @@ fn references_lead_nowhere() {
 }
 
 #[test]
+fn the_keys_of_identity_are_wrong() {
+    let first = observation("status = { value = \"final\" }\ncode = { from = \"OBX-3\" }").replace(
+        "each = \"OBX\"",
+        "once = [\"OBR\", \"obx\"]\nknown_by = \"OBX-3 | obx-4\"\ndiffers_from = \"observation\"",
+    );
+    let second = "[[resource]]\nas = \"patient\"\ntype = \"Patient\"\nknown_by = \"PID-3\"\nid = [\"patient\", \"PID-3.1\"]\n\
+                  differs_from = \"observation\"\nset = { active = { value = true } }\n\
+                  [[resource]]\nas = \"other\"\ntype = \"Patient\"\nid = [\"patient\", \"PID-3.1\"]\ndiffers_from = \"patent\"\n\
+                  set = { active = { value = true } }\n";
+    insta::assert_snapshot!(told(&format!("{first}{second}")));
+}
+
+#[test]
 fn lines_have_the_wrong_keys() {
     insta::assert_snapshot!(told(&observation(
         "status = \"final\"\ncode = { form = \"OBX-3\" }\nissued = { from = \"OBX-14\", value = \"x\" }\n\
@@ -120,8 +131,8 @@ fn lines_have_the_wrong_keys() {
 
 #[test]
 fn a_code_table_is_wrong() {
-    let folder = Folder::default().with_codes(
-        "sex",
+    let folder = Folder::default().with(
+        "codes/sex",
         "name = \"gender\"\nother = \"keeep\"\n[codes]\nM = \"male\"\nF = { kode = \"female\" }\nU = 3\nX = \" x\"\n",
     );
     let findings = check_code_table("sex", &folder);

@@ -3,16 +3,17 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod files;
+mod project_folder;
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use files::Folder;
 use hub_core::document::{Document, Parser};
 use hub_core::finding::Finding;
 use hub_formats::hl7v2::Hl7Parser;
 use hub_mapping::{Files, Mapping, Run, Target, check_code_table, compile};
+use project_folder::project;
 
 fn report(findings: &[Finding]) -> String {
     findings.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n\n")
@@ -20,7 +21,7 @@ fn report(findings: &[Finding]) -> String {
 
 /// Every mapping that stands for itself: a part may need the resources of those that include it.
 fn mappings() -> Vec<Mapping> {
-    let folder = Folder::project();
+    let folder = project();
     let compiled: Vec<_> =
         folder.mapping_names().into_iter().map(|name| (compile(&name, &folder), name)).collect();
     let parts: BTreeSet<_> = compiled
@@ -63,7 +64,7 @@ fn every_mapping_of_the_project_compiles() {
 
 #[test]
 fn every_code_table_of_the_project_is_right() {
-    let folder = Folder::project();
+    let folder = project();
     let names = folder.code_table_names();
     let findings: Vec<_> = names.into_iter().flat_map(|name| check_code_table(&name, &folder)).collect();
     assert!(findings.is_empty(), "{}", report(&findings));

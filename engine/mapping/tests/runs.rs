@@ -22,7 +22,7 @@ const ORU: &str = "MSH|^~\\&|LIS|L|HT|H|20261120||ORU^R01^ORU_R01|1|P|2.5.1|||||
 fn compiled(text: &str) -> Mapping {
     let codes = "name = \"sex\"\nsource = \"http://terminology.hl7.org/CodeSystem/v2-0001\"\ntarget = \"http://hl7.org/fhir/administrative-gender\"\n\
                  other = \"drop\"\n[codes]\nM = \"male\"\nF = { code = \"female\", display = \"Female\" }\n";
-    let folder = Folder::default().with("t/t", text).with_codes("sex", codes);
+    let folder = Folder::default().with("t/t", text).with("codes/sex", codes);
     compile("t/t", &folder).unwrap_or_else(|findings| panic!("{}", findings[0]))
 }
 
@@ -100,13 +100,108 @@ fn a_null_clears_in_a_merge_and_means_nothing_in_a_put() {
 #[test]
 fn two_parts_of_one_resource_are_written_as_one() {
     let second = "[[resource]]\nas = \"again\"\ntype = \"Patient\"\nid = [\"patient\", \"PID-3.1\"]\nwrite = \"merge\"\n[resource.set]\n\
-                  gender = { from = \"PID-8\", code = \"sex\" }\nname = [{ from = \"PID-5\" }, { value = { text = \"Z\" } }]\n";
+                  gender = { from = \"PID-8\", code = \"sex\" }\nname = [{ from = \"PID-5\" }, { set = { family = { from = \"PID-5.1\" } } }, { value = { text = \"Z\" } }]\n";
     let first = patient("name = { from = \"PID-5\" }\nbirthDate = { from = \"PID-7\" }", "ensure");
     let run = compiled(&format!("{first}{second}")).run(&*parsed(ORU)).unwrap();
     let [Change::Merge { resource, .. }] = &run.changes[..] else { panic!("expected one merge") };
     let tree = resource.tree();
+    // The name of PID-5 was found twice, once with less in it.
     assert_eq!(tree.get("name").and_then(Json::as_array).map(<[Json]>::len), Some(2));
     assert!(tree.get("birthDate").is_some() && tree.get("gender").is_some());
+}
+
+/// A Patient known by the first number of a list, whose authority is HIS when the sender names none.
+const KNOWN: &str =
+    "known_by = \"PID-3[5=PI] | PID-3 | PID-2\"\nid = [\"patient\", \"@.1\", \"@.4.1 | @.4.2 | 'HIS'\"]\n";
+
+fn known(numbers: &str, more: &str) -> Result<String, hub_core::fault::Fault> {
+    let lines = "[resource.set]\ngender = { from = \"PID-8\", code = \"sex\" }\n";
+    let mapping = compiled(&format!(
+        "{HEAD}[[resource]]\nas = \"patient\"\ntype = \"Patient\"\nonce = [\"PID\"]\n{KNOWN}{lines}"
+    ));
+    let message = format!("MSH|^~\\&|A|B|C|D|1||ADT^A01|1|P|2.5.1\rPID|1|{numbers}|||||M\r{more}");
+    mapping.run(&*parsed(&message)).map(|run| run.changes[0].reference().to_string())
+}
+
+#[test]
+fn an_authority_nobody_names_is_the_one_the_mapping_names() {
+    let with = known("|H1^^^HIS^PI", "").unwrap();
+    assert_eq!(with, known("|H1^^^^PI", "").unwrap());
+    assert_eq!(with, known("H1|", "").unwrap()); // PID-2
+    assert_eq!(
+        with,
+        known("|X9^^^LAB^XX~H1^^^^PI", "").unwrap(),
+        "the authority is that of the number taken"
+    );
+    assert_ne!(with, known("|H1^^^LAB^PI", "").unwrap());
+    assert_eq!(known("|^^^HIS^PI~H1^^^HIS", "").unwrap(), with, "a repetition without a number names nobody");
+}
+
+#[test]
+fn what_a_resource_is_known_by_and_is_missing_is_told() {
+    let fault = known("", "").unwrap_err();
+    assert_eq!(fault.reason, "the id needs `PID-3[5=PI] | PID-3 | PID-2`, which has no value");
+    assert_eq!(fault.place.as_deref(), Some("PID-3[5=PI]"));
+}
+
+#[test]
+fn what_may_stand_once_and_stands_twice_sets_the_message_aside_at_the_second() {
+    let fault = known("|H1^^^HIS^PI", "PID|2||H2^^^HIS^PI\r").unwrap_err();
+    assert_eq!(fault.place.as_deref(), Some("PID[2]"));
+    assert_eq!(fault.reason, "expected `PID` once, but it stands here 2 times");
+    assert_eq!(fault.rule.as_deref(), Some("mappings/t/t.toml:7"));
+}
+
+#[test]
+fn a_resource_that_must_differ_and_does_not_sets_the_message_aside() {
+    let one = |name: &str, field: &str, more: &str| {
+        format!(
+            "[[resource]]\nas = \"{name}\"\ntype = \"Patient\"\neach = \"PATIENT\"\nid = [\"patient\", \"{field}.1\"]\n{more}\n\
+             [resource.set]\nactive = {{ value = true }}\n"
+        )
+    };
+    // The one that must differ stands first: ids are computed in the order they need.
+    let mapping = compiled(&format!(
+        "{HEAD}{}{}",
+        one("given-up", "MRG-1", "known_by = \"MRG-1\"\ndiffers_from = \"survivor\"")
+            .replace("\"MRG-1.1\"", "\"@.1\""),
+        one("survivor", "PID-3", "")
+    ));
+    let head = "MSH|^~\\&|A|B|C|D|1||ADT^A40^ADT_A39|1|P|2.5.1\r";
+    let pair = |kept: &str, lost: &str| format!("PID|1||{kept}^^^HIS\rMRG|{lost}^^^HIS\r");
+    // Two groups: each is compared with its own.
+    let crossed = format!("{head}{}{}", pair("A", "B"), pair("B", "C"));
+    assert_eq!(mapping.run(&*parsed(&crossed)).unwrap().changes.len(), 3);
+    let fault = mapping.run(&*parsed(&format!("{head}{}{}", pair("A", "B"), pair("C", "C")))).unwrap_err();
+    assert_eq!(fault.place.as_deref(), Some("MRG[2]-1"));
+    assert_eq!(fault.reason, "this is the same Patient as `survivor`, which must be another");
+}
+
+#[test]
+fn a_file_says_what_is_done_with_misfits_of_a_part_that_does_not_say_it_itself() {
+    let part = patient(
+        "birthDate = { from = \"PID-7\" }\ndeceasedDateTime = { from = \"PID-29\", invalid = \"quarantine\" }\n\
+         contact = { set = { period = { set = { start = { from = \"PID-33\" } } }, gender = { value = \"male\" } } }",
+        "merge",
+    )
+    .replace("t/t", "t/part");
+    let own = "[[resource]]\nas = \"visit\"\ntype = \"Encounter\"\nid = [\"visit\", \"PID-3.1\"]\nwrite = \"merge\"\n\
+               set = { period = { set = { start = { from = \"PV1-44\" } } }, length = { value = { value = 1 } } }\n";
+    let include = "include = [{ part = \"t/part\", invalid = \"drop\" }]\n";
+    let folder = Folder::default().with("t/part", &part).with("t/t", &format!("{HEAD}{include}{own}"));
+    let mapping = compile("t/t", &folder).unwrap_or_else(|findings| panic!("{}", findings[0]));
+    let run = |pid7: &str, pid29: &str, pv1: &str| {
+        let gap = "|".repeat(22);
+        let message = format!(
+            "MSH|^~\\&|A|B|C|D|1||ADT^A01|1|P|2.5.1\rPID|1||P1||||{pid7}{gap}{pid29}||||bad\rPV1|1|I{}{pv1}\r",
+            "|".repeat(42)
+        );
+        mapping.run(&*parsed(&message))
+    };
+    let notes = run("31.2.1990", "", "").unwrap().notes;
+    assert_eq!(notes.len(), 2); // PID-7, PID-33
+    assert_eq!(run("", "never", "").unwrap_err().place.as_deref(), Some("PID-29")); // the line says so itself
+    assert_eq!(run("", "", "never").unwrap_err().place.as_deref(), Some("PV1-44")); // not of the part
 }
 
 #[test]

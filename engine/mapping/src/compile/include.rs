@@ -4,9 +4,9 @@ use hub_core::finding::FindingKind;
 use hub_core::path::Path;
 use toml::de::DeValue;
 
-use super::{KEYS, check_name, resource, version};
+use super::{KEYS, check_name, line, resource, version};
 use crate::files::{FileText, Files};
-use crate::plan::Write;
+use crate::plan::{Invalid, Write};
 use crate::reading::{Table, Word, suggest};
 
 /// A part and what the file that includes it says of it.
@@ -17,6 +17,8 @@ pub(super) struct Part {
     pub(super) each: Option<String>,
     /// Holds for all of the part's resources.
     pub(super) write: Option<Write>,
+    /// Holds for the part's lines that do not say themselves what is done with a value that does not fit.
+    pub(super) invalid: Option<Invalid>,
 }
 
 /// Reads the texts of all parts a file includes.
@@ -28,20 +30,24 @@ pub(super) fn read(name: &str, main: &Table<'_, '_>, files: &dyn Files) -> Vec<P
         return parts;
     };
     for item in items.iter() {
-        let (word, each, write) = match item.get_ref() {
-            DeValue::String(text) => (Word { text, span: item.span() }, None, None),
+        let (word, each, write, invalid) = match item.get_ref() {
+            DeValue::String(text) => (Word { text, span: item.span() }, None, None, None),
             DeValue::Table(_) => {
                 let Some(table) = main.as_table(item) else { continue };
-                table.only(&["part", "each", "write"]);
+                table.only(&["part", "each", "write", "invalid"]);
                 let Some(word) =
                     table.must_text("part", "`{ part = \"hl7v2/patient\", each = \"PATIENT\" }`")
                 else {
                     continue;
                 };
-                (word, each(&table), resource::write(&table))
+                (word, each(&table), resource::write(&table), line::invalid(&table))
             }
             _ => {
-                main.wrong("include", item, "a list of names, or of tables with `part`, `each` and `write`");
+                main.wrong(
+                    "include",
+                    item,
+                    "a list of names, or of tables with `part`, `each`, `write` and `invalid`",
+                );
                 continue;
             }
         };
@@ -55,7 +61,7 @@ pub(super) fn read(name: &str, main: &Table<'_, '_>, files: &dyn Files) -> Vec<P
             continue;
         }
         match files.mapping(word.text) {
-            Some(file) => parts.push(Part { name: word.text.to_owned(), file, each, write }),
+            Some(file) => parts.push(Part { name: word.text.to_owned(), file, each, write, invalid }),
             None => {
                 let names = files.mapping_names();
                 let help = suggest(word.text, names.iter().map(String::as_str));

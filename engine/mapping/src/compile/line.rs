@@ -67,7 +67,7 @@ impl Compiler<'_> {
             default,
             member,
             clears,
-            invalid: self.invalid(table),
+            invalid: invalid(table),
         })
     }
 
@@ -98,29 +98,6 @@ impl Compiler<'_> {
                 false
             }
             None => merge,
-        }
-    }
-
-    fn invalid(&self, table: &Table<'_, '_>) -> Invalid {
-        let Some(word) = table.text("invalid") else { return Invalid::Quarantine };
-        match word.text {
-            "quarantine" => Invalid::Quarantine,
-            "drop" => Invalid::Drop,
-            "text" => {
-                let is_by = table.text("as").is_some_and(|word| word.text.starts_with("by "));
-                if !is_by {
-                    let message = "`invalid = \"text\"` belongs to a line with `as = \"by ..\"`";
-                    table.sheet.find(FindingKind::WrongType, word.span, message);
-                }
-                Invalid::Text
-            }
-            other => {
-                let message =
-                    format!("`invalid` is `{other}`, but it must be `quarantine`, `drop` or `text`");
-                let help = suggest(other, ["quarantine", "drop", "text"]);
-                table.sheet.find_help(FindingKind::WrongType, word.span, message, help);
-                Invalid::Quarantine
-            }
         }
     }
 
@@ -226,6 +203,29 @@ impl Compiler<'_> {
         let word = table.text("as")?;
         let writes = crate::functions::function(word.text)?.writes;
         slot.types.iter().find(|of| of.name == writes).copied()
+    }
+}
+
+/// What the key `invalid` of a line or of an `include` says; `None` when it is not there.
+pub(super) fn invalid(table: &Table<'_, '_>) -> Option<Invalid> {
+    let word = table.text("invalid")?;
+    match word.text {
+        "quarantine" => Some(Invalid::Quarantine),
+        "drop" => Some(Invalid::Drop),
+        "text" => {
+            let is_by = table.text("as").is_some_and(|word| word.text.starts_with("by "));
+            if !is_by {
+                let message = "`invalid = \"text\"` belongs to a line with `as = \"by ..\"`";
+                table.sheet.find(FindingKind::WrongType, word.span, message);
+            }
+            Some(Invalid::Text)
+        }
+        other => {
+            let message = format!("`invalid` is `{other}`, but it must be `quarantine`, `drop` or `text`");
+            let help = suggest(other, ["quarantine", "drop", "text"]);
+            table.sheet.find_help(FindingKind::WrongType, word.span, message, help);
+            None
+        }
     }
 }
 

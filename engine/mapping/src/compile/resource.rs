@@ -10,10 +10,13 @@ use super::include::Part;
 use super::level::Level;
 use super::paths::split_alternatives;
 use super::{Compiler, Named};
-use crate::plan::{At, IdPart, IdPlan, IdSource, ResourcePlan, Write};
+use crate::plan::{
+    At, Differs, ElementPlan, IdPart, IdPlan, IdSource, Invalid, Make, Once, ResourcePlan, Write,
+};
 use crate::reading::{Table, Word, suggest};
 
-const KEYS: [&str; 7] = ["as", "type", "each", "when", "id", "write", "set"];
+const KEYS: [&str; 10] =
+    ["as", "type", "each", "when", "once", "known_by", "id", "differs_from", "write", "set"];
 
 impl Compiler<'_> {
     /// Learns the names and types of all resources, so that lines may refer to later ones.
@@ -60,7 +63,9 @@ impl Compiler<'_> {
         let each = self.each(table, over);
         let when = table.has("when").then(|| self.condition(table, "when"));
         let write = write(table).unwrap_or(Write::Put);
+        let once = self.once(table);
         let id = self.id(table);
+        let differs_from = table.has("differs_from").then(|| self.differs_from(table));
         let kind = table.value("type").and_then(|_| ResourceType::from_name(table.text("type")?.text));
         let set = if table.has("set") {
             table.table("set")
@@ -69,12 +74,17 @@ impl Compiler<'_> {
             None
         };
         let def = of_resource(kind?);
-        let set = self.set(&set?, Level::Fhir(def), write == Write::Merge);
+        let mut set = self.set(&set?, Level::Fhir(def), write == Write::Merge);
+        if let (Some(set), Some(invalid)) = (&mut set, over.and_then(|part| part.invalid)) {
+            say_invalid(set, invalid);
+        }
         Some(ResourcePlan {
             kind: kind?,
             each: each?,
             when: transpose(when)?,
+            once: once?,
             id: id?,
+            differs_from: transpose(differs_from)?,
             write: over.and_then(|part| part.write).unwrap_or(write),
             set: set?,
         })
@@ -94,6 +104,40 @@ impl Compiler<'_> {
         let words = table.texts("each");
         let paths = words.iter().map(|word| self.one_path(&table.sheet, word, 0, word.text));
         paths.collect::<Vec<_>>().into_iter().collect()
+    }
+
+    /// The paths that may name one node at most.
+    fn once(&self, table: &Table<'_, '_>) -> Option<Vec<Once>> {
+        let at = self.at(table, "once");
+        let words = table.texts("once");
+        let paths = words.iter().map(|word| {
+            let path = self.one_path(&table.sheet, word, 0, word.text)?;
+            Some(Once { at, path })
+        });
+        paths.collect()
+    }
+
+    /// The resource that must not turn out to be this one.
+    fn differs_from(&self, table: &Table<'_, '_>) -> Option<Differs> {
+        let word = table.text("differs_from")?;
+        let from = self.resource_named(table, &word, word.text)?;
+        let own = table.text("as").map(|word| word.text);
+        let kind = table.text("type").and_then(|word| ResourceType::from_name(word.text));
+        let message = if own == Some(word.text) {
+            "a resource cannot differ from itself".to_owned()
+        } else if let (Some(kind), Some(other)) = (kind, self.resources[from].kind)
+            && kind != other
+        {
+            format!("`{}` is {other} and differs from every {kind} anyway", word.text)
+        } else {
+            return Some(Differs { at: self.at(table, "differs_from"), name: word.text.into(), from });
+        };
+        table.sheet.find(FindingKind::UnknownReference, word.span, message);
+        None
+    }
+
+    fn at(&self, table: &Table<'_, '_>, key: &str) -> At {
+        At { file: table.sheet.number, line: table.sheet.line(&table.key_span(key)) }
     }
 
     fn id(&self, table: &Table<'_, '_>) -> Option<IdPlan> {
@@ -118,10 +162,22 @@ impl Compiler<'_> {
             return None;
         }
         let parts: Vec<_> = rest.iter().map(|word| self.id_part(table, word)).collect();
-        let span = table.key_span("id");
+        let known_by = match table.text("known_by") {
+            Some(word) => self.alternatives(&table.sheet, &word)?,
+            None if table.has("known_by") => return None,
+            None => Vec::new(),
+        };
+        let is_used = rest.iter().any(|word| word.text.contains('@'));
+        if !known_by.is_empty() && !is_used {
+            let message =
+                "no part of the `id` begins with `@`, which stands for what the resource is known by";
+            let help = "write `id = [\"patient\", \"@.1\"]`".to_owned();
+            table.sheet.find_help(FindingKind::WrongType, table.key_span("known_by"), message, Some(help));
+        }
         Some(IdPlan {
-            at: At { file: table.sheet.number, line: table.sheet.line(&span) },
+            at: self.at(table, "id"),
             namespace: namespace.text.into(),
+            known_by,
             parts: parts.into_iter().collect::<Option<_>>()?,
         })
     }
@@ -201,7 +257,17 @@ fn needs(plan: &ResourcePlan) -> Vec<usize> {
         IdSource::Ref(place) => Some(*place),
         IdSource::Path(_) | IdSource::Literal(_) | IdSource::Nth => None,
     });
-    refs.collect()
+    refs.chain(plan.differs_from.iter().map(|differs| differs.from)).collect()
+}
+
+/// Says what is done with values that do not fit, where a line does not say it itself.
+fn say_invalid(set: &mut [ElementPlan], invalid: Invalid) {
+    for line in set.iter_mut().flat_map(|element| &mut element.lines) {
+        line.invalid.get_or_insert(invalid);
+        if let Make::Set { set, .. } = &mut line.make {
+            say_invalid(set, invalid);
+        }
+    }
 }
 
 /// A key that is there must be right; one that is not there is fine.

@@ -103,7 +103,8 @@ fn concept(table: &CodeTable, target: Coding, code: &str, value: Value<'_>) -> R
 }
 
 fn unlisted(table: &CodeTable, code: &str) -> String {
-    let nameable = code.len() <= LONGEST_CODE && code.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._*".contains(&byte));
+    let nameable = code.len() <= LONGEST_CODE
+        && code.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._*".contains(&byte));
     if nameable {
         format!("the code table `{}` has no code `{code}`", table.name)
     } else {

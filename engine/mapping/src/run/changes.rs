@@ -63,7 +63,7 @@ fn change(pending: Pending) -> Change {
     }
 }
 
-/// Adds what was found later: single values replace, lists are united.
+/// Adds what was found later: single values replace, lists are united. An entry that says no more than another is left out.
 fn unite(earlier: &mut Tree, later: Tree) {
     earlier.clear.extend(later.clear);
     let object: &mut Object = &mut earlier.object;
@@ -71,13 +71,25 @@ fn unite(earlier: &mut Tree, later: Tree) {
         match (object.get_mut(&name), value) {
             (Some(Json::Array(items)), Json::Array(more)) => {
                 for item in more {
-                    if !items.contains(&item) {
-                        items.push(item);
+                    if items.iter().any(|known| says_no_more(&item, known)) {
+                        continue;
                     }
+                    items.retain(|known| !says_no_more(known, &item));
+                    items.push(item);
                 }
             }
             (Some(old), value) => *old = value,
             (None, value) => object.push(name, value),
         }
+    }
+}
+
+/// Whether everything in `item` stands in `other` too.
+fn says_no_more(item: &Json, other: &Json) -> bool {
+    match (item, other) {
+        (Json::Object(item), Json::Object(other)) => {
+            item.iter().all(|(name, value)| other.get(name) == Some(value))
+        }
+        _ => item == other,
     }
 }

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Instance, Runner};
 use crate::plan::{IdSource, ResourcePlan};
-use crate::read::Value;
+use crate::read::{Value, after_here};
 
 impl Runner<'_> {
     pub(super) fn find_instances(&mut self) -> Result<(), Fault> {
@@ -50,6 +50,8 @@ impl Runner<'_> {
         node: Node,
         seen: &mut HashMap<Vec<CompactString>, u32>,
     ) -> Result<Instance, Fault> {
+        self.check_once(resource, node)?;
+        let here = self.known_by(resource, node)?;
         let mut parts = Vec::with_capacity(resource.id.parts.len() + 1);
         parts.push(resource.id.namespace.clone());
         let mut nth = None;
@@ -57,7 +59,7 @@ impl Runner<'_> {
             if part.any.iter().any(|source| matches!(source, IdSource::Nth)) {
                 nth = Some(parts.len());
             }
-            match part.any.iter().find_map(|source| self.id_part(source, node)) {
+            match part.any.iter().find_map(|source| self.id_part(source, node, here)) {
                 Some(value) => parts.push(value),
                 None if part.optional => parts.push(CompactString::default()),
                 None => {
@@ -92,11 +94,60 @@ impl Runner<'_> {
             &*uuid::Builder::from_custom_bytes(bytes).into_uuid().hyphenated().encode_lower(&mut buffer);
         let id = Id::new(text).expect("a UUID is made of hexadecimal digits and `-`");
         let reference = format_compact!("{}/{text}", resource.kind.name());
-        Ok(Instance { resource: place, node, id, reference, absent: false })
+        let instance = Instance { resource: place, node, id, reference, absent: false, notes: Vec::new() };
+        self.check_differs(resource, &instance, here)?;
+        Ok(instance)
+    }
+
+    /// A second node where one at most may stand sets the message aside, with the place of the second.
+    fn check_once(&self, resource: &ResourcePlan, node: Node) -> Result<(), Fault> {
+        for once in &resource.once {
+            let mut nodes = self.reader.buffer();
+            self.reader.select(node, &once.path, &mut nodes);
+            let (count, second) = (nodes.len(), nodes.get(1).copied());
+            self.reader.give_back(nodes);
+            if let Some(second) = second {
+                let reason = format!("expected `{}` once, but it stands here {count} times", once.path);
+                return Err(self.fault(second, once.at, reason));
+            }
+        }
+        Ok(())
+    }
+
+    /// What `@` stands for in the parts of the id.
+    fn known_by(&self, resource: &ResourcePlan, node: Node) -> Result<Node, Fault> {
+        let paths = &resource.id.known_by;
+        let Some(first_path) = paths.first() else { return Ok(node) };
+        for path in paths {
+            let mut nodes = self.reader.buffer();
+            self.reader.select(node, path, &mut nodes);
+            let known =
+                nodes.iter().copied().find(|found| Value::of_node(self.reader, *found).text().is_some());
+            self.reader.give_back(nodes);
+            if let Some(known) = known {
+                return Ok(known);
+            }
+        }
+        let texts: Vec<&str> = paths.iter().map(hub_core::path::Path::as_str).collect();
+        let reason = format!("the id needs `{}`, which has no value", texts.join(" | "));
+        let mut fault = self.fault(node, resource.id.at, reason);
+        fault.place = Some(first_path.as_str().to_owned());
+        Err(fault)
+    }
+
+    /// Two resources that must be two, but have one id, set the message aside.
+    fn check_differs(&self, resource: &ResourcePlan, instance: &Instance, here: Node) -> Result<(), Fault> {
+        let Some(differs) = &resource.differs_from else { return Ok(()) };
+        if self.related(differs.from, instance.node).all(|other| other.id != instance.id) {
+            return Ok(());
+        }
+        let reason =
+            format!("this is the same {} as `{}`, which must be another", resource.kind, differs.name);
+        Err(self.fault(here, differs.at, reason))
     }
 
     /// The value of one part of an id.
-    fn id_part(&self, source: &IdSource, node: Node) -> Option<CompactString> {
+    fn id_part(&self, source: &IdSource, node: Node, here: Node) -> Option<CompactString> {
         match source {
             IdSource::Literal(text) => Some(text.clone()),
             // Filled in when the other parts are known.
@@ -105,8 +156,9 @@ impl Runner<'_> {
                 self.related(*resource, node).next().map(|instance| instance.id.as_str().into())
             }
             IdSource::Path(path) => {
+                let scope = if after_here(path).is_some() { here } else { node };
                 let mut nodes = self.reader.buffer();
-                self.reader.select(node, path, &mut nodes);
+                self.reader.select(scope, path, &mut nodes);
                 let text = nodes.iter().find_map(|found| Value::of_node(self.reader, *found).text());
                 self.reader.give_back(nodes);
                 text.map(CompactString::from)

@@ -29,6 +29,8 @@ pub(crate) struct Instance {
     reference: CompactString,
     /// It turned out to be empty and is not written.
     absent: bool,
+    /// What was left out of it, and why; kept when it is empty for that reason.
+    notes: Vec<Note>,
 }
 
 /// A resource that was built.
@@ -63,8 +65,9 @@ pub(crate) fn run(plan: &Plan, reader: &Reader<'_>) -> Result<(Run, Option<Vec<L
     }
     runner.mark_absent(&trees);
     let changes = runner.changes(trees);
+    let notes = runner.instances.into_iter().flat_map(|instance| instance.notes).collect();
     let lineage = runner.lineage.map(|log| log.list);
-    Ok((Run { changes, notes: runner.notes }, lineage))
+    Ok((Run { changes, notes }, lineage))
 }
 
 /// The tree of one instance, and the elements the sender says are empty now.
@@ -91,7 +94,6 @@ impl<'r> Runner<'r> {
     }
 
     fn build_all(&mut self) -> Result<Vec<Tree>, Fault> {
-        self.notes.clear();
         if let Some(log) = &mut self.lineage {
             log.list.clear();
         }
@@ -109,6 +111,7 @@ impl<'r> Runner<'r> {
             }
             let mut clear = Vec::new();
             let built = self.object(&resource.set, instance.node, Some(&mut clear))?;
+            self.instances[place].notes = std::mem::take(&mut self.notes);
             trees.push(Tree { object: built.object, clear });
         }
         Ok(trees)

@@ -146,11 +146,12 @@ impl Runner<'_> {
                 return Ok(None);
             }
         };
-        if line.invalid == Invalid::Quarantine {
+        let invalid = line.invalid.unwrap_or(Invalid::Quarantine);
+        if invalid == Invalid::Quarantine {
             return Err(self.fault(misfit.node, line.at, misfit.expected));
         }
         self.note(misfit.node, misfit.expected);
-        let text = function("string").filter(|_| line.invalid == Invalid::Text && takes_text(&from.how));
+        let text = function("string").filter(|_| invalid == Invalid::Text && takes_text(&from.how));
         let Some(text) = text else { return Ok(None) };
         let made = (text.make)(value, context);
         let made = made.map_err(|misfit| self.fault(misfit.node, line.at, misfit.expected))?;
