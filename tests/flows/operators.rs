@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::harness::mllp::Line;
-use crate::harness::{Hub, Setup};
+use crate::harness::{Hub, Setup, fixture, partners};
 
 fn admission(patient: &str, control_id: &str) -> String {
     format!(
@@ -92,6 +92,27 @@ async fn replaying_what_was_committed_writes_nothing_twice() {
     let feed =
         status["destinations"].as_array().unwrap().iter().find(|d| d["id"] == "his/adt/lis-feed").unwrap();
     assert_eq!(feed["parcels"]["pending"], 1, "the parcel that exists is not owed twice");
+}
+
+#[tokio::test]
+async fn what_ended_long_ago_is_deleted_by_the_clock_and_what_is_owed_is_kept() {
+    let (lis, _) = partners::hl7().await;
+    let setup = Setup::default()
+        .set(format!("channels.\"his/adt\".to.lis-feed.url=mllp://{lis}"))
+        .set("retention.keep_days=0")
+        .set("retention.schedule=* * * * * *");
+    let hub = Hub::start(&setup).await;
+    let mut line = Line::connect(&hub.channel("his/adt")).await.unwrap();
+    line.exchange(admission("4711", "D1").as_bytes()).await.unwrap();
+    hub.paid("his/adt/lis-feed").await;
+    // Nobody takes the ward's notice: its message stays.
+    let critical = fixture("lis/oru-r01/critical-potassium.hl7");
+    Line::connect(&hub.channel("lis/oru-r01")).await.unwrap().exchange(&critical).await.unwrap();
+    hub.settled("lis/oru-r01").await;
+    hub.until(|status| status["channels"].as_array().unwrap()[0]["messages"]["committed"] == 0).await;
+    assert!(hub.messages("control_id=D1").await.is_empty());
+    assert_eq!(hub.messages("channel=lis/oru-r01").await.len(), 1);
+    assert_eq!(hub.get("/fhir/Patient?identifier=4711").await["entry"].as_array().unwrap().len(), 1, "resources stay");
 }
 
 #[tokio::test]
