@@ -90,7 +90,8 @@ fn hex(digits: &str, charset: Option<Charset>, text: &mut String) -> bool {
 
 /// Formatting commands (§2.7.7): lines stay lines, blanks stay blanks, indents are dropped.
 fn format(command: &str, text: &mut String) -> bool {
-    let (name, number) = command.split_at(command.len().min(2));
+    // The second byte may stand within a character of another script: then it is no command.
+    let Some((name, number)) = command.split_at_checked(2) else { return false };
     let count = number.trim_start_matches('+').parse::<usize>();
     let blanks = |sign: char, text: &mut String| match (&count, number) {
         (_, "") => {
@@ -192,6 +193,10 @@ mod tests {
             r"\",
             r"\\",
             r"\.sp9999999\",
+            r"\.一\",
+            r"\.一二\",
+            r"\.b\",
+            r"\X一\",
         ] {
             assert_eq!(read(kept), kept);
         }
