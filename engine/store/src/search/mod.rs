@@ -80,19 +80,28 @@ impl Store {
         compiler: &Compiler<'_>,
         order: &Order,
     ) -> Result<Way, StoreError> {
-        let mut best: Option<(usize, i64)> = None;
+        let mut counted = Vec::new();
+        let mut sql = QueryBuilder::<Sqlite>::new("SELECT ");
         for (at, filter) in search.filters.iter().enumerate() {
             let Some(rarity) = filters::rarity(filter) else { continue };
             if rarity.is_sure() {
                 return Ok(Way::Filter(Some(at)));
             }
-            let mut sql = QueryBuilder::<Sqlite>::new("SELECT count(*) FROM (SELECT 1 FROM (");
+            sql.push(if counted.is_empty() { "" } else { ", " });
+            sql.push("(SELECT count(*) FROM (SELECT 1 FROM (");
             compiler.drive(&mut sql, filter);
-            sql.push(") LIMIT ").push_bind(keys::COMMON).push(")");
+            sql.push(") LIMIT ").push_bind(keys::COMMON).push("))");
+            counted.push(at);
+        }
+        // All filters are counted by one statement: each costs a hop to SQLite's thread and back.
+        let mut best: Option<(usize, i64)> = None;
+        if !counted.is_empty() {
             let row = sql.build().fetch_one(&self.inner.readers).await.map_err(unavailable)?;
-            let count: i64 = row.try_get(0).map_err(unavailable)?;
-            if best.is_none_or(|(_, least)| count < least) {
-                best = Some((at, count));
+            for (column, at) in counted.into_iter().enumerate() {
+                let count: i64 = row.try_get(column).map_err(unavailable)?;
+                if best.is_none_or(|(_, least)| count < least) {
+                    best = Some((at, count));
+                }
             }
         }
         let is_rare = best.is_some_and(|(_, count)| count < keys::COMMON);
