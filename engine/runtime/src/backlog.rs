@@ -80,7 +80,12 @@ impl Inner {
 
 impl Backlog {
     /// A backlog that begins behind; its lanes are the receivers' tasks.
-    pub fn new(channel: ChannelId, limits: Limits, lane_key: LaneKey, lanes: Vec<mpsc::UnboundedSender<Envelope<Raw>>>) -> Self {
+    pub fn new(
+        channel: ChannelId,
+        limits: Limits,
+        lane_key: LaneKey,
+        lanes: Vec<mpsc::UnboundedSender<Envelope<Raw>>>,
+    ) -> Self {
         let inner = Inner { behind: true, ..Inner::default() };
         let refill = Notify::new();
         refill.notify_one();
@@ -177,6 +182,16 @@ impl Backlog {
         }
     }
 
+    /// A copy of the message was answered as known. Should the first one still be at the door, its sender may send its next
+    /// message now: both are read back from the journal, in order.
+    pub fn known(&self, id: MessageId) {
+        let mut inner = self.inner();
+        if inner.places.get(&id) == Some(&Place::Door) {
+            inner.fall_behind();
+            self.refill.notify_one();
+        }
+    }
+
     /// Messages were opened again in the journal: the channel looks there for them. One that is still being worked on here,
     /// because its end is not known here yet, is looked for when it is let go.
     pub fn look_again(&self, reopened: &[MessageId]) {
@@ -231,6 +246,11 @@ impl Backlog {
         self.inner().places.len()
     }
 
+    /// How many messages somebody waits for.
+    pub fn waiting(&self) -> usize {
+        self.inner().waiters.len()
+    }
+
     /// Reads back what the journal holds, whenever the channel is behind. Runs until dropped; one at a time.
     pub async fn refill(&self, journal: &dyn Journal) {
         loop {
@@ -246,13 +266,16 @@ impl Backlog {
 
     fn wants_more(&self) -> bool {
         let inner = self.inner();
-        inner.behind && inner.queued <= self.limits.messages / 2 && inner.queued_bytes <= self.limits.bytes / 2
+        inner.behind
+            && inner.queued <= self.limits.messages / 2
+            && inner.queued_bytes <= self.limits.bytes / 2
     }
 
     async fn read_page(&self, journal: &dyn Journal) -> Result<(), StoreError> {
         let (skipped, left_behind) = {
             let inner = self.inner();
-            let elsewhere = inner.places.iter().filter(|(_, place)| **place != Place::Door).map(|(id, _)| *id);
+            let elsewhere =
+                inner.places.iter().filter(|(_, place)| **place != Place::Door).map(|(id, _)| *id);
             (elsewhere.collect::<HashSet<_>>(), inner.left_behind)
         };
         let page = journal.unfinished(&self.channel, &|id| skipped.contains(&id), PAGE).await?;

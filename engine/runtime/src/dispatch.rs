@@ -125,7 +125,8 @@ impl Health {
     }
 
     fn remember(&self, now: OffsetDateTime, error: &DeliveryError) {
-        *self.last_error.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some((now, error.to_string()));
+        *self.last_error.lock().unwrap_or_else(std::sync::PoisonError::into_inner) =
+            Some((now, error.to_string()));
     }
 }
 
@@ -174,7 +175,11 @@ impl Dispatcher {
     }
 
     /// Begins as many deliveries as the partner and the circuit allow; says how long to sleep if nobody wakes it.
-    async fn send_due(self: &Arc<Self>, under_way: &mut JoinSet<()>, stop: &watch::Receiver<bool>) -> Result<Duration, StoreError> {
+    async fn send_due(
+        self: &Arc<Self>,
+        under_way: &mut JoinSet<()>,
+        stop: &watch::Receiver<bool>,
+    ) -> Result<Duration, StoreError> {
         let now = self.clock.now();
         let room = self.destination.parallel().saturating_sub(under_way.len());
         let limit = match self.health.circuit(|circuit| circuit.permit(now)) {
@@ -238,11 +243,18 @@ impl Dispatcher {
                 Ok(Asked::Arrived(delivered)) => return Ok(delivered),
                 Ok(Asked::NotArrived) => {}
                 // A partner that refuses the question has not said that it refuses the parcel.
-                Ok(Asked::CannotTell) | Err(DeliveryError::Never { .. }) if self.in_doubt == InDoubt::Resend => {}
-                Ok(Asked::CannotTell) => return Err(Failure::Unknowable("the partner cannot say whether it arrived")),
-                Err(DeliveryError::Never { .. }) => return Err(Failure::Unknowable("the partner refuses to say whether it arrived")),
+                Ok(Asked::CannotTell) | Err(DeliveryError::Never { .. })
+                    if self.in_doubt == InDoubt::Resend => {}
+                Ok(Asked::CannotTell) => {
+                    return Err(Failure::Unknowable("the partner cannot say whether it arrived"));
+                }
+                Err(DeliveryError::Never { .. }) => {
+                    return Err(Failure::Unknowable("the partner refuses to say whether it arrived"));
+                }
                 // It was the question that came to nothing: it is asked again.
-                Err(DeliveryError::InDoubt { reason }) => return Err(Failure::Try(DeliveryError::Later { reason, after: None })),
+                Err(DeliveryError::InDoubt { reason }) => {
+                    return Err(Failure::Try(DeliveryError::Later { reason, after: None }));
+                }
                 Err(later @ DeliveryError::Later { .. }) => return Err(Failure::Try(later)),
             }
         }
@@ -250,7 +262,12 @@ impl Dispatcher {
     }
 
     /// What a try's result means: for the circuit, for the operator, for the parcel.
-    fn judge(&self, leased: &Leased, result: Result<Delivered, Failure>, now: OffsetDateTime) -> (&'static str, Settlement) {
+    fn judge(
+        &self,
+        leased: &Leased,
+        result: Result<Delivered, Failure>,
+        now: OffsetDateTime,
+    ) -> (&'static str, Settlement) {
         let (error, unknowable) = match result {
             Ok(delivered) => {
                 self.health.circuit(Circuit::succeeded);

@@ -106,7 +106,12 @@ struct Built {
 
 impl Hub {
     /// Builds every channel, takes every address, and only then begins to work: a hub that cannot start whole does not start.
-    pub async fn start(project: Project, registry: &Registry, secrets: &dyn Secrets, house: House) -> Result<Arc<Self>, StartError> {
+    pub async fn start(
+        project: Project,
+        registry: &Registry,
+        secrets: &dyn Secrets,
+        house: House,
+    ) -> Result<Arc<Self>, StartError> {
         crate::measure::describe();
         let mut built = Vec::new();
         let mut destinations: Vec<(Route, Arc<dyn Destination>, Option<Answers>)> = Vec::new();
@@ -178,7 +183,8 @@ impl Hub {
         }
         self.closed.store(true, Ordering::Relaxed);
         self.stop_dispatch.send_replace(true);
-        let dispatched = tokio::time::timeout(drain, async { while tasks.dispatchers.join_next().await.is_some() {} });
+        let dispatched =
+            tokio::time::timeout(drain, async { while tasks.dispatchers.join_next().await.is_some() {} });
         if dispatched.await.is_err() {
             tracing::warn!("Some deliveries did not end in time; they are tried again at the next start.");
         }
@@ -230,7 +236,8 @@ fn start_channel(
     let Built { channel, source, parser, address } = built;
     let id = channel.id.clone();
     let about = channel.about.clone();
-    let (senders, queues): (Vec<_>, Vec<_>) = (0..house.sizes.lanes).map(|_| mpsc::unbounded_channel()).unzip();
+    let (senders, queues): (Vec<_>, Vec<_>) =
+        (0..house.sizes.lanes).map(|_| mpsc::unbounded_channel()).unzip();
     let limits = Limits { messages: house.sizes.backlog_messages, bytes: house.sizes.backlog_bytes };
     let backlog = Arc::new(Backlog::new(id.clone(), limits, lane_key(&channel, &parser), senders));
     let door = ChannelDoor {
@@ -243,7 +250,12 @@ fn start_channel(
     };
     let road = Arc::new(Road { channel, parser, typed_check: house.typed_check });
     for queue in queues {
-        let lane = Lane { road: road.clone(), backlog: backlog.clone(), house: house.clone(), wakers: wakers.clone() };
+        let lane = Lane {
+            road: road.clone(),
+            backlog: backlog.clone(),
+            house: house.clone(),
+            wakers: wakers.clone(),
+        };
         tasks.lanes.spawn(lane.run(queue));
     }
     let (refilled, journal) = (backlog.clone(), house.journal.clone());

@@ -87,6 +87,7 @@ impl ChannelDoor {
         match received {
             Received::Duplicate(earlier) => {
                 registration.not_stored();
+                self.backlog.known(earlier);
                 measure::duplicate(&self.channel);
                 return Receipt::Duplicate(earlier);
             }
@@ -99,7 +100,10 @@ impl ChannelDoor {
         if let Some((end, refusal)) = ends_here {
             registration.ends_here();
             self.end(id, end).await;
-            measure::refused(&self.channel, if matches!(refusal, Refusal::Unreadable(_)) { "unreadable" } else { "unsupported" });
+            measure::refused(
+                &self.channel,
+                if matches!(refusal, Refusal::Unreadable(_)) { "unreadable" } else { "unsupported" },
+            );
             return Receipt::Refused(Some(id), refusal);
         }
         registration.hand_over(message);
@@ -139,7 +143,11 @@ struct Registration<'a> {
 
 impl<'a> Registration<'a> {
     fn of(backlog: &'a Backlog, id: MessageId, ends_here: bool) -> Self {
-        if ends_here { backlog.enter_to_end(id) } else { backlog.enter(id) }
+        if ends_here {
+            backlog.enter_to_end(id)
+        } else {
+            backlog.enter(id)
+        }
         Self { backlog, id: Some(id) }
     }
 

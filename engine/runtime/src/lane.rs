@@ -82,7 +82,7 @@ impl Lane {
                 biased;
                 Some(ended) = under_way.next(), if !under_way.is_empty() => {
                     if let Err(failed) = self.let_go(ended) {
-                        self.ride_out(failed, &mut under_way).await;
+                        self.ride_out(*failed, &mut under_way).await;
                     }
                 }
                 message = queue.recv(), if open && room => match message {
@@ -96,7 +96,7 @@ impl Lane {
                             Poll::Pending => under_way.push(ending),
                             Poll::Ready(ended) => {
                                 if let Err(failed) = self.let_go(ended) {
-                                    self.ride_out(failed, &mut under_way).await;
+                                    self.ride_out(*failed, &mut under_way).await;
                                 }
                             }
                         }
@@ -119,9 +119,11 @@ impl Lane {
     /// the next start either.
     fn walk(&self, message: Envelope<Raw>) -> Walked {
         let head = message.head.clone();
-        let large = message.body.0.len() > LARGE_BYTES && Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread;
+        let large = message.body.0.len() > LARGE_BYTES
+            && Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread;
         let road = AssertUnwindSafe(|| self.road.walk(message));
-        let walked = if large { tokio::task::block_in_place(|| catch_unwind(road)) } else { catch_unwind(road) };
+        let walked =
+            if large { tokio::task::block_in_place(|| catch_unwind(road)) } else { catch_unwind(road) };
         walked.unwrap_or_else(|_| {
             tracing::error!(channel = %head.channel, message_id = %head.id, "The program failed at a message; this is a fault of the program.");
             Walked::Ended(head, End::Quarantined(program_fault()), Vec::new())
@@ -159,11 +161,11 @@ impl Lane {
     }
 
     /// Lets a message go that has ended. One that has not is given back with what was to be done.
-    fn let_go(&self, ended: Ended) -> Result<(), Ended> {
+    fn let_go(&self, ended: Ended) -> Result<(), Box<Ended>> {
         let Ended { nth, message, result } = ended;
         let (outcome, committed) = match result {
             Ok(ended) => ended,
-            Err(failure) => return Err(Ended { nth, message, result: Err(failure) }),
+            Err(failure) => return Err(Box::new(Ended { nth, message, result: Err(failure) })),
         };
         let head = message.head;
         let state = match &outcome {
@@ -193,28 +195,37 @@ impl Lane {
         back.sort_by_key(|ended| ended.nth);
         let mut failed_keys = HashSet::new();
         for ended in &mut back {
-            match &ended.result {
-                Err(EndFailure { error: StoreError::Unavailable(_), .. }) => {
-                    failed_keys.insert(self.backlog.key(&ended.message));
-                }
-                Ok((Outcome::Committed, _)) if failed_keys.contains(&self.backlog.key(&ended.message)) => self.reopen(ended).await,
-                Ok(_) | Err(_) => {}
+            let key = self.backlog.key(&ended.message);
+            let overtook = match &ended.result {
+                // Failed or not, it may be committed all the same: an answer can be lost.
+                Err(EndFailure { error: StoreError::Unavailable(_), .. }) => !failed_keys.insert(key),
+                Ok((Outcome::Committed, _)) => failed_keys.contains(&key),
+                Ok(_) | Err(_) => false,
+            };
+            if overtook {
+                self.reopen(ended).await;
             }
         }
         for ended in back {
             if let Err(failed) = self.let_go(ended) {
-                self.insist(failed).await;
+                self.insist(*failed).await;
             }
         }
     }
 
-    /// Opens a message again that has overtaken another one, so that it is done after it.
+    /// Opens a message again that has, or may have, overtaken another one, so that it is done after it.
     async fn reopen(&self, overtaker: &mut Ended) {
         let head = &overtaker.message.head;
-        tracing::warn!(channel = %head.channel, message_id = %head.id, "A message was committed before an earlier one; it is done again after it.");
         let mut pauses = pauses();
-        while let Err(error) = self.house.journal.reopen(head.id).await {
-            self.pause(head, &error, &mut pauses).await;
+        loop {
+            match self.house.journal.reopen(head.id).await {
+                Ok(true) => {
+                    tracing::warn!(channel = %head.channel, message_id = %head.id, "A message was committed before an earlier one; it is done again after it.");
+                    break;
+                }
+                Ok(false) => break,
+                Err(error) => self.pause(head, &error, &mut pauses).await,
+            }
         }
         let error = StoreError::Unavailable("an earlier message of the lane was not committed".into());
         overtaker.result = Err(EndFailure { error, again: Again::Walk(Vec::new()) });

@@ -8,9 +8,15 @@ use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gau
 /// Names what is measured, once, when the hub starts.
 pub fn describe() {
     describe_counter!("huitong_messages_ended_total", "Messages that ended, by channel and state");
-    describe_counter!("huitong_messages_refused_total", "Messages turned away at the door, by channel and reason");
+    describe_counter!(
+        "huitong_messages_refused_total",
+        "Messages turned away at the door, by channel and reason"
+    );
     describe_counter!("huitong_messages_duplicate_total", "Messages received again and not processed twice");
-    describe_counter!("huitong_control_ids_reused_total", "New messages under a control id that was used before");
+    describe_counter!(
+        "huitong_control_ids_reused_total",
+        "New messages under a control id that was used before"
+    );
     describe_histogram!("huitong_step_seconds", metrics::Unit::Seconds, "Time a message spends in a step");
     describe_histogram!("huitong_message_seconds", metrics::Unit::Seconds, "Time from received to ended");
     describe_counter!("huitong_deliveries_total", "Tries to deliver a parcel, by destination and result");
@@ -23,7 +29,8 @@ pub fn describe() {
 }
 
 pub(crate) fn step(channel: &ChannelId, step: &'static str, took: Duration) {
-    histogram!("huitong_step_seconds", "channel" => channel.to_string(), "step" => step).record(took.as_secs_f64());
+    histogram!("huitong_step_seconds", "channel" => channel.to_string(), "step" => step)
+        .record(took.as_secs_f64());
 }
 
 pub(crate) fn ended(channel: &ChannelId, state: &'static str, took: Duration) {
@@ -32,7 +39,8 @@ pub(crate) fn ended(channel: &ChannelId, state: &'static str, took: Duration) {
 }
 
 pub(crate) fn refused(channel: &ChannelId, reason: &'static str) {
-    counter!("huitong_messages_refused_total", "channel" => channel.to_string(), "reason" => reason).increment(1);
+    counter!("huitong_messages_refused_total", "channel" => channel.to_string(), "reason" => reason)
+        .increment(1);
 }
 
 pub(crate) fn duplicate(channel: &ChannelId) {

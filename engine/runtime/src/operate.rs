@@ -4,7 +4,9 @@ use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
 use hub_core::id::MessageId;
-use hub_core::operations::{ChannelStatus, DestinationStatus, HubStatus, Operations, ReplayReport, ReplayWhat};
+use hub_core::operations::{
+    ChannelStatus, DestinationStatus, HubStatus, Operations, ReplayReport, ReplayWhat,
+};
 use hub_core::store::{MessageQuery, RetryWhich, StoreError};
 
 use crate::hub::Hub;
@@ -40,7 +42,12 @@ impl Operations for Hub {
                 last_error: health.last_error(),
             })
             .collect();
-        Ok(HubStatus { version: env!("CARGO_PKG_VERSION"), started_at: self.started_at, channels, destinations })
+        Ok(HubStatus {
+            version: env!("CARGO_PKG_VERSION"),
+            started_at: self.started_at,
+            channels,
+            destinations,
+        })
     }
 
     async fn replay(&self, what: ReplayWhat) -> Result<ReplayReport, StoreError> {
@@ -98,7 +105,8 @@ impl Hub {
         let status = self.status().await?;
         let now = self.house.clock.now();
         for channel in &status.channels {
-            gauge!("huitong_messages_in_flight", "channel" => channel.id.to_string()).set(channel.in_flight as f64);
+            gauge!("huitong_messages_in_flight", "channel" => channel.id.to_string())
+                .set(channel.in_flight as f64);
             for tally in &channel.tally {
                 gauge!("huitong_messages", "channel" => channel.id.to_string(), "state" => tally.state.name()).set(tally.count as f64);
             }
@@ -106,7 +114,8 @@ impl Hub {
         for destination in &status.destinations {
             let depth = destination.depth.as_ref();
             let pending = depth.map_or(0, |depth| depth.counts[0]);
-            let oldest = depth.and_then(|depth| depth.oldest).map_or(0.0, |oldest| (now - oldest).as_seconds_f64());
+            let oldest =
+                depth.and_then(|depth| depth.oldest).map_or(0.0, |oldest| (now - oldest).as_seconds_f64());
             gauge!("huitong_queue_depth", "destination" => destination.id.to_string()).set(pending as f64);
             gauge!("huitong_queue_oldest_seconds", "destination" => destination.id.to_string()).set(oldest);
         }

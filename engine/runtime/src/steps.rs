@@ -58,11 +58,15 @@ impl Road {
         let raw = message.body.clone();
         let started = Instant::now();
         if !self.channel.parse.takes(message.head.label.message_type.as_deref()) {
-            return Walked::Ended(message.head, End::Filtered { rule: accept_rule(&self.channel.parse) }, Vec::new());
+            return Walked::Ended(
+                message.head,
+                End::Filtered { rule: accept_rule(&self.channel.parse) },
+                Vec::new(),
+            );
         }
         let message = match parse(&*self.parser, message) {
             Ok(message) => message,
-            Err((head, fault)) => return Walked::Ended(head, End::Quarantined(fault), Vec::new()),
+            Err(failed) => return Walked::Ended(failed.0, End::Quarantined(failed.1), Vec::new()),
         };
         crash::place("parsed");
         let keys = self.keys(&*message.body.0);
@@ -76,7 +80,7 @@ impl Road {
                 crash::place("mapped");
                 Walked::Mapped(message)
             }
-            Err((head, fault)) => Walked::Ended(head, End::Quarantined(fault), keys),
+            Err(failed) => Walked::Ended(failed.0, End::Quarantined(failed.1), keys),
         };
         measure::step(self.id(), "map", parsed.elapsed());
         walked
@@ -88,7 +92,8 @@ impl Road {
 
     /// The first rule of `[filter] keep` that does not hold.
     fn stopped_by(&self, document: &dyn Document) -> Option<String> {
-        let stopping = self.channel.filter.iter().find(|rule| !rule.condition.holds(document, document.root()))?;
+        let stopping =
+            self.channel.filter.iter().find(|rule| !rule.condition.holds(document, document.root()))?;
         Some(stopping.text.clone())
     }
 
@@ -105,29 +110,44 @@ impl Road {
         keys
     }
 
-    fn map(&self, message: Envelope<Parsed>, raw: &Raw, keys: &[Key]) -> Result<Envelope<Mapped>, (Head, Fault)> {
+    fn map(
+        &self,
+        message: Envelope<Parsed>,
+        raw: &Raw,
+        keys: &[Key],
+    ) -> Result<Envelope<Mapped>, Box<(Head, Fault)>> {
         let document = &*message.body.0;
         let commit = self.channel.mapping.run(document).and_then(|run| {
-            let commit = Commit { changes: run.changes, notes: run.notes, keys: keys.to_vec(), ..Commit::default() };
+            let commit =
+                Commit { changes: run.changes, notes: run.notes, keys: keys.to_vec(), ..Commit::default() };
             let commit = checked(commit, &self.channel.mapping, self.typed_check)?;
             let parcels = self.route(&message.head, document, raw, &commit)?;
             Ok(Commit { parcels, ..commit })
         });
         match commit {
             Ok(commit) => Ok(message.advance(Mapped(commit))),
-            Err(fault) => Err((message.head, fault)),
+            Err(fault) => Err(Box::new((message.head, fault))),
         }
     }
 
     /// What is owed to whom because of this message.
-    fn route(&self, head: &Head, document: &dyn Document, raw: &Raw, commit: &Commit) -> Result<Vec<Parcel>, Fault> {
+    fn route(
+        &self,
+        head: &Head,
+        document: &dyn Document,
+        raw: &Raw,
+        commit: &Commit,
+    ) -> Result<Vec<Parcel>, Fault> {
         let mut parcels = Vec::new();
         let mut bytes = 0;
         if self.channel.to.is_empty() {
             return Ok(parcels);
         }
-        let trees: Vec<&Object> =
-            commit.changes.iter().filter_map(|change| change.resource().map(hub_fhir::Resource::tree)).collect();
+        let trees: Vec<&Object> = commit
+            .changes
+            .iter()
+            .filter_map(|change| change.resource().map(hub_fhir::Resource::tree))
+            .collect();
         let written = FhirDocument::new(trees);
         for route in &self.channel.to {
             let seen: &dyn Document = match route.reads() {
@@ -144,7 +164,7 @@ impl Road {
                 let (body, content_type) = match &route.mapping {
                     Some(mapping) => {
                         let rendered = mapping.render(seen, scope)?;
-                        (rendered.bytes, rendered.content_type.into())
+                        (rendered.bytes, rendered.content_type)
                     }
                     None => (raw.0.clone(), HL7V2.into()),
                 };
@@ -171,10 +191,17 @@ impl Road {
 
 /// A mapping's commit once it is known to fit: not too large, and every resource right by the official tables of R4B and,
 /// where that is switched on, by the typed model.
-pub(crate) fn checked(mut commit: Commit, mapping: &Mapping, typed_check: Option<TypedCheck>) -> Result<Commit, Fault> {
+pub(crate) fn checked(
+    mut commit: Commit,
+    mapping: &Mapping,
+    typed_check: Option<TypedCheck>,
+) -> Result<Commit, Fault> {
     if commit.changes.len() > MAX_RESOURCES {
         let count = commit.changes.len();
-        return Err(too_many(format!("`{}` makes {count} resources of it; {MAX_RESOURCES} are allowed", mapping.name())));
+        return Err(too_many(format!(
+            "`{}` makes {count} resources of it; {MAX_RESOURCES} are allowed",
+            mapping.name()
+        )));
     }
     for resource in commit.changes.iter().filter_map(hub_core::commit::Change::resource) {
         let fault = |place: String, reason: String| Fault {
@@ -197,7 +224,9 @@ pub(crate) fn checked(mut commit: Commit, mapping: &Mapping, typed_check: Option
     if commit.notes.len() > MAX_NOTES {
         let left_out = commit.notes.len() - MAX_NOTES;
         commit.notes.truncate(MAX_NOTES);
-        commit.notes.push(Note { place: String::new(), reason: format!("{left_out} more notes were not kept") });
+        commit
+            .notes
+            .push(Note { place: String::new(), reason: format!("{left_out} more notes were not kept") });
     }
     Ok(commit)
 }
@@ -212,13 +241,13 @@ pub fn accept_rule(parse: &hub_spec::Parse) -> String {
 }
 
 /// Bytes to document.
-pub fn parse(parser: &dyn Parser, message: Envelope<Raw>) -> Result<Envelope<Parsed>, (Head, Fault)> {
+pub fn parse(parser: &dyn Parser, message: Envelope<Raw>) -> Result<Envelope<Parsed>, Box<(Head, Fault)>> {
     match parser.parse(&message.body.0) {
         Ok(document) => Ok(message.advance(Parsed(document))),
         Err(error) => {
             let place = error.place.unwrap_or_else(|| format!("byte {}", error.at));
             let fault = Fault { step: FaultStep::Parse, place: Some(place), rule: None, reason: error.what };
-            Err((message.head, fault))
+            Err(Box::new((message.head, fault)))
         }
     }
 }
