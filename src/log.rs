@@ -24,3 +24,16 @@ pub fn start(settings: &Log) -> anyhow::Result<()> {
     };
     started.map_err(|error| anyhow::anyhow!("the log could not be started: {error}"))
 }
+
+/// Lets a fault of the program say where it is and never with what: the text of a panic may hold a piece of a message.
+pub fn panics_without_content() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        let thread = std::thread::current().name().unwrap_or("unnamed").to_owned();
+        if tracing::dispatcher::has_been_set() {
+            tracing::error!(place, thread, "A fault of the program; what it was about is not written down.");
+        } else {
+            eprintln!("a fault of the program at {place}; please report it");
+        }
+    }));
+}

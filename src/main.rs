@@ -36,6 +36,7 @@ use crate::cli::{Cli, Command};
 pub const EXIT_WRONG_FILES: u8 = 64;
 
 fn main() -> ExitCode {
+    log::panics_without_content();
     let cli = Cli::parse();
     if cli.command.only_prints() {
         // `huitong messages | head` ends quietly when head has seen enough. Never for commands that serve: a peer that hangs up

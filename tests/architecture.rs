@@ -187,6 +187,14 @@ fn every_file_begins_by_saying_what_it_is_and_is_not_too_long() {
 }
 
 #[test]
+fn a_panic_of_the_program_is_told_without_its_text() {
+    let text = std::fs::read_to_string(root().join("src/main.rs")).unwrap();
+    let hook = text.find("log::panics_without_content()").expect("the hook is set");
+    let parse = text.find("Cli::parse()").expect("the command line is read");
+    assert!(hook < parse, "the hook is set before anything else");
+}
+
+#[test]
 fn no_file_has_a_name_that_says_nothing() {
     for file in rust_files() {
         let name = file.file_stem().unwrap().to_string_lossy().into_owned();
