@@ -39,8 +39,11 @@ pub enum OpenError {
         path: PathBuf,
         /// What it said.
         #[source]
-        source: sqlx::Error,
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// The system gives no thread to the writer.
+    #[error("the store's writer cannot be started")]
+    Start(#[source] std::io::Error),
 }
 
 /// A failure of the database as the traits tell it.
@@ -68,11 +71,7 @@ pub(crate) fn damaged(what: &'static str) -> StoreError {
 
 /// Whether the statement itself was refused (a constraint, a value too large), so that the same batch without it may
 /// succeed. Everything else (full, gone, locked, damaged) would fail for every neighbour as well.
-pub(crate) fn is_refusal(error: &sqlx::Error) -> bool {
-    const CONSTRAINT: i32 = 19;
-    const MISMATCH: i32 = 20;
-    const TOO_BIG: i32 = 18;
-    let sqlx::Error::Database(database) = error else { return false };
-    let code = database.code().and_then(|code| code.parse::<i32>().ok()).unwrap_or(0) & 0xff;
-    matches!(code, CONSTRAINT | MISMATCH | TOO_BIG)
+pub(crate) fn is_refusal(error: &rusqlite::Error) -> bool {
+    use rusqlite::ErrorCode::{ConstraintViolation, TooBig, TypeMismatch};
+    matches!(error.sqlite_error_code(), Some(ConstraintViolation | TypeMismatch | TooBig))
 }

@@ -7,16 +7,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use rusqlite::Connection;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
-use sqlx::{ConnectOptions, SqlStr};
+use sqlx::{ConnectOptions, Connection as _, SqlStr};
 
 use crate::error::OpenError;
 use crate::leases::{Begun, Queues};
 use crate::words::Words;
-use crate::writer::{Counters, Numbers, Writer, WriterSetup};
+use crate::writer::{Counters, Numbers, Writer, WriterOptions, WriterSetup};
 
 /// Where the store is and how much it may use.
 #[derive(Clone, Debug)]
@@ -77,7 +78,8 @@ impl Store {
     /// Opens the store, bringing its database to this program's version.
     pub async fn open(options: StoreOptions) -> Result<Self, OpenError> {
         let path = options.data_dir.clone();
-        let database = |source| OpenError::Database { path: path.clone(), source };
+        let database =
+            |source: sqlx::Error| OpenError::Database { path: path.clone(), source: source.into() };
         let lock = lock_folder(&options)?;
         let file = options.data_dir.join("hub.db");
         let common = SqliteConnectOptions::new()
@@ -85,37 +87,34 @@ impl Store {
             .statement_cache_capacity(512)
             .busy_timeout(Duration::from_millis(250))
             .foreign_keys(false);
-        let mut writing = common
+        let migrating = common
             .clone()
             .create_if_missing(true)
             .page_size(PAGE_BYTES as u32)
             .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .pragma("wal_autocheckpoint", "0")
-            .pragma("temp_store", "MEMORY")
-            .pragma("cache_size", cache_pages(options.cache_bytes));
-        if let Some(bytes) = options.max_bytes {
-            writing = writing.pragma("max_page_count", (bytes / PAGE_BYTES).max(1).to_string());
-        }
-        let mut connection = writing.connect().await.map_err(database)?;
+            .synchronous(SqliteSynchronous::Full);
+        let mut connection = migrating.connect().await.map_err(database)?;
         migrations()
             .run(&mut connection)
             .await
             .map_err(|source| OpenError::Migrate { path: path.clone(), source })?;
-        let words = Arc::new(Words::load(&mut connection).await.map_err(database)?);
-        let numbers = Numbers::load(&mut connection).await.map_err(database)?;
-        let checkpoints = common
-            .clone()
-            .synchronous(SqliteSynchronous::Full)
-            .pragma("wal_autocheckpoint", "0")
-            .connect()
-            .await
-            .map_err(database)?;
+        connection.close().await.map_err(database)?;
+        let writing = WriterOptions {
+            file,
+            cache_kib: cache_kib(options.cache_bytes),
+            most_pages: options.max_bytes.map(|bytes| (bytes / PAGE_BYTES).max(1)),
+        };
+        let opened = tokio::task::spawn_blocking(move || Opened::of(writing)).await;
+        let opened = opened
+            .map_err(|error| OpenError::Start(error.into()))?
+            .map_err(|source| OpenError::Database { path: path.clone(), source: Box::new(source) })?;
+        let words = Arc::new(opened.words);
         let readers = u64::from(options.readers.max(1));
         let reading = common
             .read_only(true)
             .pragma("temp_store", "MEMORY")
-            .pragma("cache_size", cache_pages(options.cache_bytes / readers));
+            // SQLite takes a size in KiB as a negative number.
+            .pragma("cache_size", format!("-{}", cache_kib(options.cache_bytes / readers)));
         let readers = SqlitePoolOptions::new()
             .max_connections(options.readers.max(1))
             .min_connections(1)
@@ -128,15 +127,15 @@ impl Store {
             .map_err(database)?;
         let (counters, begun) = (Arc::new(Counters::default()), Arc::new(Begun::default()));
         let writer = Writer::start(WriterSetup {
-            connection,
-            options: writing,
-            checkpoints,
-            numbers,
+            connection: opened.connection,
+            options: opened.options,
+            checkpoints: opened.checkpoints,
+            numbers: opened.numbers,
             words: Arc::clone(&words),
             counters: Arc::clone(&counters),
             begun: Arc::clone(&begun),
-            file,
-        });
+        })
+        .map_err(OpenError::Start)?;
         let inner = Inner {
             writer,
             readers,
@@ -184,9 +183,27 @@ fn lock_folder(options: &StoreOptions) -> Result<File, OpenError> {
     }
 }
 
-/// SQLite takes a cache size in KiB as a negative number.
-fn cache_pages(bytes: u64) -> String {
-    format!("-{}", (bytes / 1_024).max(1_024))
+fn cache_kib(bytes: u64) -> u64 {
+    (bytes / 1_024).max(1_024)
+}
+
+/// What the writer needs of the database when it starts.
+struct Opened {
+    connection: Connection,
+    options: WriterOptions,
+    checkpoints: Connection,
+    words: Words,
+    numbers: Numbers,
+}
+
+impl Opened {
+    fn of(options: WriterOptions) -> Result<Self, rusqlite::Error> {
+        let connection = options.connect()?;
+        let checkpoints = options.connect_for_checkpoints()?;
+        let words = Words::load(&connection)?;
+        let numbers = Numbers::load(&connection)?;
+        Ok(Self { connection, options, checkpoints, words, numbers })
+    }
 }
 
 fn migrations() -> Migrator {

@@ -1,20 +1,12 @@
-//! Many rows in few statements.
+//! The one place where the writer's statements run: rows are collected, and written by one prepared statement.
 //!
-//! A statement costs sqlx about 30 microseconds whatever it does, so rows are collected and written by multi-row
-//! statements. The sizes are powers of two, so that few statements are prepared and all of them stay prepared.
-
-use std::collections::HashMap;
-use std::sync::Arc;
+//! The connection is called in the writer's own thread, so a statement costs what SQLite takes for it: a row at a time is
+//! as cheap as many rows at once, and each statement is prepared once.
 
 use bytes::Bytes;
 use compact_str::CompactString;
-use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqliteRow};
-use sqlx::{Arguments, AssertSqlSafe, Executor};
-
-/// At most so many rows go into one statement.
-const LARGEST: usize = 256;
-/// At most so many values: SQLite allows 32,766, but preparing takes the square of it.
-const MOST_VALUES: usize = 1_024;
+use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
+use rusqlite::{Connection, Params, Row, params_from_iter};
 
 /// A value to bind.
 #[derive(Clone, Debug)]
@@ -76,47 +68,65 @@ impl<T: Into<Value>> From<Option<T>> for Value {
     }
 }
 
-/// Adds a value to a statement's arguments.
-fn bind(arguments: &mut SqliteArguments, value: Value) -> Result<(), sqlx::Error> {
-    let added = match value {
-        Value::Null => arguments.add(None::<i64>),
-        Value::Int(value) => arguments.add(value),
-        Value::Text(text) => arguments.add(text.as_str()),
-        Value::Blob(bytes) => arguments.add(bytes.as_ref()),
-    };
-    added.map_err(sqlx::Error::Encode)
-}
-
-/// The texts of multi-row statements, built once each.
-#[derive(Default)]
-pub(crate) struct Texts(HashMap<(&'static str, &'static str, usize), Arc<str>>);
-
-impl Texts {
-    /// `before` (?,?),(?,?) `after`. Places are anonymous because binding by name costs a look-up for each value; the
-    /// statements a person writes have `$1`.
-    fn get(&mut self, shape: &Shape, rows: usize) -> Arc<str> {
-        let text = self.0.entry((shape.before, shape.after, rows)).or_insert_with(|| {
-            let row = format!("({})", vec!["?"; shape.columns].join(","));
-            let rows = vec![row; rows].join(",");
-            match shape.before.strip_suffix("VALUES ").filter(|before| before.starts_with("INSERT")) {
-                // Rows of nulls fill a statement up: no table begins with a column that may be null.
-                Some(into) => format!("{into} SELECT * FROM (VALUES {rows}) WHERE column1 IS NOT NULL{}", shape.after),
-                None => format!("{}{rows}{}", shape.before, shape.after),
-            }
-            .into()
-        });
-        Arc::clone(text)
+impl ToSql for Value {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self {
+            Value::Null => ValueRef::Null,
+            Value::Int(value) => ValueRef::Integer(*value),
+            Value::Text(text) => ValueRef::Text(text.as_bytes()),
+            Value::Blob(bytes) => ValueRef::Blob(bytes),
+        }))
     }
 }
 
-/// A statement that takes a list of rows.
+/// Runs a statement once; says how many rows changed.
+pub(crate) fn run(
+    connection: &Connection,
+    statement: &'static str,
+    values: impl Params,
+) -> Result<usize, rusqlite::Error> {
+    connection.prepare_cached(statement)?.execute(values)
+}
+
+/// Asks once and gathers the answers, so that what is written next does not disturb them.
+pub(crate) fn all<T>(
+    connection: &Connection,
+    statement: &'static str,
+    values: impl Params,
+    read: impl FnMut(&Row<'_>) -> Result<T, rusqlite::Error>,
+) -> Result<Vec<T>, rusqlite::Error> {
+    connection.prepare_cached(statement)?.query_map(values, read)?.collect()
+}
+
+/// Does what `work` does in one durable transaction, whole or not at all.
+pub(crate) fn transaction<T>(
+    connection: &Connection,
+    work: impl FnOnce() -> Result<T, rusqlite::Error>,
+) -> Result<T, rusqlite::Error> {
+    run(connection, "BEGIN IMMEDIATE", [])?;
+    let done = work().and_then(|done| run(connection, "COMMIT", []).map(|_| done));
+    if done.is_err() && !connection.is_autocommit() {
+        // The first error is the one that tells; when this one fails too, the connection is given up.
+        run(connection, "ROLLBACK", []).ok();
+    }
+    done
+}
+
+/// A statement that takes rows.
 pub(crate) struct Shape {
-    /// The text before the rows.
+    /// The text before the row.
     pub before: &'static str,
     /// How many values a row has.
     pub columns: usize,
-    /// The text after the rows.
+    /// The text after the row.
     pub after: &'static str,
+}
+
+impl Shape {
+    /// `before` (?,?) `after`.
+    fn text(&self) -> String {
+        format!("{}({}){}", self.before, vec!["?"; self.columns].join(","), self.after)
+    }
 }
 
 /// Rows waiting for their statement.
@@ -137,66 +147,35 @@ impl Rows {
         self.values.extend(row);
     }
 
-    /// Writes all rows; says how many rows of the database changed. The last statement is filled up with rows of nulls,
-    /// which write nothing: each statement costs a hop to SQLite's thread and back, and a few sizes are prepared once each.
-    pub async fn write(
-        self,
-        connection: &mut SqliteConnection,
-        texts: &mut Texts,
-    ) -> Result<u64, sqlx::Error> {
-        let mut changed = 0;
-        let mut left = self.values.len() / self.shape.columns;
-        let mut values = self.values.into_iter();
-        while left > 0 {
-            let rows = padded(left, self.shape.columns);
-            let mut arguments = SqliteArguments::default();
-            arguments.reserve(rows * self.shape.columns, 0);
-            for _ in 0..rows * self.shape.columns {
-                bind(&mut arguments, values.next().unwrap_or(Value::Null))?;
-            }
-            let text = AssertSqlSafe(texts.get(self.shape, rows));
-            changed += connection.execute(sqlx::query_with(text, arguments)).await?.rows_affected();
-            left = left.saturating_sub(rows);
+    /// Writes all rows in their order.
+    pub fn write(self, connection: &Connection) -> Result<(), rusqlite::Error> {
+        if self.values.is_empty() {
+            return Ok(());
         }
-        Ok(changed)
+        let mut statement = connection.prepare_cached(&self.shape.text())?;
+        for row in self.values.chunks_exact(self.shape.columns) {
+            statement.execute(params_from_iter(row))?;
+        }
+        Ok(())
     }
 
-    /// Asks with all rows and gathers the answers. The last statement is filled up with rows of nulls, which find
-    /// nothing: one statement instead of several.
-    pub async fn ask(
+    /// Asks with all rows and gathers the answers.
+    pub fn ask<T>(
         self,
-        connection: &mut SqliteConnection,
-        texts: &mut Texts,
-    ) -> Result<Vec<SqliteRow>, sqlx::Error> {
+        connection: &Connection,
+        mut read: impl FnMut(&Row<'_>) -> Result<T, rusqlite::Error>,
+    ) -> Result<Vec<T>, rusqlite::Error> {
         let mut found = Vec::new();
-        let mut left = self.values.len() / self.shape.columns;
-        let mut values = self.values.into_iter();
-        while left > 0 {
-            let rows = padded(left, self.shape.columns);
-            let mut arguments = SqliteArguments::default();
-            arguments.reserve(rows * self.shape.columns, 0);
-            for _ in 0..rows * self.shape.columns {
-                bind(&mut arguments, values.next().unwrap_or(Value::Null))?;
+        if self.values.is_empty() {
+            return Ok(found);
+        }
+        let mut statement = connection.prepare_cached(&self.shape.text())?;
+        for row in self.values.chunks_exact(self.shape.columns) {
+            let mut answers = statement.query(params_from_iter(row))?;
+            while let Some(answer) = answers.next()? {
+                found.push(read(answer)?);
             }
-            let text = AssertSqlSafe(texts.get(self.shape, rows));
-            found.extend(connection.fetch_all(sqlx::query_with(text, arguments)).await?);
-            left = left.saturating_sub(rows);
         }
         Ok(found)
     }
-}
-
-/// The most rows of so many columns that go into one statement: a power of two.
-fn most(columns: usize) -> usize {
-    let fits = (MOST_VALUES / columns).clamp(1, LARGEST);
-    if fits.is_power_of_two() { fits } else { fits.next_power_of_two() / 2 }
-}
-
-/// How many rows the next statement has for `left` rows: 1, 4, 16 and so on, so that few statements are prepared.
-fn padded(left: usize, columns: usize) -> usize {
-    let mut rows = 1;
-    while rows < left {
-        rows *= 4;
-    }
-    rows.min(most(columns))
 }

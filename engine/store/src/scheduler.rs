@@ -51,7 +51,8 @@ impl JobScheduler {
     /// owner, which is why what another process left half-done can be taken up at once.
     pub async fn open(data_dir: impl Into<PathBuf>) -> Result<Self, OpenError> {
         let path = data_dir.into();
-        let database = |source| OpenError::Database { path: path.clone(), source };
+        let database =
+            |source: sqlx::Error| OpenError::Database { path: path.clone(), source: source.into() };
         let options = SqliteConnectOptions::new()
             .filename(path.join("jobs.db"))
             .create_if_missing(true)

@@ -10,10 +10,9 @@ use compact_str::{CompactString, format_compact};
 use hub_fhir::ResourceType;
 use hub_fhir::index::ParamId;
 use hub_fhir::params::{params_of, supported};
-use sqlx::sqlite::SqliteConnection;
-use sqlx::{Connection, Row};
+use rusqlite::Connection;
 
-use crate::rows::{Rows, Shape, Texts};
+use crate::rows::{Rows, Shape, all, transaction};
 
 /// What a word names. Its letter keeps the kinds apart in the one table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,7 +55,7 @@ const INSERT: Shape =
 
 impl Words {
     /// Reads all words; those of the program's tables are added where they are missing.
-    pub async fn load(connection: &mut SqliteConnection) -> Result<Self, sqlx::Error> {
+    pub fn load(connection: &Connection) -> Result<Self, rusqlite::Error> {
         let types: Vec<_> =
             ResourceType::all().map(|kind| (kind, word(WordKind::Type, kind.name()))).collect();
         let params: Vec<_> = ResourceType::all()
@@ -73,18 +72,18 @@ impl Words {
             types_back: HashMap::new(),
             params: HashMap::new(),
         };
-        words.read(connection).await?;
+        words.read(connection)?;
         let wanted = types.iter().map(|(_, text)| text).chain(params.iter().map(|(_, text)| text));
         let missing: Vec<CompactString> =
             wanted.filter(|text| words.number_of(text).is_none()).cloned().collect();
-        words.add(connection, missing).await?;
+        words.add(connection, missing)?;
         for (kind, text) in types {
-            let number = words.number_of(&text).ok_or(sqlx::Error::RowNotFound)?;
+            let number = words.number_of(&text).ok_or(rusqlite::Error::QueryReturnedNoRows)?;
             words.types.insert(kind, number);
             words.types_back.insert(number, kind);
         }
         for (id, text) in params {
-            words.params.insert(id, words.number_of(&text).ok_or(sqlx::Error::RowNotFound)?);
+            words.params.insert(id, words.number_of(&text).ok_or(rusqlite::Error::QueryReturnedNoRows)?);
         }
         Ok(words)
     }
@@ -116,28 +115,24 @@ impl Words {
     }
 
     /// Interns names that are not known yet, in a transaction of their own: what is in memory is then always on disk.
-    pub async fn intern(
+    pub fn intern<'a>(
         &self,
-        connection: &mut SqliteConnection,
-        names: impl IntoIterator<Item = (WordKind, &str)>,
-    ) -> Result<(), sqlx::Error> {
+        connection: &Connection,
+        names: impl IntoIterator<Item = (WordKind, &'a str)>,
+    ) -> Result<(), rusqlite::Error> {
         let missing: Vec<CompactString> = names
             .into_iter()
             .map(|(kind, name)| word(kind, name))
             .filter(|text| self.number_of(text).is_none())
             .collect();
-        self.add(connection, missing).await
+        self.add(connection, missing)
     }
 
     fn number_of(&self, text: &str) -> Option<i64> {
         self.known.read().unwrap_or_else(PoisonError::into_inner).numbers.get(text).copied()
     }
 
-    async fn add(
-        &self,
-        connection: &mut SqliteConnection,
-        missing: Vec<CompactString>,
-    ) -> Result<(), sqlx::Error> {
+    fn add(&self, connection: &Connection, missing: Vec<CompactString>) -> Result<(), rusqlite::Error> {
         if missing.is_empty() {
             return Ok(());
         }
@@ -145,17 +140,16 @@ impl Words {
         for text in missing {
             rows.push([text.into()]);
         }
-        let mut transaction = connection.begin().await?;
-        rows.write(&mut transaction, &mut Texts::default()).await?;
-        transaction.commit().await?;
-        self.read(connection).await
+        transaction(connection, || rows.write(connection))?;
+        self.read(connection)
     }
 
-    async fn read(&self, connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
-        let rows = sqlx::query("SELECT number, text FROM word").fetch_all(connection).await?;
+    fn read(&self, connection: &Connection) -> Result<(), rusqlite::Error> {
+        let rows = all(connection, "SELECT number, text FROM word", [], |row| {
+            Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?))
+        })?;
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        for row in rows {
-            let (number, text): (i64, String) = (row.try_get(0)?, row.try_get(1)?);
+        for (number, text) in rows {
             known.numbers.insert(text.as_str().into(), number);
             known.texts.insert(number, text.into());
         }

@@ -3,11 +3,10 @@
 use std::collections::HashMap;
 
 use hub_core::store::{Cause, Committed, StoreError};
-use sqlx::sqlite::SqliteConnection;
-use sqlx::{Executor, Row};
+use rusqlite::Connection;
 
 use crate::clock;
-use crate::rows::{Rows, Shape, Texts, Value};
+use crate::rows::{Rows, Shape, Value, transaction};
 use crate::words::{WordKind, Words};
 use crate::writer::messages::{Messages, Trace};
 use crate::writer::parcels::Parcels;
@@ -29,15 +28,14 @@ pub(crate) struct Numbers {
 
 impl Numbers {
     /// Reads where the numbers stand.
-    pub async fn load(connection: &mut SqliteConnection) -> Result<Self, sqlx::Error> {
-        let row = sqlx::query(
+    pub fn load(connection: &Connection) -> Result<Self, rusqlite::Error> {
+        connection.query_row(
             "SELECT (SELECT coalesce(max(seq), 0) + 1 FROM message),
                     (SELECT coalesce(max(rid), 0) + 1 FROM resource),
                     (SELECT coalesce(max(seq), 0) + 1 FROM parcel)",
+            [],
+            |row| Ok(Self { message: row.get(0)?, resource: row.get(1)?, parcel: row.get(2)? }),
         )
-        .fetch_one(connection)
-        .await?;
-        Ok(Self { message: row.try_get(0)?, resource: row.try_get(1)?, parcel: row.try_get(2)? })
     }
 
     pub fn take(number: &mut i64) -> i64 {
@@ -57,11 +55,7 @@ impl Tallies {
         *self.0.entry((kind, word, state)).or_default() += by;
     }
 
-    pub async fn write(
-        self,
-        connection: &mut SqliteConnection,
-        texts: &mut Texts,
-    ) -> Result<(), sqlx::Error> {
+    pub fn write(self, connection: &Connection) -> Result<(), rusqlite::Error> {
         const UPSERT: Shape = Shape {
             before: "INSERT INTO tally (kind, word, state, count) VALUES ",
             columns: 4,
@@ -73,16 +67,13 @@ impl Tallies {
                 rows.push([kind.into(), word.into(), state.into(), by.into()]);
             }
         }
-        rows.write(connection, texts).await?;
+        rows.write(connection)?;
         Ok(())
     }
 }
 
-const BEGUN: Shape = Shape {
-    before: "UPDATE parcel SET begun = 1 WHERE state = 0 AND seq IN (VALUES ",
-    columns: 1,
-    after: ")",
-};
+const BEGUN: Shape =
+    Shape { before: "UPDATE parcel SET begun = 1 WHERE state = 0 AND seq = ", columns: 1, after: "" };
 const AUDIT: Shape = Shape {
     before: "INSERT INTO audit (at_us, cause, who, request, message, writes, parcels) VALUES ",
     columns: 7,
@@ -105,76 +96,52 @@ pub(crate) struct Batch<'a> {
 }
 
 /// Applies works in their order, in one durable transaction. An error means that nothing was written.
-pub(crate) async fn apply(
-    connection: &mut SqliteConnection,
-    texts: &mut Texts,
+pub(crate) fn apply(
+    connection: &Connection,
     words: &Words,
     numbers: &mut Numbers,
     works: &[&Work],
     begun: &[i64],
-) -> Result<Vec<Result<Answer, StoreError>>, sqlx::Error> {
-    intern(connection, words, works).await?;
-    connection.execute("BEGIN IMMEDIATE").await?;
-    let done = in_transaction(connection, texts, words, *numbers, works, begun).await;
-    let (answers, next) = match done {
-        Ok(done) => done,
-        Err(error) => {
-            roll_back(connection).await;
-            return Err(error);
-        }
-    };
-    if let Err(error) = connection.execute("COMMIT").await {
-        roll_back(connection).await;
-        return Err(error);
-    }
+) -> Result<Vec<Result<Answer, StoreError>>, rusqlite::Error> {
+    intern(connection, words, works)?;
+    let (answers, next) =
+        transaction(connection, || in_transaction(connection, words, *numbers, works, begun))?;
     *numbers = next;
     Ok(answers)
 }
 
-/// Ends a failed transaction. Some errors have ended it already; then this one fails, which changes nothing.
-async fn roll_back(connection: &mut SqliteConnection) {
-    if let Err(error) = connection.execute("ROLLBACK").await {
-        tracing::debug!(%error, "The transaction had ended before it was rolled back.");
-    }
-}
-
-async fn in_transaction(
-    connection: &mut SqliteConnection,
-    texts: &mut Texts,
+fn in_transaction(
+    connection: &Connection,
     words: &Words,
     numbers: Numbers,
     works: &[&Work],
     begun: &[i64],
-) -> Result<(Vec<Result<Answer, StoreError>>, Numbers), sqlx::Error> {
+) -> Result<(Vec<Result<Answer, StoreError>>, Numbers), rusqlite::Error> {
     let mut marks = Rows::new(&BEGUN);
     for seq in begun {
         marks.push([(*seq).into()]);
     }
     // Before the settlements of this batch, which take the marks away again.
-    marks.write(connection, texts).await?;
+    marks.write(connection)?;
     let mut batch = Batch {
         words,
         now: clock::now(),
         numbers,
         tallies: Tallies::default(),
-        messages: Messages::load(connection, texts, words, works).await?,
-        resources: ResourceStates::load(connection, texts, words, works).await?,
-        parcels: Parcels::load(connection, texts, works).await?,
+        messages: Messages::load(connection, words, works)?,
+        resources: ResourceStates::load(connection, words, works)?,
+        parcels: Parcels::load(connection, works)?,
         audit: Rows::new(&AUDIT),
         wakes: Rows::new(&WAKE),
     };
     let answers = works.iter().map(|work| batch.decide(work)).collect();
     let next = batch.numbers;
-    batch.write(connection, texts).await?;
+    batch.write(connection)?;
     Ok((answers, next))
 }
 
 /// Interns the names that the works bring, before the transaction.
-async fn intern(
-    connection: &mut SqliteConnection,
-    words: &Words,
-    works: &[&Work],
-) -> Result<(), sqlx::Error> {
+fn intern(connection: &Connection, words: &Words, works: &[&Work]) -> Result<(), rusqlite::Error> {
     let mut names = Vec::new();
     for work in works {
         let draft = match work {
@@ -195,7 +162,7 @@ async fn intern(
             names.extend(draft.parcels.iter().map(|parcel| (WordKind::Destination, parcel.to.as_str())));
         }
     }
-    words.intern(connection, names).await
+    words.intern(connection, names)
 }
 
 impl Batch<'_> {
@@ -284,12 +251,12 @@ impl Batch<'_> {
         ]);
     }
 
-    async fn write(self, connection: &mut SqliteConnection, texts: &mut Texts) -> Result<(), sqlx::Error> {
-        self.messages.write(connection, texts, self.words).await?;
-        self.resources.write(connection, texts, self.words).await?;
-        self.parcels.write(connection, texts).await?;
-        self.wakes.write(connection, texts).await?;
-        self.audit.write(connection, texts).await?;
-        self.tallies.write(connection, texts).await
+    fn write(self, connection: &Connection) -> Result<(), rusqlite::Error> {
+        self.messages.write(connection, self.words)?;
+        self.resources.write(connection, self.words)?;
+        self.parcels.write(connection)?;
+        self.wakes.write(connection)?;
+        self.audit.write(connection)?;
+        self.tallies.write(connection)
     }
 }

@@ -1,17 +1,17 @@
 //! Checkpoints: the log of the database is copied into its file beside the writing, so that no transaction waits for it.
 //!
-//! A passive checkpoint runs on a connection of its own while the writer goes on. As long as the writer is ahead of it
-//! the log grows; when it has become long, the writer itself finishes the little that is left and starts the log anew.
+//! A passive checkpoint runs on a thread and connection of its own while the writer goes on. As long as the writer is
+//! ahead of it the log grows; when it has become long, the writer itself finishes the little that is left and starts the
+//! log anew.
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
-use sqlx::sqlite::SqliteConnection;
-use sqlx::{Connection, Row};
-use tokio::sync::Notify;
-use tokio::task::JoinHandle;
+use rusqlite::Connection;
 use tracing::{debug, warn};
 
 /// A passive checkpoint is tried after so many bytes of log.
@@ -23,100 +23,76 @@ const LOOK_EVERY: u32 = 16;
 /// And when nothing is written, so that the log of the last transactions is copied as well.
 const IDLE: Duration = Duration::from_secs(5);
 
-#[derive(Default)]
-struct Signals {
-    wanted: Notify,
-    is_long: AtomicBool,
-    stop: AtomicBool,
-}
-
-/// The writer's side of the checkpoints.
+/// The writer's side of the checkpoints. The thread ends when it is dropped.
 pub(super) struct Checkpoints {
-    signals: Arc<Signals>,
-    task: Option<JoinHandle<()>>,
+    log: PathBuf,
+    is_long: Arc<AtomicBool>,
+    wanted: SyncSender<()>,
+    thread: JoinHandle<()>,
     transactions: u32,
 }
 
 impl Checkpoints {
-    /// Starts the checkpointing task on its connection.
-    pub fn start(connection: SqliteConnection) -> Self {
-        let signals = Arc::new(Signals::default());
-        let task = tokio::spawn(passive(connection, Arc::clone(&signals)));
-        Self { signals, task: Some(task), transactions: 0 }
+    /// Starts the checkpointing thread on its connection. `log` is the file whose length tells when one is due.
+    pub fn start(connection: Connection, log: PathBuf) -> std::io::Result<Self> {
+        let (wanted, wanted_in) = sync_channel(1);
+        let is_long = Arc::new(AtomicBool::new(false));
+        let seen_long = Arc::clone(&is_long);
+        let thread = std::thread::Builder::new()
+            .name("store-checkpoint".to_owned())
+            .spawn(move || passive(&connection, &wanted_in, &seen_long))?;
+        Ok(Self { log, is_long, wanted, thread, transactions: 0 })
     }
 
     /// Called after each transaction.
-    pub async fn after_transaction(&mut self, connection: &mut SqliteConnection, file: &Path) {
+    pub fn after_transaction(&mut self, connection: &Connection) {
         self.transactions += 1;
         if self.transactions >= LOOK_EVERY {
             self.transactions = 0;
-            let log = file.with_extension("db-wal");
-            let is_due = std::fs::metadata(log).is_ok_and(|log| log.len() > PASSIVE_BYTES);
+            let is_due = std::fs::metadata(&self.log).is_ok_and(|log| log.len() > PASSIVE_BYTES);
             if is_due {
-                self.signals.wanted.notify_one();
+                // One that is wanted already will do.
+                self.wanted.try_send(()).ok();
             }
         }
-        if self.signals.is_long.swap(false, Ordering::Relaxed)
-            && let Err(error) = checkpoint(connection, "PRAGMA wal_checkpoint(RESTART)").await
+        if self.is_long.swap(false, Ordering::Relaxed)
+            && let Err(error) = checkpoint(connection, "PRAGMA wal_checkpoint(RESTART)")
         {
             // It is tried again after the next passive one.
             debug!(%error, "The log of the database could not be started anew.");
         }
     }
 
-    /// Ends the task.
-    pub async fn stop(&mut self) {
-        self.signals.stop.store(true, Ordering::Relaxed);
-        self.signals.wanted.notify_one();
-        if let Some(task) = self.task.take()
-            && let Err(error) = task.await
-        {
-            warn!(%error, "The checkpointing task did not end well.");
+    /// Ends the thread and waits for it.
+    pub fn stop(self) {
+        drop(self.wanted);
+        if self.thread.join().is_err() {
+            warn!("The checkpointing thread did not end well.");
         }
     }
 }
 
-impl Drop for Checkpoints {
-    fn drop(&mut self) {
-        self.signals.stop.store(true, Ordering::Relaxed);
-        self.signals.wanted.notify_one();
-    }
-}
-
-async fn passive(mut connection: SqliteConnection, signals: Arc<Signals>) {
-    loop {
-        tokio::select! {
-            () = signals.wanted.notified() => {}
-            () = tokio::time::sleep(IDLE) => {}
-        }
-        if signals.stop.load(Ordering::Relaxed) {
-            break;
-        }
-        match checkpoint(&mut connection, "PRAGMA wal_checkpoint(PASSIVE)").await {
-            Ok(frames) if frames > LONG_FRAMES => signals.is_long.store(true, Ordering::Relaxed),
+fn passive(connection: &Connection, wanted: &Receiver<()>, is_long: &AtomicBool) {
+    while !matches!(wanted.recv_timeout(IDLE), Err(RecvTimeoutError::Disconnected)) {
+        match checkpoint(connection, "PRAGMA wal_checkpoint(PASSIVE)") {
+            Ok(frames) if frames > LONG_FRAMES => is_long.store(true, Ordering::Relaxed),
             Ok(_) => {}
             Err(error) => debug!(%error, "A checkpoint was not possible now."),
         }
     }
-    close(connection).await;
 }
 
 /// Runs a checkpoint; says how many frames the log has.
-async fn checkpoint(connection: &mut SqliteConnection, pragma: &'static str) -> Result<i64, sqlx::Error> {
-    let row = sqlx::query(pragma).fetch_one(connection).await?;
-    row.try_get(1)
+fn checkpoint(connection: &Connection, pragma: &'static str) -> Result<i64, rusqlite::Error> {
+    connection.prepare_cached(pragma)?.query_row([], |row| row.get(1))
 }
 
 /// Copies the whole log and empties it, when the store is closed.
-pub(super) async fn checkpoint_last(mut connection: SqliteConnection) {
-    if let Err(error) = checkpoint(&mut connection, "PRAGMA wal_checkpoint(TRUNCATE)").await {
+pub(super) fn checkpoint_last(connection: Connection) {
+    if let Err(error) = checkpoint(&connection, "PRAGMA wal_checkpoint(TRUNCATE)") {
         warn!(%error, "The log of the database was not emptied; it will be read at the next start.");
     }
-    close(connection).await;
-}
-
-async fn close(connection: SqliteConnection) {
-    if let Err(error) = connection.close().await {
+    if let Err((_, error)) = connection.close() {
         debug!(%error, "A connection did not close well.");
     }
 }

@@ -9,13 +9,11 @@ use hub_core::envelope::{Envelope, Raw};
 use hub_core::id::MessageId;
 use hub_core::store::{Cause, End, Received, StoreError};
 use hub_fhir::Reference;
-use sqlx::Row;
-use sqlx::sqlite::SqliteConnection;
+use rusqlite::Connection;
 use uuid::Uuid;
 
 use crate::clock;
-use crate::ids;
-use crate::rows::{Rows, Shape, Texts};
+use crate::rows::{Rows, Shape};
 use crate::trace;
 use crate::words::{WordKind, Words};
 use crate::writer::batch::{Numbers, TALLY_MESSAGES, Tallies};
@@ -149,15 +147,12 @@ const KEY: Shape = Shape {
     columns: 3,
     after: " ON CONFLICT DO NOTHING",
 };
+const GONE_KEY: Shape =
+    Shape { before: "DELETE FROM message_key WHERE (value, name, seq) = ", columns: 3, after: "" };
 
 impl Messages {
     /// Looks up what the works name.
-    pub async fn load(
-        connection: &mut SqliteConnection,
-        texts: &mut Texts,
-        words: &Words,
-        works: &[&Work],
-    ) -> Result<Self, sqlx::Error> {
+    pub fn load(connection: &Connection, words: &Words, works: &[&Work]) -> Result<Self, rusqlite::Error> {
         let mut ids = Rows::new(&LOOK_UP);
         let mut arrivals = Rows::new(&EARLIER);
         for work in works {
@@ -177,25 +172,25 @@ impl Messages {
                 _ => {}
             }
         }
-        let mut known = HashMap::new();
-        for row in ids.ask(connection, texts).await? {
+        let known = ids.ask(connection, |row| {
             let message = Message {
-                seq: row.try_get(1)?,
-                channel: row.try_get(2)?,
-                state: row.try_get(3)?,
-                replays: row.try_get(4)?,
-                ended_us: row.try_get(5)?,
+                seq: row.get(1)?,
+                channel: row.get(2)?,
+                state: row.get(3)?,
+                replays: row.get(4)?,
+                ended_us: row.get(5)?,
                 is_changed: false,
                 trace: None,
             };
-            known.insert(MessageId(ids::id(&row, 0)?), message);
-        }
-        let mut earlier = HashMap::new();
-        for row in arrivals.ask(connection, texts).await? {
-            let found = Earlier { same: ids::id_or_none(&row, 1)?, reused: ids::id_or_none(&row, 2)? };
-            earlier.insert(MessageId(ids::id(&row, 0)?), found);
-        }
+            Ok((MessageId(Uuid::from_bytes(row.get(0)?)), message))
+        })?;
+        let earlier = arrivals.ask(connection, |row| {
+            let id = |column| row.get::<_, Option<[u8; 16]>>(column).map(|id| id.map(Uuid::from_bytes));
+            let found = Earlier { same: id(1)?, reused: id(2)? };
+            Ok((MessageId(Uuid::from_bytes(row.get(0)?)), found))
+        })?;
         let (inserts, bodies) = (Rows::new(&INSERT), Rows::new(&BODY));
+        let (known, earlier) = (known.into_iter().collect(), earlier.into_iter().collect());
         Ok(Self { known, earlier, fresh: HashMap::new(), inserts, bodies })
     }
 
@@ -283,14 +278,9 @@ impl Messages {
     }
 
     /// Writes what was decided.
-    pub async fn write(
-        self,
-        connection: &mut SqliteConnection,
-        texts: &mut Texts,
-        words: &Words,
-    ) -> Result<(), sqlx::Error> {
-        self.inserts.write(connection, texts).await?;
-        self.bodies.write(connection, texts).await?;
+    pub fn write(self, connection: &Connection, words: &Words) -> Result<(), rusqlite::Error> {
+        self.inserts.write(connection)?;
+        self.bodies.write(connection)?;
         let mut updates = Rows::new(&UPDATE);
         let mut replayed = Rows::new(&OLD_KEYS);
         let mut traces = Rows::new(&TRACE);
@@ -317,33 +307,30 @@ impl Messages {
                 trace.wrote.into(),
             ]);
         }
-        updates.write(connection, texts).await?;
-        for row in replayed.ask(connection, texts).await? {
-            let text: Option<&str> = row.try_get(1)?;
-            forget_keys(connection, row.try_get(0)?, text, words).await?;
+        updates.write(connection)?;
+        let replayed = replayed.ask(connection, |row| Ok((row.get(0)?, row.get::<_, Option<String>>(1)?)))?;
+        for (seq, keys) in replayed {
+            forget_keys(connection, seq, keys.as_deref(), words)?;
         }
-        traces.write(connection, texts).await?;
-        keys.write(connection, texts).await?;
+        traces.write(connection)?;
+        keys.write(connection)?;
         Ok(())
     }
 }
 
 /// Deletes the keys a message was found by.
-pub(crate) async fn forget_keys(
-    connection: &mut SqliteConnection,
+pub(crate) fn forget_keys(
+    connection: &Connection,
     seq: i64,
     keys: Option<&str>,
     words: &Words,
-) -> Result<(), sqlx::Error> {
+) -> Result<(), rusqlite::Error> {
+    let mut gone = Rows::new(&GONE_KEY);
     for key in trace::keys(keys) {
-        sqlx::query("DELETE FROM message_key WHERE value = $1 AND name = $2 AND seq = $3")
-            .bind(key.value.as_str())
-            .bind(words.number(WordKind::KeyName, key.name.as_str()))
-            .bind(seq)
-            .execute(&mut *connection)
-            .await?;
+        let name = words.number(WordKind::KeyName, key.name.as_str());
+        gone.push([(&key.value).into(), name.into(), seq.into()]);
     }
-    Ok(())
+    gone.write(connection)
 }
 
 fn unknown(id: MessageId) -> StoreError {

@@ -6,10 +6,10 @@ use bytes::Bytes;
 use compact_str::CompactString;
 use hub_core::commit::Parcel;
 use hub_core::id::ParcelId;
-use sqlx::sqlite::SqliteConnection;
+use rusqlite::Connection;
+use uuid::Uuid;
 
-use crate::ids;
-use crate::rows::{Rows, Shape, Texts};
+use crate::rows::{Rows, Shape};
 use crate::writer::batch::{Numbers, TALLY_PARCELS, Tallies};
 use crate::writer::work::{Settle, Work};
 
@@ -76,11 +76,7 @@ pub(crate) const PROMOTE: Shape = Shape {
 
 impl Parcels {
     /// Looks up which of the parcels to be owed are there already.
-    pub async fn load(
-        connection: &mut SqliteConnection,
-        texts: &mut Texts,
-        works: &[&Work],
-    ) -> Result<Self, sqlx::Error> {
+    pub fn load(connection: &Connection, works: &[&Work]) -> Result<Self, rusqlite::Error> {
         let mut asked = Rows::new(&LOOK_UP);
         for work in works {
             let draft = match work {
@@ -92,12 +88,9 @@ impl Parcels {
                 asked.push([parcel.id.0.into()]);
             }
         }
-        let mut known = HashSet::new();
-        for row in asked.ask(connection, texts).await? {
-            known.insert(ParcelId(ids::id(&row, 0)?));
-        }
+        let known = asked.ask(connection, |row| Ok(ParcelId(Uuid::from_bytes(row.get(0)?))))?;
         Ok(Self {
-            known,
+            known: known.into_iter().collect(),
             inserts: Rows::new(&INSERT),
             bodies: Rows::new(&BODY),
             settled: HashMap::new(),
@@ -165,13 +158,9 @@ impl Parcels {
     }
 
     /// Writes what was decided.
-    pub async fn write(
-        self,
-        connection: &mut SqliteConnection,
-        texts: &mut Texts,
-    ) -> Result<(), sqlx::Error> {
-        self.inserts.write(connection, texts).await?;
-        self.bodies.write(connection, texts).await?;
+    pub fn write(self, connection: &Connection) -> Result<(), rusqlite::Error> {
+        self.inserts.write(connection)?;
+        self.bodies.write(connection)?;
         let mut settled = Rows::new(&SETTLE);
         for (seq, row) in self.settled {
             settled.push([
@@ -183,13 +172,13 @@ impl Parcels {
                 row.error.into(),
             ]);
         }
-        settled.write(connection, texts).await?;
-        self.answers.write(connection, texts).await?;
+        settled.write(connection)?;
+        self.answers.write(connection)?;
         let mut promote = Rows::new(&PROMOTE);
         for (dest, key) in self.keys {
             promote.push([dest.into(), key.into()]);
         }
-        promote.write(connection, texts).await?;
+        promote.write(connection)?;
         Ok(())
     }
 }

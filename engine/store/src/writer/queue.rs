@@ -1,23 +1,21 @@
-//! The writer's queues and its loop.
+//! The writer's queues and its loop, on a thread of its own.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use hub_core::store::StoreError;
-use sqlx::ConnectOptions;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use rusqlite::Connection;
 use tokio::sync::{Mutex, mpsc, oneshot};
-use tokio::task::JoinHandle;
 use tracing::{info, warn};
 
 use crate::error::{closed, is_refusal};
 use crate::leases::Begun;
-use crate::rows::Texts;
 use crate::words::Words;
 use crate::writer::batch::{self, Numbers};
 use crate::writer::checkpoint::{Checkpoints, checkpoint_last};
+use crate::writer::connect::WriterOptions;
 use crate::writer::rare;
 use crate::writer::work::{Answer, Work};
 
@@ -58,32 +56,32 @@ enum Asks {
 pub(crate) struct Writer {
     receives: mpsc::Sender<Asked>,
     works: mpsc::Sender<Asks>,
-    task: Mutex<Option<JoinHandle<()>>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 /// What the writer is started with.
 pub(crate) struct WriterSetup {
-    pub connection: SqliteConnection,
+    pub connection: Connection,
     /// To connect again after the database was gone.
-    pub options: SqliteConnectOptions,
-    pub checkpoints: SqliteConnection,
+    pub options: WriterOptions,
+    pub checkpoints: Connection,
     pub numbers: Numbers,
     pub words: Arc<Words>,
     pub counters: Arc<Counters>,
     pub begun: Arc<Begun>,
-    pub file: PathBuf,
 }
 
 impl Writer {
-    /// Starts the writer's task.
-    pub fn start(setup: WriterSetup) -> Self {
+    /// Starts the writer's thread.
+    pub fn start(setup: WriterSetup) -> std::io::Result<Self> {
         let (receives, receives_in) = mpsc::channel(WAITING);
         let (works, works_in) = mpsc::channel(WAITING);
-        let checkpoints = Checkpoints::start(setup.checkpoints);
+        let checkpoints = Checkpoints::start(setup.checkpoints, setup.options.log())?;
+        // Only for waiting at several queues at once, and apart from the caller's: a statement never holds up its tasks.
+        let waiting = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
         let running = Running {
             connection: Some(setup.connection),
             options: setup.options,
-            texts: Texts::default(),
             numbers: setup.numbers,
             words: setup.words,
             counters: setup.counters,
@@ -92,10 +90,11 @@ impl Writer {
             receives: receives_in,
             works: works_in,
             held: None,
-            file: setup.file,
         };
-        let task = tokio::spawn(running.run());
-        Self { receives, works, task: Mutex::new(Some(task)) }
+        let thread = std::thread::Builder::new()
+            .name("store-writer".to_owned())
+            .spawn(move || waiting.block_on(running.run()))?;
+        Ok(Self { receives, works, thread: Mutex::new(Some(thread)) })
     }
 
     /// Hands a work over and waits until it is durable.
@@ -115,22 +114,20 @@ impl Writer {
     pub async fn close(&self) {
         let (reply, ended) = oneshot::channel();
         if self.works.send(Asks::Close(reply)).await.is_ok() {
-            // An error means that the task has ended, which is what is wanted.
+            // An error means that the thread has ended, which is what is wanted.
             ended.await.ok();
         }
-        let task = self.task.lock().await.take();
-        if let Some(task) = task
-            && let Err(error) = task.await
-        {
-            warn!(%error, "The store's writer did not end well.");
+        let Some(thread) = self.thread.lock().await.take() else { return };
+        let joined = tokio::task::spawn_blocking(move || thread.join()).await;
+        if !matches!(joined, Ok(Ok(()))) {
+            warn!("The store's writer did not end well.");
         }
     }
 }
 
 struct Running {
-    connection: Option<SqliteConnection>,
-    options: SqliteConnectOptions,
-    texts: Texts,
+    connection: Option<Connection>,
+    options: WriterOptions,
     numbers: Numbers,
     words: Arc<Words>,
     counters: Arc<Counters>,
@@ -140,7 +137,6 @@ struct Running {
     works: mpsc::Receiver<Asks>,
     /// A work taken from the queue that did not fit into the batch before.
     held: Option<Asked>,
-    file: PathBuf,
 }
 
 /// What a round found to do.
@@ -173,7 +169,7 @@ impl Running {
             }
             self.gather(&mut round);
             let (is_over, close) = (round.is_over, round.close.take());
-            self.write(round.asked).await;
+            self.write(round.asked);
             if close.is_some() || is_over {
                 break close;
             }
@@ -185,11 +181,11 @@ impl Running {
             if rest.asked.is_empty() {
                 break;
             }
-            self.write(rest.asked).await;
+            self.write(rest.asked);
         }
-        self.checkpoints.stop().await;
+        self.checkpoints.stop();
         if let Some(connection) = self.connection.take() {
-            checkpoint_last(connection).await;
+            checkpoint_last(connection);
         }
         if let Some(reply) = closing {
             // Whoever closed may have gone.
@@ -262,16 +258,16 @@ impl Running {
 
     /// Writes a batch and answers. A batch that the database refuses is tried work by work, so that one bad work does
     /// not harm its neighbours.
-    async fn write(&mut self, asked: Vec<Asked>) {
+    fn write(&mut self, asked: Vec<Asked>) {
         if asked.is_empty() && !self.begun.is_waiting() {
             return;
         }
         let works: Vec<&Work> = asked.iter().map(|asked| &asked.work).collect();
-        match self.transaction(&works).await {
+        match self.transaction(&works) {
             Ok(answers) => answer(asked, answers),
             Err(error) if is_refusal(&error) && asked.len() > 1 => {
                 for asked in asked {
-                    let answered = match self.transaction(&[&asked.work]).await {
+                    let answered = match self.transaction(&[&asked.work]) {
                         Ok(mut answers) => answers.pop().unwrap_or_else(|| Err(closed())),
                         Err(error) => Err(refused(&error)),
                     };
@@ -287,47 +283,39 @@ impl Running {
         }
     }
 
-    async fn transaction(&mut self, works: &[&Work]) -> Result<Vec<Result<Answer, StoreError>>, sqlx::Error> {
-        let begun = self.begun.take();
-        let connection = self.connected().await?;
-        let Some(mut connection) = connection else { return Err(sqlx::Error::WorkerCrashed) };
-        let (texts, words, numbers) = (&mut self.texts, &*self.words, &mut self.numbers);
+    fn transaction(&mut self, works: &[&Work]) -> Result<Vec<Result<Answer, StoreError>>, rusqlite::Error> {
+        let connection = self.connected()?;
+        let (words, numbers) = (&*self.words, &mut self.numbers);
         let done = match works {
-            [work] if work.is_alone() => {
-                rare::apply(&mut connection, texts, words, work).await.map(|answer| vec![Ok(answer)])
-            }
-            works => batch::apply(&mut connection, texts, words, numbers, works, &begun).await,
+            [work] if work.is_alone() => rare::apply(&connection, words, work).map(|answer| vec![Ok(answer)]),
+            works => batch::apply(&connection, words, numbers, works, &self.begun.take()),
         };
-        self.connection = Some(connection);
         match &done {
             Ok(answers) => {
                 self.counters.transactions.fetch_add(1, Ordering::Relaxed);
                 self.counters.works.fetch_add(answers.len() as u64, Ordering::Relaxed);
-                if let Some(connection) = &mut self.connection {
-                    self.checkpoints.after_transaction(connection, &self.file).await;
-                }
+                self.checkpoints.after_transaction(&connection);
             }
-            Err(error) => {
+            Err(_) => {
                 self.counters.rolled_back.fetch_add(1, Ordering::Relaxed);
-                if !is_refusal(error) {
-                    // A new connection is the one state that is known to be sound.
-                    self.connection = None;
-                }
             }
         }
+        // After other errors a new connection is the one state that is known to be sound.
+        let is_sound = done.as_ref().err().is_none_or(is_refusal);
+        self.connection = is_sound.then_some(connection);
         done
     }
 
     /// The connection; a new one when the last was lost.
-    async fn connected(&mut self) -> Result<Option<SqliteConnection>, sqlx::Error> {
-        if self.connection.is_none() {
-            let mut connection = self.options.connect().await?;
-            // Another numbering may have been half-way when the connection was lost.
-            self.numbers = Numbers::load(&mut connection).await?;
-            info!("The store's writer is connected to its database again.");
-            self.connection = Some(connection);
+    fn connected(&mut self) -> Result<Connection, rusqlite::Error> {
+        if let Some(connection) = self.connection.take() {
+            return Ok(connection);
         }
-        Ok(self.connection.take())
+        let connection = self.options.connect()?;
+        // Another numbering may have been half-way when the connection was lost.
+        self.numbers = Numbers::load(&connection)?;
+        info!("The store's writer is connected to its database again.");
+        Ok(connection)
     }
 }
 
@@ -339,7 +327,7 @@ fn answer(asked: Vec<Asked>, answers: Vec<Result<Answer, StoreError>>) {
 }
 
 /// The same failure for each of those who wait.
-fn refused(error: &sqlx::Error) -> StoreError {
+fn refused(error: &rusqlite::Error) -> StoreError {
     if is_refusal(error) {
         // SQLite names the table and column of a constraint, never a value.
         warn!(error = error as &dyn std::error::Error, "The database refused a value.");

@@ -1,10 +1,9 @@
 //! Works that are done in a transaction of their own: retrying parcels and forgetting old messages.
 
 use hub_core::store::RetryWhich;
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
-use sqlx::{Executor, Row};
+use rusqlite::{Connection, Row};
 
-use crate::rows::{Rows, Texts};
+use crate::rows::{Rows, all, run, transaction};
 use crate::words::{WordKind, Words};
 use crate::writer::batch::{TALLY_MESSAGES, TALLY_PARCELS, Tallies};
 use crate::writer::messages::forget_keys;
@@ -15,127 +14,105 @@ use crate::writer::work::{Answer, Work};
 const MOST_RETRIED: i64 = 10_000;
 
 /// Applies a work of this kind.
-pub(super) async fn apply(
-    connection: &mut SqliteConnection,
-    texts: &mut Texts,
-    words: &Words,
-    work: &Work,
-) -> Result<Answer, sqlx::Error> {
-    connection.execute("BEGIN IMMEDIATE").await?;
-    let done = match work {
-        Work::Retry { which } => retry(connection, texts, words, which).await,
-        Work::Prune { before_us, limit } => prune(connection, texts, words, *before_us, *limit).await,
+pub(super) fn apply(connection: &Connection, words: &Words, work: &Work) -> Result<Answer, rusqlite::Error> {
+    let count = transaction(connection, || match work {
+        Work::Retry { which } => retry(connection, words, which),
+        Work::Prune { before_us, limit } => prune(connection, words, *before_us, *limit),
         _ => Ok(0),
-    };
-    match done {
-        Ok(count) => {
-            connection.execute("COMMIT").await?;
-            Ok(Answer::Count(count))
-        }
-        Err(error) => {
-            // The first error is the one that tells.
-            connection.execute("ROLLBACK").await.ok();
-            Err(error)
-        }
+    })?;
+    Ok(Answer::Count(count))
+}
+
+/// A parcel that nobody sends any more.
+struct Stuck {
+    seq: i64,
+    dest: i64,
+    key: Option<String>,
+    state: i64,
+}
+
+impl Stuck {
+    fn read(row: &Row<'_>) -> Result<Self, rusqlite::Error> {
+        Ok(Self { seq: row.get(0)?, dest: row.get(1)?, key: row.get(2)?, state: row.get(3)? })
     }
 }
 
-async fn retry(
-    connection: &mut SqliteConnection,
-    texts: &mut Texts,
-    words: &Words,
-    which: &RetryWhich,
-) -> Result<u64, sqlx::Error> {
-    let stuck: Vec<SqliteRow> = match which {
-        RetryWhich::Parcel(id) => {
-            sqlx::query("SELECT seq, dest, okey, state FROM parcel WHERE id = $1 AND state >= 2")
-                .bind(&id.0.as_bytes()[..])
-                .fetch_all(&mut *connection)
-                .await?
-        }
+fn retry(connection: &Connection, words: &Words, which: &RetryWhich) -> Result<u64, rusqlite::Error> {
+    let stuck = match which {
+        RetryWhich::Parcel(id) => all(
+            connection,
+            "SELECT seq, dest, okey, state FROM parcel WHERE id = ?1 AND state >= 2",
+            [id.0.as_bytes()],
+            Stuck::read,
+        )?,
         RetryWhich::Destination(to) => {
             let Some(dest) = words.number(WordKind::Destination, to.as_str()) else { return Ok(0) };
-            sqlx::query(
-                "SELECT seq, dest, okey, state FROM parcel WHERE dest = $1 AND state >= 2 ORDER BY seq LIMIT $2",
-            )
-            .bind(dest)
-            .bind(MOST_RETRIED)
-            .fetch_all(&mut *connection)
-            .await?
+            all(
+                connection,
+                "SELECT seq, dest, okey, state FROM parcel WHERE dest = ?1 AND state >= 2 ORDER BY seq LIMIT ?2",
+                [dest, MOST_RETRIED],
+                Stuck::read,
+            )?
         }
     };
+    let count = stuck.len() as u64;
     let mut tallies = Tallies::default();
     let mut promote = Rows::new(&PROMOTE);
-    for row in &stuck {
-        let (seq, dest, state): (i64, i64, i64) = (row.try_get(0)?, row.try_get(1)?, row.try_get(3)?);
-        let key: Option<String> = row.try_get(2)?;
-        sqlx::query(
+    for Stuck { seq, dest, key, state } in stuck {
+        run(
+            connection,
             "UPDATE parcel SET state = 0, attempts = 0, error = NULL,
-                    due_us = CASE WHEN okey IS NULL THEN created_us END WHERE seq = $1",
-        )
-        .bind(seq)
-        .execute(&mut *connection)
-        .await?;
+                    due_us = CASE WHEN okey IS NULL THEN created_us END WHERE seq = ?1",
+            [seq],
+        )?;
         tallies.add(TALLY_PARCELS, dest, state, -1);
         tallies.add(TALLY_PARCELS, dest, PENDING, 1);
         if let Some(key) = key {
             // It stands before those of its key that came later: none of them is the first any more.
-            sqlx::query(
-                "UPDATE parcel SET due_us = NULL WHERE dest = $1 AND okey = $2 AND state = 0 AND seq > $3
+            run(
+                connection,
+                "UPDATE parcel SET due_us = NULL WHERE dest = ?1 AND okey = ?2 AND state = 0 AND seq > ?3
                         AND due_us IS NOT NULL",
-            )
-            .bind(dest)
-            .bind(&key)
-            .bind(seq)
-            .execute(&mut *connection)
-            .await?;
+                (dest, &key, seq),
+            )?;
             promote.push([dest.into(), key.into()]);
         }
     }
-    promote.write(connection, texts).await?;
-    tallies.write(connection, texts).await?;
-    Ok(stuck.len() as u64)
+    promote.write(connection)?;
+    tallies.write(connection)?;
+    Ok(count)
 }
 
-async fn prune(
-    connection: &mut SqliteConnection,
-    texts: &mut Texts,
-    words: &Words,
-    before_us: i64,
-    limit: u32,
-) -> Result<u64, sqlx::Error> {
+fn prune(connection: &Connection, words: &Words, before_us: i64, limit: u32) -> Result<u64, rusqlite::Error> {
     let mut left = i64::from(limit);
     let mut tallies = Tallies::default();
     let mut pruned = 0;
-    let groups = sqlx::query("SELECT word, state FROM tally WHERE kind = $1 AND state > 0 AND count > 0")
-        .bind(TALLY_MESSAGES)
-        .fetch_all(&mut *connection)
-        .await?;
-    for group in groups {
-        let (channel, state): (i64, i64) = (group.try_get(0)?, group.try_get(1)?);
+    let groups: Vec<(i64, i64)> = all(
+        connection,
+        "SELECT word, state FROM tally WHERE kind = ?1 AND state > 0 AND count > 0",
+        [TALLY_MESSAGES],
+        |row| row.try_into(),
+    )?;
+    for (channel, state) in groups {
         // Received before it can have ended before: the index narrows it down, the end decides.
-        let old = sqlx::query(
+        let old: Vec<(i64, Option<String>)> = all(
+            connection,
             "SELECT m.seq, t.keys FROM message m LEFT JOIN message_trace t ON t.seq = m.seq
-             WHERE m.channel = $1 AND m.state = $2 AND m.received_us < $3 AND m.ended_us < $3
+             WHERE m.channel = ?1 AND m.state = ?2 AND m.received_us < ?3 AND m.ended_us < ?3
                AND NOT EXISTS (SELECT 1 FROM parcel p WHERE p.message = m.seq AND p.state = 0)
-             ORDER BY m.received_us LIMIT $4",
-        )
-        .bind(channel)
-        .bind(state)
-        .bind(before_us)
-        .bind(left)
-        .fetch_all(&mut *connection)
-        .await?;
-        for row in &old {
-            let seq: i64 = row.try_get(0)?;
-            forget_keys(connection, seq, row.try_get(1)?, words).await?;
-            forget_parcels(connection, seq, &mut tallies).await?;
+             ORDER BY m.received_us LIMIT ?4",
+            [channel, state, before_us, left],
+            |row| row.try_into(),
+        )?;
+        for (seq, keys) in &old {
+            forget_keys(connection, *seq, keys.as_deref(), words)?;
+            forget_parcels(connection, *seq, &mut tallies)?;
             for table in [
-                "DELETE FROM message_body WHERE seq = $1",
-                "DELETE FROM message_trace WHERE seq = $1",
-                "DELETE FROM message WHERE seq = $1",
+                "DELETE FROM message_body WHERE seq = ?1",
+                "DELETE FROM message_trace WHERE seq = ?1",
+                "DELETE FROM message WHERE seq = ?1",
             ] {
-                sqlx::query(table).bind(seq).execute(&mut *connection).await?;
+                run(connection, table, [*seq])?;
             }
         }
         let count = i64::try_from(old.len()).unwrap_or(left);
@@ -146,26 +123,25 @@ async fn prune(
             break;
         }
     }
-    tallies.write(connection, texts).await?;
+    tallies.write(connection)?;
     Ok(pruned)
 }
 
 /// The parcels of a message go with it: they are all settled.
-async fn forget_parcels(
-    connection: &mut SqliteConnection,
+fn forget_parcels(
+    connection: &Connection,
     message: i64,
     tallies: &mut Tallies,
-) -> Result<(), sqlx::Error> {
-    let parcels = sqlx::query("DELETE FROM parcel WHERE message = $1 RETURNING seq, dest, state")
-        .bind(message)
-        .fetch_all(&mut *connection)
-        .await?;
-    for row in parcels {
-        tallies.add(TALLY_PARCELS, row.try_get(1)?, row.try_get(2)?, -1);
-        sqlx::query("DELETE FROM parcel_body WHERE seq = $1")
-            .bind(row.try_get::<i64, _>(0)?)
-            .execute(&mut *connection)
-            .await?;
+) -> Result<(), rusqlite::Error> {
+    let parcels: Vec<(i64, i64, i64)> = all(
+        connection,
+        "DELETE FROM parcel WHERE message = ?1 RETURNING seq, dest, state",
+        [message],
+        |row| row.try_into(),
+    )?;
+    for (seq, dest, state) in parcels {
+        tallies.add(TALLY_PARCELS, dest, state, -1);
+        run(connection, "DELETE FROM parcel_body WHERE seq = ?1", [seq])?;
     }
     Ok(())
 }

@@ -8,12 +8,11 @@ use hub_core::store::StoreError;
 use hub_fhir::json::{self, Json};
 use hub_fhir::merge::merge;
 use hub_fhir::{Reference, Resource};
-use sqlx::Row;
-use sqlx::sqlite::SqliteConnection;
+use rusqlite::Connection;
 
 use crate::clock;
 use crate::entries::{Entry, from_json, to_json};
-use crate::rows::{Rows, Shape, Texts, Value};
+use crate::rows::{Rows, Shape, Value};
 use crate::words::Words;
 use crate::writer::batch::Numbers;
 use crate::writer::search_rows::SearchRows;
@@ -82,12 +81,7 @@ const WRITE: Shape = Shape {
 
 impl ResourceStates {
     /// Looks up everything the works write to.
-    pub async fn load(
-        connection: &mut SqliteConnection,
-        texts: &mut Texts,
-        words: &Words,
-        works: &[&Work],
-    ) -> Result<Self, sqlx::Error> {
+    pub fn load(connection: &Connection, words: &Words, works: &[&Work]) -> Result<Self, rusqlite::Error> {
         let mut wanted: HashMap<&Reference, Wanted> = HashMap::new();
         for change in works.iter().filter_map(|work| draft(work)).flat_map(|draft| &draft.changes) {
             let want = match change {
@@ -119,26 +113,26 @@ impl ResourceStates {
             asked.push([(n as u64).into(), kind.into(), reference.id.as_str().into(), digest, body.into()]);
         }
         let mut states = HashMap::with_capacity(wanted.len());
-        for row in asked.ask(connection, texts).await? {
-            let n: i64 = row.try_get(0)?;
-            let Some((reference, _)) = usize::try_from(n).ok().and_then(|n| wanted.get(n)) else { continue };
-            let version: i64 = row.try_get(2)?;
-            let digest: Option<&[u8]> = row.try_get(5)?;
-            let rows: Option<&str> = row.try_get(6)?;
-            let body: Option<Vec<u8>> = row.try_get(7)?;
+        let found = asked.ask(connection, |row| {
+            let version: i64 = row.get(2)?;
             let state = State {
-                rid: row.try_get(1)?,
+                rid: row.get(1)?,
                 version: version.unsigned_abs(),
-                updated_us: row.try_get(3)?,
-                is_deleted: row.try_get::<i64, _>(4)? == 1,
-                digest: digest.and_then(|digest| digest.try_into().ok()),
+                updated_us: row.get(3)?,
+                is_deleted: row.get::<_, i64>(4)? == 1,
+                digest: row.get(5)?,
                 ready: None,
-                body: body.map(Bytes::from),
+                body: row.get::<_, Option<Vec<u8>>>(7)?.map(Bytes::from),
                 stored_version: version.unsigned_abs(),
-                stored_rows: rows.map(Into::into),
+                stored_rows: row.get::<_, Option<Arc<str>>>(6)?,
                 superseded: Vec::new(),
             };
-            states.insert((*reference).clone(), state);
+            Ok((row.get::<_, i64>(0)?, state))
+        })?;
+        for (n, state) in found {
+            if let Some((reference, _)) = usize::try_from(n).ok().and_then(|n| wanted.get(n)) {
+                states.insert((*reference).clone(), state);
+            }
         }
         Ok(Self(states))
     }
@@ -177,12 +171,7 @@ impl ResourceStates {
     }
 
     /// Writes what was decided.
-    pub async fn write(
-        self,
-        connection: &mut SqliteConnection,
-        texts: &mut Texts,
-        words: &Words,
-    ) -> Result<(), sqlx::Error> {
+    pub fn write(self, connection: &Connection, words: &Words) -> Result<(), rusqlite::Error> {
         let mut keep = Rows::new(&KEEP);
         let mut history = Rows::new(&HISTORY);
         let mut rows = Rows::new(&WRITE);
@@ -216,10 +205,10 @@ impl ResourceStates {
                 state.body.unwrap_or_default().into(),
             ]);
         }
-        keep.write(connection, texts).await?;
-        history.write(connection, texts).await?;
-        rows.write(connection, texts).await?;
-        search.write(connection, texts).await
+        keep.write(connection)?;
+        history.write(connection)?;
+        rows.write(connection)?;
+        search.write(connection)
     }
 }
 

@@ -1,9 +1,8 @@
 //! Search rows that come and go with the resources of a batch.
-
-use sqlx::sqlite::SqliteConnection;
+use rusqlite::Connection;
 
 use crate::entries::Entry;
-use crate::rows::{Rows, Shape, Texts};
+use crate::rows::{Rows, Shape};
 
 /// Search rows that come and go.
 pub(super) struct SearchRows {
@@ -25,9 +24,9 @@ macro_rules! search_table {
             after: "",
         };
         const $delete: Shape = Shape {
-            before: concat!("DELETE FROM ", $table, " WHERE (", $columns, ") IN (VALUES "),
+            before: concat!("DELETE FROM ", $table, " WHERE (", $columns, ") = "),
             columns: $count,
-            after: ")",
+            after: "",
         };
     };
 }
@@ -83,15 +82,11 @@ impl SearchRows {
         }
     }
 
-    pub async fn write(
-        self,
-        connection: &mut SqliteConnection,
-        texts: &mut Texts,
-    ) -> Result<(), sqlx::Error> {
+    pub fn write(self, connection: &Connection) -> Result<(), rusqlite::Error> {
         let gone = [self.gone_tokens, self.gone_strings, self.gone_references, self.gone_dates];
         let new = [self.tokens, self.strings, self.references, self.dates];
         for rows in gone.into_iter().chain(new) {
-            rows.write(connection, texts).await?;
+            rows.write(connection)?;
         }
         Ok(())
     }
