@@ -2,7 +2,7 @@
 
 CARGO ?= cargo
 
-.PHONY: help setup run test lint bench check fuzz clean
+.PHONY: help setup run test lint bench check fuzz
 
 help:            ## list these words
 	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14

@@ -3,21 +3,24 @@
 use std::process::ExitCode;
 
 use hub_core::finding::Finding;
+use serde_json::json;
 
 use crate::cli::{CheckArguments, Global};
-use crate::settings::Settings;
+use crate::settings::{Settings, WrongSettings};
 use crate::{EXIT_WRONG_FILES, hub, paint};
 
 /// Lints everything.
 pub fn run(global: &Global, arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
-    let settings = match Settings::read(global) {
-        Ok(settings) => settings,
-        Err(error) => {
-            print_settings_error(&error);
+    let loaded = Settings::read(global).and_then(|settings| hub::load(global, &settings));
+    let loaded = match loaded {
+        Err(error) if arguments.json && error.is::<WrongSettings>() => {
+            let finding = json!({ "kind": "settings", "severity": "error", "message": format!("{error:#}") });
+            println!("{finding}");
             return Ok(ExitCode::from(EXIT_WRONG_FILES));
         }
+        other => other?,
     };
-    match hub::load(global, &settings)? {
+    match loaded {
         Ok(project) => {
             print(&project.warnings, arguments.json);
             if !arguments.json {
@@ -54,11 +57,6 @@ pub fn print(findings: &[Finding], json: bool) {
             paint::strong(format!("{count} finding{} in {files} file{}", plural(count), plural(files)))
         );
     }
-}
-
-/// Prints what is wrong with the settings.
-pub fn print_settings_error(error: &anyhow::Error) {
-    eprintln!("{}[settings]: {error:#}", paint::error("error"));
 }
 
 fn plural(count: usize) -> &'static str {

@@ -10,9 +10,16 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 /// FHIR API serves what is stored.
 #[derive(Debug, Parser)]
 #[command(name = "huitong", version, propagate_version = true, max_term_width = 110)]
-#[command(
-    after_help = "Start here:\n  huitong demo                          a hub with simulators of all partners, on SQLite in ./data\n  huitong check                         lint channels, mappings and settings\n  huitong test                          run the channels' own tests\n  huitong send fixtures/his/adt --to mllp://127.0.0.1:2575\n  huitong messages --patient 1000001    find messages in the running hub"
-)]
+#[command(after_help = "\
+Start here:
+  huitong demo                          a hub with simulators of all partners, on SQLite in ./data
+  huitong status                        how it stands
+  huitong messages --patient 1000001    find messages
+  huitong check                         lint channels, mappings and settings
+  huitong test                          run the channels' own tests
+
+Exit codes: 0 done; 1 it could not be done, or a test failed; 2 the command line is wrong;
+64 channels, mappings or settings are wrong.")]
 pub struct Cli {
     /// What every command knows.
     #[command(flatten)]
@@ -24,56 +31,125 @@ pub struct Cli {
 
 /// What every command knows.
 #[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Options of every command")]
 pub struct Global {
-    /// The folder that holds channels/, mappings/, fixtures/ and config/.
-    #[arg(long, global = true, default_value = ".", value_name = "FOLDER")]
+    /// The folder that holds channels/, mappings/, fixtures/ and config/
+    #[arg(long, global = true, default_value = ".", value_name = "FOLDER", display_order = 100)]
     pub root: PathBuf,
-    /// The settings file; config/hub.toml below the root when it is there.
-    #[arg(long, global = true, env = "HUITONG_CONFIG", value_name = "FILE")]
+    /// The settings file [default: config/hub.toml below the root, when it is there]
+    #[arg(
+        long,
+        global = true,
+        display_order = 101,
+        env = "HUITONG_CONFIG",
+        hide_env_values = true,
+        value_name = "FILE"
+    )]
     pub config: Option<PathBuf>,
-    /// The data folder (also HUITONG_DATA_DIR).
-    #[arg(long, global = true, value_name = "FOLDER")]
+    /// The data folder, over the setting `data_dir`
+    #[arg(long, global = true, display_order = 102, value_name = "FOLDER")]
     pub data: Option<PathBuf>,
     /// One setting, over file and environment: --set http.listen=127.0.0.1:9000
-    #[arg(long, global = true, value_name = "KEY=VALUE")]
+    #[arg(long, global = true, display_order = 103, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
-    /// Where the running hub's HTTP door is, for the commands that ask it.
-    #[arg(long, global = true, env = "HUITONG_URL", value_name = "URL")]
+    /// Where the running hub is, for the commands that ask it [default: http:// and the setting `http.listen`]
+    #[arg(
+        long,
+        global = true,
+        display_order = 104,
+        env = "HUITONG_URL",
+        hide_env_values = true,
+        value_name = "URL"
+    )]
     pub url: Option<String>,
 }
 
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Run the hub.
+    /// Run the hub
+    #[command(after_help = "\
+Examples:
+  huitong run
+  huitong run --data /var/lib/huitong --set http.listen=127.0.0.1:9000
+  huitong run --set 'channels.\"his/adt\".settings.listen=\"0.0.0.0:2575\"'
+
+Every setting with its default: config/default.toml. Ctrl-C ends what is under way and stops; a second one stops at once.")]
     Run(RunArguments),
-    /// Run the hub together with simulators of all partners and living traffic.
+    /// Run the hub together with simulators of all partners and living traffic
+    #[command(after_help = "Examples:\n  huitong demo\n  huitong demo --rate 20 --data /tmp/demo")]
     Demo(DemoArguments),
-    /// Lint channels, mappings, code tables and settings: every finding at once. Exit code 64 when there are any.
+    /// Lint channels, mappings, code tables and settings: every finding at once
     Check(CheckArguments),
-    /// Run the channels' own [[test]]s: each message through parse, filter and map, against its golden files.
+    /// Run the channels' own [[test]]s, each against its golden files
+    #[command(after_help = "\
+Examples:
+  huitong test                     all
+  huitong test lis/oru-r01         one channel's
+  huitong test potassium --bless   write what comes out as the new golden files")]
     Test(TestArguments),
-    /// Send files or folders of messages to a listener, once or as a load.
+    /// Send files or folders of messages to a listener, once or as a load
+    #[command(after_help = "\
+Examples:
+  huitong send message.hl7 --to mllp://127.0.0.1:2575
+  huitong send fixtures/lis/oru-r01 --to mllp://127.0.0.1:2576
+  huitong send message.hl7 --to mllp://127.0.0.1:2576 --unique --count 10000 --concurrency 16
+
+Without --unique a message that was sent before is acknowledged again and not processed twice.
+The exit code is 1 when an answer was not one of those expected.")]
     Send(SendArguments),
-    /// Process messages again with the mapping of now: by id, or by filter.
-    Replay(ReplayArguments),
-    /// Run one simulator: his, lis or notify.
-    Sim(SimArguments),
-    /// Find messages in the running hub.
+    /// Find messages in the running hub, and see why one was set aside
+    #[command(after_help = "\
+Examples:
+  huitong messages --state quarantined                  what was set aside, where and why
+  huitong messages --patient 1000001 --since 2h
+  huitong messages --key order=A260000001
+  huitong messages 01a206b9-814e-73f3-8cd1-3927b0747fcc         one, whole
+  huitong messages 01a206b9-814e-73f3-8cd1-3927b0747fcc --raw   its bytes: patient data")]
     Messages(MessagesArguments),
-    /// Show how the running hub stands.
+    /// Process messages again with the mapping of now: by id, or by filter
+    #[command(after_help = "\
+Examples:
+  huitong replay 01a206b9-814e-73f3-8cd1-3927b0747fcc
+  huitong replay --state quarantined --channel his/adt --since 1d
+
+Replaying is safe: the same resources are written in place, and what was sent is not sent twice.
+The running hub read its mappings when it started: after mending one, start it again.")]
+    Replay(ReplayArguments),
+    /// Put what was given up or is in doubt back into a destination's queue
+    #[command(after_help = "\
+Examples:
+  huitong retry his/adt/lis-feed
+  huitong retry --parcel 30ff6d1e-27dc-823b-a9bf-9945071a7415   its id: `huitong messages ID`
+
+What is in doubt may have arrived: find out from the receiver before it is sent again.")]
+    Retry(RetryArguments),
+    /// Show how the running hub stands: channels, queues, circuits
     Status(StatusArguments),
-    /// Measure this machine and this build, and write docs/benchmarks.md.
+    /// Run one simulator: his, lis or notify
+    #[command(after_help = "\
+Examples:
+  huitong sim his --rate 5
+  huitong sim lis --count 100 --fault half-frame
+  curl -X POST http://127.0.0.1:2585/__sim/push          one message now
+  curl http://127.0.0.1:2585/__sim/status                what it has sent and heard
+
+The control API and what each fault does: connectors/sim-kit/README.md")]
+    Sim(SimArguments),
+    /// Measure this machine and this build, and write docs/benchmarks.md
     Bench(BenchArguments),
-    /// Print a completion script for a shell.
+    /// Print a completion script for a shell
+    #[command(
+        after_help = "Example:\n  huitong completions bash > ~/.local/share/bash-completion/completions/huitong"
+    )]
     Completions {
-        /// The shell.
+        /// The shell
         shell: clap_complete::Shell,
     },
 }
 
 impl Command {
-    /// Whether the command prints something and ends.
+    /// Whether the command prints something and ends
     pub fn only_prints(&self) -> bool {
         matches!(
             self,
@@ -82,6 +158,7 @@ impl Command {
                 | Self::Messages(_)
                 | Self::Status(_)
                 | Self::Replay(_)
+                | Self::Retry(_)
                 | Self::Completions { .. }
         )
     }
@@ -90,7 +167,7 @@ impl Command {
 /// `huitong run`
 #[derive(Clone, Debug, Default, Args)]
 pub struct RunArguments {
-    /// Write the addresses taken to this file as JSON, once the hub is ready.
+    /// Write the addresses taken to this file as JSON, once the hub is ready
     #[arg(long, value_name = "FILE")]
     pub ready_file: Option<PathBuf>,
 }
@@ -101,13 +178,13 @@ pub struct DemoArguments {
     /// What `run` knows.
     #[command(flatten)]
     pub run: RunArguments,
-    /// Messages a second that each simulator sends.
-    #[arg(long, default_value_t = 1.0)]
+    /// Messages a second that each simulator sends; 0: only when pushed by its control API
+    #[arg(long, default_value_t = 1.0, value_parser = zero_or_more)]
     pub rate: f64,
-    /// Stop after so many messages of each simulator; 0 goes on for ever.
+    /// Stop after so many messages of each simulator; 0 goes on for ever
     #[arg(long, default_value_t = 0)]
     pub count: u64,
-    /// The people and their stories follow from this number.
+    /// The people and their stories follow from this number
     #[arg(long, default_value_t = 20_261_122)]
     pub seed: u64,
 }
@@ -115,7 +192,7 @@ pub struct DemoArguments {
 /// `huitong check`
 #[derive(Debug, Args)]
 pub struct CheckArguments {
-    /// One JSON object a finding.
+    /// One JSON object a finding
     #[arg(long)]
     pub json: bool,
 }
@@ -123,12 +200,12 @@ pub struct CheckArguments {
 /// `huitong test`
 #[derive(Debug, Args)]
 pub struct TestArguments {
-    /// Only channels or tests whose name contains one of these words.
+    /// Only channels or tests whose name contains one of these words
     pub words: Vec<String>,
-    /// Write what comes out as the new golden files. Read the difference before you commit it.
+    /// Write what comes out as the new golden files. Read the difference before you commit it
     #[arg(long)]
     pub bless: bool,
-    /// One JSON object a test.
+    /// One JSON object a test
     #[arg(long)]
     pub json: bool,
 }
@@ -136,31 +213,31 @@ pub struct TestArguments {
 /// `huitong send`
 #[derive(Clone, Debug, Args)]
 pub struct SendArguments {
-    /// Files, or folders whose files are sent in the order of their names.
+    /// Files, or folders whose *.hl7 files are sent in the order of their names
     #[arg(required = true)]
     pub paths: Vec<PathBuf>,
-    /// The listener: mllp://host:port, or http(s)://... for a POST.
+    /// The listener: mllp://host:port, or http(s)://... for a POST
     #[arg(long, value_name = "URL")]
     pub to: String,
-    /// How many messages to send in all; the files are gone round again. Default: each file once.
-    #[arg(long)]
+    /// How many messages to send in all; the files are gone round again. Default: each file once
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
     pub count: Option<u64>,
-    /// At most so many messages a second, over all connections.
-    #[arg(long)]
+    /// At most so many messages a second, over all connections
+    #[arg(long, value_parser = above_zero)]
     pub rate: Option<f64>,
-    /// Connections that send side by side, each waiting for its answers.
-    #[arg(long, default_value_t = 1)]
-    pub concurrency: usize,
-    /// Give each message sent its own control id (MSH-10), so that none is a duplicate.
+    /// Connections that send side by side, each waiting for its answers
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
+    pub concurrency: u16,
+    /// Give each message sent its own control id (MSH-10), so that none is a duplicate
     #[arg(long)]
     pub unique: bool,
-    /// How long to wait for an answer, in seconds.
-    #[arg(long, default_value_t = 30)]
+    /// How long to wait for an answer, in seconds
+    #[arg(long, default_value_t = 30, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub answer_secs: u64,
-    /// The answers expected; any other makes the exit code 1.
-    #[arg(long, default_value = "AA,CA", value_delimiter = ',')]
+    /// The answers expected; any other makes the exit code 1
+    #[arg(long, default_value = "AA,CA", value_delimiter = ',', value_name = "CODES")]
     pub expect: Vec<String>,
-    /// Print one JSON object with the figures.
+    /// Print one JSON object with the figures
     #[arg(long)]
     pub json: bool,
 }
@@ -168,15 +245,30 @@ pub struct SendArguments {
 /// `huitong replay`
 #[derive(Debug, Args)]
 pub struct ReplayArguments {
-    /// Message ids.
-    pub ids: Vec<String>,
+    /// Message ids
+    #[arg(value_parser = id)]
+    pub ids: Vec<uuid::Uuid>,
     /// Or those that a filter finds.
     #[command(flatten)]
     pub filter: MessageFilter,
-    /// At most so many.
-    #[arg(long, default_value_t = 10_000)]
+    /// At most so many, the newest of them; with a filter
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub limit: u32,
-    /// One JSON object.
+    /// One JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `huitong retry`
+#[derive(Debug, Args)]
+pub struct RetryArguments {
+    /// The destination, as `huitong status` names it: all that was given up or is in doubt there
+    #[arg(required_unless_present = "parcel", conflicts_with = "parcel")]
+    pub destination: Option<String>,
+    /// One parcel, by its id
+    #[arg(long, value_name = "ID", value_parser = id)]
+    pub parcel: Option<uuid::Uuid>,
+    /// One JSON object
     #[arg(long)]
     pub json: bool,
 }
@@ -185,27 +277,27 @@ pub struct ReplayArguments {
 #[derive(Clone, Debug, Default, Args)]
 pub struct MessageFilter {
     /// The channel: his/adt
-    #[arg(long)]
+    #[arg(long, value_name = "NAME")]
     pub channel: Option<String>,
-    /// received, committed, filtered or quarantined
-    #[arg(long)]
+    /// How far it has come
+    #[arg(long, value_parser = ["received", "committed", "filtered", "quarantined"])]
     pub state: Option<String>,
     /// The kind of message: ADT^A01
     #[arg(long = "type", value_name = "TYPE")]
     pub message_type: Option<String>,
     /// The sender's own number: MSH-10
-    #[arg(long)]
+    #[arg(long, value_name = "ID")]
     pub control_id: Option<String>,
     /// The patient's number, as the sender writes it
-    #[arg(long)]
+    #[arg(long, value_name = "NUMBER")]
     pub patient: Option<String>,
     /// Another business key: order=4711, or just the value
     #[arg(long, value_name = "NAME=VALUE")]
     pub key: Option<String>,
-    /// Received at or after: 2026-11-23T08:00:00+08:00, or 15m, 2h, 7d ago
+    /// Received at or after: 2026-11-23T08:00:00+08:00, or an age: 15m, 2h, 7d
     #[arg(long, value_name = "TIME")]
     pub since: Option<String>,
-    /// Received before
+    /// Received before: likewise
     #[arg(long, value_name = "TIME")]
     pub until: Option<String>,
 }
@@ -213,7 +305,7 @@ pub struct MessageFilter {
 /// `huitong sim`
 #[derive(Debug, Args)]
 pub struct SimArguments {
-    /// Which partner.
+    /// Which partner
     pub name: SimName,
     /// Where it sends: his -> 127.0.0.1:2575, lis -> 127.0.0.1:2576
     #[arg(long, value_name = "HOST:PORT")]
@@ -224,17 +316,17 @@ pub struct SimArguments {
     /// Where its control API listens: his 127.0.0.1:2585, lis 127.0.0.1:2586; notify's is on its own address
     #[arg(long, value_name = "HOST:PORT")]
     pub control: Option<String>,
-    /// Messages a second.
-    #[arg(long, default_value_t = 1.0)]
+    /// Messages a second; 0: only when pushed by its control API
+    #[arg(long, default_value_t = 1.0, value_parser = zero_or_more)]
     pub rate: f64,
-    /// Stop after so many messages; 0 goes on for ever.
+    /// Stop after so many messages; 0 goes on for ever
     #[arg(long, default_value_t = 0)]
     pub count: u64,
-    /// The people and their stories follow from this number.
+    /// The people and their stories follow from this number
     #[arg(long, default_value_t = 20_261_122)]
     pub seed: u64,
-    /// Misbehave by name; see connectors/<name>/README.md
-    #[arg(long)]
+    /// Misbehave once, by name
+    #[arg(long, value_parser = fault_names())]
     pub fault: Option<String>,
 }
 
@@ -245,25 +337,37 @@ pub enum SimName {
     His,
     /// Laboratory: sends results, takes the ADT feed.
     Lis,
-    /// The ward's notices.
+    /// The ward's notices
     Notify,
+}
+
+impl SimName {
+    /// Its name at the prompt.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::His => "his",
+            Self::Lis => "lis",
+            Self::Notify => "notify",
+        }
+    }
 }
 
 /// `huitong messages`
 #[derive(Debug, Args)]
 pub struct MessagesArguments {
-    /// A message id: shows this one whole, without its body.
-    pub id: Option<String>,
+    /// A message id: shows this one whole, without its body
+    #[arg(value_parser = id)]
+    pub id: Option<uuid::Uuid>,
     /// What to look for.
     #[command(flatten)]
     pub filter: MessageFilter,
-    /// At most so many, newest first.
-    #[arg(long, default_value_t = 20)]
+    /// At most so many, newest first
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
     pub limit: u32,
-    /// With an id: print the bytes as received.
-    #[arg(long, requires = "id")]
+    /// With an id: print the bytes as received
+    #[arg(long, requires = "id", conflicts_with = "json")]
     pub raw: bool,
-    /// JSON, as the API gives it.
+    /// JSON, as the API gives it
     #[arg(long)]
     pub json: bool,
 }
@@ -271,7 +375,7 @@ pub struct MessagesArguments {
 /// `huitong status`
 #[derive(Debug, Args)]
 pub struct StatusArguments {
-    /// JSON, as the API gives it.
+    /// JSON, as the API gives it
     #[arg(long)]
     pub json: bool,
 }
@@ -279,13 +383,33 @@ pub struct StatusArguments {
 /// `huitong bench`
 #[derive(Debug, Args)]
 pub struct BenchArguments {
-    /// Seconds each measurement takes.
+    /// Seconds each measurement takes
     #[arg(long, default_value_t = 5)]
     pub secs: u64,
-    /// Write the table to this file; `-` for standard output.
+    /// Write the table to this file; `-` for standard output
     #[arg(long, default_value = "docs/benchmarks.md")]
     pub out: PathBuf,
-    /// Also fill a journal with a million messages and search it (takes minutes).
+    /// Also fill a journal with a million messages and search it (takes minutes)
     #[arg(long)]
     pub million: bool,
+}
+
+fn id(text: &str) -> Result<uuid::Uuid, String> {
+    text.parse().map_err(|_| "expected an id such as 01a206b9-814e-73f3-8cd1-3927b0747fcc".to_owned())
+}
+
+fn zero_or_more(text: &str) -> Result<f64, String> {
+    number(text).filter(|number| *number >= 0.0).ok_or_else(|| "expected a number from 0".to_owned())
+}
+
+fn above_zero(text: &str) -> Result<f64, String> {
+    number(text).filter(|number| *number >= 0.001).ok_or_else(|| "expected a number from 0.001".to_owned())
+}
+
+fn number(text: &str) -> Option<f64> {
+    text.parse().ok().filter(|number: &f64| number.is_finite() && *number <= 1e9)
+}
+
+fn fault_names() -> [&'static str; connector_his::sim::Fault::ALL.len()] {
+    connector_his::sim::Fault::ALL.map(connector_his::sim::Fault::name)
 }

@@ -18,7 +18,7 @@ impl Client {
     /// The hub of `--url`, or the one these settings would start.
     pub fn new(global: &Global) -> anyhow::Result<Self> {
         let base = match &global.url {
-            Some(url) => url.trim_end_matches('/').to_owned(),
+            Some(url) => base_of(url)?,
             None => format!("http://{}", Settings::read(global)?.http.listen),
         };
         let http = reqwest::Client::builder().timeout(Duration::from_secs(60)).no_proxy().build()?;
@@ -53,9 +53,7 @@ impl Client {
     }
 
     async fn checked(&self, answer: reqwest::Result<reqwest::Response>) -> anyhow::Result<reqwest::Response> {
-        let answer = answer.with_context(|| {
-            format!("no hub answers at {} (start one with `huitong run`, or name it with --url)", self.base)
-        })?;
+        let answer = answer.map_err(|error| self.no_answer(&error))?;
         if answer.status().is_success() {
             return Ok(answer);
         }
@@ -64,9 +62,29 @@ impl Client {
         let error = &body["error"];
         match error["message"].as_str() {
             Some(message) => bail!("{message}"),
-            None => bail!("the hub answered {status}"),
+            None => bail!("what answers at {} is not a hub: it said {status}", self.base),
         }
     }
+
+    fn no_answer(&self, error: &reqwest::Error) -> anyhow::Error {
+        // The last cause is the system's own word; what stands before it repeats the address.
+        let causes = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
+        let cause = causes.last().map(ToString::to_string).unwrap_or_default();
+        anyhow::anyhow!(
+            "no hub answers at {}: {cause}\n  start one with `huitong run`, or say where it is with --url http://ADDRESS:PORT",
+            self.base
+        )
+    }
+}
+
+/// `http://address:port`, whatever of it was written.
+fn base_of(url: &str) -> anyhow::Result<String> {
+    let whole = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
+    let parsed = reqwest::Url::parse(&whole).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+    if parsed.is_none() {
+        bail!("--url {url}: expected http://ADDRESS:PORT");
+    }
+    Ok(whole.trim_end_matches('/').to_owned())
 }
 
 impl MessageFilter {

@@ -36,12 +36,15 @@ pub async fn run(global: &Global, arguments: DemoArguments) -> anyhow::Result<Ex
         let stop = simulators_stop.clone();
         simulators.spawn(async move {
             if let Err(error) = sim::start(&arguments, stop).await {
-                eprintln!("{}: {error:#}", paint::warning("simulator"));
+                eprintln!("{}: {error:#}", paint::warning("warning"));
+                eprintln!("  The hub runs on without it.");
             }
         });
     }
-    println!("  simulators   HIS (control http://127.0.0.1:2585/__sim/status), LIS (…2586), notices (…2580)");
-    println!("Stop with Ctrl-C. Try in another terminal:");
+    run::say("HIS", "simulated: sends ADT; control http://127.0.0.1:2585/__sim/status");
+    run::say("LIS", "simulated: sends results, takes ADT; control http://127.0.0.1:2586/__sim/status");
+    run::say("ward", "simulated: takes notices; control http://127.0.0.1:2580/__sim/status");
+    println!("Stop with Ctrl-C. In another terminal:");
     println!("  huitong status");
     println!("  huitong messages --limit 5");
     println!(

@@ -1,6 +1,7 @@
 //! The log: sentences with fields, to standard error, as text or JSON. Content never reaches it.
 
 use anyhow::Context;
+use time::macros::format_description;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::time::UtcTime;
 
@@ -8,12 +9,16 @@ use crate::settings::{Log, LogFormat};
 
 /// Begins to log.
 pub fn start(settings: &Log) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(&settings.level)
+    // The scheduler's library tells of its workers at each start; who wants to hear it names it.
+    let named = settings.level.contains("apalis");
+    let level = if named { settings.level.clone() } else { format!("{},apalis_core=warn", settings.level) };
+    let filter = EnvFilter::try_new(level)
         .with_context(|| format!("the setting `log.level` cannot be read: `{}`", settings.level))?;
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_timer(UtcTime::rfc_3339());
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_timer(
+        UtcTime::new(format_description!(
+            "[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z"
+        )),
+    );
     let started = match settings.format {
         LogFormat::Json => builder.json().flatten_event(true).try_init(),
         LogFormat::Text => {

@@ -17,6 +17,7 @@ mod log;
 mod messages;
 mod paint;
 mod replay;
+mod retry;
 mod run;
 mod secrets;
 mod send;
@@ -24,6 +25,7 @@ mod settings;
 mod sim;
 mod status;
 mod stop;
+mod table;
 mod test;
 
 use std::process::ExitCode;
@@ -31,6 +33,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser};
 
 use crate::cli::{Cli, Command};
+use crate::settings::WrongSettings;
 
 /// What a command ends with when what people wrote is wrong (`EX_USAGE` of sysexits).
 pub const EXIT_WRONG_FILES: u8 = 64;
@@ -55,7 +58,11 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             eprintln!("{}: {error:#}", paint::error("error"));
-            ExitCode::FAILURE
+            if error.downcast_ref::<WrongSettings>().is_some() {
+                ExitCode::from(EXIT_WRONG_FILES)
+            } else {
+                ExitCode::FAILURE
+            }
         }
     }
 }
@@ -69,6 +76,7 @@ async fn perform(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Test(arguments) => test::run(&global, &arguments).await,
         Command::Send(arguments) => send::run(arguments).await,
         Command::Replay(arguments) => replay::run(&global, arguments).await,
+        Command::Retry(arguments) => retry::run(&global, arguments).await,
         Command::Sim(arguments) => sim::run(arguments).await,
         Command::Messages(arguments) => messages::run(&global, arguments).await,
         Command::Status(arguments) => status::run(&global, arguments).await,

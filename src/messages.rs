@@ -3,11 +3,15 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::cli::{Global, MessagesArguments};
 use crate::client::Client;
 use crate::paint;
+use crate::table::{self, Cell, Row, hint, items, number, text};
+
+/// What the operators' API gives at a time.
+const PAGE: u32 = 500;
 
 /// Shows a page of messages, or one.
 pub async fn run(global: &Global, arguments: MessagesArguments) -> anyhow::Result<ExitCode> {
@@ -26,9 +30,7 @@ pub async fn run(global: &Global, arguments: MessagesArguments) -> anyhow::Resul
             }
         }
         None => {
-            let mut query = arguments.filter.pairs();
-            query.push(("limit", arguments.limit.to_string()));
-            let page = client.get("messages", &query).await?;
+            let page = find(&client, &arguments).await?;
             if arguments.json {
                 println!("{page}");
             } else {
@@ -39,23 +41,32 @@ pub async fn run(global: &Global, arguments: MessagesArguments) -> anyhow::Resul
     Ok(ExitCode::SUCCESS)
 }
 
-fn text<'a>(value: &'a Value, name: &str) -> &'a str {
-    value[name].as_str().unwrap_or("-")
-}
-
-fn items<'a>(value: &'a Value, name: &str) -> &'a [Value] {
-    value[name].as_array().map_or(&[], Vec::as_slice)
-}
-
-fn state(message: &Value) -> String {
-    let state = text(message, "state");
-    let padded = format!("{state:<11}");
-    match state {
-        "committed" => paint::good(padded),
-        "quarantined" => paint::error(padded),
-        "received" => paint::warning(padded),
-        _ => padded,
+/// As many as were asked for, page by page, in the shape of one page.
+async fn find(client: &Client, arguments: &MessagesArguments) -> anyhow::Result<Value> {
+    let mut found: Vec<Value> = Vec::new();
+    let mut before: Option<String> = None;
+    loop {
+        let left = arguments.limit.saturating_sub(u32::try_from(found.len()).unwrap_or(u32::MAX));
+        let mut query = arguments.filter.pairs();
+        query.push(("limit", left.min(PAGE).to_string()));
+        query.extend(before.take().map(|id| ("before", id)));
+        let page = client.get("messages", &query).await?;
+        found.extend(items(&page, "messages").iter().cloned());
+        before = page["next"].as_str().map(str::to_owned);
+        if before.is_none() || found.len() >= arguments.limit as usize {
+            return Ok(json!({ "messages": found, "next": before }));
+        }
     }
+}
+
+fn state(message: &Value) -> Cell {
+    let state = text(message, "state");
+    Cell::words(state).painted(match state {
+        "committed" => |text| paint::good(text),
+        "quarantined" => |text| paint::error(text),
+        "received" => |text| paint::warning(text),
+        _ => |text| text,
+    })
 }
 
 fn list(page: &Value) {
@@ -64,27 +75,31 @@ fn list(page: &Value) {
         println!("no such messages");
         return;
     }
-    for message in messages {
-        let time = text(message, "received_at").get(..19).unwrap_or("-");
-        let keys: Vec<String> = items(message, "keys")
-            .iter()
-            .map(|key| format!("{}={}", text(key, "name"), text(key, "value")))
-            .collect();
-        println!(
-            "{}  {time}  {}  {:<10} {:<12} {:<20} {}",
-            text(message, "id"),
-            state(message),
-            text(message, "channel"),
-            text(message, "type"),
-            text(message, "control_id"),
-            paint::dim(keys.join(" ")),
-        );
-        if let Some(why) = why(message) {
-            println!("    {why}");
-        }
-    }
+    let rows: Vec<Row> = messages
+        .iter()
+        .map(|message| {
+            let keys: Vec<String> = items(message, "keys")
+                .iter()
+                .map(|key| format!("{}={}", text(key, "name"), text(key, "value")))
+                .collect();
+            let cells = vec![
+                Cell::words(text(message, "id")),
+                Cell::words(table::time(&message["received_at"])),
+                state(message),
+                Cell::words(text(message, "channel")),
+                Cell::words(text(message, "type")),
+                Cell::words(text(message, "control_id")),
+                Cell::words(keys.join(" ")).painted(paint::dim),
+            ];
+            Row { cells, notes: why(message).into_iter().collect() }
+        })
+        .collect();
+    table::print(&[], &rows);
     if page["next"].is_string() {
-        println!("{}", paint::dim(format!("{} shown, newest first; more with --limit", messages.len())));
+        hint(&format!(
+            "the newest {}; more with --limit, one whole with `huitong messages ID`",
+            messages.len()
+        ));
     }
 }
 
@@ -101,44 +116,75 @@ fn why(message: &Value) -> Option<String> {
 }
 
 fn detail(message: &Value) {
-    println!("{} {}  {}", paint::strong(text(message, "id")), state(message), text(message, "channel"));
-    for (label, name) in [
-        ("type", "type"),
-        ("control id", "control_id"),
-        ("sender", "sender"),
-        ("peer", "peer"),
-        ("received", "received_at"),
-        ("ended", "ended_at"),
-    ] {
-        println!("  {label:<11} {}", text(message, name));
+    let line = |what: &str, told: &str| println!("  {what:<11} {told}");
+    println!("{}", paint::strong(text(message, "id")));
+    line("channel", text(message, "channel"));
+    line("state", text(message, "state"));
+    if let Some(rule) = message["filtered_by"].as_str() {
+        line("stopped by", rule);
     }
-    println!("  {:<11} {} bytes (--raw prints them)", "size", message["size_bytes"]);
-    if message["replays"].as_u64().unwrap_or(0) > 0 {
-        println!("  {:<11} {}", "replays", message["replays"]);
+    if message["fault"].is_object() {
+        let fault = &message["fault"];
+        line("step", text(fault, "step"));
+        line("place", &paint::strong(text(fault, "place")));
+        line("rule", text(fault, "rule"));
+        line("reason", &paint::error(text(fault, "reason")));
+    }
+    line("type", text(message, "type"));
+    line("control id", text(message, "control_id"));
+    line("sender", text(message, "sender"));
+    line("peer", text(message, "peer"));
+    line("received", &table::time(&message["received_at"]));
+    line("ended", &table::time(&message["ended_at"]));
+    line("size", &format!("{} bytes", number(message, "size_bytes")));
+    if number(message, "replays") > 0 {
+        line("replays", &number(message, "replays").to_string());
     }
     if message["reused_control_id"].as_bool().unwrap_or(false) {
-        println!("  {}", paint::warning("an earlier message has the same control id and other content"));
-    }
-    if let Some(why) = why(message) {
-        println!("  {:<11} {why}", "why");
+        line("beware", &paint::warning("an earlier message has the same control id and other content"));
     }
     for key in items(message, "keys") {
-        println!("  {:<11} {}", text(key, "name"), text(key, "value"));
+        line(text(key, "name"), text(key, "value"));
     }
     for note in items(message, "notes") {
-        println!("  {:<11} {}: {}", "left out", text(note, "place"), text(note, "reason"));
+        line("left out", &format!("{}: {}", text(note, "place"), text(note, "reason")));
     }
     for wrote in items(message, "wrote") {
-        println!("  {:<11} {} version {}", "wrote", text(wrote, "reference"), wrote["version"]);
+        line("wrote", &format!("{} version {}", text(wrote, "reference"), wrote["version"]));
     }
     for parcel in items(message, "parcels") {
-        let error = parcel["error"].as_str().map_or(String::new(), |error| format!(": {error}"));
-        println!(
-            "  {:<11} {} {} after {} tries{error}",
-            "owed",
-            text(parcel, "to"),
-            text(parcel, "state"),
-            parcel["attempts"]
+        line("parcel", &owed(parcel));
+    }
+    next(message);
+}
+
+fn owed(parcel: &Value) -> String {
+    let tries = match number(parcel, "attempts") {
+        1 => "1 try".to_owned(),
+        tries => format!("{tries} tries"),
+    };
+    let state = text(parcel, "state");
+    let error = parcel["error"].as_str().map_or(String::new(), |error| format!(": {error}"));
+    // Only one that did not arrive is asked for by its id.
+    let id = if state == "delivered" { String::new() } else { format!("  {}", text(parcel, "id")) };
+    format!("to {}: {state} after {tries}{error}{id}", text(parcel, "to"))
+}
+
+/// What an engineer does next with a message that did not go its way.
+fn next(message: &Value) {
+    let id = text(message, "id");
+    if message["fault"].is_object() {
+        hint("");
+        hint(
+            "See what the message has at that place (patient data), and either have the sender put it right,",
         );
+        hint("or mend the channel, the mapping or a code table, start the hub again, and replay:");
+        hint(&format!("  huitong messages {id} --raw | tr '\\r' '\\n'"));
+        hint("  huitong check && huitong test");
+        hint(&format!("  huitong replay {id}"));
+    }
+    let parcels = items(message, "parcels").iter();
+    for parcel in parcels.filter(|parcel| text(parcel, "state") == "given-up") {
+        hint(&format!("  huitong retry --parcel {}", text(parcel, "id")));
     }
 }

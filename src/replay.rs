@@ -32,10 +32,17 @@ pub async fn run(global: &Global, arguments: ReplayArguments) -> anyhow::Result<
         println!("{report}");
     } else {
         let count = |name: &str| report[name].as_array().map_or(0, Vec::len);
-        println!("{} replayed", paint::good(count("replayed")));
+        println!("{} put back to be processed again", paint::good(count("replayed")));
+        if count("replayed") > 0 {
+            println!(
+                "{}",
+                paint::dim("  huitong messages --state quarantined   shows what is set aside again")
+            );
+        }
         if count("left") > 0 {
             println!("{} left alone: not there, or not ended yet", paint::warning(count("left")));
         }
     }
-    Ok(ExitCode::SUCCESS)
+    let some_left = report["left"].as_array().is_some_and(|left| !left.is_empty());
+    Ok(if some_left { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }

@@ -1,5 +1,6 @@
 //! `huitong run`: the hub.
 
+use std::fmt::Display;
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -7,12 +8,13 @@ use anyhow::Context;
 use crate::cli::{Global, RunArguments};
 use crate::hub::{self, RunningHub};
 use crate::settings::Settings;
-use crate::{EXIT_WRONG_FILES, check, log, stop};
+use crate::{EXIT_WRONG_FILES, check, log, paint, stop};
 
 /// Runs the hub until it is told to stop.
 pub async fn run(global: &Global, arguments: RunArguments) -> anyhow::Result<ExitCode> {
     let mut stopped = stop::on_signal()?;
     let Some(running) = begin(global, &arguments).await? else { return Ok(ExitCode::from(EXIT_WRONG_FILES)) };
+    println!("Stop with Ctrl-C. `huitong status` in another terminal shows how it stands.");
     stop::wait(&mut stopped).await;
     running.stop().await;
     Ok(ExitCode::SUCCESS)
@@ -20,13 +22,7 @@ pub async fn run(global: &Global, arguments: RunArguments) -> anyhow::Result<Exi
 
 /// Starts the hub and says where it is. `None` when people's files are wrong; then every finding has been printed.
 pub async fn begin(global: &Global, arguments: &RunArguments) -> anyhow::Result<Option<RunningHub>> {
-    let settings = match Settings::read(global) {
-        Ok(settings) => settings,
-        Err(error) => {
-            check::print_settings_error(&error);
-            return Ok(None);
-        }
-    };
+    let settings = Settings::read(global)?;
     log::start(&settings.log)?;
     let project = match hub::load(global, &settings)? {
         Ok(project) => project,
@@ -50,14 +46,21 @@ pub async fn begin(global: &Global, arguments: &RunArguments) -> anyhow::Result<
 fn announce(running: &RunningHub) {
     let base = format!("http://{}", running.http);
     println!("Huitong 汇通 {} is ready.", env!("CARGO_PKG_VERSION"));
-    println!("  start page   {base}/");
-    println!("  FHIR API     {base}/fhir/metadata");
-    println!("  health       {base}/health");
-    println!("  metrics      {base}/metrics");
+    say("start page", format!("{base}/"));
+    say("FHIR API", format!("{base}/fhir/metadata"));
+    say("operators", format!("{base}/ops/status"));
+    say("health", format!("{base}/health"));
+    say("metrics", format!("{base}/metrics"));
     for channel in &running.hub.channels {
         if let Some(address) = channel.address {
-            println!("  {:<12} {address}  {}", channel.id, channel.about);
+            say(&channel.id, format!("mllp://{address:<21} {}", paint::dim(&channel.about)));
         }
     }
-    println!("  data         {}", running.settings.data_dir.display());
+    let data = std::path::absolute(&running.settings.data_dir);
+    say("data", data.as_ref().unwrap_or(&running.settings.data_dir).display());
+}
+
+/// A line of what is printed at the start.
+pub fn say(what: impl Display, where_it_is: impl Display) {
+    println!("  {what:<14} {where_it_is}", what = what.to_string());
 }

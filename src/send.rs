@@ -18,6 +18,9 @@ use tokio::task::JoinSet;
 use crate::cli::SendArguments;
 use crate::paint;
 
+/// A listener that has not taken a connection by then is not there.
+const CONNECT: Duration = Duration::from_secs(5);
+
 /// Sends and reports.
 pub async fn run(arguments: SendArguments) -> anyhow::Result<ExitCode> {
     let messages = read(&arguments.paths)?;
@@ -26,9 +29,10 @@ pub async fn run(arguments: SendArguments) -> anyhow::Result<ExitCode> {
         to: Target::parse(&arguments.to, Duration::from_secs(arguments.answer_secs))?,
         count,
         rate: arguments.rate,
-        concurrency: arguments.concurrency.max(1),
+        concurrency: arguments.concurrency.into(),
         unique: arguments.unique,
     };
+    load.to.reach().await?;
     let bar = progress(count, arguments.json);
     let expected = arguments.expect.clone();
     let list = arguments.count.is_none() && arguments.concurrency == 1 && !arguments.json;
@@ -36,14 +40,17 @@ pub async fn run(arguments: SendArguments) -> anyhow::Result<ExitCode> {
     let tally = load
         .send(Arc::new(messages), move |name, answer| {
             told.inc(1);
-            if list {
-                let answer = if arguments.expect.iter().any(|code| code == answer) {
-                    paint::good(answer)
-                } else {
-                    paint::error(answer)
-                };
-                told.suspend(|| println!("{answer}  {name}"));
+            if !list {
+                return;
             }
+            let code = format!("{:<2}", answer.code);
+            let wanted = arguments.expect.contains(&answer.code);
+            let code = if wanted { paint::good(code) } else { paint::error(code) };
+            let said = answer.said.as_deref().filter(|_| !wanted);
+            told.suspend(|| match said {
+                Some(said) => println!("{code}  {name}\n    {}", paint::dim(said)),
+                None => println!("{code}  {name}"),
+            });
         })
         .await?;
     bar.finish_and_clear();
@@ -72,7 +79,8 @@ fn read(paths: &[PathBuf]) -> anyhow::Result<Vec<Message>> {
         }
     }
     if messages.is_empty() {
-        bail!("there is nothing to send");
+        let paths: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
+        bail!("there is no *.hl7 file in {}", paths.join(", "));
     }
     Ok(messages)
 }
@@ -87,7 +95,7 @@ fn collect(path: &Path, files: &mut Vec<PathBuf>) -> anyhow::Result<()> {
         entries.collect::<Result<Vec<_>, _>>()?.into_iter().map(|entry| entry.path()).collect();
     entries.sort();
     for entry in entries {
-        let message = entry.extension().is_some_and(|suffix| suffix == "hl7");
+        let message = entry.extension().is_some_and(|suffix| suffix.eq_ignore_ascii_case("hl7"));
         if entry.is_dir() || message {
             collect(&entry, files)?;
         }
@@ -108,12 +116,41 @@ impl Target {
     /// Reads `mllp://host:port` or `http(s)://...`.
     pub fn parse(url: &str, answer: Duration) -> anyhow::Result<Self> {
         if let Some(address) = url.strip_prefix("mllp://") {
-            return Ok(Self::Mllp(address.trim_end_matches('/').to_owned(), answer));
-        }
-        if url.starts_with("http://") || url.starts_with("https://") {
+            let address = address.trim_end_matches('/');
+            let port = address.rsplit_once(':').filter(|(host, _)| !host.is_empty());
+            if port.is_some_and(|(_, port)| port.parse::<u16>().is_ok_and(|port| port > 0)) {
+                return Ok(Self::Mllp(address.to_owned(), answer));
+            }
+        } else if url.starts_with("http://") || url.starts_with("https://") {
             return Ok(Self::Http(url.to_owned(), answer));
         }
-        bail!("--to {url}: expected mllp://host:port or http(s)://...")
+        bail!("--to {url}: expected mllp://HOST:PORT or http(s)://...")
+    }
+
+    /// Whether somebody listens there. A whole load against nobody would tell the same once for each message.
+    async fn reach(&self) -> anyhow::Result<()> {
+        let Self::Mllp(address, _) = self else { return Ok(()) };
+        let connected = tokio::time::timeout(CONNECT, tokio::net::TcpStream::connect(address)).await;
+        match connected {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => bail!("nobody listens at {address}: {error}"),
+            Err(_) => bail!("{address} does not answer within {} s", CONNECT.as_secs()),
+        }
+    }
+}
+
+/// What a message was answered with.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The code, or what went wrong in a few words.
+    pub code: String,
+    /// What the receiver says about it.
+    pub said: Option<String>,
+}
+
+impl From<String> for Answer {
+    fn from(code: String) -> Self {
+        Self { code, said: None }
     }
 }
 
@@ -137,18 +174,20 @@ impl Line {
         })
     }
 
-    /// Sends one message; gives the answer's code, or what went wrong in a word or two.
-    async fn exchange(&self, message: Bytes) -> String {
+    /// Sends one message; gives the answer, or what went wrong in a few words.
+    async fn exchange(&self, message: Bytes) -> Answer {
         match self {
             Self::Mllp(client) => match client.exchange(&message).await {
-                Ok(answer) => AckRead::read(&answer)
-                    .map_or_else(|_| "unreadable answer".to_owned(), |ack| ack.code.to_string()),
-                Err(error) => error.to_string(),
+                Ok(answer) => match AckRead::read(&answer) {
+                    Ok(ack) => Answer { code: ack.code.to_string(), said: ack.text },
+                    Err(_) => "unreadable answer".to_owned().into(),
+                },
+                Err(error) => error.to_string().into(),
             },
             Self::Http(client) => match client.send("POST", message, "x-application/hl7-v2+er7", &[]).await {
-                Ok(answer) if answer.is_success() => "AA".to_owned(),
-                Ok(answer) => format!("HTTP {}", answer.status),
-                Err(error) => error.to_string(),
+                Ok(answer) if answer.is_success() => "AA".to_owned().into(),
+                Ok(answer) => format!("HTTP {}", answer.status).into(),
+                Err(error) => error.to_string().into(),
             },
         }
     }
@@ -207,7 +246,7 @@ impl Load {
     pub async fn send(
         self,
         messages: Arc<Vec<Message>>,
-        told: impl Fn(&str, &str) + Clone + Send + 'static,
+        told: impl Fn(&str, &Answer) + Clone + Send + 'static,
     ) -> anyhow::Result<Tally> {
         let next = Arc::new(AtomicU64::new(0));
         let started = Instant::now();
@@ -226,7 +265,7 @@ impl Load {
                         return tally;
                     }
                     if let Some(rate) = rate {
-                        let due = started + Duration::from_secs_f64(nth as f64 / rate.max(0.001));
+                        let due = started + Duration::from_secs_f64(nth as f64 / rate);
                         tokio::time::sleep_until(due.into()).await;
                     }
                     let message = &messages[usize::try_from(nth % messages.len() as u64).unwrap_or(0)];
@@ -239,7 +278,7 @@ impl Load {
                     let answer = line.exchange(bytes).await;
                     tally.times.push(before.elapsed());
                     told(&message.name, &answer);
-                    *tally.answers.entry(answer).or_default() += 1;
+                    *tally.answers.entry(answer.code).or_default() += 1;
                 }
             });
         }
@@ -285,15 +324,16 @@ fn progress(count: u64, json: bool) -> ProgressBar {
 }
 
 fn report(tally: &Tally, json: bool) {
+    let rounded = |number: f64| (number * 1000.0).round() / 1000.0;
     let millis = |share: f64| tally.percentile(share).as_secs_f64() * 1000.0;
     if json {
         let figures = serde_json::json!({
             "sent": tally.count(),
             "answers": tally.answers,
-            "seconds": tally.took.as_secs_f64(),
-            "per_second": tally.rate(),
-            "p50_ms": millis(0.50),
-            "p99_ms": millis(0.99),
+            "seconds": rounded(tally.took.as_secs_f64()),
+            "per_second": rounded(tally.rate()),
+            "p50_ms": rounded(millis(0.50)),
+            "p99_ms": rounded(millis(0.99)),
         });
         println!("{figures}");
         return;
@@ -313,6 +353,17 @@ fn report(tally: &Tally, json: bool) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_mllp_listener_is_named_with_its_port() {
+        let parse = |url: &str| Target::parse(url, Duration::from_secs(1));
+        assert!(
+            matches!(parse("mllp://[::1]:2575/"), Ok(Target::Mllp(address, _)) if address == "[::1]:2575")
+        );
+        for wrong in ["mllp://hub", "mllp://:2575", "mllp://hub:0", "mllp://hub:70000", "hub:2575", ""] {
+            assert!(parse(wrong).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn a_control_id_is_put_in_its_place() {

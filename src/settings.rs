@@ -1,15 +1,19 @@
 //! The settings of a hub: defaults, then the settings file, then the environment, then `--set` and `--data`.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
+use config::builder::{ConfigBuilder, DefaultState};
 use config::{Config, Environment, File, FileFormat};
 use hub_core::id::ChannelId;
 use hub_spec::{ChannelOverride, Overrides};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
+use tracing_subscriber::EnvFilter;
 
 use crate::cli::Global;
 
@@ -26,6 +30,18 @@ const NOT_SETTINGS: [&str; 6] = [
     "HUITONG_CRASH_ROUNDS",
 ];
 const SECRETS: &str = "HUITONG_SECRET_";
+
+/// Marks an error as one of what people wrote into the settings: the program then ends with the exit code of wrong files.
+#[derive(Debug)]
+pub struct WrongSettings;
+
+impl fmt::Display for WrongSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the settings are wrong (config/default.toml explains each)")
+    }
+}
+
+impl std::error::Error for WrongSettings {}
 
 /// All settings. `config/default.toml` says what each means.
 #[derive(Clone, Debug, Deserialize)]
@@ -55,6 +71,7 @@ pub struct Settings {
 #[serde(deny_unknown_fields)]
 pub struct Http {
     /// Its address.
+    #[serde(deserialize_with = "address")]
     pub listen: SocketAddr,
     /// The address others know it by.
     pub base_url: Option<String>,
@@ -108,7 +125,7 @@ pub struct Log {
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(try_from = "String")]
 pub enum LogFormat {
     /// For people.
     Text,
@@ -117,39 +134,81 @@ pub enum LogFormat {
 }
 
 impl Settings {
-    /// Reads the settings of a command.
+    /// Reads the settings of a command. An error says which file, variable or option is wrong.
     pub fn read(global: &Global) -> anyhow::Result<Self> {
-        let mut builder = Config::builder().add_source(File::from_str(DEFAULTS, FileFormat::Toml));
-        let beside = global.root.join("config/hub.toml");
-        match &global.config {
-            Some(file) => builder = builder.add_source(File::from(file.as_path()).format(FileFormat::Toml)),
-            None if beside.exists() => {
-                builder = builder.add_source(File::from(beside).format(FileFormat::Toml))
-            }
-            None => {}
-        }
-        builder = builder.add_source(environment());
-        for setting in &global.set {
-            builder = builder.add_source(File::from_str(&line_of(setting)?, FileFormat::Toml));
-        }
-        let mut settings: Self = builder
-            .build()
-            .and_then(Config::try_deserialize)
-            .context("the settings cannot be read (config/default.toml lists them all)")?;
+        let mut settings = Self::layered(global).context(WrongSettings)?;
         if let Some(data) = &global.data {
             settings.data_dir.clone_from(data);
         }
         Ok(settings)
     }
 
+    /// Lays one source over the other and looks at the whole after each, so that what is wrong is told with its source.
+    fn layered(global: &Global) -> anyhow::Result<Self> {
+        let mut builder = Config::builder().add_source(File::from_str(DEFAULTS, FileFormat::Toml));
+        let mut settings = settled(&builder)?;
+        let beside = global.root.join("config/hub.toml");
+        let file = global.config.clone().or_else(|| beside.exists().then_some(beside));
+        if let Some(file) = file {
+            let shown = file.display();
+            let text = std::fs::read_to_string(&file).with_context(|| format!("{shown} cannot be read"))?;
+            builder = builder.add_source(File::from_str(&text, FileFormat::Toml));
+            settings = settled(&builder).with_context(|| shown.to_string())?;
+        }
+        for (name, value) in variables() {
+            builder = builder.add_source(setting_of(&name, value));
+            settings = settled(&builder).with_context(|| format!("the variable {name}"))?;
+        }
+        for setting in &global.set {
+            builder = builder.add_source(File::from_str(&line_of(setting)?, FileFormat::Toml));
+            settings = settled(&builder).with_context(|| format!("--set {setting}"))?;
+        }
+        Ok(settings)
+    }
+
+    /// What no type can say.
+    fn check(&self) -> anyhow::Result<()> {
+        ensure!((1..=64).contains(&self.store.readers), "`store.readers`: expected 1 to 64");
+        ensure!(self.work.lanes <= 1024, "`work.lanes`: expected at most 1024");
+        ensure!(self.work.backlog_messages > 0, "`work.backlog_messages`: expected 1 or more");
+        ensure!(self.work.backlog_bytes > 0, "`work.backlog_bytes`: expected 1 or more");
+        ensure!(self.work.drain_secs <= 3600, "`work.drain_secs`: expected at most 3600");
+        ensure!(
+            (1..=36_500).contains(&self.retention.keep_days),
+            "`retention.keep_days`: expected 1 to 36500"
+        );
+        cron::Schedule::from_str(&self.retention.schedule).map_err(|_| {
+            anyhow::anyhow!(
+                "`retention.schedule`: expected `seconds minutes hours day month weekday`, such as `0 */10 * * * *`"
+            )
+        })?;
+        if let Some(url) = &self.http.base_url {
+            let parsed = reqwest::Url::parse(url).ok();
+            ensure!(
+                parsed.is_some_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host()),
+                "`http.base_url`: expected a URL such as `https://hub.hospital.example`"
+            );
+        }
+        EnvFilter::try_new(&self.log.level).map_err(|_| {
+            anyhow::anyhow!(
+                "`log.level`: expected error, warn, info, debug or trace, also per crate: `info,hub_runtime=debug`"
+            )
+        })?;
+        Ok(())
+    }
+
     /// What the settings lay over the channel files of `root`.
     pub fn overrides(&self, root: &Path) -> anyhow::Result<Overrides> {
+        self.overrides_of(root).context(WrongSettings)
+    }
+
+    fn overrides_of(&self, root: &Path) -> anyhow::Result<Overrides> {
         let mut overrides = Overrides { origin: PathBuf::from("config/hub.toml"), ..Overrides::default() };
         let ids = channel_ids(&root.join("channels"));
         for (name, over) in &self.channels {
             // The environment cannot write `his/oru-r01`: there it is `his_oru_r01`.
             let Some(id) = ids.iter().find(|id| *id == name || plain(id) == plain(name)) else {
-                bail!("the settings name the channel `{name}`, which is not among {}", ids.join(", "));
+                bail!("`channels.{name}`: there is no such channel; expected one of {}", ids.join(", "));
             };
             overrides.channels.insert(ChannelId::from(id), over.clone());
         }
@@ -183,20 +242,49 @@ fn line_of(setting: &str) -> anyhow::Result<String> {
     Ok(as_text)
 }
 
-/// `HUITONG_HTTP__LISTEN` is `http.listen`.
-fn environment() -> Environment {
-    let variables: HashMap<String, String> = std::env::vars()
+fn settled(builder: &ConfigBuilder<DefaultState>) -> anyhow::Result<Settings> {
+    let settings: Settings = builder.clone().build().and_then(Config::try_deserialize)?;
+    settings.check()?;
+    Ok(settings)
+}
+
+/// The environment's settings, in the order of their names.
+fn variables() -> BTreeMap<String, String> {
+    std::env::vars()
         .filter(|(name, _)| {
             name.starts_with("HUITONG_")
                 && !NOT_SETTINGS.contains(&name.as_str())
                 && !name.starts_with(SECRETS)
         })
-        .collect();
+        .collect()
+}
+
+/// `HUITONG_HTTP__LISTEN` is `http.listen`.
+fn setting_of(name: &str, value: String) -> Environment {
     Environment::with_prefix("HUITONG")
         .prefix_separator("_")
         .separator("__")
         .try_parsing(true)
-        .source(Some(variables))
+        .source(Some(HashMap::from([(name.to_owned(), value)])))
+}
+
+fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let wrong =
+        || serde::de::Error::custom("expected ADDRESS:PORT such as `127.0.0.1:8080`, by number, not by name");
+    text.parse().map_err(|_| wrong())
+}
+
+impl TryFrom<String> for LogFormat {
+    type Error = &'static str;
+
+    fn try_from(name: String) -> Result<Self, Self::Error> {
+        match name.as_str() {
+            "text" => Ok(Self::Text),
+            "json" => Ok(Self::Json),
+            _ => Err("expected `text` or `json`"),
+        }
+    }
 }
 
 fn plain(name: &str) -> String {

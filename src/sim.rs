@@ -8,14 +8,50 @@ use time::{OffsetDateTime, UtcOffset};
 use tokio::sync::watch;
 
 use crate::cli::{SimArguments, SimName};
-use crate::stop;
+use crate::{paint, stop};
 
 /// Runs the simulator until it is told to stop or has sent its count.
 pub async fn run(arguments: SimArguments) -> anyhow::Result<ExitCode> {
     let stopped = stop::on_signal()?;
+    introduce(&arguments).await;
     let report = start(&arguments, stopped).await?;
     println!("{}", serde_json::to_string(&report)?);
     Ok(ExitCode::SUCCESS)
+}
+
+const HIS_TO: &str = "127.0.0.1:2575";
+const HIS_CONTROL: &str = "127.0.0.1:2585";
+const LIS_TO: &str = "127.0.0.1:2576";
+const LIS_LISTENS: &str = "127.0.0.1:2577";
+const LIS_CONTROL: &str = "127.0.0.1:2586";
+const NOTIFY_LISTENS: &str = "127.0.0.1:2580";
+
+/// Says where the simulator sends and listens: on standard error, as its report goes to standard output.
+async fn introduce(arguments: &SimArguments) {
+    let (to, listens, control) = match arguments.name {
+        SimName::His => (Some(HIS_TO), None, HIS_CONTROL),
+        SimName::Lis => (Some(LIS_TO), Some(LIS_LISTENS), LIS_CONTROL),
+        SimName::Notify => {
+            (None, Some(NOTIFY_LISTENS), arguments.listen.as_deref().unwrap_or(NOTIFY_LISTENS))
+        }
+    };
+    let name = arguments.name.name();
+    let to = to.map(|to| arguments.to.as_deref().unwrap_or(to));
+    if let Some(to) = to {
+        eprintln!("{name} sends to {to}, {} a second", arguments.rate);
+    }
+    if let Some(listens) = listens {
+        eprintln!("{name} listens on {}", arguments.listen.as_deref().unwrap_or(listens));
+    }
+    eprintln!(
+        "{name} is controlled at http://{}/__sim/status",
+        arguments.control.as_deref().unwrap_or(control)
+    );
+    if let Some(to) = to
+        && tokio::net::TcpStream::connect(to).await.is_err()
+    {
+        eprintln!("{}: nobody listens at {to} yet; it goes on trying", paint::warning("warning"));
+    }
 }
 
 /// Runs a simulator until `stop` turns true or it has sent its count.
@@ -32,10 +68,10 @@ pub async fn start(arguments: &SimArguments, stop: watch::Receiver<bool>) -> any
         SimName::His => {
             use connector_his::sim;
             let settings = sim::SimSettings {
-                sending: sending("127.0.0.1:2575"),
+                sending: sending(HIS_TO),
                 seed: arguments.seed,
                 start: now(),
-                control: Some(address(&arguments.control, "127.0.0.1:2585")),
+                control: Some(address(&arguments.control, HIS_CONTROL)),
                 fault,
                 ..sim::SimSettings::default()
             };
@@ -44,11 +80,11 @@ pub async fn start(arguments: &SimArguments, stop: watch::Receiver<bool>) -> any
         SimName::Lis => {
             use connector_lis::sim;
             let settings = sim::SimSettings {
-                sending: sending("127.0.0.1:2576"),
+                sending: sending(LIS_TO),
                 seed: arguments.seed,
                 start: now(),
-                listen: Some(address(&arguments.listen, "127.0.0.1:2577")),
-                control: Some(address(&arguments.control, "127.0.0.1:2586")),
+                listen: Some(address(&arguments.listen, LIS_LISTENS)),
+                control: Some(address(&arguments.control, LIS_CONTROL)),
                 fault,
                 ..sim::SimSettings::default()
             };
@@ -57,14 +93,14 @@ pub async fn start(arguments: &SimArguments, stop: watch::Receiver<bool>) -> any
         SimName::Notify => {
             use connector_notify::sim;
             let settings = sim::SimSettings {
-                listen: address(&arguments.listen, "127.0.0.1:2580"),
+                listen: address(&arguments.listen, NOTIFY_LISTENS),
                 fault,
                 ..sim::SimSettings::default()
             };
             sim::run(settings, stop).await
         }
     };
-    report.with_context(|| format!("the simulator `{:?}` could not run", arguments.name))
+    report.with_context(|| format!("the simulator `{}` could not run", arguments.name.name()))
 }
 
 fn fault(name: &str) -> anyhow::Result<Fault> {

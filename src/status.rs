@@ -3,10 +3,13 @@
 use std::process::ExitCode;
 
 use serde_json::Value;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use crate::cli::{Global, StatusArguments};
 use crate::client::Client;
 use crate::paint;
+use crate::table::{self, Cell, Row, hint, items, number, text};
 
 /// Shows channels and destinations.
 pub async fn run(global: &Global, arguments: StatusArguments) -> anyhow::Result<ExitCode> {
@@ -19,69 +22,109 @@ pub async fn run(global: &Global, arguments: StatusArguments) -> anyhow::Result<
     Ok(ExitCode::SUCCESS)
 }
 
-fn text<'a>(value: &'a Value, name: &str) -> &'a str {
-    value[name].as_str().unwrap_or("-")
-}
-
-fn number(value: &Value) -> u64 {
-    value.as_u64().unwrap_or(0)
-}
-
-fn items<'a>(value: &'a Value, name: &str) -> &'a [Value] {
-    value[name].as_array().map_or(&[], Vec::as_slice)
-}
-
 fn show(status: &Value) {
-    println!("Huitong {}, running since {}", text(status, "version"), text(status, "started_at"));
-    println!();
+    let readiness = if status["ready"].as_bool().unwrap_or(false) { "" } else { ", not ready" };
     println!(
-        "{}",
-        paint::strong(format!(
-            "{:<16} {:<22} {:>9} {:>10} {:>9} {:>12}",
-            "channel", "listens", "waiting", "committed", "filtered", "quarantined"
-        ))
+        "Huitong {}, running since {}{}",
+        text(status, "version"),
+        table::time(&status["started_at"]),
+        paint::warning(readiness)
     );
-    for channel in items(status, "channels") {
-        let messages = &channel["messages"];
-        let quarantined = format!("{:>12}", number(&messages["quarantined"]));
-        let quarantined =
-            if number(&messages["quarantined"]) > 0 { paint::warning(quarantined) } else { quarantined };
-        let stopped = if channel["running"].as_bool().unwrap_or(false) {
-            String::new()
-        } else {
-            paint::error("  stopped")
-        };
-        println!(
-            "{:<16} {:<22} {:>9} {:>10} {:>9} {quarantined}{stopped}",
-            text(channel, "id"),
-            text(channel, "address"),
-            number(&messages["received"]),
-            number(&messages["committed"]),
-            number(&messages["filtered"]),
-        );
+    println!();
+    let channels: Vec<Row> = items(status, "channels").iter().map(channel).collect();
+    table::print(&["channel", "listens", "waiting", "committed", "filtered", "quarantined"], &channels);
+    println!();
+    let now = moment(&status["at"]);
+    let destinations: Vec<Row> =
+        items(status, "destinations").iter().map(|one| destination(one, now)).collect();
+    table::print(&["destination", "circuit", "owed", "delivered", "given up", "in doubt"], &destinations);
+    hints(status);
+}
+
+fn channel(channel: &Value) -> Row {
+    let messages = &channel["messages"];
+    let mut cells = vec![
+        Cell::words(text(channel, "id")),
+        Cell::words(text(channel, "address")),
+        Cell::count(number(messages, "received")),
+        Cell::count(number(messages, "committed")),
+        Cell::count(number(messages, "filtered")),
+        Cell::trouble(number(messages, "quarantined")),
+    ];
+    if !channel["running"].as_bool().unwrap_or(false) {
+        cells.push(Cell::words("stopped; its log line says why").painted(paint::error));
     }
-    println!();
-    println!(
-        "{}",
-        paint::strong(format!(
-            "{:<28} {:<10} {:>9} {:>10} {:>9} {:>9}",
-            "destination", "circuit", "owed", "delivered", "given up", "in doubt"
-        ))
-    );
-    for destination in items(status, "destinations") {
-        let parcels = &destination["parcels"];
-        let circuit = format!("{:<10}", text(destination, "circuit"));
-        let circuit = if circuit.starts_with("closed") { circuit } else { paint::error(circuit) };
-        println!(
-            "{:<28} {circuit} {:>9} {:>10} {:>9} {:>9}",
-            text(destination, "id"),
-            number(&parcels["pending"]),
-            number(&parcels["delivered"]),
-            number(&parcels["given_up"]),
-            number(&parcels["in_doubt"]),
-        );
-        if let Some(error) = destination["last_error"]["message"].as_str() {
-            println!("    {}", paint::dim(format!("{}: {error}", text(&destination["last_error"], "at"))));
+    Row { cells, notes: Vec::new() }
+}
+
+fn destination(destination: &Value, now: Option<OffsetDateTime>) -> Row {
+    let parcels = &destination["parcels"];
+    let circuit = destination["circuit"].as_str().unwrap_or("none");
+    let circuit = match circuit {
+        "closed" => Cell::words(circuit),
+        other => Cell::words(other).painted(paint::error),
+    };
+    let mut notes = Vec::new();
+    if !destination["configured"].as_bool().unwrap_or(true) {
+        notes.push(paint::warning("no channel names it any more: nothing is sent"));
+    }
+    if let (Some(now), Some(oldest)) = (now, moment(&destination["oldest_pending_at"])) {
+        notes.push(format!("the oldest has waited {}", age((now - oldest).whole_seconds())));
+    }
+    let last_error = &destination["last_error"];
+    if let Some(error) = last_error["message"].as_str() {
+        notes.push(paint::dim(format!("last failure {}: {error}", table::time(&last_error["at"]))));
+    }
+    let cells = vec![
+        Cell::words(text(destination, "id")),
+        circuit,
+        Cell::count(number(parcels, "pending")),
+        Cell::count(number(parcels, "delivered")),
+        Cell::trouble(number(parcels, "given_up")),
+        Cell::trouble(number(parcels, "in_doubt")),
+    ];
+    Row { cells, notes }
+}
+
+fn hints(status: &Value) {
+    let quarantined = items(status, "channels").iter().any(|one| number(&one["messages"], "quarantined") > 0);
+    let given_up = items(status, "destinations").iter().find(|one| number(&one["parcels"], "given_up") > 0);
+    if quarantined || given_up.is_some() {
+        hint("");
+    }
+    if quarantined {
+        hint("huitong messages --state quarantined   what was set aside, where and why");
+    }
+    if let Some(destination) = given_up {
+        hint(&format!(
+            "huitong retry {}   puts what was given up back into its queue",
+            text(destination, "id")
+        ));
+    }
+}
+
+fn moment(value: &Value) -> Option<OffsetDateTime> {
+    OffsetDateTime::parse(value.as_str()?, &Rfc3339).ok()
+}
+
+fn age(seconds: i64) -> String {
+    match seconds {
+        ..60 => format!("{} s", seconds.max(0)),
+        60..3600 => format!("{} min", seconds / 60),
+        3600..86_400 => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
+        _ => format!("{} days", seconds / 86_400),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_age_is_told_in_the_unit_that_fits() {
+        let told = [(-3, "0 s"), (59, "59 s"), (90, "1 min"), (7300, "2 h 1 min"), (200_000, "2 days")];
+        for (seconds, expected) in told {
+            assert_eq!(age(seconds), expected);
         }
     }
 }

@@ -57,6 +57,9 @@ pub async fn run(global: &Global, arguments: &TestArguments) -> anyhow::Result<E
             report(&name, &judged, arguments.json);
         }
     }
+    if passed + failed == 0 && !arguments.words.is_empty() {
+        anyhow::bail!("no channel's or test's name contains {}", arguments.words.join(" or "));
+    }
     if !arguments.json {
         println!();
         println!("{passed} passed, {failed} failed");

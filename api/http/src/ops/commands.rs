@@ -61,7 +61,10 @@ fn ids_of(ids: &Value) -> Result<Vec<MessageId>, OpsError> {
     let expected = || OpsError::field("ids", format!("1 to {MAX_REPLAY} ids of messages"));
     let ids = ids.as_array().filter(|ids| (1..=MAX_REPLAY as usize).contains(&ids.len()));
     let ids = ids.ok_or_else(expected)?;
-    ids.iter().map(|id| id.as_str().and_then(|id| id.parse().ok()).ok_or_else(expected)).collect()
+    let unreadable =
+        |at: usize| OpsError::field("ids", format!("the id of a message, a UUID, as number {}", at + 1));
+    let parsed = ids.iter().enumerate();
+    parsed.map(|(at, id)| id.as_str().and_then(|id| id.parse().ok()).ok_or_else(|| unreadable(at))).collect()
 }
 
 /// A filter must say something: replaying everything that was ever received is asked for by a `since` of long ago, not
