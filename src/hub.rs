@@ -1,7 +1,9 @@
 //! Puts a hub together: files, store, channels, HTTP door, clockwork. `run`, `demo` and `bench` all start it here.
 
+use std::fs::DirBuilder;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -66,6 +68,7 @@ pub async fn start(project: Project, settings: Settings) -> anyhow::Result<Runni
         cache_bytes: settings.store.cache_bytes,
         ..StoreOptions::new(PathBuf::from(&settings.data_dir))
     };
+    make_private(&settings.data_dir)?;
     let store = Arc::new(Store::open(options).await.context("the store could not be opened")?);
     let house = House {
         journal: store.clone(),
@@ -103,6 +106,12 @@ pub async fn start(project: Project, settings: Settings) -> anyhow::Result<Runni
     tasks.spawn(gauge(hub.clone(), metrics));
     tasks.spawn(clockwork(&settings, store.clone(), stopped));
     Ok(RunningHub { hub, store, http, settings, ready, stop, tasks })
+}
+
+/// Makes the data folder, for this user alone: it holds patient data. One that is there stays as it is.
+fn make_private(folder: &Path) -> anyhow::Result<()> {
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    made.with_context(|| format!("the data folder `{}` cannot be made", folder.display()))
 }
 
 /// The types the FHIR door serves: all that some channel writes.

@@ -14,5 +14,6 @@ mod acknowledgements;
 mod corpus;
 mod operators;
 mod out;
+mod pages;
 mod program;
 mod simulators;

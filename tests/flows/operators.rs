@@ -112,7 +112,11 @@ async fn what_ended_long_ago_is_deleted_by_the_clock_and_what_is_owed_is_kept() 
     hub.until(|status| status["channels"].as_array().unwrap()[0]["messages"]["committed"] == 0).await;
     assert!(hub.messages("control_id=D1").await.is_empty());
     assert_eq!(hub.messages("channel=lis/oru-r01").await.len(), 1);
-    assert_eq!(hub.get("/fhir/Patient?identifier=4711").await["entry"].as_array().unwrap().len(), 1, "resources stay");
+    assert_eq!(
+        hub.get("/fhir/Patient?identifier=4711").await["entry"].as_array().unwrap().len(),
+        1,
+        "resources stay"
+    );
 }
 
 #[tokio::test]

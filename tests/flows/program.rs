@@ -46,6 +46,7 @@ fn help_names_every_command() {
         "test",
         "send",
         "replay",
+        "retry",
         "sim",
         "messages",
         "status",
@@ -112,6 +113,70 @@ fn an_unknown_setting_is_refused() {
         .output()
         .unwrap();
     assert_eq!(from_environment.status.code(), Some(64));
+    let errors = text(&from_environment.stderr);
+    assert!(errors.contains("HUITONG_HTTP__LISEN"), "its source is named: {errors}");
+}
+
+#[test]
+fn an_impossible_setting_is_refused_before_anything_is_opened() {
+    for setting in [
+        "store.readers=0",
+        "retention.schedule=never",
+        "retention.keep_days=99999999999",
+        "http.listen=localhost:80",
+        "http.base_url=hub",
+        "log.level=hub=loud",
+        "log.format=xml",
+        "channels.none.settings.listen=x",
+    ] {
+        let output = huitong(&["run", "--data", "/proc/no-such-folder", "--set", setting]);
+        assert_eq!(output.status.code(), Some(64), "{setting}: {}", text(&output.stderr));
+    }
+}
+
+#[test]
+fn a_hub_that_is_not_there_is_told_in_a_line_with_what_to_do() {
+    let output = huitong(&["status", "--url", "127.0.0.1:9"]);
+    assert_eq!(output.status.code(), Some(1));
+    let errors = text(&output.stderr);
+    assert!(errors.contains("no hub answers at http://127.0.0.1:9: Connection refused"), "{errors}");
+    assert!(errors.contains("huitong run"), "{errors}");
+}
+
+#[test]
+fn nothing_is_sent_where_nobody_listens_and_words_that_choose_no_test_fail() {
+    let send = huitong(&["send", "fixtures/his/adt", "--to", "mllp://127.0.0.1:9"]);
+    assert_eq!(send.status.code(), Some(1));
+    assert_eq!(
+        text(&send.stderr).lines().count(),
+        1,
+        "once, not once for each message: {}",
+        text(&send.stderr)
+    );
+    assert_eq!(huitong(&["test", "no-such-words"]).status.code(), Some(1));
+}
+
+#[test]
+fn the_data_folder_that_the_hub_makes_is_for_its_user_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = TempDir::new().unwrap();
+    let (data, ready) = (folder.path().join("made/data"), folder.path().join("ready.json"));
+    let mut hub = Command::new(env!("CARGO_BIN_EXE_huitong"))
+        .args(["run", "--data", data.to_str().unwrap(), "--ready-file", ready.to_str().unwrap()])
+        .args(["--set", "http.listen=127.0.0.1:0"])
+        .args(["--set", "channels.\"his/adt\".settings.listen=127.0.0.1:0"])
+        .args(["--set", "channels.\"lis/oru-r01\".settings.listen=127.0.0.1:0"])
+        .current_dir(root())
+        .spawn()
+        .unwrap();
+    let begun = std::time::Instant::now();
+    while !ready.exists() && begun.elapsed().as_secs() < 30 {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    let mode = std::fs::metadata(&data).map(|found| found.permissions().mode() & 0o777);
+    hub.kill().unwrap();
+    hub.wait().unwrap();
+    assert_eq!(mode.unwrap(), 0o700);
 }
 
 #[test]
