@@ -46,7 +46,7 @@ pub fn print(findings: &[Finding], json: bool) {
         if json {
             println!("{}", hub_spec::to_json(finding));
         } else {
-            eprintln!("{finding}\n");
+            eprintln!("{}\n", painted(finding));
         }
     }
     if !json && !findings.is_empty() {
@@ -56,6 +56,16 @@ pub fn print(findings: &[Finding], json: bool) {
             "{}",
             paint::strong(format!("{count} finding{} in {files} file{}", plural(count), plural(files)))
         );
+    }
+}
+
+/// The finding, with its first word painted: `error[mapping-missing]`.
+fn painted(finding: &Finding) -> String {
+    let text = finding.to_string();
+    match text.split_once(':') {
+        Some((head, rest)) if head.starts_with("warning") => format!("{}:{rest}", paint::warning(head)),
+        Some((head, rest)) => format!("{}:{rest}", paint::error(head)),
+        None => text,
     }
 }
 

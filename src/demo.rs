@@ -6,7 +6,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::cli::{DemoArguments, Global, SimArguments, SimName};
-use crate::{EXIT_WRONG_FILES, paint, run, sim, stop};
+use crate::{EXIT_WRONG_FILES, out, paint, run, sim, stop};
 
 /// Runs the hub and the simulators until told to stop.
 pub async fn run(global: &Global, arguments: DemoArguments) -> anyhow::Result<ExitCode> {
@@ -44,13 +44,13 @@ pub async fn run(global: &Global, arguments: DemoArguments) -> anyhow::Result<Ex
     run::say("HIS", "simulated: sends ADT; control http://127.0.0.1:2585/__sim/status");
     run::say("LIS", "simulated: sends results, takes ADT; control http://127.0.0.1:2586/__sim/status");
     run::say("ward", "simulated: takes notices; control http://127.0.0.1:2580/__sim/status");
-    println!("Stop with Ctrl-C. In another terminal:");
-    println!("  huitong status");
-    println!("  huitong messages --limit 5");
-    println!(
+    out::line(format_args!("Stop with Ctrl-C. In another terminal:"));
+    out::line(format_args!("  huitong status"));
+    out::line(format_args!("  huitong messages --limit 5"));
+    out::line(format_args!(
         "  curl -s 'http://{}/fhir/DiagnosticReport?_include=DiagnosticReport:patient&_count=2&_pretty=true'",
         running.http
-    );
+    ));
     stop::wait(&mut stopped).await;
     stop_simulators.send_replace(true);
     while simulators.join_next().await.is_some() {}

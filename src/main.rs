@@ -15,6 +15,7 @@ mod demo;
 mod hub;
 mod log;
 mod messages;
+mod out;
 mod paint;
 mod replay;
 mod retry;

@@ -8,13 +8,13 @@ use anyhow::Context;
 use crate::cli::{Global, RunArguments};
 use crate::hub::{self, RunningHub};
 use crate::settings::Settings;
-use crate::{EXIT_WRONG_FILES, check, log, paint, stop};
+use crate::{EXIT_WRONG_FILES, check, log, out, paint, stop};
 
 /// Runs the hub until it is told to stop.
 pub async fn run(global: &Global, arguments: RunArguments) -> anyhow::Result<ExitCode> {
     let mut stopped = stop::on_signal()?;
     let Some(running) = begin(global, &arguments).await? else { return Ok(ExitCode::from(EXIT_WRONG_FILES)) };
-    println!("Stop with Ctrl-C. `huitong status` in another terminal shows how it stands.");
+    out::line(format_args!("Stop with Ctrl-C. `huitong status` in another terminal shows how it stands."));
     stop::wait(&mut stopped).await;
     running.stop().await;
     Ok(ExitCode::SUCCESS)
@@ -45,7 +45,7 @@ pub async fn begin(global: &Global, arguments: &RunArguments) -> anyhow::Result<
 
 fn announce(running: &RunningHub) {
     let base = format!("http://{}", running.http);
-    println!("Huitong 汇通 {} is ready.", env!("CARGO_PKG_VERSION"));
+    out::line(format_args!("Huitong 汇通 {} is ready.", env!("CARGO_PKG_VERSION")));
     say("start page", format!("{base}/"));
     say("FHIR API", format!("{base}/fhir/metadata"));
     say("operators", format!("{base}/ops/status"));
@@ -62,5 +62,5 @@ fn announce(running: &RunningHub) {
 
 /// A line of what is printed at the start.
 pub fn say(what: impl Display, where_it_is: impl Display) {
-    println!("  {what:<14} {where_it_is}", what = what.to_string());
+    out::line(format_args!("  {what:<14} {where_it_is}", what = what.to_string()));
 }

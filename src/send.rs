@@ -12,11 +12,11 @@ use bytes::{Bytes, BytesMut};
 use hub_formats::hl7v2::AckRead;
 use hub_transport::http_client::{HttpClient, HttpSettings};
 use hub_transport::mllp_client::{ClientSettings, MllpClient};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use tokio::task::JoinSet;
 
 use crate::cli::SendArguments;
-use crate::paint;
+use crate::{out, paint};
 
 /// A listener that has not taken a connection by then is not there.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -48,8 +48,8 @@ pub async fn run(arguments: SendArguments) -> anyhow::Result<ExitCode> {
             let code = if wanted { paint::good(code) } else { paint::error(code) };
             let said = answer.said.as_deref().filter(|_| !wanted);
             told.suspend(|| match said {
-                Some(said) => println!("{code}  {name}\n    {}", paint::dim(said)),
-                None => println!("{code}  {name}"),
+                Some(said) => out::line(format_args!("{code}  {name}\n    {}", paint::dim(said))),
+                None => out::line(format_args!("{code}  {name}")),
             });
         })
         .await?;
@@ -318,8 +318,12 @@ fn progress(count: u64, json: bool) -> ProgressBar {
     if json || count < 2 {
         return ProgressBar::hidden();
     }
-    let style = ProgressStyle::with_template("{bar:30} {pos}/{len}  {per_sec}  {eta} left")
-        .expect("the template is right");
+    let style = ProgressStyle::with_template("{wide_bar} {pos}/{len}  {rate} a second  {eta} left")
+        .expect("the template is right")
+        .with_key("rate", |state: &ProgressState, line: &mut dyn std::fmt::Write| {
+            // A bar that cannot be drawn is no reason to stop sending.
+            let _ = write!(line, "{:.0}", state.per_sec());
+        });
     ProgressBar::new(count).with_style(style)
 }
 
@@ -335,11 +339,11 @@ fn report(tally: &Tally, json: bool) {
             "p50_ms": rounded(millis(0.50)),
             "p99_ms": rounded(millis(0.99)),
         });
-        println!("{figures}");
+        out::line(format_args!("{figures}"));
         return;
     }
     let answers: Vec<String> = tally.answers.iter().map(|(code, count)| format!("{code} {count}")).collect();
-    println!(
+    out::line(format_args!(
         "{} sent in {:.2} s, {:.0} a second; answers: {}; p50 {:.1} ms, p99 {:.1} ms",
         tally.count(),
         tally.took.as_secs_f64(),
@@ -347,7 +351,7 @@ fn report(tally: &Tally, json: bool) {
         answers.join(", "),
         millis(0.50),
         millis(0.99)
-    );
+    ));
 }
 
 #[cfg(test)]

@@ -8,14 +8,14 @@ use time::{OffsetDateTime, UtcOffset};
 use tokio::sync::watch;
 
 use crate::cli::{SimArguments, SimName};
-use crate::{paint, stop};
+use crate::{out, paint, stop};
 
 /// Runs the simulator until it is told to stop or has sent its count.
 pub async fn run(arguments: SimArguments) -> anyhow::Result<ExitCode> {
     let stopped = stop::on_signal()?;
     introduce(&arguments).await;
     let report = start(&arguments, stopped).await?;
-    println!("{}", serde_json::to_string(&report)?);
+    out::line(format_args!("{}", serde_json::to_string(&report)?));
     Ok(ExitCode::SUCCESS)
 }
 

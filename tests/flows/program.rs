@@ -1,7 +1,8 @@
 //! The program at the prompt: help, lint, settings, exit codes.
 
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
@@ -157,7 +158,7 @@ fn nothing_is_sent_where_nobody_listens_and_words_that_choose_no_test_fail() {
 }
 
 #[test]
-fn the_data_folder_that_the_hub_makes_is_for_its_user_alone() {
+fn the_data_folder_is_made_for_its_user_alone_and_a_reader_that_has_gone_does_not_end_the_hub() {
     use std::os::unix::fs::PermissionsExt;
     let folder = TempDir::new().unwrap();
     let (data, ready) = (folder.path().join("made/data"), folder.path().join("ready.json"));
@@ -167,15 +168,22 @@ fn the_data_folder_that_the_hub_makes_is_for_its_user_alone() {
         .args(["--set", "channels.\"his/adt\".settings.listen=127.0.0.1:0"])
         .args(["--set", "channels.\"lis/oru-r01\".settings.listen=127.0.0.1:0"])
         .current_dir(root())
+        .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let begun = std::time::Instant::now();
+    // As `huitong run | head -0` does.
+    drop(hub.stdout.take());
+    let begun = Instant::now();
     while !ready.exists() && begun.elapsed().as_secs() < 30 {
-        std::thread::sleep(std::time::Duration::from_millis(50));
+        std::thread::sleep(Duration::from_millis(50));
     }
+    // The lines for people come after the file.
+    std::thread::sleep(Duration::from_millis(300));
+    let ended = hub.try_wait().unwrap();
     let mode = std::fs::metadata(&data).map(|found| found.permissions().mode() & 0o777);
     hub.kill().unwrap();
     hub.wait().unwrap();
+    assert_eq!(ended, None);
     assert_eq!(mode.unwrap(), 0o700);
 }
 

@@ -60,12 +60,16 @@ fn statement(served: &[ResourceType], since: OffsetDateTime) -> Object {
     let resources: Vec<Json> = kinds.iter().map(|kind| resource(*kind, &kinds).into()).collect();
     let mut rest = object([("mode", Json::string("server"))]);
     rest.set("documentation", "Resources are written by the hub's channels; this API reads them.");
+    let security = "There are no accounts yet: whoever reaches this address may read. It is not to be opened to a network.";
+    rest.set("security", object([("description", Json::string(security))]));
     // An empty array is not FHIR.
     if !resources.is_empty() {
         rest.set("resource", resources);
     }
     object([
         ("resourceType", Json::string("CapabilityStatement")),
+        ("name", Json::string("Huitong")),
+        ("title", Json::string("The FHIR API of Huitong, the integration hub for international medicine")),
         ("status", Json::string("active")),
         ("date", Json::string(instant(since))),
         ("kind", Json::string("instance")),
