@@ -1,8 +1,12 @@
 //! The command line: what can be asked of the program, in words worth reading.
 
+mod values;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use self::values::{above_zero, fault_names, id, zero_or_more};
 
 /// Huitong 汇通, the integration hub for international medicine.
 ///
@@ -392,24 +396,4 @@ pub struct BenchArguments {
     /// Also fill a journal with a million messages and search it (takes minutes)
     #[arg(long)]
     pub million: bool,
-}
-
-fn id(text: &str) -> Result<uuid::Uuid, String> {
-    text.parse().map_err(|_| "expected an id such as 01a206b9-814e-73f3-8cd1-3927b0747fcc".to_owned())
-}
-
-fn zero_or_more(text: &str) -> Result<f64, String> {
-    number(text).filter(|number| *number >= 0.0).ok_or_else(|| "expected a number from 0".to_owned())
-}
-
-fn above_zero(text: &str) -> Result<f64, String> {
-    number(text).filter(|number| *number >= 0.001).ok_or_else(|| "expected a number from 0.001".to_owned())
-}
-
-fn number(text: &str) -> Option<f64> {
-    text.parse().ok().filter(|number: &f64| number.is_finite() && *number <= 1e9)
-}
-
-fn fault_names() -> [&'static str; connector_his::sim::Fault::ALL.len()] {
-    connector_his::sim::Fault::ALL.map(connector_his::sim::Fault::name)
 }

@@ -284,7 +284,9 @@ impl Load {
         }
         let mut whole = Tally::default();
         while let Some(line) = lines.join_next().await {
-            let line = line?;
+            // The text of a panic may hold a piece of a message.
+            let line =
+                line.map_err(|_| anyhow::anyhow!("a sending line failed by a fault of the program"))?;
             whole.times.extend(line.times);
             for (code, count) in line.answers {
                 *whole.answers.entry(code).or_default() += count;

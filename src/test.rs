@@ -285,13 +285,31 @@ fn compare(path: &Path, name: &Path, found: &str, bless: bool, judged: &mut Judg
         judged.wrong.push(format!("{shown} is missing; `huitong test --bless` writes it"));
         return Ok(());
     }
+    judged.wrong.push(format!("{shown} differs {}", difference(&golden, found)));
+    Ok(())
+}
+
+/// Lines of a difference that are shown of each side.
+const SHOWN: usize = 8;
+
+/// From where two texts differ, and what stands there in each, without what is the same at the end.
+fn difference(golden: &str, found: &str) -> String {
     let (golden, found): (Vec<&str>, Vec<&str>) = (golden.lines().collect(), found.lines().collect());
     let same = golden.iter().zip(&found).take_while(|(golden, found)| golden == found).count();
-    let mut lines = vec![format!("{shown} differs from line {}:", same + 1)];
-    lines.extend(golden.iter().skip(same).take(3).map(|line| paint::error(format!("    - {line}"))));
-    lines.extend(found.iter().skip(same).take(3).map(|line| paint::good(format!("    + {line}"))));
-    judged.wrong.push(lines.join("\n"));
-    Ok(())
+    let (golden, found) = (&golden[same..], &found[same..]);
+    let ends = golden.iter().rev().zip(found.iter().rev());
+    let same_at_end = ends.take_while(|(golden, found)| golden == found).count();
+    let mut lines = vec![format!("from line {}:", same + 1)];
+    let mut side = |text: &[&str], mark: &str, painted: fn(String) -> String| {
+        let text = &text[..text.len() - same_at_end];
+        lines.extend(text.iter().take(SHOWN).map(|line| painted(format!("    {mark} {line}"))));
+        if text.len() > SHOWN {
+            lines.push(painted(format!("    {mark} ... and {} lines more", text.len() - SHOWN)));
+        }
+    };
+    side(golden, "-", paint::error);
+    side(found, "+", paint::good);
+    lines.join("\n")
 }
 
 fn report(name: &str, judged: &Judged, json: bool) {
@@ -304,5 +322,18 @@ fn report(name: &str, judged: &Judged, json: bool) {
     println!("{mark}  {name}");
     for wrong in &judged.wrong {
         println!("      {wrong}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_difference_shows_only_what_differs() {
+        assert_eq!(difference("a\nb\nc\nd\n", "a\nB\nc\nd\n"), "from line 2:\n    - b\n    + B");
+        assert_eq!(difference("a\nc\n", "a\nb\nc\n"), "from line 2:\n    + b");
+        let long = "x\n".repeat(SHOWN + 3);
+        assert!(difference("", &long).ends_with("+ ... and 3 lines more"));
     }
 }
