@@ -28,11 +28,12 @@ const CONNECTORS_MAY_USE: &[&str] = &["hub-core", "hub-connect", "hub-formats", 
 
 /// Pure crates: what would bring them I/O, a clock of their own or chance.
 const PURE: &[&str] = &["hub-fhir", "hub-r4b", "hub-formats", "hub-mapping"];
-const IMPURE: &[&str] = &["tokio", "reqwest", "sqlx", "axum", "rand", "hyper", "async-trait"];
+const IMPURE: &[&str] = &["tokio", "reqwest", "sqlx", "rusqlite", "axum", "rand", "hyper", "async-trait"];
 /// The only crate that may know the typed model, the only one that may know the database.
 const ONLY_IN: &[(&str, &str)] = &[
     ("fhir-sdk", "hub-r4b"),
     ("sqlx", "hub-store"),
+    ("rusqlite", "hub-store"),
     ("apalis", "hub-store"),
     ("apalis-sqlite", "hub-store"),
     ("apalis-cron", "hub-store"),

@@ -7,6 +7,7 @@
 //! (at least once, under the same idempotency key).
 
 use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -63,6 +64,51 @@ impl Begun {
     }
 }
 
+/// How often something has become due, by destination. A look that found nothing stays true as long as this stays.
+#[derive(Default)]
+pub(crate) struct Dues {
+    counts: Mutex<HashMap<i64, u64>>,
+    all: AtomicU64,
+}
+
+impl Dues {
+    /// How often until now.
+    pub fn of(&self, dest: i64) -> (u64, u64) {
+        let count = lock(&self.counts).get(&dest).copied().unwrap_or(0);
+        (self.all.load(Ordering::Acquire), count)
+    }
+
+    /// Something has become due at these destinations. Called when it is durable and before anybody is told.
+    pub fn add(&self, dests: impl IntoIterator<Item = i64>) {
+        let mut counts = lock(&self.counts);
+        for dest in dests {
+            *counts.entry(dest).or_default() += 1;
+        }
+    }
+
+    /// Something may have become due anywhere.
+    pub fn add_everywhere(&self) {
+        self.all.fetch_add(1, Ordering::Release);
+    }
+}
+
+/// What came of trying to take a parcel.
+pub(crate) enum Taken {
+    /// It is held now. Whether it is in doubt.
+    Leased { in_doubt: bool },
+    /// It is held by somebody, or has just been settled.
+    Held,
+    /// Another one of its key is out.
+    KeyHeld,
+}
+
+/// A look that took or found held all that is due.
+#[derive(Clone, Copy)]
+struct Quiet {
+    dues: (u64, u64),
+    next_us: Option<i64>,
+}
+
 /// A parcel that is held.
 #[derive(Clone, Debug)]
 pub(crate) struct Lease {
@@ -92,6 +138,7 @@ pub(crate) struct Held {
     settled: HashSet<i64>,
     /// Held too long: what became of the try is not known.
     lapsed: HashSet<i64>,
+    quiet: Option<Quiet>,
 }
 
 /// One destination's queue. Only one look for due parcels is under way at a time.
@@ -116,27 +163,38 @@ impl Queue {
         for token in over {
             if let Some(lease) = held.remove(token) {
                 held.lapsed.insert(lease.seq);
+                held.quiet = None;
             }
         }
         held.parcels.len()
     }
 
-    /// Takes a parcel that the look found, unless it or its key is held or it has been settled meanwhile. Says whether an
-    /// earlier lease of it lapsed.
-    pub fn take(&self, token: u64, mut lease: Lease, is_in_doubt: bool) -> Option<bool> {
+    /// A look has found all that is due: the next is due then, or never as things stand.
+    pub fn rest(&self, dues: (u64, u64), next_us: Option<i64>) {
+        lock(&self.held).quiet = Some(Quiet { dues, next_us });
+    }
+
+    /// When the next parcel is due, when an earlier look still tells: nothing has become due since.
+    pub fn quiet_until(&self, dues: (u64, u64)) -> Option<Option<i64>> {
+        lock(&self.held).quiet.filter(|quiet| quiet.dues == dues).map(|quiet| quiet.next_us)
+    }
+
+    /// Takes a parcel that the look found, unless it or its key is held or it has been settled meanwhile. It is in doubt,
+    /// too, when an earlier lease of it lapsed.
+    pub fn take(&self, token: u64, mut lease: Lease, is_in_doubt: bool) -> Taken {
         let mut held = lock(&self.held);
-        let is_free = !held.parcels.contains(&lease.seq)
-            && !held.settled.contains(&lease.seq)
-            && lease.key.as_ref().is_none_or(|key| !held.keys.contains(key));
-        if !is_free {
-            return None;
+        if held.parcels.contains(&lease.seq) || held.settled.contains(&lease.seq) {
+            return Taken::Held;
+        }
+        if lease.key.as_ref().is_some_and(|key| held.keys.contains(key)) {
+            return Taken::KeyHeld;
         }
         lease.in_doubt = is_in_doubt || held.lapsed.contains(&lease.seq);
         let in_doubt = lease.in_doubt;
         held.parcels.insert(lease.seq);
         held.keys.extend(lease.key.clone());
         held.by_token.insert(token, lease);
-        Some(in_doubt)
+        Taken::Leased { in_doubt }
     }
 
     /// Whether a parcel is held or has just been settled.

@@ -17,7 +17,7 @@ use time::OffsetDateTime;
 use crate::clock;
 use crate::error::{closed, damaged, unavailable};
 use crate::ids;
-use crate::leases::Lease;
+use crate::leases::{Lease, Queue, Taken};
 use crate::open::Store;
 use crate::words::WordKind;
 use crate::writer::{Answer, Draft, PENDING, Settle, TALLY_PARCELS, Work};
@@ -40,29 +40,52 @@ impl Outbox for Store {
         let queue = self.inner.queues.of(to);
         let _turn = queue.turn.lock().await;
         let held = queue.begin_look();
+        // Read before the look: what becomes due while it is under way makes it be repeated.
+        let (dues, now) = (self.inner.dues.of(dest), clock::now());
+        if queue.quiet_until(dues).is_some_and(|next| next.is_none_or(|next| now < next)) {
+            return Ok(Vec::new());
+        }
+        // One more than can be taken: the next that is due later, without its text.
+        let most = limit.saturating_add(held).saturating_add(1);
         let rows = sqlx::query(
             "SELECT p.seq, p.id, p.okey, p.due_us, p.created_us, p.attempts, p.doubt, p.begun, p.correlation,
                     b.content_type, b.body
-             FROM parcel p JOIN parcel_body b ON b.seq = p.seq
-             WHERE p.dest = $1 AND p.due_us <= $2 ORDER BY p.due_us, p.seq LIMIT $3",
+             FROM parcel p LEFT JOIN parcel_body b ON b.seq = p.seq AND p.due_us <= $2
+             WHERE p.dest = $1 AND p.due_us IS NOT NULL ORDER BY p.due_us, p.seq LIMIT $3",
         )
         .bind(dest)
-        .bind(clock::now())
-        .bind(i64::try_from(limit.saturating_add(held)).unwrap_or(i64::MAX))
+        .bind(now)
+        .bind(i64::try_from(most).unwrap_or(i64::MAX))
         .fetch_all(&self.inner.readers)
         .await
         .map_err(unavailable)?;
         let mut leased = Vec::with_capacity(limit.min(rows.len()));
         let mut begun = Vec::with_capacity(leased.capacity());
+        // Whether all that is due is taken now or was held before.
+        let mut is_all = true;
+        let mut next_us = None;
         for row in &rows {
+            let due_us: i64 = row.try_get(3).map_err(unavailable)?;
+            if due_us > now {
+                next_us = Some(due_us);
+                break;
+            }
             if leased.len() == limit {
+                is_all = false;
                 break;
             }
             let found = read_due(row, to).map_err(unavailable)?;
             let lease =
                 Lease::new(found.seq, found.parcel.order_key.clone(), found.attempts, found.due_us, hold);
             let token = self.inner.tokens.fetch_add(1, Ordering::Relaxed);
-            let Some(in_doubt) = queue.take(token, lease, found.in_doubt) else { continue };
+            let in_doubt = match queue.take(token, lease, found.in_doubt) {
+                Taken::Leased { in_doubt } => in_doubt,
+                Taken::Held => continue,
+                Taken::KeyHeld => {
+                    is_all = false;
+                    continue;
+                }
+            };
             begun.push(found.seq);
             leased.push(Leased {
                 parcel: found.parcel,
@@ -71,6 +94,10 @@ impl Outbox for Store {
                 in_doubt,
                 token,
             });
+        }
+        let was_seen_whole = next_us.is_some() || rows.len() < most;
+        if is_all && was_seen_whole {
+            queue.rest(dues, next_us);
         }
         if !begun.is_empty() {
             self.inner.begun.mark(begun);
@@ -132,21 +159,10 @@ impl Outbox for Store {
     async fn next_due(&self, to: &DestinationId) -> Result<Option<OffsetDateTime>, StoreError> {
         let Some(dest) = self.inner.words.number(WordKind::Destination, to.as_str()) else { return Ok(None) };
         let queue = self.inner.queues.of(to);
-        let rows = sqlx::query(
-            "SELECT seq, due_us FROM parcel WHERE dest = $1 AND due_us IS NOT NULL ORDER BY due_us, seq LIMIT $2",
-        )
-        .bind(dest)
-        .bind(i64::try_from(queue.count().saturating_add(1)).unwrap_or(i64::MAX))
-        .fetch_all(&self.inner.readers)
-        .await
-        .map_err(unavailable)?;
-        let mut next = None;
-        for row in rows {
-            if !queue.is_held(row.try_get(0).map_err(unavailable)?) {
-                next = Some(clock::moment(row.try_get(1).map_err(unavailable)?));
-                break;
-            }
-        }
+        let next = match queue.quiet_until(self.inner.dues.of(dest)) {
+            Some(next_us) => next_us.map(clock::moment),
+            None => self.next_free(dest, &queue).await?,
+        };
         // A parcel whose lease lapses is due again.
         let lapse = queue.first_lapse().map(|until| {
             let left = until.saturating_duration_since(Instant::now());
@@ -198,6 +214,26 @@ impl Outbox for Store {
             depth.oldest = depth.oldest.or(oldest.map(clock::moment));
         }
         Ok(depths)
+    }
+}
+
+impl Store {
+    /// When the next parcel that nobody holds is due.
+    async fn next_free(&self, dest: i64, queue: &Queue) -> Result<Option<OffsetDateTime>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT seq, due_us FROM parcel WHERE dest = $1 AND due_us IS NOT NULL ORDER BY due_us, seq LIMIT $2",
+        )
+        .bind(dest)
+        .bind(i64::try_from(queue.count().saturating_add(1)).unwrap_or(i64::MAX))
+        .fetch_all(&self.inner.readers)
+        .await
+        .map_err(unavailable)?;
+        for row in rows {
+            if !queue.is_held(row.try_get(0).map_err(unavailable)?) {
+                return Ok(Some(clock::moment(row.try_get(1).map_err(unavailable)?)));
+            }
+        }
+        Ok(None)
     }
 }
 

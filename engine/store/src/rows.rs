@@ -3,6 +3,8 @@
 //! The connection is called in the writer's own thread, so a statement costs what SQLite takes for it: a row at a time is
 //! as cheap as many rows at once, and each statement is prepared once.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use compact_str::CompactString;
 use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
@@ -14,6 +16,7 @@ pub(crate) enum Value {
     Null,
     Int(i64),
     Text(CompactString),
+    Shared(Arc<str>),
     Blob(Bytes),
 }
 
@@ -52,6 +55,11 @@ impl From<String> for Value {
         Value::Text(value.into())
     }
 }
+impl From<Arc<str>> for Value {
+    fn from(value: Arc<str>) -> Self {
+        Value::Shared(value)
+    }
+}
 impl From<Bytes> for Value {
     fn from(value: Bytes) -> Self {
         Value::Blob(value)
@@ -74,6 +82,7 @@ impl ToSql for Value {
             Value::Null => ValueRef::Null,
             Value::Int(value) => ValueRef::Integer(*value),
             Value::Text(text) => ValueRef::Text(text.as_bytes()),
+            Value::Shared(text) => ValueRef::Text(text.as_bytes()),
             Value::Blob(bytes) => ValueRef::Blob(bytes),
         }))
     }

@@ -1,6 +1,6 @@
 //! One batch of work in one transaction: look up, decide in order, write in few statements.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use hub_core::store::{Cause, Committed, StoreError};
 use rusqlite::Connection;
@@ -10,7 +10,8 @@ use crate::rows::{Rows, Shape, Value, transaction};
 use crate::words::{WordKind, Words};
 use crate::writer::messages::{Messages, Trace};
 use crate::writer::parcels::Parcels;
-use crate::writer::resources::ResourceStates;
+use crate::writer::recent::Recent;
+use crate::writer::resources::{Learned, ResourceStates};
 use crate::writer::work::{Answer, Draft, Work};
 
 /// Counts of messages.
@@ -43,6 +44,14 @@ impl Numbers {
         *number += 1;
         taken
     }
+}
+
+/// What the writer knows of the database without asking, because it alone writes.
+pub(crate) struct Memory {
+    /// The next free numbers.
+    pub numbers: Numbers,
+    /// The resources lately touched.
+    pub recent: Recent,
 }
 
 /// What counts change by.
@@ -95,28 +104,44 @@ pub(crate) struct Batch<'a> {
     wakes: Rows,
 }
 
+/// What a batch came to.
+pub(crate) struct Done {
+    /// One for each work.
+    pub answers: Vec<Result<Answer, StoreError>>,
+    /// The destinations where something has become due or has got another time.
+    pub due: HashSet<i64>,
+}
+
 /// Applies works in their order, in one durable transaction. An error means that nothing was written.
 pub(crate) fn apply(
     connection: &Connection,
     words: &Words,
-    numbers: &mut Numbers,
+    memory: &mut Memory,
     works: &[&Work],
     begun: &[i64],
-) -> Result<Vec<Result<Answer, StoreError>>, rusqlite::Error> {
+) -> Result<Done, rusqlite::Error> {
     intern(connection, words, works)?;
-    let (answers, next) =
-        transaction(connection, || in_transaction(connection, words, *numbers, works, begun))?;
-    *numbers = next;
-    Ok(answers)
+    let done = transaction(connection, || in_transaction(connection, words, memory, works, begun));
+    match done {
+        Ok((done, numbers, learned)) => {
+            memory.numbers = numbers;
+            learned.remember(&mut memory.recent);
+            Ok(done)
+        }
+        Err(error) => {
+            memory.recent.forget();
+            Err(error)
+        }
+    }
 }
 
 fn in_transaction(
     connection: &Connection,
     words: &Words,
-    numbers: Numbers,
+    memory: &Memory,
     works: &[&Work],
     begun: &[i64],
-) -> Result<(Vec<Result<Answer, StoreError>>, Numbers), rusqlite::Error> {
+) -> Result<(Done, Numbers, Learned), rusqlite::Error> {
     let mut marks = Rows::new(&BEGUN);
     for seq in begun {
         marks.push([(*seq).into()]);
@@ -126,18 +151,18 @@ fn in_transaction(
     let mut batch = Batch {
         words,
         now: clock::now(),
-        numbers,
+        numbers: memory.numbers,
         tallies: Tallies::default(),
         messages: Messages::load(connection, words, works)?,
-        resources: ResourceStates::load(connection, words, works)?,
+        resources: ResourceStates::load(connection, words, &memory.recent, works)?,
         parcels: Parcels::load(connection, works)?,
         audit: Rows::new(&AUDIT),
         wakes: Rows::new(&WAKE),
     };
     let answers = works.iter().map(|work| batch.decide(work)).collect();
     let next = batch.numbers;
-    batch.write(connection)?;
-    Ok((answers, next))
+    let (learned, due) = batch.write(connection)?;
+    Ok((Done { answers, due }, next, learned))
 }
 
 /// Interns the names that the works bring, before the transaction.
@@ -251,12 +276,13 @@ impl Batch<'_> {
         ]);
     }
 
-    fn write(self, connection: &Connection) -> Result<(), rusqlite::Error> {
+    fn write(self, connection: &Connection) -> Result<(Learned, HashSet<i64>), rusqlite::Error> {
         self.messages.write(connection, self.words)?;
-        self.resources.write(connection, self.words)?;
-        self.parcels.write(connection)?;
+        let learned = self.resources.write(connection, self.words)?;
+        let due = self.parcels.write(connection)?;
         self.wakes.write(connection)?;
         self.audit.write(connection)?;
-        self.tallies.write(connection)
+        self.tallies.write(connection)?;
+        Ok((learned, due))
     }
 }

@@ -16,8 +16,8 @@ use tracing::{debug, warn};
 
 /// A passive checkpoint is tried after so many bytes of log.
 const PASSIVE_BYTES: u64 = 4 << 20;
-/// The writer starts the log anew when it is longer than this many frames of 8 kB (64 MB).
-const LONG_FRAMES: i64 = 8_192;
+/// The writer starts the log anew when it is longer than this many pages (64 MB).
+const LONG_FRAMES: i64 = 16_384;
 /// How often the length of the log is looked at.
 const LOOK_EVERY: u32 = 16;
 /// And when nothing is written, so that the log of the last transactions is copied as well.

@@ -17,8 +17,8 @@ pub(crate) struct WriterOptions {
     pub file: PathBuf,
     /// The page cache, in KiB.
     pub cache_kib: u64,
-    /// How many pages the database may have.
-    pub most_pages: Option<u64>,
+    /// How large the database may become.
+    pub max_bytes: Option<u64>,
 }
 
 impl WriterOptions {
@@ -28,9 +28,11 @@ impl WriterOptions {
         connection.pragma_update(None, "temp_store", "MEMORY")?;
         // SQLite takes a size in KiB as a negative number.
         connection.pragma_update(None, "cache_size", -i64::try_from(self.cache_kib).unwrap_or(i64::MAX))?;
-        if let Some(pages) = self.most_pages {
+        if let Some(bytes) = self.max_bytes {
+            // Each database keeps the page size it was made with.
+            let page: i64 = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
+            let pages = (i64::try_from(bytes).unwrap_or(i64::MAX) / page.max(1)).max(1);
             // It answers with what it was set to.
-            let pages = i64::try_from(pages).unwrap_or(i64::MAX);
             connection.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))?;
         }
         Ok(connection)
@@ -52,5 +54,29 @@ impl WriterOptions {
     /// The database's log.
     pub fn log(&self) -> PathBuf {
         self.file.with_extension("db-wal")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_writer_is_durable_and_does_not_checkpoint_by_itself() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let file = folder.path().join("hub.db");
+        let made = Connection::open(&file).unwrap();
+        made.pragma_update(None, "page_size", 8_192).unwrap();
+        made.execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE t (a INTEGER)").unwrap();
+        let options = WriterOptions { file, cache_kib: 2_048, max_bytes: Some(1 << 20) };
+        let connection = options.connect().unwrap();
+        let told =
+            |pragma: &str| -> i64 { connection.pragma_query_value(None, pragma, |row| row.get(0)).unwrap() };
+        assert_eq!(told("synchronous"), 2);
+        assert_eq!(told("wal_autocheckpoint"), 0);
+        assert_eq!(told("cache_size"), -2_048);
+        assert_eq!(told("temp_store"), 2);
+        // A database keeps its page size; the bound is in bytes all the same.
+        assert_eq!(told("max_page_count"), 128);
     }
 }

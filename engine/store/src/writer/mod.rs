@@ -9,10 +9,12 @@
 mod batch;
 mod checkpoint;
 mod connect;
+mod decide;
 mod messages;
 mod parcels;
 mod queue;
 mod rare;
+mod recent;
 mod resources;
 mod search_rows;
 mod work;

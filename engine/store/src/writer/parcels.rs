@@ -25,6 +25,8 @@ pub(crate) struct Parcels {
     answers: Rows,
     /// Order keys whose next parcel must be found.
     keys: HashSet<(i64, CompactString)>,
+    /// Destinations where something becomes due or gets another time.
+    due: HashSet<i64>,
 }
 
 struct SettledRow {
@@ -71,7 +73,8 @@ pub(crate) const PROMOTE: Shape = Shape {
     after: ") UPDATE parcel SET due_us = created_us
               WHERE due_us IS NULL AND state = 0 AND seq IN
                 (SELECT (SELECT min(p.seq) FROM parcel p
-                         WHERE p.dest = w.dest AND p.okey = w.okey AND p.state = 0) FROM w)",
+                         WHERE p.dest = w.dest AND p.okey = w.okey AND p.state = 0) FROM w)
+              RETURNING dest",
 };
 
 impl Parcels {
@@ -96,6 +99,7 @@ impl Parcels {
             settled: HashMap::new(),
             answers: Rows::new(&ANSWER),
             keys: HashSet::new(),
+            due: HashSet::new(),
         })
     }
 
@@ -130,8 +134,13 @@ impl Parcels {
             (&parcel.correlation.0).into(),
         ]);
         self.bodies.push([seq.into(), (&parcel.content_type).into(), parcel.body.clone().into()]);
-        if let Some(key) = &parcel.order_key {
-            self.keys.insert((dest, key.clone()));
+        match &parcel.order_key {
+            Some(key) => {
+                self.keys.insert((dest, key.clone()));
+            }
+            None => {
+                self.due.insert(dest);
+            }
         }
         tallies.add(TALLY_PARCELS, dest, PENDING, 1);
         true
@@ -152,13 +161,15 @@ impl Parcels {
         if let Some(answer) = &settle.answer {
             self.answers.push([settle.seq.into(), Bytes::clone(answer).into()]);
         }
-        if let Some(key) = settle.order_key.as_ref().filter(|_| settle.state != PENDING) {
+        if settle.state == PENDING {
+            self.due.insert(settle.dest);
+        } else if let Some(key) = &settle.order_key {
             self.keys.insert((settle.dest, key.clone()));
         }
     }
 
-    /// Writes what was decided.
-    pub fn write(self, connection: &Connection) -> Result<(), rusqlite::Error> {
+    /// Writes what was decided; says at which destinations something has become due or has got another time.
+    pub fn write(mut self, connection: &Connection) -> Result<HashSet<i64>, rusqlite::Error> {
         self.inserts.write(connection)?;
         self.bodies.write(connection)?;
         let mut settled = Rows::new(&SETTLE);
@@ -178,7 +189,7 @@ impl Parcels {
         for (dest, key) in self.keys {
             promote.push([dest.into(), key.into()]);
         }
-        promote.write(connection)?;
-        Ok(())
+        self.due.extend(promote.ask(connection, |row| row.get::<_, i64>(0))?);
+        Ok(self.due)
     }
 }

@@ -11,21 +11,22 @@ use tokio::sync::{Mutex, mpsc, oneshot};
 use tracing::{info, warn};
 
 use crate::error::{closed, is_refusal};
-use crate::leases::Begun;
+use crate::leases::{Begun, Dues};
 use crate::words::Words;
-use crate::writer::batch::{self, Numbers};
+use crate::writer::batch::{self, Memory, Numbers};
 use crate::writer::checkpoint::{Checkpoints, checkpoint_last};
 use crate::writer::connect::WriterOptions;
 use crate::writer::rare;
+use crate::writer::recent::Recent;
 use crate::writer::work::{Answer, Work};
 
 /// How many works may wait. A full queue makes callers wait, which makes senders wait.
 const WAITING: usize = 4_096;
-/// How much goes into one transaction. Receives are cheap and their senders wait for them; commits are not, so fewer of
-/// them go along while somebody waits for a receipt.
+/// How much goes into one transaction. Receives are cheap and their senders wait for them; commits are not, so what they
+/// change together is bounded, and more so while somebody waits for a receipt.
 const MOST_RECEIVES: usize = 512;
-const MOST_WORKS: usize = 192;
-const MOST_WORKS_BESIDE_RECEIVES: usize = 64;
+const MOST_EFFORT: usize = 768;
+const MOST_EFFORT_BESIDE_RECEIVES: usize = 256;
 const MOST_BYTES: usize = 8 << 20;
 /// How long a mark that a delivery has begun may wait for a transaction to ride on.
 const BEGUN_WAIT: Duration = Duration::from_millis(100);
@@ -44,7 +45,20 @@ pub(crate) struct Counters {
 struct Asked {
     work: Work,
     weight: usize,
-    reply: oneshot::Sender<Result<Answer, StoreError>>,
+    reply: oneshot::Sender<Reply>,
+}
+
+/// The work goes back with its answer: whoever asked frees it, on the thread that made it, and not the writer.
+struct Reply {
+    answer: Result<Answer, StoreError>,
+    _work: Work,
+}
+
+impl Asked {
+    fn answer(self, answer: Result<Answer, StoreError>) {
+        // Whoever asked may have gone; the work is done all the same.
+        self.reply.send(Reply { answer, _work: self.work }).ok();
+    }
 }
 
 enum Asks {
@@ -66,9 +80,12 @@ pub(crate) struct WriterSetup {
     pub options: WriterOptions,
     pub checkpoints: Connection,
     pub numbers: Numbers,
+    /// How much of the resources may be remembered.
+    pub recent_bytes: usize,
     pub words: Arc<Words>,
     pub counters: Arc<Counters>,
     pub begun: Arc<Begun>,
+    pub dues: Arc<Dues>,
 }
 
 impl Writer {
@@ -82,10 +99,11 @@ impl Writer {
         let running = Running {
             connection: Some(setup.connection),
             options: setup.options,
-            numbers: setup.numbers,
+            memory: Memory { numbers: setup.numbers, recent: Recent::new(setup.recent_bytes) },
             words: setup.words,
             counters: setup.counters,
             begun: setup.begun,
+            dues: setup.dues,
             checkpoints,
             receives: receives_in,
             works: works_in,
@@ -107,7 +125,7 @@ impl Writer {
         } else {
             self.works.send(Asks::Work(asked)).await.map_err(|_| closed())?;
         }
-        answer.await.map_err(|_| closed())?
+        answer.await.map_err(|_| closed())?.answer
     }
 
     /// Writes what is waiting, checkpoints and ends. Afterwards every work is refused.
@@ -128,10 +146,11 @@ impl Writer {
 struct Running {
     connection: Option<Connection>,
     options: WriterOptions,
-    numbers: Numbers,
+    memory: Memory,
     words: Arc<Words>,
     counters: Arc<Counters>,
     begun: Arc<Begun>,
+    dues: Arc<Dues>,
     checkpoints: Checkpoints,
     receives: mpsc::Receiver<Asked>,
     works: mpsc::Receiver<Asks>,
@@ -228,17 +247,18 @@ impl Running {
             round.add(asked);
             receives += 1;
         }
-        let most = if receives > 0 { MOST_WORKS_BESIDE_RECEIVES } else { MOST_WORKS };
-        let mut works = round.asked.len() - receives;
-        while works < most && round.has_room() && round.close.is_none() && self.held.is_none() {
+        let most = if receives > 0 { MOST_EFFORT_BESIDE_RECEIVES } else { MOST_EFFORT };
+        let effort_of = |asked: &Asked| asked.work.effort();
+        let mut effort: usize = round.asked.iter().map(effort_of).sum();
+        while effort < most && round.has_room() && round.close.is_none() && self.held.is_none() {
             match self.works.try_recv() {
                 Ok(Asks::Work(asked)) if is_alone(&asked) && !round.asked.is_empty() => {
                     self.held = Some(asked);
                 }
                 Ok(Asks::Work(asked)) => {
                     let alone = is_alone(&asked);
+                    effort += effort_of(&asked);
                     round.add(asked);
-                    works += 1;
                     if alone {
                         return;
                     }
@@ -271,13 +291,13 @@ impl Running {
                         Ok(mut answers) => answers.pop().unwrap_or_else(|| Err(closed())),
                         Err(error) => Err(refused(&error)),
                     };
-                    asked.reply.send(answered).ok();
+                    asked.answer(answered);
                 }
             }
             Err(error) => {
                 warn!(%error, works = asked.len(), "The database cannot be written to; nothing of this batch was stored.");
                 for asked in asked {
-                    asked.reply.send(Err(refused(&error))).ok();
+                    asked.answer(Err(refused(&error)));
                 }
             }
         }
@@ -285,10 +305,17 @@ impl Running {
 
     fn transaction(&mut self, works: &[&Work]) -> Result<Vec<Result<Answer, StoreError>>, rusqlite::Error> {
         let connection = self.connected()?;
-        let (words, numbers) = (&*self.words, &mut self.numbers);
+        let (words, memory) = (&*self.words, &mut self.memory);
         let done = match works {
-            [work] if work.is_alone() => rare::apply(&connection, words, work).map(|answer| vec![Ok(answer)]),
-            works => batch::apply(&connection, words, numbers, works, &self.begun.take()),
+            [work] if work.is_alone() => {
+                let done = rare::apply(&connection, words, work);
+                self.dues.add_everywhere();
+                done.map(|answer| vec![Ok(answer)])
+            }
+            works => batch::apply(&connection, words, memory, works, &self.begun.take()).map(|done| {
+                self.dues.add(done.due);
+                done.answers
+            }),
         };
         match &done {
             Ok(answers) => {
@@ -297,6 +324,8 @@ impl Running {
                 self.checkpoints.after_transaction(&connection);
             }
             Err(_) => {
+                // Whether it was written is not always known.
+                self.dues.add_everywhere();
                 self.counters.rolled_back.fetch_add(1, Ordering::Relaxed);
             }
         }
@@ -313,7 +342,8 @@ impl Running {
         }
         let connection = self.options.connect()?;
         // Another numbering may have been half-way when the connection was lost.
-        self.numbers = Numbers::load(&connection)?;
+        self.memory.numbers = Numbers::load(&connection)?;
+        self.memory.recent.forget();
         info!("The store's writer is connected to its database again.");
         Ok(connection)
     }
@@ -321,8 +351,7 @@ impl Running {
 
 fn answer(asked: Vec<Asked>, answers: Vec<Result<Answer, StoreError>>) {
     for (asked, answer) in asked.into_iter().zip(answers) {
-        // Whoever asked may have gone; the work is done all the same.
-        asked.reply.send(answer).ok();
+        asked.answer(answer);
     }
 }
 

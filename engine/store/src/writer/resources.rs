@@ -5,38 +5,17 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hub_core::store::StoreError;
-use hub_fhir::json::{self, Json};
-use hub_fhir::merge::merge;
-use hub_fhir::{Reference, Resource};
+use hub_fhir::Reference;
 use rusqlite::Connection;
 
-use crate::clock;
 use crate::entries::{Entry, from_json, to_json};
 use crate::rows::{Rows, Shape, Value};
 use crate::words::Words;
 use crate::writer::batch::Numbers;
+use crate::writer::decide::{Outcome, State, advance, decide};
+use crate::writer::recent::{Known, Recent};
 use crate::writer::search_rows::SearchRows;
-use crate::writer::work::{Draft, DraftChange, Ready, Work};
-
-/// How a resource stands: in the database at first, then as the batch has decided.
-#[derive(Clone)]
-struct State {
-    rid: i64,
-    version: u64,
-    updated_us: i64,
-    is_deleted: bool,
-    digest: Option<[u8; 16]>,
-    /// What this batch wrote last; `None` while the database's version stands.
-    ready: Option<Arc<Ready>>,
-    /// The text, where it is known.
-    body: Option<Bytes>,
-    /// The version in the database; 0: none.
-    stored_version: u64,
-    /// The search rows in the database, where they may be needed.
-    stored_rows: Option<Arc<str>>,
-    /// Versions made and superseded within this batch.
-    superseded: Vec<(u64, i64, bool, Bytes)>,
-}
+use crate::writer::work::{Draft, DraftChange, Work};
 
 /// The resources of a batch.
 #[derive(Default)]
@@ -81,7 +60,12 @@ const WRITE: Shape = Shape {
 
 impl ResourceStates {
     /// Looks up everything the works write to.
-    pub fn load(connection: &Connection, words: &Words, works: &[&Work]) -> Result<Self, rusqlite::Error> {
+    pub fn load(
+        connection: &Connection,
+        words: &Words,
+        recent: &Recent,
+        works: &[&Work],
+    ) -> Result<Self, rusqlite::Error> {
         let mut wanted: HashMap<&Reference, Wanted> = HashMap::new();
         for change in works.iter().filter_map(|work| draft(work)).flat_map(|draft| &draft.changes) {
             let want = match change {
@@ -102,6 +86,12 @@ impl ResourceStates {
                 })
                 .or_insert(want);
         }
+        let mut states = HashMap::with_capacity(wanted.len());
+        wanted.retain(|reference, _| {
+            let Some(known) = recent.get(reference) else { return true };
+            states.insert((*reference).clone(), State::of(known));
+            false
+        });
         let wanted: Vec<(&Reference, Wanted)> = wanted.into_iter().collect();
         let mut asked = Rows::new(&LOOK_UP);
         for (n, (reference, want)) in wanted.iter().enumerate() {
@@ -112,7 +102,6 @@ impl ResourceStates {
             let kind = words.kind(reference.kind);
             asked.push([(n as u64).into(), kind.into(), reference.id.as_str().into(), digest, body.into()]);
         }
-        let mut states = HashMap::with_capacity(wanted.len());
         let found = asked.ask(connection, |row| {
             let version: i64 = row.get(2)?;
             let state = State {
@@ -126,6 +115,8 @@ impl ResourceStates {
                 stored_version: version.unsigned_abs(),
                 stored_rows: row.get::<_, Option<Arc<str>>>(6)?,
                 superseded: Vec::new(),
+                same: Vec::new(),
+                is_news: true,
             };
             Ok((row.get::<_, i64>(0)?, state))
         })?;
@@ -150,7 +141,18 @@ impl ResourceStates {
         for change in changes {
             let reference = change.reference();
             let current = staged.get(reference).or_else(|| self.0.get(reference));
-            let Some(next) = decide(change, current, words)? else { continue };
+            let next = match decide(change, current, words)? {
+                Outcome::Next(next) => next,
+                Outcome::Nothing => continue,
+                Outcome::Same(key) => {
+                    let state = staged.get_mut(reference).or_else(|| self.0.get_mut(reference));
+                    if let Some(state) = state {
+                        Known::add_same(&mut state.same, key);
+                        state.is_news = true;
+                    }
+                    continue;
+                }
+            };
             let state = advance(current, next, now, numbers);
             wrote.push((reference.clone(), state.version));
             staged.insert(reference, state);
@@ -170,18 +172,24 @@ impl ResourceStates {
         Ok(listed)
     }
 
-    /// Writes what was decided.
-    pub fn write(self, connection: &Connection, words: &Words) -> Result<(), rusqlite::Error> {
+    /// Writes what was decided. Comes back with what is to be remembered when it is durable.
+    pub fn write(self, connection: &Connection, words: &Words) -> Result<Learned, rusqlite::Error> {
         let mut keep = Rows::new(&KEEP);
         let mut history = Rows::new(&HISTORY);
         let mut rows = Rows::new(&WRITE);
         let mut search = SearchRows::default();
-        let is_changed = |state: &State| state.version != state.stored_version;
-        for (reference, state) in self.0.into_iter().filter(|(_, state)| is_changed(state)) {
+        let mut learned = Vec::with_capacity(self.0.len());
+        for (reference, mut state) in self.0 {
+            let is_changed = state.version != state.stored_version;
+            if !is_changed {
+                let known = if state.is_news { state.known(state.stored_rows.clone()) } else { None };
+                learned.push((reference, known));
+                continue;
+            }
             if state.stored_version > 0 {
                 keep.push([state.rid.into()]);
             }
-            for (version, updated_us, is_deleted, body) in state.superseded {
+            for (version, updated_us, is_deleted, body) in std::mem::take(&mut state.superseded) {
                 history.push([
                     state.rid.into(),
                     version.into(),
@@ -193,6 +201,7 @@ impl ResourceStates {
             let stored = state.stored_rows.as_deref().and_then(from_json).unwrap_or_default();
             let entries: &[Entry] = state.ready.as_ref().map_or(&[], |ready| &ready.entries);
             search.change(state.rid, &stored, entries);
+            let searched: Arc<str> = to_json(entries).into();
             rows.push([
                 state.rid.into(),
                 words.kind(reference.kind).into(),
@@ -201,14 +210,31 @@ impl ResourceStates {
                 state.updated_us.into(),
                 state.is_deleted.into(),
                 state.digest.map(|digest| Bytes::copy_from_slice(&digest)).into(),
-                to_json(entries).into(),
-                state.body.unwrap_or_default().into(),
+                Arc::clone(&searched).into(),
+                state.body.clone().unwrap_or_default().into(),
             ]);
+            learned.push((reference, state.known(Some(searched))));
         }
         keep.write(connection)?;
         history.write(connection)?;
         rows.write(connection)?;
-        search.write(connection)
+        search.write(connection)?;
+        Ok(Learned(learned))
+    }
+}
+
+/// What a batch has learned of resources: the versions that are to be remembered, and those that were of use.
+pub(crate) struct Learned(Vec<(Reference, Option<Known>)>);
+
+impl Learned {
+    /// Remembers it: the transaction is durable.
+    pub fn remember(self, recent: &mut Recent) {
+        for (reference, known) in self.0 {
+            match known {
+                Some(known) => recent.put(reference, known),
+                None => recent.keep(&reference),
+            }
+        }
     }
 }
 
@@ -218,86 +244,4 @@ fn draft<'a>(work: &&'a Work) -> Option<&'a Draft> {
         Work::Settle(settle) => settle.draft.as_ref(),
         _ => None,
     }
-}
-
-/// What a resource becomes.
-enum Next {
-    Ready(Arc<Ready>),
-    Deleted,
-}
-
-/// What a change makes of a resource; `None` when nothing.
-fn decide(change: &DraftChange, current: Option<&State>, words: &Words) -> Result<Option<Next>, StoreError> {
-    let alive = current.filter(|state| !state.is_deleted);
-    let unless_same = |ready: &Arc<Ready>| {
-        let is_same = alive.is_some_and(|state| state.digest == Some(ready.prepared.digest));
-        (!is_same).then(|| Next::Ready(Arc::clone(ready)))
-    };
-    match change {
-        DraftChange::Put(ready) => Ok(unless_same(ready)),
-        DraftChange::PutIf(ready, expected) => {
-            let found = current.map_or(0, |state| state.version);
-            if found != *expected {
-                let reference = ready.prepared.reference.to_string();
-                return Err(StoreError::Conflict { reference, expected: *expected, found });
-            }
-            Ok(unless_same(ready))
-        }
-        DraftChange::Ensure(ready) => Ok(alive.is_none().then(|| Next::Ready(Arc::clone(ready)))),
-        DraftChange::Delete(_) => Ok(alive.map(|_| Next::Deleted)),
-        DraftChange::Merge { part, clear, whole } => {
-            let Some(state) = alive else { return Ok(Some(Next::Ready(Arc::clone(whole)))) };
-            let stored = state.body.as_deref().and_then(|body| std::str::from_utf8(body).ok());
-            let Some(Ok(Json::Object(tree))) = stored.map(json::parse) else {
-                let what = format!("the stored text of `{}` cannot be read", whole.prepared.reference);
-                return Err(StoreError::Invalid { what });
-            };
-            let reference = &whole.prepared.reference;
-            let merged = merge(&tree, part.tree().clone(), clear);
-            let merged = Resource::new(reference.kind, reference.id.clone(), merged);
-            Ok(unless_same(&Arc::new(Ready::of(&merged, words))))
-        }
-    }
-}
-
-/// The state after a write.
-fn advance(current: Option<&State>, next: Next, now: i64, numbers: &mut Numbers) -> State {
-    let mut state = match current {
-        Some(state) => state.clone(),
-        None => State {
-            rid: Numbers::take(&mut numbers.resource),
-            version: 0,
-            updated_us: now,
-            is_deleted: false,
-            digest: None,
-            ready: None,
-            body: None,
-            stored_version: 0,
-            stored_rows: None,
-            superseded: Vec::new(),
-        },
-    };
-    let was_written_here = state.version != state.stored_version;
-    if was_written_here {
-        let body = state.body.take().unwrap_or_default();
-        state.superseded.push((state.version, state.updated_us, state.is_deleted, body));
-    }
-    state.version += 1;
-    // Never earlier than the version before, whatever the clock does.
-    state.updated_us = now.max(state.updated_us);
-    match next {
-        Next::Ready(ready) => {
-            state.is_deleted = false;
-            state.digest = Some(ready.prepared.digest);
-            state.body = Some(ready.prepared.body(state.version, clock::moment(state.updated_us)));
-            state.ready = Some(ready);
-        }
-        Next::Deleted => {
-            state.is_deleted = true;
-            state.digest = None;
-            state.body = Some(Bytes::new());
-            state.ready = None;
-        }
-    }
-    state
 }

@@ -152,6 +152,17 @@ impl Work {
         }
     }
 
+    /// About how many things it changes; nothing for a receive.
+    pub fn effort(&self) -> usize {
+        let of = |draft: &Draft| draft.changes.len() + draft.parcels.len();
+        match self {
+            Work::Receive(_) => 0,
+            Work::Commit { draft, .. } => 1 + of(draft),
+            Work::Settle(settle) => 1 + settle.draft.as_ref().map_or(0, of),
+            Work::End { .. } | Work::Reopen { .. } | Work::Retry { .. } | Work::Prune { .. } => 1,
+        }
+    }
+
     /// Whether it is done in a transaction of its own: it works on the database's rows, not on the batch's.
     pub fn is_alone(&self) -> bool {
         matches!(self, Work::Retry { .. } | Work::Prune { .. })

@@ -4,6 +4,7 @@
 
 mod conformance;
 mod model;
+mod writes;
 
 use std::collections::HashSet;
 
@@ -46,6 +47,7 @@ async fn the_outbox_keeps_its_promises() {
     outbox::one_parcel_of_a_key_is_out_at_a_time_and_in_order(&store, &store).await;
     outbox::a_lease_held_too_long_is_given_out_again(&store, &store).await;
     outbox::what_was_given_up_is_retried_in_its_place(&store, &store).await;
+    outbox::a_queue_at_rest_wakes_when_something_is_due(&store, &store).await;
     outbox::an_answer_is_written_with_its_settlement(&store, &store).await;
 }
 

@@ -50,7 +50,7 @@ fn heads(owed: &Owed) -> Vec<u128> {
     owed.iter().filter(is_head).map(|(number, _)| *number).collect()
 }
 
-async fn open(folder: &TempDir) -> Store {
+pub async fn open(folder: &TempDir) -> Store {
     for _ in 0..50 {
         if let Ok(store) = Store::open(StoreOptions::new(folder.path())).await {
             return store;
@@ -172,7 +172,7 @@ async fn messages(steps: Vec<(u8, usize)>) {
     }
 }
 
-fn block_on(work: impl Future<Output = ()>) {
+pub fn block_on(work: impl Future<Output = ()>) {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work);
 }
 

@@ -128,3 +128,40 @@ pub async fn an_answer_is_written_with_its_settlement(outbox: &dyn Outbox, resou
     assert_eq!(outbox.retry(&RetryWhich::Destination(to.clone())).await.unwrap(), 1);
     assert!(outbox.lease(&to, 1, HOLD).await.unwrap()[0].in_doubt);
 }
+
+/// A queue at rest is not asked again, but nothing that becomes due is overlooked: not a new parcel, not one whose time has
+/// come, not one whose lease lapses.
+pub async fn a_queue_at_rest_wakes_when_something_is_due(outbox: &dyn Outbox, resources: &dyn Resources) {
+    let to = DestinationId::from("rest/to");
+    let lease = || outbox.lease(&to, 8, HOLD);
+    assert_eq!(outbox.next_due(&to).await.unwrap(), None);
+    owe(resources, vec![parcel("rest/to", 901, None)]).await;
+    let first = lease().await.unwrap();
+    assert_eq!(numbers(&first), [901]);
+    let at = OffsetDateTime::now_utc() + Duration::from_millis(200);
+    assert!(outbox.settle(&first[0], Settlement::Again { at, error: later() }).await.unwrap());
+    for _ in 0..3 {
+        assert!(lease().await.unwrap().is_empty());
+        let next = outbox.next_due(&to).await.unwrap().unwrap();
+        assert!((next - at).abs() < Duration::from_millis(1));
+    }
+    owe(resources, vec![parcel("rest/to", 902, Some("k")), parcel("rest/to", 903, Some("k"))]).await;
+    let second = outbox.lease(&to, 8, Duration::from_millis(50)).await.unwrap();
+    assert_eq!(numbers(&second), [902]);
+    assert!(lease().await.unwrap().is_empty());
+    tokio::time::sleep(Duration::from_millis(80)).await;
+    let again = lease().await.unwrap();
+    assert_eq!(numbers(&again), [902]);
+    assert!(again[0].in_doubt);
+    assert!(lease().await.unwrap().is_empty());
+    assert!(outbox.settle(&again[0], done()).await.unwrap());
+    let third = lease().await.unwrap();
+    assert_eq!(numbers(&third), [903]);
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let late = lease().await.unwrap();
+    assert_eq!(numbers(&late), [901]);
+    assert!(outbox.settle(&third[0], done()).await.unwrap());
+    assert!(outbox.settle(&late[0], done()).await.unwrap());
+    assert!(lease().await.unwrap().is_empty());
+    assert_eq!(outbox.next_due(&to).await.unwrap(), None);
+}
