@@ -137,7 +137,12 @@ async fn the_metrics_count_what_happened() {
         })
         .unwrap_or_else(|| panic!("{text}"));
     assert!(line.ends_with(" 3"), "{line}");
-    for name in ["huitong_step_seconds_bucket", "huitong_queue_depth", "huitong_queue_oldest_seconds"] {
+    for name in [
+        "huitong_parcels_stuck",
+        "huitong_step_seconds_bucket",
+        "huitong_queue_depth",
+        "huitong_queue_oldest_seconds",
+    ] {
         assert!(text.contains(name), "{name}");
     }
 }

@@ -249,13 +249,13 @@ fn merged_into(stored: &str, fixture: &str) -> Json {
     let path = house::root().join("fixtures/his/adt").join(fixture);
     let mapped = house::run(&mappings.adt, &fs::read(path).expect("the fixture is there")).expect("it maps");
     let stored = hub_fhir::json::parse(stored).expect("it is JSON").as_object().expect("an object").clone();
-    let merges = mapped.run.changes.iter().filter_map(|change| match change {
+    let mut merges = mapped.run.changes.iter().filter_map(|change| match change {
         Change::Merge { resource, clear } if resource.kind().name() == "Patient" => {
             Some(hub_fhir::merge(&stored, resource.tree().clone(), clear))
         }
         _ => None,
     });
-    Json::from(merges.last().expect("the fixture merges a patient"))
+    Json::from(merges.next_back().expect("the fixture merges a patient"))
 }
 
 #[test]

@@ -22,6 +22,7 @@ pub fn describe() {
     describe_counter!("huitong_deliveries_total", "Tries to deliver a parcel, by destination and result");
     describe_histogram!("huitong_delivery_seconds", metrics::Unit::Seconds, "Time a partner takes to answer");
     describe_gauge!("huitong_queue_depth", "Parcels owed, by destination");
+    describe_gauge!("huitong_parcels_stuck", "Parcels given up or in doubt that a person must look at");
     describe_gauge!("huitong_queue_oldest_seconds", metrics::Unit::Seconds, "Age of the oldest parcel owed");
     describe_gauge!("huitong_messages", "Messages in the journal, by channel and state");
     describe_gauge!("huitong_messages_in_flight", "Messages being worked on, by channel");

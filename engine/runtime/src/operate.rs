@@ -7,7 +7,7 @@ use hub_core::id::MessageId;
 use hub_core::operations::{
     ChannelStatus, DestinationStatus, HubStatus, Operations, ReplayReport, ReplayWhat,
 };
-use hub_core::store::{MessageQuery, RetryWhich, StoreError};
+use hub_core::store::{MessageQuery, ParcelState, RetryWhich, StateName, StoreError};
 
 use crate::hub::Hub;
 
@@ -107,16 +107,37 @@ impl Hub {
         for channel in &status.channels {
             gauge!("huitong_messages_in_flight", "channel" => channel.id.to_string())
                 .set(channel.in_flight as f64);
-            for tally in &channel.tally {
-                gauge!("huitong_messages", "channel" => channel.id.to_string(), "state" => tally.state.name()).set(tally.count as f64);
+            // Every state is set, also one that holds nothing any more: an alarm must be able to end.
+            for state in StateName::ALL {
+                let count = channel
+                    .tally
+                    .iter()
+                    .filter(|tally| tally.state == state)
+                    .map(|tally| tally.count)
+                    .sum::<u64>();
+                gauge!("huitong_messages", "channel" => channel.id.to_string(), "state" => state.name())
+                    .set(count as f64);
             }
         }
         for destination in &status.destinations {
             let depth = destination.depth.as_ref();
-            let pending = depth.map_or(0, |depth| depth.counts[0]);
             let oldest =
                 depth.and_then(|depth| depth.oldest).map_or(0.0, |oldest| (now - oldest).as_seconds_f64());
-            gauge!("huitong_queue_depth", "destination" => destination.id.to_string()).set(pending as f64);
+            for (at, state) in ParcelState::ALL.into_iter().enumerate() {
+                let count = depth.map_or(0, |depth| depth.counts[at]);
+                match state {
+                    // What was delivered is no queue; the deliveries' counter tells it.
+                    ParcelState::Delivered => {}
+                    ParcelState::Pending => {
+                        gauge!("huitong_queue_depth", "destination" => destination.id.to_string())
+                            .set(count as f64);
+                    }
+                    ParcelState::GivenUp | ParcelState::InDoubt => {
+                        gauge!("huitong_parcels_stuck", "destination" => destination.id.to_string(), "state" => state.name())
+                            .set(count as f64);
+                    }
+                }
+            }
             gauge!("huitong_queue_oldest_seconds", "destination" => destination.id.to_string()).set(oldest);
         }
         Ok(())
