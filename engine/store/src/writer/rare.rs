@@ -3,6 +3,7 @@
 use hub_core::store::RetryWhich;
 use rusqlite::{Connection, Row};
 
+use crate::clock;
 use crate::rows::{Rows, all, run, transaction};
 use crate::words::{WordKind, Words};
 use crate::writer::batch::{TALLY_MESSAGES, TALLY_PARCELS, Tallies};
@@ -58,12 +59,14 @@ fn retry(connection: &Connection, words: &Words, which: &RetryWhich) -> Result<u
     let count = stuck.len() as u64;
     let mut tallies = Tallies::default();
     let mut promote = Rows::new(&PROMOTE);
+    let now = clock::now();
     for Stuck { seq, dest, key, state } in stuck {
         run(
             connection,
-            "UPDATE parcel SET state = 0, attempts = 0, error = NULL,
-                    due_us = CASE WHEN okey IS NULL THEN created_us END WHERE seq = ?1",
-            [seq],
+            // Whoever says this has looked: a doubt is settled, and the time to give up begins anew.
+            "UPDATE parcel SET doubt = CASE WHEN state = 3 THEN 0 ELSE doubt END, state = 0, attempts = 0,
+                    error = NULL, created_us = ?2, due_us = CASE WHEN okey IS NULL THEN ?2 END WHERE seq = ?1",
+            [seq, now],
         )?;
         tallies.add(TALLY_PARCELS, dest, state, -1);
         tallies.add(TALLY_PARCELS, dest, PENDING, 1);

@@ -126,7 +126,9 @@ pub async fn an_answer_is_written_with_its_settlement(outbox: &dyn Outbox, resou
     assert!(outbox.settle(&second, doubt).await.unwrap());
     assert_eq!(depth(outbox, &to).await, [0, 1, 0, 1]);
     assert_eq!(outbox.retry(&RetryWhich::Destination(to.clone())).await.unwrap(), 1);
-    assert!(outbox.lease(&to, 1, HOLD).await.unwrap()[0].in_doubt);
+    let again = outbox.lease(&to, 1, HOLD).await.unwrap();
+    assert!(!again[0].in_doubt, "who retries a parcel in doubt has looked whether it arrived");
+    assert_eq!(again[0].attempt, 1, "and it is tried as if it were new");
 }
 
 /// A queue at rest is not asked again, but nothing that becomes due is overlooked: not a new parcel, not one whose time has
