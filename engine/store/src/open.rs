@@ -68,11 +68,9 @@ pub(crate) struct Inner {
     pub(crate) dues: Arc<Dues>,
     pub(crate) tokens: AtomicU64,
     counters: Arc<Counters>,
-    /// Held as long as the store is open: the system lets go of it when the process ends, however it ends.
-    _lock: File,
 }
 
-/// Of a new database. A message touches some 60 pages, most of them for one search row each, and all of them go through the
+/// Of a new database. A message touches some 70 pages, most of them for one search row each, and all of them go through the
 /// log: pages half as large halve what is written, for a twentieth more on disk.
 const PAGE_BYTES: u32 = 4_096;
 const MIGRATIONS: [(i64, &str, &str); 1] =
@@ -138,6 +136,7 @@ impl Store {
             counters: Arc::clone(&counters),
             begun: Arc::clone(&begun),
             dues: Arc::clone(&dues),
+            lock,
         })
         .map_err(OpenError::Start)?;
         let inner = Inner {
@@ -149,7 +148,6 @@ impl Store {
             dues,
             tokens: AtomicU64::new(1),
             counters,
-            _lock: lock,
         };
         Ok(Self { inner: Arc::new(inner) })
     }

@@ -1,5 +1,6 @@
 //! The writer's queues and its loop, on a thread of its own.
 
+use std::fs::File;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
@@ -86,6 +87,8 @@ pub(crate) struct WriterSetup {
     pub counters: Arc<Counters>,
     pub begun: Arc<Begun>,
     pub dues: Arc<Dues>,
+    /// The folder's lock.
+    pub lock: File,
 }
 
 impl Writer {
@@ -104,6 +107,7 @@ impl Writer {
             counters: setup.counters,
             begun: setup.begun,
             dues: setup.dues,
+            _lock: setup.lock,
             checkpoints,
             receives: receives_in,
             works: works_in,
@@ -156,6 +160,9 @@ struct Running {
     works: mpsc::Receiver<Asks>,
     /// A work taken from the queue that did not fit into the batch before.
     held: Option<Asked>,
+    /// Nobody else opens the folder before the last transaction is written: the thread lets go of it when it ends, or the
+    /// system when the process ends, however it ends.
+    _lock: File,
 }
 
 /// What a round found to do.
