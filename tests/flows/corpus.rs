@@ -152,14 +152,22 @@ async fn every_adt_and_oru_message_of_the_corpus_ends_and_is_answered_and_none_i
     // The same bytes stand in both folders now and then: those are duplicates, acknowledged and not stored again.
     assert_eq!(ended, sent.len() as u64, "each distinct message has ended exactly once: {states:?}");
     let committed = states["committed"] as f64 / ended as f64 * 100.0;
-    println!(
+    let shown = format!(
         "{} messages sent, {ended} distinct; answers {answers:?}; ended {states:?}; {committed:.1} % committed",
         all.len()
     );
+    println!("{shown}");
     let mut reasons: Vec<_> = reasons.into_iter().collect();
     reasons.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    let title = "# The corpus through the running hub\n\nEvery ADT and ORU message of the corpus, sent over MLLP to the \
+                 real program; written by the test itself (`HUITONG_BLESS=1 cargo test --test flows corpus`).\n";
+    let mut page = format!("{title}\n{shown}.\n\n| messages | why they were not committed |\n|---|---|\n");
     for (reason, count) in &reasons {
         println!("{count:5}  {reason}");
+        page.push_str(&format!("| {count} | {} |\n", reason.replace('|', "\\|")));
+    }
+    if std::env::var_os("HUITONG_BLESS").is_some() {
+        std::fs::write(crate::harness::root().join("docs/corpus.md"), page).unwrap();
     }
     // Many files are fragments on purpose, without a patient or of other events: see the reasons printed.
     assert!(committed > 60.0, "too little is committed: {committed:.1} %");

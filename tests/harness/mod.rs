@@ -30,6 +30,20 @@ pub fn corpus() -> Option<PathBuf> {
     None
 }
 
+/// With `HUITONG_BLESS=1`, keeps what a test has shown: the line of `docs/<page>` that begins with `- what:` is written anew.
+pub fn keep(page: &str, title: &str, what: &str, shown: &str) {
+    if std::env::var_os("HUITONG_BLESS").is_none() {
+        return;
+    }
+    let file = root().join("docs").join(page);
+    let old = std::fs::read_to_string(&file).unwrap_or_else(|_| format!("{title}\n"));
+    let begins = format!("- {what}:");
+    let mut lines: Vec<String> =
+        old.lines().filter(|line| !line.starts_with(&begins)).map(str::to_owned).collect();
+    lines.push(format!("{begins} {shown}"));
+    std::fs::write(file, lines.join("\n") + "\n").unwrap();
+}
+
 /// How a hub is started.
 #[derive(Clone, Default)]
 pub struct Setup {
