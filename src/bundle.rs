@@ -32,6 +32,12 @@ fn entry(change: &Change) -> Object {
     if let Some(resource) = change.resource() {
         entry.set("resource", resource.tree().clone());
     }
+    if let Change::Merge { initial, .. } = change
+        && !initial.is_empty()
+    {
+        // Not FHIR: shown so that a golden file says what counts only when the resource is new.
+        entry.set("initial", initial.iter().map(|name| Json::String(name.clone())).collect::<Vec<_>>());
+    }
     if let Change::Merge { clear, .. } = change
         && !clear.is_empty()
     {

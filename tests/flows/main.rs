@@ -17,3 +17,4 @@ mod out;
 mod pages;
 mod program;
 mod simulators;
+mod visits;

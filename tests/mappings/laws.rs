@@ -250,7 +250,7 @@ fn merged_into(stored: &str, fixture: &str) -> Json {
     let mapped = house::run(&mappings.adt, &fs::read(path).expect("the fixture is there")).expect("it maps");
     let stored = hub_fhir::json::parse(stored).expect("it is JSON").as_object().expect("an object").clone();
     let mut merges = mapped.run.changes.iter().filter_map(|change| match change {
-        Change::Merge { resource, clear } if resource.kind().name() == "Patient" => {
+        Change::Merge { resource, clear, .. } if resource.kind().name() == "Patient" => {
             Some(hub_fhir::merge(&stored, resource.tree().clone(), clear))
         }
         _ => None,

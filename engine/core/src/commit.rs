@@ -41,6 +41,9 @@ pub enum Change {
         resource: Resource,
         /// Elements the sender says are empty now.
         clear: Vec<CompactString>,
+        /// Elements that count only when the resource is created: what must be there from the start, of which the sender
+        /// says nothing now.
+        initial: Vec<CompactString>,
     },
     /// Creates the resource when it is not there; otherwise nothing.
     Ensure(Resource),

@@ -136,6 +136,8 @@ pub(crate) struct LinePlan {
     pub(crate) member: Option<CompactString>,
     /// A null in the source removes the element (merge only).
     pub(crate) clears: bool,
+    /// The value counts only when the resource is new (merge only).
+    pub(crate) initial: bool,
     /// `None`: nobody has said; the message is set aside.
     pub(crate) invalid: Option<Invalid>,
 }

@@ -84,6 +84,18 @@ fn an_empty_resource_is_not_written_and_nothing_points_at_it() {
 }
 
 #[test]
+fn what_counts_only_for_a_new_resource_is_named_and_gives_way_to_what_is_said_for_good() {
+    let lines = "active = [{ value = false, when = 'PID-7 is not valued' }, { value = true, initial = true }]\nname = { from = \"PID-5\" }";
+    let run = compiled(&patient(lines, "merge")).run(&*parsed(ORU)).unwrap();
+    let [Change::Merge { resource, initial, .. }] = &run.changes[..] else { panic!("expected one merge") };
+    assert_eq!(initial[..], ["active"], "the name is said for good");
+    assert_eq!(resource.tree().get("active"), Some(&Json::Bool(true)), "and a new resource has both");
+    let said = lines.replace("is not valued", "is valued");
+    let run = compiled(&patient(&said, "merge")).run(&*parsed(ORU)).unwrap();
+    assert!(matches!(&run.changes[..], [Change::Merge { initial, .. }] if initial.is_empty()));
+}
+
+#[test]
 fn a_null_clears_in_a_merge_and_means_nothing_in_a_put() {
     let lines = "birthDate = { from = \"PID-7\" }\ntelecom = [{ from = \"PID-13\" }, { from = \"PID-14\" }]\nname = { from = \"PID-5\" }";
     let run = compiled(&patient(lines, "merge")).run(&*parsed(ORU)).unwrap();

@@ -11,9 +11,9 @@ use super::set::is_constant;
 use crate::plan::{At, Invalid, LinePlan, Make};
 use crate::reading::{Table, suggest};
 
-const KEYS: [&str; 16] = [
+const KEYS: [&str; 17] = [
     "from", "value", "ref", "set", "as", "code", "each", "when", "default", "join", "split", "system",
-    "invalid", "clears", "unit", "units",
+    "invalid", "clears", "initial", "unit", "units",
 ];
 /// What a line makes its value of; each line has one of them.
 const SOURCES: [&str; 4] = ["from", "value", "ref", "set"];
@@ -67,6 +67,7 @@ impl Compiler<'_> {
             default,
             member,
             clears,
+            initial: table.boolean("initial").unwrap_or(false),
             invalid: invalid(table),
         })
     }

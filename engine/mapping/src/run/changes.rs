@@ -6,7 +6,7 @@ use compact_str::CompactString;
 use hub_core::commit::Change;
 use hub_fhir::{Id, Json, Object, Resource, ResourceType};
 
-use super::{Runner, Tree};
+use super::{Beside, Runner, Tree};
 use crate::plan::Write;
 
 /// A resource about to be written.
@@ -53,21 +53,35 @@ impl Runner<'_> {
 
 fn change(pending: Pending) -> Change {
     let Pending { kind, id, write, tree, .. } = pending;
+    let Beside { clear, initial } = tree.beside;
     let clear: Vec<CompactString> =
-        tree.clear.into_iter().filter(|name| tree.object.get(name).is_none()).collect();
+        clear.into_iter().filter(|name| tree.object.get(name).is_none()).collect();
     let resource = Resource::new(kind, id, tree.object);
     match write {
         Write::Put => Change::Put(resource),
-        Write::Merge => Change::Merge { resource, clear },
+        Write::Merge => Change::Merge { resource, clear, initial },
         Write::Ensure => Change::Ensure(resource),
     }
 }
 
-/// Adds what was found later: single values replace, lists are united. An entry that says no more than another is left out.
+/// Adds what was found later: single values replace, lists are united. An entry that says no more than another is left out. What one of
+/// the two says for good counts more than what the other says for a new resource only.
 fn unite(earlier: &mut Tree, later: Tree) {
-    earlier.clear.extend(later.clear);
+    earlier.beside.clear.extend(later.beside.clear);
     let object: &mut Object = &mut earlier.object;
     for (name, value) in later.object {
+        let was_initial = earlier.beside.initial.contains(&name);
+        let is_initial = later.beside.initial.contains(&name);
+        match (object.get(&name).is_some(), was_initial, is_initial) {
+            (true, false, true) => continue,
+            (true, true, false) => {
+                earlier.beside.initial.retain(|known| *known != name);
+                object.set(&name, value);
+                continue;
+            }
+            (false, _, true) => earlier.beside.initial.push(name.clone()),
+            _ => {}
+        }
         match (object.get_mut(&name), value) {
             (Some(Json::Array(items)), Json::Array(more)) => {
                 for item in more {

@@ -8,7 +8,7 @@ use hub_core::fault::Fault;
 use hub_fhir::elements::Element;
 use hub_fhir::{Json, Object};
 
-use super::{Built, Runner};
+use super::{Beside, Built, Runner};
 use crate::plan::{ElementPlan, LinePlan, Make};
 
 /// What the lines of one element have yielded so far.
@@ -22,11 +22,13 @@ pub(super) struct Got {
     pub(super) real: bool,
     /// The sender says that there is nothing any more.
     pub(super) null: bool,
+    /// All that was taken counts only when the resource is new.
+    initial: bool,
 }
 
 impl Got {
     fn new(many: bool) -> Self {
-        Self { many, one: None, items: Vec::new(), real: false, null: false }
+        Self { many, one: None, items: Vec::new(), real: false, null: false, initial: true }
     }
 
     pub(super) fn push(&mut self, name: Option<CompactString>, json: Json) {
@@ -48,12 +50,12 @@ impl Got {
 }
 
 impl Runner<'_> {
-    /// Builds an object of lines. `clear` takes the names of elements the sender says are empty.
+    /// Builds an object of lines. `beside` takes what is to be said of its elements beside their values.
     pub(crate) fn object(
         &mut self,
         set: &[ElementPlan],
         scope: Node,
-        mut clear: Option<&mut Vec<CompactString>>,
+        mut beside: Option<&mut Beside>,
     ) -> Result<Built, Fault> {
         let mut built = Built { object: Object::with_capacity(set.len() + 2), real: false };
         for element in set {
@@ -66,7 +68,9 @@ impl Runner<'_> {
             let mut clears = false;
             for line in &element.lines {
                 got.null = false;
+                let before = got.count();
                 self.line(element, line, scope, &mut got)?;
+                got.initial &= line.initial || got.count() == before;
                 clears |= got.null && line.clears;
                 if got.is_full() {
                     break;
@@ -74,15 +78,26 @@ impl Runner<'_> {
             }
             built.real |= got.real;
             let name = &element.name;
-            if let Some((chosen, json)) = got.one {
-                built.object.set(chosen.as_ref().unwrap_or(name), json);
+            let initial = got.initial;
+            let written = if let Some((chosen, json)) = got.one {
+                let chosen = chosen.unwrap_or_else(|| name.clone());
+                built.object.set(&chosen, json);
+                Some(chosen)
             } else if !got.items.is_empty() {
                 built.object.set(name, got.items);
-            } else if clears && let Some(clear) = clear.as_deref_mut() {
-                match element.choice {
-                    Some(choice) => clear.extend(choice.concrete.iter().cloned()),
-                    None => clear.push(name.clone()),
-                }
+                Some(name.clone())
+            } else {
+                None
+            };
+            let Some(beside) = beside.as_deref_mut() else { continue };
+            match written {
+                Some(written) if initial => beside.initial.push(written),
+                Some(_) => {}
+                None if clears => match element.choice {
+                    Some(choice) => beside.clear.extend(choice.concrete.iter().cloned()),
+                    None => beside.clear.push(name.clone()),
+                },
+                None => {}
             }
         }
         Ok(built)

@@ -70,10 +70,19 @@ pub(crate) fn run(plan: &Plan, reader: &Reader<'_>) -> Result<(Run, Option<Vec<L
     Ok((Run { changes, notes }, lineage))
 }
 
-/// The tree of one instance, and the elements the sender says are empty now.
+/// The tree of one instance, and what is to be said of its elements beside their values.
 struct Tree {
     object: Object,
+    beside: Beside,
+}
+
+/// What a merge is told of elements beside their values.
+#[derive(Default)]
+pub(crate) struct Beside {
+    /// The sender says they are empty now.
     clear: Vec<CompactString>,
+    /// Their values count only when the resource is new.
+    initial: Vec<CompactString>,
 }
 
 impl<'r> Runner<'r> {
@@ -102,17 +111,17 @@ impl<'r> Runner<'r> {
         for place in 0..self.instances.len() {
             let instance = &self.instances[place];
             if instance.absent {
-                trees.push(Tree { object: Object::new(), clear: Vec::new() });
+                trees.push(Tree { object: Object::new(), beside: Beside::default() });
                 continue;
             }
             let resource = &plan.resources[instance.resource];
             if let Some(log) = &mut self.lineage {
                 log.prefix = format!("{}#", instance.reference);
             }
-            let mut clear = Vec::new();
-            let built = self.object(&resource.set, instance.node, Some(&mut clear))?;
+            let mut beside = Beside::default();
+            let built = self.object(&resource.set, instance.node, Some(&mut beside))?;
             self.instances[place].notes = std::mem::take(&mut self.notes);
-            trees.push(Tree { object: built.object, clear });
+            trees.push(Tree { object: built.object, beside });
         }
         Ok(trees)
     }
@@ -121,7 +130,7 @@ impl<'r> Runner<'r> {
     fn mark_absent(&mut self, trees: &[Tree]) -> bool {
         let mut changed = false;
         for (instance, tree) in self.instances.iter_mut().zip(trees) {
-            if !instance.absent && tree.object.is_empty() && tree.clear.is_empty() {
+            if !instance.absent && tree.object.is_empty() && tree.beside.clear.is_empty() {
                 instance.absent = true;
                 changed = true;
             }

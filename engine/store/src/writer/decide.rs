@@ -110,11 +110,13 @@ pub(super) fn decide(
         DraftChange::Ensure(ready) => Ok(Outcome::Next(Next::Ready(Arc::clone(ready)))),
         DraftChange::Delete(_) if alive.is_some() => Ok(Outcome::Next(Next::Deleted)),
         DraftChange::Delete(_) => Ok(Outcome::Nothing),
-        DraftChange::Merge { part, clear, whole } => {
+        DraftChange::Merge { part, clear, initial, whole } => {
             let Some(state) = alive else { return Ok(Outcome::Next(Next::Ready(Arc::clone(whole)))) };
             // The digest stands for the part's text. What it leaves out, version and time, a merge leaves out as well.
-            let digest = whole.prepared.digest;
-            if state.same.iter().any(|key| key.digest == digest && key.clear == *clear) {
+            let is_this = |known: &MergeKey| {
+                known.digest == whole.prepared.digest && known.clear == *clear && known.initial == *initial
+            };
+            if state.same.iter().any(is_this) {
                 return Ok(Outcome::Nothing);
             }
             let stored = state.body.as_deref().and_then(|body| std::str::from_utf8(body).ok());
@@ -123,10 +125,14 @@ pub(super) fn decide(
                 return Err(StoreError::Invalid { what });
             };
             let reference = &whole.prepared.reference;
-            let merged = merge(&tree, part.tree().clone(), clear);
+            let merged = merge(&tree, part.clone(), clear);
             let merged = Resource::new(reference.kind, reference.id.clone(), merged);
             Ok(match unless_same(&Arc::new(Ready::of(&merged, words))) {
-                Outcome::Nothing => Outcome::Same(MergeKey { digest, clear: clear.clone() }),
+                Outcome::Nothing => Outcome::Same(MergeKey {
+                    digest: whole.prepared.digest,
+                    clear: clear.clone(),
+                    initial: initial.clone(),
+                }),
                 changed => changed,
             })
         }

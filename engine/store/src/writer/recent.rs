@@ -21,6 +21,7 @@ const ENTRY_BYTES: usize = 400;
 pub(super) struct MergeKey {
     pub digest: [u8; 16],
     pub clear: Vec<CompactString>,
+    pub initial: Vec<CompactString>,
 }
 
 /// A current version whole.
@@ -48,7 +49,7 @@ impl Known {
     }
 
     fn bytes(&self) -> usize {
-        let same: usize = self.same.iter().map(|key| 64 + key.clear.len() * 32).sum();
+        let same: usize = self.same.iter().map(|key| 96 + (key.clear.len() + key.initial.len()) * 32).sum();
         self.rows.len() + self.body.len() + same + ENTRY_BYTES
     }
 }

@@ -9,7 +9,7 @@ use hub_core::envelope::{Envelope, Raw};
 use hub_core::id::{MessageId, ParcelId};
 use hub_core::store::{Cause, Committed, End, Received, RetryWhich};
 use hub_fhir::prepare::Prepared;
-use hub_fhir::{Reference, Resource};
+use hub_fhir::{Object, Reference, Resource};
 
 use crate::entries::{Entry, entries};
 use crate::words::Words;
@@ -53,8 +53,9 @@ pub(crate) enum DraftChange {
     PutIf(Arc<Ready>, u64),
     /// The whole is what is written when nothing is stored yet.
     Merge {
-        part: Resource,
+        part: Object,
         clear: Vec<CompactString>,
+        initial: Vec<CompactString>,
         whole: Arc<Ready>,
     },
     Ensure(Arc<Ready>),
@@ -97,8 +98,13 @@ impl Draft {
         let changes = commit.changes.into_iter().map(|change| match change {
             Change::Put(resource) => DraftChange::Put(ready(&resource)),
             Change::PutIf { resource, version } => DraftChange::PutIf(ready(&resource), version),
-            Change::Merge { resource, clear } => {
-                DraftChange::Merge { whole: ready(&resource), part: resource, clear }
+            Change::Merge { resource, clear, initial } => {
+                let whole = ready(&resource);
+                let mut part = resource.into_tree();
+                for name in &initial {
+                    part.remove(name);
+                }
+                DraftChange::Merge { whole, part, clear, initial }
             }
             Change::Ensure(resource) => DraftChange::Ensure(ready(&resource)),
             Change::Delete(reference) => DraftChange::Delete(reference),

@@ -37,6 +37,7 @@ async fn the_resources_keep_their_promises() {
     resources::a_put_makes_a_version_only_when_something_changed(&store).await;
     resources::a_put_from_another_version_fails_the_whole_commit(&store).await;
     resources::a_merge_keeps_what_it_does_not_carry(&store).await;
+    resources::a_merge_says_some_things_of_new_resources_only(&store).await;
     resources::ensure_creates_once_and_delete_leaves_its_history(&store).await;
     resources::one_commit_may_change_a_resource_twice(&store).await;
 }

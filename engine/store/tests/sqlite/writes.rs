@@ -87,7 +87,7 @@ fn change(act: &Act, staged: &Model) -> Change {
     match act {
         Act::Put(id, body) => Change::Put(location(*id, *body)),
         Act::Merge(id, body, clear) => {
-            Change::Merge { resource: location(*id, *body), clear: cleared(*clear) }
+            Change::Merge { resource: location(*id, *body), clear: cleared(*clear), initial: vec![] }
         }
         Act::Ensure(id, body) => Change::Ensure(location(*id, *body)),
         Act::Delete(id) => Change::Delete(reference(&format!("Location/l{id}"))),

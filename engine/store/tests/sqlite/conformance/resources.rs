@@ -66,13 +66,29 @@ pub async fn a_put_from_another_version_fails_the_whole_commit(resources: &dyn R
 pub async fn a_merge_keeps_what_it_does_not_carry(resources: &dyn Resources) {
     let merge = |rest: &str, clear: &[&str]| {
         let clear = clear.iter().map(|name| (*name).into()).collect();
-        vec![Change::Merge { resource: patient("merge", rest), clear }]
+        vec![Change::Merge { resource: patient("merge", rest), clear, initial: vec![] }]
     };
     write(resources, merge(r#","active":true,"gender":"male""#, &[])).await.unwrap();
     assert_eq!(write(resources, merge(r#","birthDate":"1980-01-01""#, &["gender"])).await.unwrap()[0].1, 2);
     let text = text(resources, "Patient/merge").await;
     assert!(text.contains("birthDate") && text.contains("active") && !text.contains("gender"), "{text}");
     assert_eq!(write(resources, merge(r#","birthDate":"1980-01-01""#, &["gender"])).await.unwrap(), []);
+}
+
+/// What counts only for a new resource is written with it and never again, also not when the same merge is known to change nothing.
+pub async fn a_merge_says_some_things_of_new_resources_only(resources: &dyn Resources) {
+    let merge = |initial: &[&str]| {
+        let initial = initial.iter().map(|name| (*name).into()).collect();
+        let resource = patient("initial", r#","active":true,"gender":"male""#);
+        vec![Change::Merge { resource, clear: vec![], initial }]
+    };
+    assert_eq!(write(resources, merge(&["active"])).await.unwrap()[0].1, 1);
+    assert!(text(resources, "Patient/initial").await.contains("true"), "a new resource has it");
+    let other = Change::Put(patient("initial", r#","active":false,"gender":"male""#));
+    assert_eq!(write(resources, vec![other]).await.unwrap()[0].1, 2);
+    assert_eq!(write(resources, merge(&["active"])).await.unwrap(), [], "a stored one keeps its own");
+    assert_eq!(write(resources, merge(&["active"])).await.unwrap(), []);
+    assert_eq!(write(resources, merge(&[])).await.unwrap()[0].1, 3, "said for good, it is written");
 }
 
 pub async fn ensure_creates_once_and_delete_leaves_its_history(resources: &dyn Resources) {
@@ -93,7 +109,7 @@ pub async fn ensure_creates_once_and_delete_leaves_its_history(resources: &dyn R
 pub async fn one_commit_may_change_a_resource_twice(resources: &dyn Resources) {
     let changes = vec![
         Change::Put(patient("twice", r#","active":true"#)),
-        Change::Merge { resource: patient("twice", r#","gender":"female""#), clear: vec![] },
+        Change::Merge { resource: patient("twice", r#","gender":"female""#), clear: vec![], initial: vec![] },
         Change::Put(patient("twice-other", "")),
         Change::Delete(reference("Patient/twice-other")),
     ];
