@@ -208,7 +208,7 @@ impl Batch<'_> {
                 if let Some(draft) = &settle.draft {
                     self.commit(&Cause::Answer(settle.id), draft)?;
                 }
-                self.parcels.settle(settle, &mut self.tallies);
+                self.parcels.settle(settle);
                 Ok(Answer::Flag(true))
             }
             Work::Retry { .. } | Work::Prune { .. } => {
@@ -276,10 +276,10 @@ impl Batch<'_> {
         ]);
     }
 
-    fn write(self, connection: &Connection) -> Result<(Learned, HashSet<i64>), rusqlite::Error> {
+    fn write(mut self, connection: &Connection) -> Result<(Learned, HashSet<i64>), rusqlite::Error> {
         self.messages.write(connection, self.words)?;
         let learned = self.resources.write(connection, self.words)?;
-        let due = self.parcels.write(connection)?;
+        let due = self.parcels.write(connection, &mut self.tallies)?;
         self.wakes.write(connection)?;
         self.audit.write(connection)?;
         self.tallies.write(connection)?;

@@ -59,7 +59,7 @@ const SETTLE: Shape = Shape {
                     (SELECT min(p.seq) FROM parcel p
                      WHERE p.dest = parcel.dest AND p.okey = parcel.okey AND p.state = 0)
                 THEN w.due_us END
-              FROM w WHERE parcel.seq = w.seq AND parcel.state = 0",
+              FROM w WHERE parcel.seq = w.seq AND parcel.state = 0 RETURNING parcel.dest, parcel.state",
 };
 const ANSWER: Shape = Shape {
     before: "WITH w(seq, answer) AS (VALUES ",
@@ -146,10 +146,9 @@ impl Parcels {
         true
     }
 
-    /// Ends a try. The caller has proved that the lease was its own, so that the parcel is pending.
-    pub fn settle(&mut self, settle: &Settle, tallies: &mut Tallies) {
-        tallies.add(TALLY_PARCELS, settle.dest, PENDING, -1);
-        tallies.add(TALLY_PARCELS, settle.dest, settle.state, 1);
+    /// Ends a try. The caller has proved that the lease was its own, so that the parcel is pending; should an earlier caller
+    /// with the same proof have gone before its answer came, the first settlement counts.
+    pub fn settle(&mut self, settle: &Settle) {
         let row = SettledRow {
             state: settle.state,
             due_us: settle.due_us,
@@ -169,7 +168,11 @@ impl Parcels {
     }
 
     /// Writes what was decided; says at which destinations something has become due or has got another time.
-    pub fn write(mut self, connection: &Connection) -> Result<HashSet<i64>, rusqlite::Error> {
+    pub fn write(
+        mut self,
+        connection: &Connection,
+        tallies: &mut Tallies,
+    ) -> Result<HashSet<i64>, rusqlite::Error> {
         self.inserts.write(connection)?;
         self.bodies.write(connection)?;
         let mut settled = Rows::new(&SETTLE);
@@ -183,7 +186,10 @@ impl Parcels {
                 row.error.into(),
             ]);
         }
-        settled.write(connection)?;
+        for (dest, state) in settled.ask(connection, |row| Ok((row.get(0)?, row.get(1)?)))? {
+            tallies.add(TALLY_PARCELS, dest, PENDING, -1);
+            tallies.add(TALLY_PARCELS, dest, state, 1);
+        }
         self.answers.write(connection)?;
         let mut promote = Rows::new(&PROMOTE);
         for (dest, key) in self.keys {

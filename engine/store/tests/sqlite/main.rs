@@ -50,6 +50,7 @@ async fn the_outbox_keeps_its_promises() {
     outbox::what_was_given_up_is_retried_in_its_place(&store, &store).await;
     outbox::a_queue_at_rest_wakes_when_something_is_due(&store, &store).await;
     outbox::an_answer_is_written_with_its_settlement(&store, &store).await;
+    outbox::a_settlement_nobody_waits_for_counts_once(&store, &store).await;
 }
 
 #[tokio::test]

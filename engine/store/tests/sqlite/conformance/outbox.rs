@@ -167,3 +167,14 @@ pub async fn a_queue_at_rest_wakes_when_something_is_due(outbox: &dyn Outbox, re
     assert!(lease().await.unwrap().is_empty());
     assert_eq!(outbox.next_due(&to).await.unwrap(), None);
 }
+
+pub async fn a_settlement_nobody_waits_for_counts_once(outbox: &dyn Outbox, resources: &dyn Resources) {
+    let to = DestinationId::from("gone/to");
+    owe(resources, vec![parcel("gone/to", 701, Some("k"))]).await;
+    let leased = outbox.lease(&to, 1, HOLD).await.unwrap();
+    let mut first = outbox.settle(&leased[0], done());
+    assert!(futures_util::poll!(first.as_mut()).is_pending());
+    drop(first);
+    outbox.settle(&leased[0], done()).await.unwrap();
+    assert_eq!(depth(outbox, &to).await, [0, 1, 0, 0]);
+}
