@@ -59,7 +59,7 @@ impl Checkpoints {
             && let Err(error) = checkpoint(connection, "PRAGMA wal_checkpoint(RESTART)")
         {
             // It is tried again after the next passive one.
-            debug!(%error, "The log of the database could not be started anew.");
+            warn!(%error, "The log of the database could not be started anew.");
         }
     }
 
@@ -77,7 +77,8 @@ fn passive(connection: &Connection, wanted: &Receiver<()>, is_long: &AtomicBool)
         match checkpoint(connection, "PRAGMA wal_checkpoint(PASSIVE)") {
             Ok(frames) if frames > LONG_FRAMES => is_long.store(true, Ordering::Relaxed),
             Ok(_) => {}
-            Err(error) => debug!(%error, "A checkpoint was not possible now."),
+            // A reader in the way is no error. Until this is mended the log grows.
+            Err(error) => warn!(%error, "The log of the database could not be copied into its file."),
         }
     }
 }
