@@ -151,7 +151,13 @@ impl Outbox for Store {
                 settle.attempts = lease.attempts;
             }
         }
-        self.inner.writer.ask(Work::Settle(Box::new(settle))).await?;
+        let seq = settle.seq;
+        let asked = self.inner.writer.ask(Work::Settle(Box::new(settle))).await;
+        if let Err(error) = asked {
+            // It is held on, and the delivery has still begun.
+            self.inner.begun.mark([seq]);
+            return Err(error);
+        }
         settling.done();
         Ok(true)
     }

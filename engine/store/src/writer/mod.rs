@@ -10,6 +10,7 @@ mod batch;
 mod checkpoint;
 mod connect;
 mod decide;
+mod failure;
 mod messages;
 mod parcels;
 mod queue;

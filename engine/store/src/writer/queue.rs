@@ -1,6 +1,7 @@
 //! The writer's queues and its loop, on a thread of its own.
 
 use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
@@ -11,17 +12,18 @@ use rusqlite::Connection;
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tracing::{info, warn};
 
-use crate::error::{closed, is_refusal};
+use crate::error::closed;
 use crate::leases::{Begun, Dues};
 use crate::words::Words;
 use crate::writer::batch::{self, Memory, Numbers};
 use crate::writer::checkpoint::{Checkpoints, checkpoint_last};
 use crate::writer::connect::WriterOptions;
+use crate::writer::failure::Failure;
 use crate::writer::rare;
 use crate::writer::recent::Recent;
 use crate::writer::work::{Answer, Work};
 
-/// How many works may wait. A full queue makes callers wait, which makes senders wait.
+/// How many receives may wait. A full queue makes callers wait, which makes senders wait.
 const WAITING: usize = 4_096;
 /// How much goes into one transaction. Receives are cheap and their senders wait for them; commits are not, so what they
 /// change together is bounded, and more so while somebody waits for a receipt.
@@ -70,7 +72,9 @@ enum Asks {
 /// The way to the writer.
 pub(crate) struct Writer {
     receives: mpsc::Sender<Asked>,
-    works: mpsc::Sender<Asks>,
+    /// Unbounded, so that works stand in the order in which they were handed over: a caller made to wait for room could be
+    /// overtaken by its own next work while it is woken. Each caller waits for its answers, which bounds how many there are.
+    works: mpsc::UnboundedSender<Asks>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -95,7 +99,7 @@ impl Writer {
     /// Starts the writer's thread.
     pub fn start(setup: WriterSetup) -> std::io::Result<Self> {
         let (receives, receives_in) = mpsc::channel(WAITING);
-        let (works, works_in) = mpsc::channel(WAITING);
+        let (works, works_in) = mpsc::unbounded_channel();
         let checkpoints = Checkpoints::start(setup.checkpoints, setup.options.log())?;
         // Only for waiting at several queues at once, and apart from the caller's: a statement never holds up its tasks.
         let waiting = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
@@ -127,7 +131,7 @@ impl Writer {
         if is_receive {
             self.receives.send(asked).await.map_err(|_| closed())?;
         } else {
-            self.works.send(Asks::Work(asked)).await.map_err(|_| closed())?;
+            self.works.send(Asks::Work(asked)).map_err(|_| closed())?;
         }
         answer.await.map_err(|_| closed())?.answer
     }
@@ -135,7 +139,7 @@ impl Writer {
     /// Writes what is waiting, checkpoints and ends. Afterwards every work is refused.
     pub async fn close(&self) {
         let (reply, ended) = oneshot::channel();
-        if self.works.send(Asks::Close(reply)).await.is_ok() {
+        if self.works.send(Asks::Close(reply)).is_ok() {
             // An error means that the thread has ended, which is what is wanted.
             ended.await.ok();
         }
@@ -157,7 +161,7 @@ struct Running {
     dues: Arc<Dues>,
     checkpoints: Checkpoints,
     receives: mpsc::Receiver<Asked>,
-    works: mpsc::Receiver<Asks>,
+    works: mpsc::UnboundedReceiver<Asks>,
     /// A work taken from the queue that did not fit into the batch before.
     held: Option<Asked>,
     /// Nobody else opens the folder before the last transaction is written: the thread lets go of it when it ends, or the
@@ -283,61 +287,72 @@ impl Running {
         }
     }
 
-    /// Writes a batch and answers. A batch that the database refuses is tried work by work, so that one bad work does
-    /// not harm its neighbours.
+    /// Writes a batch and answers. A batch that the database refuses, or at which the program fails, is tried work by work,
+    /// so that one bad work does not harm its neighbours.
     fn write(&mut self, asked: Vec<Asked>) {
         if asked.is_empty() && !self.begun.is_waiting() {
             return;
         }
         let works: Vec<&Work> = asked.iter().map(|asked| &asked.work).collect();
         match self.transaction(&works) {
-            Ok(answers) => answer(asked, answers),
-            Err(error) if is_refusal(&error) && asked.len() > 1 => {
+            Ok(answers) => {
+                for (asked, answer) in asked.into_iter().zip(answers) {
+                    asked.answer(answer);
+                }
+            }
+            Err(failure) if failure.may_be_of_one() && asked.len() > 1 => {
                 for asked in asked {
                     let answered = match self.transaction(&[&asked.work]) {
                         Ok(mut answers) => answers.pop().unwrap_or_else(|| Err(closed())),
-                        Err(error) => Err(refused(&error)),
+                        Err(failure) => Err(failure.told()),
                     };
                     asked.answer(answered);
                 }
             }
-            Err(error) => {
-                warn!(%error, works = asked.len(), "The database cannot be written to; nothing of this batch was stored.");
+            Err(failure) => {
+                warn!(error = %failure, works = asked.len(), "The database cannot be written to; nothing of this batch was stored.");
                 for asked in asked {
-                    asked.answer(Err(refused(&error)));
+                    asked.answer(Err(failure.told()));
                 }
             }
         }
+        // Nobody waits for it any more.
+        if let Some(connection) = &self.connection {
+            self.checkpoints.after_transaction(connection);
+        }
     }
 
-    fn transaction(&mut self, works: &[&Work]) -> Result<Vec<Result<Answer, StoreError>>, rusqlite::Error> {
+    fn transaction(&mut self, works: &[&Work]) -> Result<Vec<Result<Answer, StoreError>>, Failure> {
         let connection = self.connected()?;
+        let begun = if works.iter().any(|work| work.is_alone()) { Vec::new() } else { self.begun.take() };
         let (words, memory) = (&*self.words, &mut self.memory);
-        let done = match works {
+        let done = catch_unwind(AssertUnwindSafe(|| match works {
             [work] if work.is_alone() => {
                 let done = rare::apply(&connection, words, work);
                 self.dues.add_everywhere();
                 done.map(|answer| vec![Ok(answer)])
             }
-            works => batch::apply(&connection, words, memory, works, &self.begun.take()).map(|done| {
+            works => batch::apply(&connection, words, memory, works, &begun).map(|done| {
                 self.dues.add(done.due);
                 done.answers
             }),
-        };
+        }));
+        let done = done.map_err(|_| Failure::Program).and_then(|done| done.map_err(Failure::Database));
         match &done {
             Ok(answers) => {
                 self.counters.transactions.fetch_add(1, Ordering::Relaxed);
                 self.counters.works.fetch_add(answers.len() as u64, Ordering::Relaxed);
-                self.checkpoints.after_transaction(&connection);
             }
             Err(_) => {
                 // Whether it was written is not always known.
                 self.dues.add_everywhere();
+                // These deliveries are under way all the same; their settlements come after this.
+                self.begun.mark(begun);
                 self.counters.rolled_back.fetch_add(1, Ordering::Relaxed);
             }
         }
         // After other errors a new connection is the one state that is known to be sound.
-        let is_sound = done.as_ref().err().is_none_or(is_refusal);
+        let is_sound = done.as_ref().err().is_none_or(Failure::leaves_the_connection_sound);
         self.connection = is_sound.then_some(connection);
         done
     }
@@ -356,18 +371,6 @@ impl Running {
     }
 }
 
-fn answer(asked: Vec<Asked>, answers: Vec<Result<Answer, StoreError>>) {
-    for (asked, answer) in asked.into_iter().zip(answers) {
-        asked.answer(answer);
-    }
-}
-
-/// The same failure for each of those who wait.
-fn refused(error: &rusqlite::Error) -> StoreError {
-    if is_refusal(error) {
-        // SQLite names the table and column of a constraint, never a value.
-        warn!(error = error as &dyn std::error::Error, "The database refused a value.");
-        return StoreError::Invalid { what: "the database refused one of its values".to_owned() };
-    }
-    StoreError::Unavailable(error.to_string().into())
-}
+#[cfg(test)]
+#[path = "queue_tests.rs"]
+mod tests;

@@ -1,0 +1,58 @@
+//! What the writer does when the program fails in it.
+
+use hub_core::id::ParcelId;
+use hub_core::store::RetryWhich;
+use tempfile::TempDir;
+
+use super::*;
+
+fn running(folder: &TempDir) -> Running {
+    let options = WriterOptions { file: folder.path().join("hub.db"), cache_kib: 2_048, max_bytes: None };
+    let made = Connection::open(&options.file).unwrap();
+    made.execute_batch("PRAGMA journal_mode = WAL").unwrap();
+    made.execute_batch(include_str!("../../migrations/sqlite/0001_store.sql")).unwrap();
+    let connection = options.connect().unwrap();
+    let checkpoints = options.connect_for_checkpoints().unwrap();
+    Running {
+        checkpoints: Checkpoints::start(checkpoints, options.log()).unwrap(),
+        memory: Memory { numbers: Numbers::load(&connection).unwrap(), recent: Recent::new(1 << 20) },
+        words: Arc::new(Words::load(&connection).unwrap()),
+        connection: Some(connection),
+        options,
+        counters: Arc::default(),
+        begun: Arc::default(),
+        dues: Arc::default(),
+        receives: mpsc::channel(1).1,
+        works: mpsc::unbounded_channel().1,
+        held: None,
+        _lock: File::create(folder.path().join("hub.lock")).unwrap(),
+    }
+}
+
+fn retry() -> Work {
+    Work::Retry { which: RetryWhich::Parcel(ParcelId(uuid::Uuid::nil())) }
+}
+
+#[test]
+fn a_batch_at_which_the_program_fails_is_done_work_by_work_and_the_writer_lives_on() {
+    let folder = TempDir::new().unwrap();
+    let mut running = running(&folder);
+    running.begun.mark([7]);
+    // Works that are done alone never come into a batch: the writer panics at two of them.
+    let together = running.transaction(&[&retry(), &retry()]);
+    assert!(matches!(together, Err(Failure::Program)));
+    assert!(running.connection.is_none(), "the connection is made anew");
+    let (asked, answers): (Vec<_>, Vec<_>) = (0..2)
+        .map(|_| {
+            let (reply, answer) = oneshot::channel();
+            (Asked { work: retry(), weight: 0, reply }, answer)
+        })
+        .unzip();
+    running.write(asked);
+    for mut answer in answers {
+        assert!(matches!(answer.try_recv().unwrap().answer, Ok(Answer::Count(0))));
+    }
+    assert!(running.begun.is_waiting(), "a mark is not lost with its transaction");
+    running.write(Vec::new());
+    assert!(!running.begun.is_waiting());
+}
