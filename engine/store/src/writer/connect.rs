@@ -6,7 +6,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags};
 
 /// How long a statement waits for a reader that is in the way of starting the log anew.
-const BUSY: Duration = Duration::from_millis(250);
+pub(super) const BUSY: Duration = Duration::from_millis(250);
 /// More statements than the writer has, so that each is prepared once.
 const STATEMENTS: usize = 128;
 
