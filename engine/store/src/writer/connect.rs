@@ -10,6 +10,9 @@ pub(super) const BUSY: Duration = Duration::from_millis(250);
 /// More statements than the writer has, so that each is prepared once.
 const STATEMENTS: usize = 128;
 
+/// The log's file is cut to this when it begins anew: a reader of minutes, a backup, may have let it become far longer.
+const LOG_BYTES: i64 = 256 << 20;
+
 /// What the writing connection is opened with.
 #[derive(Clone, Debug)]
 pub(crate) struct WriterOptions {
@@ -28,11 +31,12 @@ impl WriterOptions {
         connection.pragma_update(None, "temp_store", "MEMORY")?;
         // SQLite takes a size in KiB as a negative number.
         connection.pragma_update(None, "cache_size", -i64::try_from(self.cache_kib).unwrap_or(i64::MAX))?;
+        // It answers with what it was set to.
+        connection.pragma_update_and_check(None, "journal_size_limit", LOG_BYTES, |_| Ok(()))?;
         if let Some(bytes) = self.max_bytes {
             // Each database keeps the page size it was made with.
             let page: i64 = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
             let pages = (i64::try_from(bytes).unwrap_or(i64::MAX) / page.max(1)).max(1);
-            // It answers with what it was set to.
             connection.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))?;
         }
         Ok(connection)
@@ -74,6 +78,7 @@ mod tests {
             |pragma: &str| -> i64 { connection.pragma_query_value(None, pragma, |row| row.get(0)).unwrap() };
         assert_eq!(told("synchronous"), 2);
         assert_eq!(told("wal_autocheckpoint"), 0);
+        assert_eq!(told("journal_size_limit"), 256 << 20);
         assert_eq!(told("cache_size"), -2_048);
         assert_eq!(told("temp_store"), 2);
         // A database keeps its page size; the bound is in bytes all the same.
