@@ -102,7 +102,7 @@ fn prune(connection: &Connection, words: &Words, before_us: i64, limit: u32) -> 
             connection,
             "SELECT m.seq, t.keys FROM message m LEFT JOIN message_trace t ON t.seq = m.seq
              WHERE m.channel = ?1 AND m.state = ?2 AND m.received_us < ?3 AND m.ended_us < ?3
-               AND NOT EXISTS (SELECT 1 FROM parcel p WHERE p.message = m.seq AND p.state = 0)
+               AND NOT EXISTS (SELECT 1 FROM parcel p WHERE p.message = m.seq AND p.state <> 1)
              ORDER BY m.received_us LIMIT ?4",
             [channel, state, before_us, left],
             |row| row.try_into(),

@@ -28,7 +28,7 @@ async fn the_journal_keeps_its_promises() {
     journal::every_end_is_told_with_its_reason(&store, &store).await;
     journal::a_message_ends_once_until_it_is_opened_again(&store, &store).await;
     journal::messages_are_found_newest_first_page_by_page(&store).await;
-    journal::old_messages_are_forgotten_but_not_what_is_owed(&store, &store).await;
+    journal::old_messages_are_forgotten_but_not_what_is_owed(&store, &store, &store).await;
 }
 
 #[tokio::test]

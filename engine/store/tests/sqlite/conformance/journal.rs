@@ -1,10 +1,12 @@
 //! The journal's promises.
 
 use hub_core::commit::{Commit, Key, Note};
+use hub_core::destination::DeliveryError;
 use hub_core::fault::{Fault, FaultStep};
-use hub_core::id::MessageId;
+use hub_core::id::{DestinationId, MessageId};
 use hub_core::store::{
-    Cause, End, Journal, MessageQuery, MessageState, Received, Resources, StateName, StoreError, Tally,
+    Cause, End, Journal, MessageQuery, MessageState, Outbox, Received, Resources, Settlement, StateName,
+    StoreError, Tally,
 };
 use time::{Duration, OffsetDateTime};
 
@@ -177,6 +179,7 @@ pub async fn messages_are_found_newest_first_page_by_page(journal: &dyn Journal)
 pub async fn old_messages_are_forgotten_but_not_what_is_owed(
     journal: &dyn Journal,
     resources: &dyn Resources,
+    outbox: &dyn Outbox,
 ) {
     let long_ago = OffsetDateTime::now_utc() - Duration::days(400);
     let mut ended = Vec::new();
@@ -203,6 +206,13 @@ pub async fn old_messages_are_forgotten_but_not_what_is_owed(
     assert!(pruned >= 2);
     assert_eq!(counts(journal, "prune").await, [1, 1, 0, 0]);
     assert!(journal.message(ended[0]).await.unwrap().is_none());
+    assert!(journal.message(ended[2]).await.unwrap().is_some());
+    // What was given up waits for a person, and so does its message.
+    let to = DestinationId::from("prune/to");
+    let leased = outbox.lease(&to, 1, std::time::Duration::from_secs(60)).await.unwrap();
+    let refused = DeliveryError::Never { reason: "no".into() };
+    assert!(outbox.settle(&leased[0], Settlement::GiveUp(refused)).await.unwrap());
+    while journal.prune(tomorrow, 100).await.unwrap() > 0 {}
     assert!(journal.message(ended[2]).await.unwrap().is_some());
     let by_key = MessageQuery { key: Some((None, "pruned".into())), limit: 9, ..MessageQuery::default() };
     assert_eq!(ids(journal, &by_key).await, []);
