@@ -114,7 +114,7 @@ impl World {
             None => self.setup.clone(),
         };
         // Work left over from the round before may bring it to the place before it is ready.
-        let hub = match Hub::try_start_in(folder, &setup).await {
+        let mut hub = match Hub::try_start_in(folder, &setup).await {
             Ok(hub) => hub,
             Err(folder) => return folder,
         };
@@ -123,8 +123,7 @@ impl World {
         let load = send(&hub, from, self.sent, &self.acknowledged);
         if crash_at.is_some() {
             load.await;
-            // A place behind the acknowledgement may be reached a little later.
-            tokio::time::sleep(Duration::from_millis(150)).await;
+            hub.dies().await;
         } else {
             tokio::select! {
                 () = load => {}
@@ -220,7 +219,7 @@ async fn nothing_is_lost_or_doubled_when_the_hub_dies_at_any_place_of_the_road()
     let mut folder = tempfile::TempDir::new().unwrap();
     for place in hub_runtime::crash::PLACES {
         if place == "ended" {
-            // Every message of this load is committed: that place is not on their road.
+            // Every message of this load is committed: that place is on another one's road, and has its own test.
             continue;
         }
         for times in [1, 40] {
@@ -242,6 +241,54 @@ async fn nothing_is_lost_or_doubled_when_the_hub_is_killed_at_random_under_load(
         folder = world.round(folder, None, kill_after).await;
     }
     world.judge(folder, &format!("`kill -9` at random under load, {rounds} rounds")).await;
+}
+
+/// An admission of nobody: it is taken and set aside.
+fn of_nobody(nth: u64) -> Vec<u8> {
+    let whole = String::from_utf8(message(2 * nth)).unwrap();
+    let patient = format!("{}^^^HIS^PI", 700_000 + 2 * nth);
+    whole.replace(&patient, "").into_bytes()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_set_aside_is_so_once_when_the_hub_dies_as_it_ends() {
+    const MESSAGES: u64 = 60;
+    let setup = Setup::default().set("log.level=error");
+    let mut folder = tempfile::TempDir::new().unwrap();
+    let mut acknowledged = BTreeSet::new();
+    for crash_at in [Some("ended:1"), Some("ended:20"), None] {
+        let setup = match crash_at {
+            Some(place) => setup.clone().env("HUITONG_CRASH_AT", place),
+            None => setup.clone(),
+        };
+        let mut hub = match Hub::try_start_in(folder, &setup).await {
+            Ok(hub) => hub,
+            Err(left) => {
+                folder = left;
+                continue;
+            }
+        };
+        let mut line = Line::connect(&hub.channel("his/adt")).await.unwrap();
+        for nth in 0..MESSAGES {
+            if acknowledged.contains(&nth) {
+                continue;
+            }
+            let Ok(answer) = line.exchange(&of_nobody(nth)).await else { break };
+            assert_eq!(msa(&answer).0, "AA", "message {nth} is safe");
+            acknowledged.insert(nth);
+        }
+        if crash_at.is_none() {
+            hub.settled("his/adt").await;
+            assert_eq!(hub.count("his/adt", "quarantined").await, MESSAGES, "each is set aside once");
+            assert_eq!(hub.messages("state=quarantined&limit=500").await.len() as u64, MESSAGES);
+            let found = hub.messages("control_id=C4").await;
+            assert_eq!(found[0]["fault"]["place"], "PID-3[5=PI]", "with its place");
+            hub.stop().await;
+            return;
+        }
+        hub.dies().await;
+        folder = hub.kill();
+    }
 }
 
 #[test]

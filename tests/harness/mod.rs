@@ -128,9 +128,13 @@ impl Hub {
         log(self.folder.path())
     }
 
-    /// Whether it still runs.
-    pub fn alive(&mut self) -> bool {
-        self.child.try_wait().unwrap().is_none()
+    /// Waits until it has ended by itself, as a test asked it to; a hub that goes on never came to the place.
+    pub async fn dies(&mut self) {
+        let started = Instant::now();
+        while self.child.try_wait().unwrap().is_none() {
+            assert!(started.elapsed() < PATIENCE, "the hub never came to the place where it was to end");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
     }
 
     /// Ends it without warning.
