@@ -1,6 +1,6 @@
 //! All connectors of the program.
 
-use hub_core::registry::Registry;
+use hub_core::registry::{FormatUse, Registry};
 
 /// The registry a channel file's names are looked up in.
 pub fn registry() -> Registry {
@@ -8,12 +8,12 @@ pub fn registry() -> Registry {
     connector_his::register(&mut registry);
     connector_lis::register(&mut registry);
     connector_notify::register(&mut registry);
-    registry.format("hl7v2", |charset| check("hl7v2", charset));
-    registry.format("fhir", |charset| check("fhir", charset));
-    registry.format("json", |charset| check("json", charset));
+    registry.format("hl7v2", |how| check("hl7v2", how));
+    registry.format("fhir", |how| check("fhir", how));
+    registry.format("json", |how| check("json", how));
     registry
 }
 
-fn check(format: &str, charset: Option<&str>) -> Result<(), String> {
-    hub_formats::parser(format, charset).map(drop).map_err(|error| error.to_string())
+fn check(format: &str, how: &FormatUse<'_>) -> Result<(), String> {
+    hub_formats::check(format, how).map_err(|error| error.to_string())
 }

@@ -72,8 +72,9 @@ pub async fn run(global: &Global, arguments: &TestArguments) -> anyhow::Result<E
 
 /// The pure steps of a channel, as the hub walks them.
 pub fn road(channel: Channel) -> anyhow::Result<Road> {
-    let parser = hub_formats::parser(&channel.parse.format, channel.parse.charset.as_deref())?;
-    Ok(Road { channel, parser: Arc::from(parser), typed_check: Some(hub_r4b::check) })
+    let parser = hub_runtime::steps::parser(&channel)?;
+    let writers = hub_runtime::steps::writers(&channel)?;
+    Ok(Road { channel, parser, writers, typed_check: Some(hub_r4b::check) })
 }
 
 /// What a test showed.

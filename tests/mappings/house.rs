@@ -105,7 +105,7 @@ pub fn run(mapping: &Mapping, bytes: &[u8]) -> Result<Mapped, Fault> {
         rule: None,
         reason,
     })?;
-    let (run, trace) = mapping.run_traced(document.as_ref())?;
+    let (run, trace) = mapping.run_traced(document.as_ref(), &hub_mapping::Found::default())?;
     for change in &run.changes {
         let Some(resource) = change.resource() else { continue };
         if let Some(issue) = hub_fhir::validate(resource.tree()).first() {

@@ -6,8 +6,12 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use bytes::Bytes;
+use compact_str::CompactString;
+use hub_fhir::Object;
 use thiserror::Error;
 
+use crate::envelope::Label;
 use crate::path::Path;
 
 /// A handle on a place in one document. Meaningless in another document.
@@ -81,6 +85,62 @@ pub trait Parser: Send + Sync {
         let text = document.text(*found.first()?)?;
         text.value().map(Cow::into_owned)
     }
+
+    /// Splits a frame or file into the messages it holds, in their order. Each piece is a message of this format by itself, with
+    /// the same paths as the whole, so that it can be kept, fail and be replayed alone.
+    ///
+    /// The default is for formats of which a frame holds one message.
+    fn split(&self, bytes: &Bytes, by: &Split) -> Result<Vec<Piece>, ParseError> {
+        let (Split::Messages | Split::At(_)) = by;
+        Ok(vec![Piece { bytes: bytes.clone(), label: Label::default() }])
+    }
+}
+
+/// What there are several of in a frame or file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Split {
+    /// Whole messages, as the format itself holds them: an HL7 v2 batch (§2.10.3), the lines of NDJSON, the items of a JSON array,
+    /// the rows of a CSV file, the resources of a Bundle.
+    Messages,
+    /// The nodes at this path: a piece is the whole with one of them and without the others.
+    At(Path),
+}
+
+/// One message of several.
+#[derive(Clone)]
+pub struct Piece {
+    /// Its bytes: a message of the format by itself.
+    pub bytes: Bytes,
+    /// What it says of itself.
+    pub label: Label,
+}
+
+impl fmt::Debug for Piece {
+    /// Never content.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Piece({} bytes)", self.bytes.len())
+    }
+}
+
+/// Turns a message tree into bytes: the inverse of a [`Parser`]. Pure: the same tree gives the same bytes.
+///
+/// A tree is an object whose shape the format defines; numbers and strings are its texts.
+pub trait Writer: Send + Sync {
+    /// Writes one message.
+    fn write(&self, message: &Object) -> Result<Bytes, WriteError>;
+
+    /// The media type of what is written.
+    fn content_type(&self) -> CompactString;
+}
+
+/// Why a tree cannot be written in a format. Holds no content.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{place}: {what}")]
+pub struct WriteError {
+    /// Where in the message that was to be written: `PID-5`, `/Request/Body`, `rows[3].amount`.
+    pub place: String,
+    /// What was wrong and what was expected.
+    pub what: String,
 }
 
 /// Where reading stopped and why. Holds no content: content may name a patient.

@@ -75,7 +75,18 @@ type BuildSource = fn(Settings, &dyn Secrets) -> Result<Box<dyn Source>, BuildEr
 type BuildDestination = fn(Settings, &dyn Secrets) -> Result<Box<dyn Destination>, BuildError>;
 type Listens = fn(Settings) -> Result<Vec<String>, BuildError>;
 type Check = fn(Settings) -> Result<(), BuildError>;
-type CheckFormat = fn(Option<&str>) -> Result<(), String>;
+type CheckFormat = fn(&FormatUse<'_>) -> Result<(), String>;
+
+/// How a channel or a mapping uses a format.
+#[derive(Clone, Copy, Debug)]
+pub struct FormatUse<'a> {
+    /// Whether it is read or written.
+    pub written: bool,
+    /// The character set of messages that do not name theirs.
+    pub charset: Option<&'a str>,
+    /// How it is laid out, for formats that have to be told: delimiter, columns.
+    pub layout: &'a Settings,
+}
 
 struct SourceEntry {
     format: &'static str,
@@ -137,16 +148,16 @@ impl Registry {
         self
     }
 
-    /// Adds a format of messages. `check` says what is wrong with the character set a channel names for it.
+    /// Adds a format of messages. `check` says what is wrong with how it is used.
     pub fn format(&mut self, name: &'static str, check: CheckFormat) -> &mut Self {
         self.formats.insert(name, check);
         self
     }
 
-    /// Checks that messages of this format can be read in this character set. A format that was not added passes: what
+    /// Checks that messages of this format can be read or written so. A format that was not added passes: what
     /// reads it decides.
-    pub fn check_format(&self, name: &str, charset: Option<&str>) -> Result<(), String> {
-        self.formats.get(name).map_or(Ok(()), |check| check(charset))
+    pub fn check_format(&self, name: &str, how: &FormatUse<'_>) -> Result<(), String> {
+        self.formats.get(name).map_or(Ok(()), |check| check(how))
     }
 
     /// The names of all sources.

@@ -1,6 +1,9 @@
 //! JSON of a partner's own making as a document: what answers and callbacks are read by.
 
-use hub_core::document::{Document, ParseError, Parser};
+use bytes::Bytes;
+use compact_str::CompactString;
+use hub_core::document::{Document, ParseError, Parser, WriteError, Writer};
+use hub_fhir::{Json, Object};
 
 use crate::fhir::{FhirDocument, read_tree};
 
@@ -14,6 +17,20 @@ impl Parser for JsonParser {
             Some(object) => Ok(Box::new(FhirDocument::of_members(object))),
             None => Err(ParseError { at: 0, place: None, what: "expected a JSON object".to_owned() }),
         }
+    }
+}
+
+/// Writes one JSON object, in the order of its members; numbers keep their digits.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct JsonWriter;
+
+impl Writer for JsonWriter {
+    fn write(&self, message: &Object) -> Result<Bytes, WriteError> {
+        Ok(Bytes::from(Json::Object(message.clone()).to_text()))
+    }
+
+    fn content_type(&self) -> CompactString {
+        CompactString::const_new("application/json")
     }
 }
 

@@ -1,19 +1,23 @@
-//! Bytes to documents: the formats that the hub reads. Pure and total: bad bytes give an error with its place, never a panic.
+//! Bytes to documents and trees to bytes: the formats that the hub reads and writes. Pure and total: bad bytes give an error with its
+//! place, never a panic.
 
 pub mod fhir;
 pub mod hl7v2;
 pub mod json;
 
-use hub_core::document::Parser;
+use hub_core::document::{Parser, Writer};
+use hub_core::registry::{FormatUse, Settings};
 use thiserror::Error;
 
 /// The formats that [`parser`] knows.
 pub const FORMATS: &[&str] = &["hl7v2", "fhir", "json"];
+/// The formats that [`writer`] knows.
+pub const WRITTEN: &[&str] = &["json"];
 
-/// Why there is no parser.
+/// Why there is no parser or writer.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum ParserError {
-    /// Not one of [`FORMATS`].
+pub enum FormatError {
+    /// Not one of [`FORMATS`], or of [`WRITTEN`].
     #[error("there is no format `{0}`")]
     Format(String),
     /// Not one of table 0211 or its usual other names.
@@ -22,23 +26,56 @@ pub enum ParserError {
     /// The format has its own charset.
     #[error("the format `{0}` has no other charset than its own")]
     FixedCharset(&'static str),
+    /// The layout has a key the format does not know, or a value it cannot use.
+    #[error("{0}")]
+    Layout(String),
 }
 
-/// The parser of a format. `charset` is for messages that do not declare theirs.
-pub fn parser(format: &str, charset: Option<&str>) -> Result<Box<dyn Parser>, ParserError> {
+/// The parser of a format. `charset` is for messages that do not declare theirs; `layout` for formats that have to be told how they are
+/// laid out.
+pub fn parser(
+    format: &str,
+    charset: Option<&str>,
+    layout: &Settings,
+) -> Result<Box<dyn Parser>, FormatError> {
     match format {
         "hl7v2" => {
+            no_layout(format, layout)?;
             let known = |name: &str| {
-                hl7v2::Charset::from_name(name).ok_or_else(|| ParserError::Charset(name.to_owned()))
+                hl7v2::Charset::from_name(name).ok_or_else(|| FormatError::Charset(name.to_owned()))
             };
             Ok(Box::new(hl7v2::Hl7Parser { default_charset: charset.map(known).transpose()? }))
         }
         "fhir" | "json" if charset.is_some_and(|name| !name.eq_ignore_ascii_case("utf-8")) => {
-            Err(ParserError::FixedCharset(if format == "fhir" { "fhir" } else { "json" }))
+            Err(FormatError::FixedCharset(if format == "fhir" { "fhir" } else { "json" }))
         }
-        "fhir" => Ok(Box::new(fhir::FhirParser)),
-        "json" => Ok(Box::new(json::JsonParser)),
-        _ => Err(ParserError::Format(format.to_owned())),
+        "fhir" => no_layout(format, layout).map(|()| Box::new(fhir::FhirParser) as Box<dyn Parser>),
+        "json" => no_layout(format, layout).map(|()| Box::new(json::JsonParser) as Box<dyn Parser>),
+        _ => Err(FormatError::Format(format.to_owned())),
+    }
+}
+
+/// The writer of a format.
+pub fn writer(format: &str, layout: &Settings) -> Result<Box<dyn Writer>, FormatError> {
+    match format {
+        "json" => no_layout(format, layout).map(|()| Box::new(json::JsonWriter) as Box<dyn Writer>),
+        _ => Err(FormatError::Format(format.to_owned())),
+    }
+}
+
+/// What is wrong with how a format is used; for the registry.
+pub fn check(format: &str, how: &FormatUse<'_>) -> Result<(), FormatError> {
+    if how.written {
+        writer(format, how.layout).map(drop)
+    } else {
+        parser(format, how.charset, how.layout).map(drop)
+    }
+}
+
+fn no_layout(format: &str, layout: &Settings) -> Result<(), FormatError> {
+    match layout.keys().next() {
+        None => Ok(()),
+        Some(key) => Err(FormatError::Layout(format!("the format `{format}` has no layout key `{key}`"))),
     }
 }
 
@@ -48,11 +85,17 @@ mod tests {
 
     #[test]
     fn every_format_listed_has_a_parser() {
+        let none = Settings::new();
         for format in FORMATS {
-            assert!(parser(format, None).is_ok(), "{format}");
+            assert!(parser(format, None, &none).is_ok(), "{format}");
         }
-        assert!(parser("hl7v2", Some("GBK")).is_ok());
-        assert_eq!(parser("hl7v2", Some("x")).err(), Some(ParserError::Charset("x".to_owned())));
-        assert_eq!(parser("x", None).err(), Some(ParserError::Format("x".to_owned())));
+        for format in WRITTEN {
+            assert!(writer(format, &none).is_ok(), "{format}");
+        }
+        assert!(parser("hl7v2", Some("GBK"), &none).is_ok());
+        assert_eq!(parser("hl7v2", Some("x"), &none).err(), Some(FormatError::Charset("x".to_owned())));
+        assert_eq!(parser("x", None, &none).err(), Some(FormatError::Format("x".to_owned())));
+        let layout = Settings::from_iter([("delimiter".to_owned(), ";".into())]);
+        assert!(matches!(parser("json", None, &layout).err(), Some(FormatError::Layout(_))));
     }
 }

@@ -9,6 +9,7 @@ mod reading;
 mod codes;
 mod condition;
 mod condition_parse;
+mod find;
 mod functions;
 mod plan;
 
@@ -25,6 +26,7 @@ pub use compile::compile;
 pub use condition::Condition;
 pub use condition_parse::ConditionError;
 pub use files::{FileText, Files};
+pub use find::{Found, Need};
 pub use functions::{EXAMPLES, Example, FunctionInfo, functions};
 pub use mapping::{Mapping, Rendered, Run, Target};
 pub use trace::{Lineage, Trace};

@@ -2,13 +2,13 @@
 
 use std::fmt;
 
-use bytes::Bytes;
-use compact_str::CompactString;
 use hub_core::commit::{Change, Note};
 use hub_core::document::{Document, Node};
 use hub_core::fault::Fault;
-use hub_fhir::ResourceType;
+use hub_core::registry::Settings;
+use hub_fhir::{Object, ResourceType};
 
+use crate::find::{Found, Need};
 use crate::plan::Plan;
 use crate::read::Reader;
 use crate::trace::Trace;
@@ -29,6 +29,16 @@ pub enum Target {
     Json,
 }
 
+impl Target {
+    /// The format's name: `fhir`, `json`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Fhir => "fhir",
+            Self::Json => "json",
+        }
+    }
+}
+
 /// What a document brings about.
 #[derive(Clone, Debug, Default)]
 pub struct Run {
@@ -38,13 +48,11 @@ pub struct Run {
     pub notes: Vec<Note>,
 }
 
-/// A message for a partner.
+/// A message for a partner, as a tree in the shape of its format ([`Target::name`]); a writer makes bytes of it.
 #[derive(Clone)]
 pub struct Rendered {
-    /// Its bytes.
-    pub bytes: Bytes,
-    /// Its media type.
-    pub content_type: CompactString,
+    /// What it says.
+    pub tree: Object,
     /// What was left out, and why.
     pub notes: Vec<Note>,
 }
@@ -52,7 +60,7 @@ pub struct Rendered {
 impl fmt::Debug for Rendered {
     /// Never content.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Rendered({} bytes of {})", self.bytes.len(), self.content_type)
+        write!(f, "Rendered({} members)", self.tree.len())
     }
 }
 
@@ -87,6 +95,16 @@ impl Mapping {
         self.plan.to
     }
 
+    /// How the format it reads is laid out: `[source]`.
+    pub fn source_layout(&self) -> &Settings {
+        &self.plan.source_layout
+    }
+
+    /// How the format it writes is laid out: `[message.layout]`.
+    pub fn message_layout(&self) -> &Settings {
+        &self.plan.message_layout
+    }
+
     /// The files it was compiled from: its own first, then its parts.
     pub fn files(&self) -> impl Iterator<Item = &str> {
         self.plan.files.iter().map(String::as_str)
@@ -100,13 +118,26 @@ impl Mapping {
         types
     }
 
-    /// Makes changes of a document. For a mapping to JSON: no changes.
+    /// What must be looked up in the store before it can run. Most mappings need nothing.
+    pub fn needs(&self, doc: &dyn Document) -> Result<Vec<Need>, Fault> {
+        let _ = doc;
+        Ok(Vec::new())
+    }
+
+    /// Makes changes of a document. For a mapping to a partner's message: no changes.
     pub fn run(&self, doc: &dyn Document) -> Result<Run, Fault> {
+        self.run_with(doc, &Found::default())
+    }
+
+    /// The same, with the answers to what it needs.
+    pub fn run_with(&self, doc: &dyn Document, found: &Found) -> Result<Run, Fault> {
+        let _ = found;
         run::run(&self.plan, &Reader::new(doc)).map(|(run, _)| run)
     }
 
     /// The same, and tells what was read and where every value comes from.
-    pub fn run_traced(&self, doc: &dyn Document) -> Result<(Run, Trace), Fault> {
+    pub fn run_traced(&self, doc: &dyn Document, found: &Found) -> Result<(Run, Trace), Fault> {
+        let _ = found;
         let reader = Reader::traced(doc);
         let (run, lineage) = run::run(&self.plan, &reader)?;
         let read = reader.read_since(0).into_iter().collect();

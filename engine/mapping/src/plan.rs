@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use compact_str::CompactString;
 use hub_core::path::Path;
+use hub_core::registry::Settings;
 use hub_fhir::elements::Element;
 use hub_fhir::{Json, ResourceType};
 
@@ -31,6 +32,9 @@ pub(crate) struct Plan {
     pub(crate) order: Vec<usize>,
     /// For `to = "json"`.
     pub(crate) message: Vec<ElementPlan>,
+    /// How the format read is laid out, and the one written.
+    pub(crate) source_layout: Settings,
+    pub(crate) message_layout: Settings,
     /// Path prefixes that are left unread on purpose, with the reasons.
     pub(crate) on_purpose: Vec<(CompactString, String)>,
 }

@@ -79,7 +79,7 @@ fn what_a_mapping_writes_is_valid_and_the_same_each_time() {
                 let issues = hub_fhir::validate(resource.tree());
                 assert!(issues.is_empty(), "{file}: {resource:?}: {issues:?}");
             }
-            let (again, _) = mapping.run_traced(&*document).unwrap();
+            let (again, _) = mapping.run_traced(&*document, &hub_mapping::Found::default()).unwrap();
             assert_eq!(text(&run), text(&again), "{file}");
         }
     }
@@ -89,7 +89,9 @@ fn what_a_mapping_writes_is_valid_and_the_same_each_time() {
 fn every_value_written_has_a_place_and_a_rule() {
     for mapping in mappings() {
         for (file, document) in fixtures(mapping.name()) {
-            let Ok((_, trace)) = mapping.run_traced(&*document) else { continue };
+            let Ok((_, trace)) = mapping.run_traced(&*document, &hub_mapping::Found::default()) else {
+                continue;
+            };
             assert!(trace.lineage.iter().all(|line| line.line > 0 && line.target.contains('#')), "{file}");
             let sourced = trace.lineage.iter().any(|line| line.place.is_some());
             assert!(sourced || trace.lineage.is_empty(), "{file}");

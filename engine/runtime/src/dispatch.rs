@@ -11,7 +11,7 @@ use hub_core::destination::{Asked, Delivered, DeliveryError, Destination};
 use hub_core::document::Parser;
 use hub_core::id::DestinationId;
 use hub_core::store::{Leased, Outbox, Settlement, StoreError};
-use hub_mapping::Mapping;
+use hub_mapping::{Found, Mapping};
 use hub_spec::{Circuit as CircuitPolicy, InDoubt, RetryPolicy};
 use time::OffsetDateTime;
 use tokio::sync::{Notify, watch};
@@ -350,7 +350,7 @@ impl Answers {
     /// Answer to commit, by the same rules as a message.
     fn read(&self, bytes: &[u8]) -> Result<Commit, String> {
         let document = self.parser.parse(bytes).map_err(|error| error.to_string())?;
-        let run = self.mapping.run(&*document).map_err(|fault| fault.to_string())?;
+        let run = self.mapping.run_with(&*document, &Found::default()).map_err(|fault| fault.to_string())?;
         let commit = Commit { changes: run.changes, notes: run.notes, ..Commit::default() };
         checked(commit, &self.mapping, self.typed_check).map_err(|fault| fault.to_string())
     }

@@ -12,6 +12,7 @@ use hub_core::document::Parser;
 use hub_core::id::{ChannelId, DestinationId};
 use hub_core::registry::{BuildError, Registry, Secrets};
 use hub_core::source::{Intake, Source, SourceError};
+use hub_formats::FormatError;
 use hub_spec::{Channel, Project, Route};
 use thiserror::Error;
 use time::OffsetDateTime;
@@ -23,7 +24,7 @@ use crate::dispatch::{Answers, Dispatcher, Health, Wakers};
 use crate::house::House;
 use crate::intake::ChannelDoor;
 use crate::lane::Lane;
-use crate::steps::Road;
+use crate::steps::{Road, Writers};
 
 /// Why a hub could not start. Nothing of it runs then.
 #[derive(Debug, Error)]
@@ -101,6 +102,7 @@ struct Built {
     channel: Channel,
     source: Box<dyn Source>,
     parser: Arc<dyn Parser>,
+    writers: Writers,
     address: Option<SocketAddr>,
 }
 
@@ -196,20 +198,22 @@ impl Hub {
 }
 
 async fn build(channel: Channel, registry: &Registry, secrets: &dyn Secrets) -> Result<Built, StartError> {
-    let parser = hub_formats::parser(&channel.parse.format, channel.parse.charset.as_deref())
-        .map_err(|error| StartError::Format { channel: channel.id.clone(), what: error.to_string() })?;
+    let format =
+        |error: FormatError| StartError::Format { channel: channel.id.clone(), what: error.to_string() };
+    let parser = crate::steps::parser(&channel).map_err(format)?;
+    let writers = crate::steps::writers(&channel).map_err(format)?;
     let mut source = registry
         .build_source(&channel.from.connector, channel.from.settings.clone(), secrets)
         .map_err(|source| StartError::Build { channel: channel.id.clone(), source })?;
     let address =
         source.bind().await.map_err(|source| StartError::Bind { channel: channel.id.clone(), source })?;
-    Ok(Built { channel, source, parser: Arc::from(parser), address })
+    Ok(Built { channel, source, parser, writers, address })
 }
 
 /// How the answers of a destination are read, where the channel file says so.
 fn answers(channel: &Channel, route: &Route, house: &House) -> Result<Option<Answers>, StartError> {
     let Some(mapping) = &route.answer else { return Ok(None) };
-    let parser = hub_formats::parser(mapping.from(), None)
+    let parser = hub_formats::parser(mapping.from(), None, mapping.source_layout())
         .map_err(|error| StartError::Format { channel: channel.id.clone(), what: error.to_string() })?;
     Ok(Some(Answers { parser: Arc::from(parser), mapping: mapping.clone(), typed_check: house.typed_check }))
 }
@@ -233,7 +237,7 @@ fn start_channel(
     stop: &watch::Receiver<bool>,
     tasks: &mut Tasks,
 ) -> RunningChannel {
-    let Built { channel, source, parser, address } = built;
+    let Built { channel, source, parser, writers, address } = built;
     let id = channel.id.clone();
     let about = channel.about.clone();
     let (senders, queues): (Vec<_>, Vec<_>) =
@@ -248,7 +252,7 @@ fn start_channel(
         house: house.clone(),
         closed: closed.clone(),
     };
-    let road = Arc::new(Road { channel, parser, typed_check: house.typed_check });
+    let road = Arc::new(Road { channel, parser, writers, typed_check: house.typed_check });
     for queue in queues {
         let lane = Lane {
             road: road.clone(),

@@ -1,18 +1,22 @@
 //! The pure steps of the road: parse, filter, map, validate, route. Bytes go in, what must be committed comes out.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
+use bytes::Bytes;
+use compact_str::CompactString;
 use hub_core::commit::{Commit, Key, Note, Parcel};
-use hub_core::document::{Document, Node, Parser};
+use hub_core::document::{Document, Node, Parser, Writer};
 use hub_core::envelope::{Envelope, Head, Mapped, Parsed, Raw};
 use hub_core::fault::{Fault, FaultStep};
-use hub_core::id::{ChannelId, ParcelId};
+use hub_core::id::{ChannelId, DestinationId, ParcelId};
 use hub_core::path::Path;
 use hub_core::store::End;
 use hub_fhir::Object;
+use hub_formats::FormatError;
 use hub_formats::fhir::FhirDocument;
-use hub_mapping::Mapping;
+use hub_mapping::{Found, Mapping};
 use hub_spec::{Channel, Reads, Route};
 
 use crate::crash;
@@ -40,8 +44,31 @@ pub struct Road {
     pub channel: Channel,
     /// Bytes to document.
     pub parser: Arc<dyn Parser>,
+    /// Trees to bytes, for each destination that has a mapping.
+    pub writers: Writers,
     /// A last check against the typed model.
     pub typed_check: Option<TypedCheck>,
+}
+
+/// What makes bytes of the messages for destinations.
+pub type Writers = BTreeMap<DestinationId, Arc<dyn Writer>>;
+
+/// The writers of a channel's destinations.
+pub fn writers(channel: &Channel) -> Result<Writers, FormatError> {
+    let mapped = channel.to.iter().filter_map(|route| Some((route.id.clone(), route.mapping.as_ref()?)));
+    mapped
+        .map(|(id, mapping)| {
+            let writer = hub_formats::writer(mapping.to().name(), mapping.message_layout())?;
+            Ok((id, Arc::from(writer)))
+        })
+        .collect()
+}
+
+/// The parser of a channel's messages.
+pub fn parser(channel: &Channel) -> Result<Arc<dyn Parser>, FormatError> {
+    let parse = &channel.parse;
+    let layout = channel.mapping.source_layout();
+    hub_formats::parser(&parse.format, parse.charset.as_deref(), layout).map(Arc::from)
 }
 
 /// A message that has come to the end of the pure steps, with what it can be found by.
@@ -117,7 +144,7 @@ impl Road {
         keys: &[Key],
     ) -> Result<Envelope<Mapped>, Box<(Head, Fault)>> {
         let document = &*message.body.0;
-        let commit = self.channel.mapping.run(document).and_then(|run| {
+        let commit = self.channel.mapping.run_with(document, &Found::default()).and_then(|run| {
             let commit =
                 Commit { changes: run.changes, notes: run.notes, keys: keys.to_vec(), ..Commit::default() };
             let commit = checked(commit, &self.channel.mapping, self.typed_check)?;
@@ -162,10 +189,7 @@ impl Road {
             scopes.retain(|scope| route.when.as_ref().is_none_or(|when| when.holds(seen, *scope)));
             for (nth, scope) in scopes.into_iter().enumerate() {
                 let (body, content_type) = match &route.mapping {
-                    Some(mapping) => {
-                        let rendered = mapping.render(seen, scope)?;
-                        (rendered.bytes, rendered.content_type)
-                    }
+                    Some(mapping) => self.written(&route.id, mapping, seen, scope)?,
                     None => (raw.0.clone(), HL7V2.into()),
                 };
                 bytes += body.len();
@@ -186,6 +210,28 @@ impl Road {
             }
         }
         Ok(parcels)
+    }
+}
+
+impl Road {
+    /// The body for a destination, and its media type.
+    fn written(
+        &self,
+        to: &DestinationId,
+        mapping: &Mapping,
+        seen: &dyn Document,
+        scope: Node,
+    ) -> Result<(Bytes, CompactString), Fault> {
+        let rendered = mapping.render(seen, scope)?;
+        let fault = |place: Option<String>, reason: String| Fault {
+            step: FaultStep::Map,
+            place,
+            rule: Some(format!("mappings/{}.toml", mapping.name())),
+            reason,
+        };
+        let writer = self.writers.get(to).ok_or_else(|| fault(None, format!("`{to}` has no writer")))?;
+        let bytes = writer.write(&rendered.tree).map_err(|error| fault(Some(error.place), error.what))?;
+        Ok((bytes, writer.content_type()))
     }
 }
 
@@ -252,7 +298,7 @@ pub fn parse(parser: &dyn Parser, message: Envelope<Raw>) -> Result<Envelope<Par
     }
 }
 
-fn order_key(route: &Route, document: &dyn Document, scope: Node) -> Option<compact_str::CompactString> {
+fn order_key(route: &Route, document: &dyn Document, scope: Node) -> Option<CompactString> {
     let path = route.order_by.as_ref()?;
     values(document, scope, path).into_iter().next().map(Into::into)
 }

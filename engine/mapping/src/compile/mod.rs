@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use compact_str::CompactString;
 use hub_core::finding::{Finding, FindingKind};
+use hub_core::registry::Settings;
 use hub_fhir::ResourceType;
 use toml::de::DeValue;
 
@@ -29,9 +30,9 @@ use level::Level;
 
 /// The only version of the language so far.
 const LANGUAGE_VERSIONS: std::ops::RangeInclusive<i64> = 1..=i64::MAX;
-const KEYS: [&str; 12] = [
-    "name", "version", "about", "from", "to", "basis", "zone", "include", "systems", "resource", "message",
-    "unread",
+const KEYS: [&str; 13] = [
+    "name", "version", "about", "from", "source", "to", "basis", "zone", "include", "systems", "resource",
+    "message", "unread",
 ];
 const DEFAULT_ZONE: &str = "+08:00";
 
@@ -125,6 +126,8 @@ fn plan(name: &str, files: &dyn Files, log: &Log) -> Option<Plan> {
         resources: resources.into_iter().collect::<Option<Vec<_>>>()?,
         order: order?,
         message: message?,
+        source_layout: layout(&file.text, &["source"]),
+        message_layout: layout(&file.text, &["message", "layout"]),
         on_purpose: tables.iter().flat_map(|(table, _)| on_purpose(table)).collect(),
     })
 }
@@ -164,6 +167,18 @@ fn head(name: &str, table: &Table<'_, '_>) -> Option<Head> {
         None => DEFAULT_ZONE.into(),
     };
     Some(Head { version: version.unwrap_or(0), from: from.unwrap_or_default().into(), to, zone })
+}
+
+/// The table at these keys as it stands; empty when it is not there. What its format makes of it, the format says.
+fn layout(text: &str, keys: &[&str]) -> Settings {
+    let mut table: Settings = text.parse().unwrap_or_default();
+    for key in keys {
+        table = match table.remove(*key) {
+            Some(toml::Value::Table(inner)) => inner,
+            _ => return Settings::new(),
+        };
+    }
+    table
 }
 
 fn check_name(name: &str, table: &Table<'_, '_>) {
@@ -244,7 +259,7 @@ impl Compiler<'_> {
                     return None;
                 }
                 let message = main.table("message")?;
-                message.only(&["set"]);
+                message.only(&["layout", "set"]);
                 if !message.has("set") {
                     message.missing("set", "the members of the message stand under `[message.set]`");
                     return None;

@@ -1,5 +1,6 @@
 //! One message can bring about much, but not without bound.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -27,8 +28,8 @@ fn walk(items: usize, padding: usize) -> Walked {
         in_doubt: InDoubt::Hold,
         circuit: Circuit::default(),
     });
-    let parser = Arc::from(hub_formats::parser("json", None).unwrap());
-    let road = Road { channel, parser, typed_check: None };
+    let parser = Arc::from(hub_formats::parser("json", None, &toml::Table::new()).unwrap());
+    let road = Road { channel, parser, writers: BTreeMap::new(), typed_check: None };
     let items = vec!["1"; items].join(",");
     let text =
         format!(r#"{{"patient":"p","number":"1","items":[{items}],"padding":"{}"}}"#, "x".repeat(padding));

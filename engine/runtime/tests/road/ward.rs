@@ -1,5 +1,6 @@
 //! One channel over a store in memory: its door, its backlog and its lanes.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -105,7 +106,8 @@ pub const ROOMY: Limits = Limits { messages: 4_096, bytes: 1 << 20 };
 
 impl Ward {
     pub fn open(memory: &Arc<Memory>, limits: Limits) -> Self {
-        let parser: Arc<dyn Parser> = Arc::new(Fragile(hub_formats::parser("json", None).unwrap()));
+        let parser: Arc<dyn Parser> =
+            Arc::new(Fragile(hub_formats::parser("json", None, &toml::Table::new()).unwrap()));
         let channel = channel();
         let house = House {
             journal: memory.clone(),
@@ -134,7 +136,7 @@ impl Ward {
             house: house.clone(),
             closed: Arc::new(AtomicBool::new(false)),
         });
-        let road = Arc::new(Road { channel, parser, typed_check: None });
+        let road = Arc::new(Road { channel, parser, writers: BTreeMap::new(), typed_check: None });
         let mut tasks = JoinSet::new();
         for queue in queues {
             let lane = Lane {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use hub_core::finding::{Finding, FindingKind, nearest};
-use hub_core::registry::Registry;
+use hub_core::registry::{FormatUse, Registry, Settings};
 use hub_mapping::{FileText, Files, Mapping, Target};
 
 use crate::files::FolderFiles;
@@ -159,7 +159,8 @@ fn check_format(draft: &mut Draft, registry: &Registry) -> Option<String> {
 fn check_charset(draft: &mut Draft, registry: &Registry, format: Option<&str>) {
     let charset = draft.parse.as_ref().and_then(|parse| parse.charset.as_ref());
     let (Some(format), Some(charset)) = (format, charset) else { return };
-    if let Err(what) = registry.check_format(format, Some(&charset.value)) {
+    let how = FormatUse { written: false, charset: Some(&charset.value), layout: &Settings::new() };
+    if let Err(what) = registry.check_format(format, &how) {
         let help = Some("for example: charset = \"GB18030\"".to_owned());
         draft.sheet.report_with(FindingKind::WrongSettings, &charset.span, what, help);
     }
