@@ -109,6 +109,11 @@ impl Path {
         }
     }
 
+    /// The path of one name.
+    pub fn name(name: &str) -> Self {
+        Self { text: name.into(), steps: vec![Step { to: To::Name(name.into()), pick: None }] }
+    }
+
     /// The path as it was written.
     pub fn as_str(&self) -> &str {
         &self.text

@@ -27,14 +27,31 @@ pub enum Target {
     Fhir,
     /// A JSON message for a partner.
     Json,
+    /// An XML message for a partner.
+    Xml,
+    /// Delimited or fixed-width records for a partner.
+    Csv,
+    /// An HL7 v2 message for a partner.
+    Hl7v2,
 }
 
 impl Target {
+    /// The target of this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|target| target.name() == name)
+    }
+
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Fhir, Self::Json, Self::Xml, Self::Csv, Self::Hl7v2];
+
     /// The format's name: `fhir`, `json`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Fhir => "fhir",
             Self::Json => "json",
+            Self::Xml => "xml",
+            Self::Csv => "csv",
+            Self::Hl7v2 => "hl7v2",
         }
     }
 }
@@ -149,8 +166,16 @@ impl Mapping {
         unread(&self.plan, doc, trace)
     }
 
-    /// Makes a partner's message of a document, its paths seen from `scope`. For a mapping to FHIR: an empty object.
+    /// Makes a partner's message of a document, its paths seen from `scope`. Of a mapping to FHIR: a transaction Bundle.
     pub fn render(&self, doc: &dyn Document, scope: Node) -> Result<Rendered, Fault> {
-        render::render(&self.plan, &Reader::new(doc), scope)
+        render::render(&self.plan, &Reader::new(doc), scope).map(|(rendered, _)| rendered)
+    }
+
+    /// The same, and tells what was read and where every value comes from.
+    pub fn render_traced(&self, doc: &dyn Document, scope: Node) -> Result<(Rendered, Trace), Fault> {
+        let reader = Reader::traced(doc);
+        let (rendered, lineage) = render::render(&self.plan, &reader, scope)?;
+        let read = reader.read_since(0).into_iter().collect();
+        Ok((rendered, Trace { read, lineage: lineage.unwrap_or_default() }))
     }
 }

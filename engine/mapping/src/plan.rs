@@ -30,13 +30,38 @@ pub(crate) struct Plan {
     pub(crate) resources: Vec<ResourcePlan>,
     /// The order in which ids can be computed, as places in `resources`.
     pub(crate) order: Vec<usize>,
-    /// For `to = "json"`.
-    pub(crate) message: Vec<ElementPlan>,
+    /// For the other targets.
+    pub(crate) message: MessagePlan,
     /// How the format read is laid out, and the one written.
     pub(crate) source_layout: Settings,
     pub(crate) message_layout: Settings,
     /// Path prefixes that are left unread on purpose, with the reasons.
     pub(crate) on_purpose: Vec<(CompactString, String)>,
+}
+
+/// How a partner's message is made.
+pub(crate) enum MessagePlan {
+    /// It is not: the mapping writes resources.
+    Resources,
+    /// The members of one object: JSON, XML, and CSV with its header, rows and trailer. `root`: the one member around them.
+    Members { root: Option<CompactString>, set: Vec<ElementPlan> },
+    /// The segments of an HL7 v2 message, in their order.
+    Segments(Vec<SegmentPlan>),
+}
+
+/// One `[[message.segment]]`, and those that follow each of it.
+pub(crate) struct SegmentPlan {
+    /// `OBX`
+    pub(crate) name: CompactString,
+    /// One segment for each node found; none: one.
+    pub(crate) each: Option<Path>,
+    pub(crate) when: Option<Condition>,
+    /// Its fields by number.
+    pub(crate) set: Vec<ElementPlan>,
+    /// It is there although nothing was read: all its lines are literals.
+    pub(crate) constant: bool,
+    /// What follows each one of it, seen from its node.
+    pub(crate) then: Vec<SegmentPlan>,
 }
 
 /// The file and line a rule stands in.

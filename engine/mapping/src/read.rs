@@ -137,6 +137,11 @@ impl<'a> Value<'a> {
         if trimmed.is_empty() { None } else { Some(trimmed) }
     }
 
+    /// Whether it has no parts: its first part is itself.
+    pub(crate) fn is_leaf(&self) -> bool {
+        self.part(1).is_some_and(|first| first.node == self.node)
+    }
+
     /// The `index`th part, from 1.
     pub(crate) fn part(&self, index: u16) -> Option<Value<'a>> {
         if self.given.is_some() {
@@ -144,6 +149,34 @@ impl<'a> Value<'a> {
         }
         let node = self.reader.document().part(self.node, index)?;
         Some(Self { node, ..*self })
+    }
+
+    /// The children of this name, where parts have names.
+    pub(crate) fn children(&self, name: &str) -> Vec<Value<'a>> {
+        if self.given.is_some() {
+            return Vec::new();
+        }
+        let mut nodes = self.reader.buffer();
+        self.reader.document().select(self.node, &Path::name(name), &mut nodes);
+        // A path is looked up in the nodes around it too: only what stands within is meant here.
+        let inside = nodes.iter().filter(|node| self.reader.document().contains(self.node, **node));
+        let children = inside.map(|node| Value { node: *node, ..*self }).collect();
+        self.reader.give_back(nodes);
+        children
+    }
+
+    /// The first child of this name.
+    pub(crate) fn child(&self, name: &str) -> Option<Value<'a>> {
+        if self.given.is_some() {
+            return None;
+        }
+        let node = self.reader.document().child(self.node, name)?;
+        Some(Value { node, ..*self })
+    }
+
+    /// The text of the first child of this name.
+    pub(crate) fn child_text(&self, name: &str) -> Option<Cow<'a, str>> {
+        self.child(name)?.text()
     }
 
     /// The text of the `index`th part.

@@ -20,7 +20,7 @@ pub struct Trace {
 /// Where one value comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lineage {
-    /// The value: `Patient/5c1e..#name[0].family`.
+    /// The value: `Patient/5c1e..#name[0].family`, `PID[1]-5.1`, `Request.Items[0].code`.
     pub target: String,
     /// The place in the source: `PID[1]-5.1`; `None` for what the mapping itself says.
     pub place: Option<String>,
@@ -80,8 +80,8 @@ impl LineageLog {
     }
 }
 
-fn push_step(prefix: &mut String, name: &str) {
-    if !prefix.ends_with('#') && !prefix.is_empty() {
+pub(crate) fn push_step(prefix: &mut String, name: &str) {
+    if !prefix.ends_with(['#', '-']) && !prefix.is_empty() {
         prefix.push('.');
     }
     prefix.push_str(name);

@@ -28,9 +28,8 @@ impl Compiler<'_> {
         level: Level,
         merge: bool,
     ) -> Option<LinePlan> {
-        let json = matches!(level, Level::Json);
         let mut known = KEYS.to_vec();
-        if json {
+        if matches!(level, Level::Json) {
             known.push("type");
         }
         table.only(&known);
@@ -106,6 +105,23 @@ impl Compiler<'_> {
         let inner = table.table("set")?;
         let below = match level {
             Level::Json => Level::Json,
+            Level::Xml if slot.name.starts_with('@') || slot.name == "#text" || slot.name == "#cdata" => {
+                let message = format!("`{}` is a single text; it has no elements to set", slot.name);
+                table.sheet.find(FindingKind::WrongType, inner.span, message);
+                return None;
+            }
+            Level::Xml => Level::Xml,
+            Level::Csv => {
+                let message = format!("`{}` is a column, which holds a single text", slot.name);
+                table.sheet.find(FindingKind::WrongType, inner.span, message);
+                return None;
+            }
+            Level::Hl7(0) => {
+                let message = format!("`{}` is a subcomponent: nothing stands within it", slot.name);
+                table.sheet.find(FindingKind::WrongType, inner.span, message);
+                return None;
+            }
+            Level::Hl7(depth) => Level::Hl7(depth - 1),
             Level::Fhir(_) if slot.beside => Level::Fhir(beside_primitive()?),
             Level::Fhir(_) => match slot.sole_type().map(|of| (of.def(), of)) {
                 Some((Some(def), _)) => Level::Fhir(def),
@@ -145,12 +161,9 @@ impl Compiler<'_> {
     ) -> Option<(Make, Option<CompactString>)> {
         let word = table.text("ref")?;
         let place = self.resource_named(table, &word, word.text)?;
-        if matches!(level, Level::Json) {
-            table.sheet.find(
-                FindingKind::WrongType,
-                word.span,
-                "a partner's message has no references to resources",
-            );
+        if !matches!(level, Level::Fhir(_)) {
+            let message = "a partner's message has no references to resources";
+            table.sheet.find(FindingKind::WrongType, word.span, message);
             return None;
         }
         let Some(of) = slot.types.iter().find(|of| of.name == "Reference") else {

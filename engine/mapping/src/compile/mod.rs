@@ -5,6 +5,7 @@ mod include;
 mod level;
 mod line;
 mod literal;
+mod message;
 mod paths;
 mod resource;
 mod set;
@@ -25,8 +26,6 @@ use crate::functions::is_zone;
 use crate::mapping::{Mapping, Target};
 use crate::plan::Plan;
 use crate::reading::{Log, Sheet, Table, Word, suggest};
-
-use level::Level;
 
 /// The only version of the language so far.
 const LANGUAGE_VERSIONS: std::ops::RangeInclusive<i64> = 1..=i64::MAX;
@@ -62,6 +61,8 @@ struct Compiler<'a> {
     resources: Vec<Named>,
     /// Code tables read so far; `None`: not there, or wrong.
     tables: RefCell<HashMap<String, Option<Arc<CodeTable>>>>,
+    /// How the message written is laid out.
+    message_layout: Settings,
 }
 
 fn plan(name: &str, files: &dyn Files, log: &Log) -> Option<Plan> {
@@ -104,6 +105,7 @@ fn plan(name: &str, files: &dyn Files, log: &Log) -> Option<Plan> {
         from: head.from.clone(),
         resources: Vec::new(),
         tables: RefCell::default(),
+        message_layout: layout(&file.text, &["message", "layout"]),
     };
     let with_parts: Vec<(Table<'_, '_>, Option<&include::Part>)> = tables
         .iter()
@@ -127,7 +129,7 @@ fn plan(name: &str, files: &dyn Files, log: &Log) -> Option<Plan> {
         order: order?,
         message: message?,
         source_layout: layout(&file.text, &["source"]),
-        message_layout: layout(&file.text, &["message", "layout"]),
+        message_layout: compiler.message_layout,
         on_purpose: tables.iter().flat_map(|(table, _)| on_purpose(table)).collect(),
     })
 }
@@ -149,12 +151,15 @@ fn head(name: &str, table: &Table<'_, '_>) -> Option<Head> {
     let from = table.must_text("from", "say which format is read: `from = \"hl7v2\"`").map(|word| word.text);
     let to = match table.text("to") {
         None => Target::Fhir,
-        Some(word) if word.text == "fhir" => Target::Fhir,
-        Some(word) if word.text == "json" => Target::Json,
         Some(word) => {
-            let message = format!("`to` is `{}`, but a mapping writes `fhir` or `json`", word.text);
-            table.sheet.find(FindingKind::WrongType, word.span, message);
-            return None;
+            let Some(to) = Target::from_name(word.text) else {
+                let names = Target::ALL.map(Target::name);
+                let message =
+                    format!("`to` is `{}`, but a mapping writes one of: {}", word.text, names.join(", "));
+                table.sheet.find_help(FindingKind::WrongType, word.span, message, suggest(word.text, names));
+                return None;
+            };
+            to
         }
     };
     let zone = match table.text("zone") {
@@ -234,41 +239,6 @@ fn text_pairs(table: &Table<'_, '_>, key: &str, expected: &str) -> Vec<(CompactS
 }
 
 impl Compiler<'_> {
-    fn message(&self, main: &Table<'_, '_>, has_resources: bool) -> Option<Vec<crate::plan::ElementPlan>> {
-        let sheet = main.sheet;
-        match self.to {
-            Target::Fhir => {
-                if main.has("message") {
-                    let message =
-                        "`[message]` belongs to `to = \"json\"`; a mapping to FHIR has `[[resource]]`s";
-                    sheet.find(FindingKind::UnknownKey, main.key_span("message"), message);
-                }
-                if !has_resources {
-                    main.missing("resource", "a mapping to FHIR has at least one `[[resource]]`");
-                }
-                Some(Vec::new())
-            }
-            Target::Json => {
-                if has_resources {
-                    let message =
-                        "`[[resource]]` belongs to `to = \"fhir\"`; a mapping to JSON has one `[message]`";
-                    sheet.find(FindingKind::UnknownKey, main.key_span("resource"), message);
-                }
-                if !main.has("message") {
-                    main.missing("message", "a mapping to JSON has one `[message]` with `[message.set]`");
-                    return None;
-                }
-                let message = main.table("message")?;
-                message.only(&["layout", "set"]);
-                if !message.has("set") {
-                    message.missing("set", "the members of the message stand under `[message.set]`");
-                    return None;
-                }
-                self.set(&message.table("set")?, Level::Json, false)
-            }
-        }
-    }
-
     /// A code table, read once. A finding when it is not there; its own findings when it is wrong.
     fn code_table(&self, sheet: &Sheet<'_>, word: &Word<'_>) -> Option<Arc<CodeTable>> {
         if let Some(known) = self.tables.borrow().get(word.text) {

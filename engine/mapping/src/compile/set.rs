@@ -13,6 +13,9 @@ use crate::reading::{Table, Word};
 impl Compiler<'_> {
     /// Compiles every target of a set. `merge`: it is the set of a resource that is merged.
     pub(super) fn set(&self, table: &Table<'_, '_>, level: Level, merge: bool) -> Option<Vec<ElementPlan>> {
+        if let Level::Hl7(depth) = level {
+            return self.numbered(table, None, depth);
+        }
         let mut plans = Vec::with_capacity(table.inner.len());
         let mut names: Vec<CompactString> = Vec::new();
         let mut right = true;
@@ -43,7 +46,7 @@ impl Compiler<'_> {
         right.then_some(plans)
     }
 
-    fn element(
+    pub(super) fn element(
         &self,
         table: &Table<'_, '_>,
         mut slot: Slot,
@@ -56,8 +59,7 @@ impl Compiler<'_> {
             DeValue::Array(items) => items.iter().map(|item| line_table(table, word, item)).collect(),
             _ => vec![line_table(table, word, value)],
         };
-        let json = matches!(level, Level::Json);
-        if json {
+        if !matches!(level, Level::Fhir(_)) {
             slot.many = tables.iter().flatten().any(|line| {
                 line.has("each")
                     || line.has("split")

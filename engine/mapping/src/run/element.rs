@@ -207,10 +207,7 @@ impl Runner<'_> {
     fn enter(&mut self, element: &ElementPlan, got: &Got, member: Option<&str>) -> (usize, usize) {
         let Some(log) = &mut self.lineage else { return (0, 0) };
         let before = (log.prefix.len(), log.list.len());
-        if !log.prefix.ends_with('#') && !log.prefix.is_empty() {
-            log.prefix.push('.');
-        }
-        log.prefix.push_str(member.unwrap_or(&element.name));
+        crate::trace::push_step(&mut log.prefix, member.unwrap_or(&element.name));
         if element.many {
             log.prefix.push_str(&format!("[{}]", got.items.len()));
         }

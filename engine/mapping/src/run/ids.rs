@@ -13,14 +13,13 @@ use crate::plan::{IdSource, ResourcePlan};
 use crate::read::{Value, after_here};
 
 impl Runner<'_> {
-    pub(super) fn find_instances(&mut self) -> Result<(), Fault> {
+    pub(super) fn find_instances(&mut self, root: Node) -> Result<(), Fault> {
         let plan = self.plan;
         self.ranges = vec![0..0; plan.resources.len()];
         for &place in &plan.order {
             let resource = &plan.resources[place];
             let first = self.instances.len();
             let mut nodes = self.reader.buffer();
-            let root = self.reader.document().root();
             for path in &resource.each {
                 self.reader.select(root, path, &mut nodes);
             }

@@ -47,13 +47,22 @@ pub(crate) struct Runner<'r> {
     instances: Vec<Instance>,
     /// Where the instances of each resource of the plan stand in `instances`.
     ranges: Vec<Range<usize>>,
-    pub(crate) notes: Vec<Note>,
+    notes: Vec<Note>,
     lineage: Option<LineageLog>,
 }
 
 pub(crate) fn run(plan: &Plan, reader: &Reader<'_>) -> Result<(Run, Option<Vec<Lineage>>), Fault> {
+    run_from(plan, reader, reader.document().root())
+}
+
+/// The same, with the paths of `each` seen from `scope`.
+pub(crate) fn run_from(
+    plan: &Plan,
+    reader: &Reader<'_>,
+    scope: Node,
+) -> Result<(Run, Option<Vec<Lineage>>), Fault> {
     let mut runner = Runner::new(plan, reader);
-    runner.find_instances()?;
+    runner.find_instances(scope)?;
     // An empty resource is not written, so nothing may point at it: what points is built again without it. Each
     // round leaves fewer resources, and a chain of them is at most as long as the plan.
     let mut trees = runner.build_all()?;
@@ -89,6 +98,33 @@ impl<'r> Runner<'r> {
     pub(crate) fn new(plan: &'r Plan, reader: &'r Reader<'r>) -> Self {
         let lineage = reader.is_traced().then(LineageLog::default);
         Self { plan, reader, instances: Vec::new(), ranges: Vec::new(), notes: Vec::new(), lineage }
+    }
+
+    pub(crate) fn reader(&self) -> &'r Reader<'r> {
+        self.reader
+    }
+
+    /// For lineage: what follows stands within this place of the message.
+    pub(crate) fn within(&mut self, place: &str) {
+        if let Some(log) = &mut self.lineage {
+            log.prefix.clear();
+            log.prefix.push_str(place);
+        }
+    }
+
+    pub(crate) fn lineage_mark(&self) -> usize {
+        self.lineage.as_ref().map_or(0, |log| log.list.len())
+    }
+
+    /// What was noted since a mark was not written after all.
+    pub(crate) fn forget_lineage(&mut self, mark: usize) {
+        if let Some(log) = &mut self.lineage {
+            log.list.truncate(mark);
+        }
+    }
+
+    pub(crate) fn finish(self) -> (Vec<Note>, Option<Vec<Lineage>>) {
+        (self.notes, self.lineage.map(|log| log.list))
     }
 
     fn fault(&self, node: Node, at: At, reason: impl Into<String>) -> Fault {
