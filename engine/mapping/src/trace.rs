@@ -89,18 +89,17 @@ pub(crate) fn push_step(prefix: &mut String, name: &str) {
 
 /// The source leaf with the same text; where the value was changed on its way, the node it was made of.
 fn place(reader: &Reader<'_>, whole: Node, read: &[Node], leaf: &Json) -> String {
-    let document = reader.document();
     let text = match leaf {
         Json::String(text) | Json::Number(text) => text.as_str(),
         _ => "",
     };
     let same = |node: &&Node| {
-        let found = document.text(**node).and_then(hub_core::document::Text::value);
+        let found = reader.peek(**node).and_then(hub_core::document::Text::value);
         found.is_some_and(|found| found.trim() == text)
     };
     match (read, read.iter().find(same)) {
-        (_, Some(node)) => document.place(*node),
-        ([only], None) => document.place(*only),
-        _ => document.place(whole),
+        (_, Some(node)) => reader.place(*node),
+        ([only], None) => reader.place(*only),
+        _ => reader.place(whole),
     }
 }

@@ -84,7 +84,8 @@ fn an_hl7_v2_message_is_made_of_segments_in_their_order() {
 #[test]
 fn every_value_of_a_message_knows_where_it_comes_from() {
     let document = resources();
-    let (_, trace) = compiled(HL7).render_traced(&*document, document.root()).unwrap();
+    let (_, trace) =
+        compiled(HL7).render_traced(&*document, document.root(), &hub_mapping::Found::default()).unwrap();
     let of = |target: &str| trace.lineage.iter().find(|line| line.target == target).unwrap();
     assert_eq!(of("PID[1]-5.1").place.as_deref(), Some("Bundle.entry[1].resource.name.family"));
     assert_eq!(of("OBX[2]-5").place.as_deref(), Some("Bundle.entry[4].resource.valueString"));

@@ -10,7 +10,7 @@ use hub_fhir::{Json, Object};
 use super::Compiler;
 use super::level::{Level, Slot};
 use super::line::member_of;
-use crate::codes::{CodeTable, Coded, Other};
+use crate::codes::{Ambiguous, CodeTable, Coded, Other};
 use crate::functions::{Function, Makes, function, names};
 use crate::plan::{CodeInto, FromPlan, How, Make};
 use crate::reading::{Table, Word, suggest};
@@ -39,7 +39,11 @@ impl Compiler<'_> {
             let message = format!("`{}` takes one value, but `split` gives several", slot.name);
             table.sheet.find(FindingKind::WrongCardinality, table.key_span("split"), message);
         }
-        let how = match (table.text("code"), level) {
+        if table.has("code") && table.has("code_back") {
+            let message = "a line has `code` or `code_back`, not both";
+            table.sheet.find(FindingKind::UnknownKey, table.key_span("code_back"), message);
+        }
+        let how = match (table.text("code").or_else(|| table.text("code_back")), level) {
             (Some(code), _) => self.code_line(table, slot, level, &code),
             (None, Level::Fhir(_)) => self.function_line(table, slot),
             (None, _) => self.message_function(table, level),
@@ -145,7 +149,7 @@ impl Compiler<'_> {
         false
     }
 
-    fn known_function(&self, table: &Table<'_, '_>, word: &Word<'_>) -> Option<&'static Function> {
+    pub(super) fn known_function(&self, table: &Table<'_, '_>, word: &Word<'_>) -> Option<&'static Function> {
         let found = function(word.text);
         if found.is_none() {
             let message = format!("there is no function `{}`", word.text);
@@ -223,6 +227,7 @@ impl Compiler<'_> {
         word: &Word<'_>,
     ) -> Option<(How, Option<CompactString>)> {
         let codes = self.code_table(&table.sheet, word)?;
+        let codes = if table.has("code_back") { self.turned(table, &codes, word)? } else { codes };
         if !matches!(level, Level::Fhir(_)) {
             let into = match table.text("type").map(|kind| kind.text) {
                 Some("number") => CodeInto::Number,
@@ -244,6 +249,26 @@ impl Compiler<'_> {
         };
         self.check_binding(table, slot, &codes, into, word);
         Some((How::Code { table: codes, into }, member_of(slot, of)))
+    }
+
+    /// The table the other way round.
+    fn turned(&self, table: &Table<'_, '_>, codes: &CodeTable, word: &Word<'_>) -> Option<Arc<CodeTable>> {
+        match codes.turned() {
+            Ok(turned) => Some(Arc::new(turned)),
+            Err(Ambiguous { target, sources }) => {
+                let message = format!(
+                    "the code table `{}` cannot be read backwards: `{target}` may be {}",
+                    codes.name,
+                    list(&sources.iter().map(CompactString::as_str).collect::<Vec<_>>())
+                );
+                let help = format!(
+                    "say which one is written, in the table: `[back]` and `{target} = \"{}\"`",
+                    sources[0]
+                );
+                table.sheet.find_help(FindingKind::UnknownCode, word.span.clone(), message, Some(help));
+                None
+            }
+        }
     }
 
     fn code_type(&self, table: &Table<'_, '_>, slot: &Slot) -> Option<&'static TypeRef> {

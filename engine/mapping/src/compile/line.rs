@@ -11,14 +11,32 @@ use super::set::is_constant;
 use crate::plan::{At, Invalid, LinePlan, Make};
 use crate::reading::{Table, suggest};
 
-const KEYS: [&str; 17] = [
-    "from", "value", "ref", "set", "as", "code", "each", "when", "default", "join", "split", "system",
-    "invalid", "clears", "initial", "unit", "units",
+pub(super) const KEYS: [&str; 20] = [
+    "from",
+    "value",
+    "ref",
+    "find",
+    "missing",
+    "set",
+    "as",
+    "code",
+    "code_back",
+    "each",
+    "when",
+    "default",
+    "join",
+    "split",
+    "system",
+    "invalid",
+    "clears",
+    "initial",
+    "unit",
+    "units",
 ];
 /// What a line makes its value of; each line has one of them.
-const SOURCES: [&str; 4] = ["from", "value", "ref", "set"];
+const SOURCES: [&str; 5] = ["from", "value", "ref", "find", "set"];
 /// Keys that say how a value is taken from the source.
-const OF_FROM: [&str; 8] = ["as", "code", "join", "split", "system", "invalid", "unit", "units"];
+const OF_FROM: [&str; 9] = ["as", "code", "code_back", "join", "split", "system", "invalid", "unit", "units"];
 
 impl Compiler<'_> {
     pub(super) fn line(
@@ -37,6 +55,10 @@ impl Compiler<'_> {
         let when = table.has("when").then(|| self.condition(table, "when"));
         let clears = self.clears(table, merge);
         let source = self.source(table)?;
+        if source != "find" && table.has("missing") {
+            let message = format!("`missing` belongs to a line with `find`, not with `{source}`");
+            table.sheet.find(FindingKind::UnknownKey, table.key_span("missing"), message);
+        }
         if source != "from" {
             for key in OF_FROM.iter().filter(|key| table.has(key)) {
                 let message = format!("`{key}` belongs to a line with `from`, not with `{source}`");
@@ -49,6 +71,7 @@ impl Compiler<'_> {
                 (Make::Value(self.literals(table, "value", slot, level)?), self.sole_member(table, slot)?)
             }
             "ref" => self.reference(table, slot, level)?,
+            "find" => self.finding_line(table, slot, level)?,
             "set" => (self.set_line(table, slot, level)?, None),
             _ => self.source_line(table, slot, level)?,
         };
@@ -77,13 +100,14 @@ impl Compiler<'_> {
         match (found.next(), found.next()) {
             (Some(one), None) => Some(one),
             (Some(one), Some(other)) => {
-                let message =
-                    format!("a line has one of `from`, `value`, `ref` and `set`, not `{one}` and `{other}`");
+                let message = format!(
+                    "a line has one of `from`, `value`, `ref`, `find` and `set`, not `{one}` and `{other}`"
+                );
                 table.sheet.find(FindingKind::UnknownKey, table.key_span(other), message);
                 None
             }
             (None, _) => {
-                table.missing("from", "a line has one of `from`, `value`, `ref` and `set`");
+                table.missing("from", "a line has one of `from`, `value`, `ref`, `find` and `set`");
                 None
             }
         }
@@ -181,6 +205,22 @@ impl Compiler<'_> {
             return None;
         }
         Some((Make::Ref(place), member_of(slot, of)))
+    }
+
+    fn finding_line(
+        &self,
+        table: &Table<'_, '_>,
+        slot: &Slot,
+        level: Level,
+    ) -> Option<(Make, Option<CompactString>)> {
+        if !matches!(level, Level::Fhir(_)) {
+            let message = "a partner's message has no references to resources";
+            table.sheet.find(FindingKind::WrongType, table.key_span("find"), message);
+            return None;
+        }
+        let find = self.line_find(table, slot)?;
+        let of = slot.types.iter().find(|of| of.name == "Reference")?;
+        Some((Make::Find(Box::new(find)), member_of(slot, of)))
     }
 
     /// The JSON name a literal gets; for `value[x]` nobody says which.

@@ -20,7 +20,13 @@ const SEGMENT_KEYS: [&str; 5] = ["name", "each", "when", "set", "then"];
 const DEEPEST: usize = 8;
 
 impl Compiler<'_> {
-    pub(super) fn message(&self, main: &Table<'_, '_>, has_resources: bool) -> Option<MessagePlan> {
+    /// `changes`: the message changes that of the mapping which is extended, so that what is required may be left out.
+    pub(super) fn message(
+        &self,
+        main: &Table<'_, '_>,
+        has_resources: bool,
+        changes: bool,
+    ) -> Option<MessagePlan> {
         let sheet = main.sheet;
         if self.to == Target::Fhir {
             if main.has("message") {
@@ -51,17 +57,23 @@ impl Compiler<'_> {
             Target::Fhir => None,
             Target::Json => {
                 message.only(&["layout", "set"]);
+                if changes && !message.has("set") {
+                    return Some(MessagePlan::Members { root: None, set: Vec::new() });
+                }
                 Some(MessagePlan::Members { root: None, set: self.members(&message, Level::Json)? })
             }
-            Target::Xml => self.xml(&message),
-            Target::Csv => self.csv(&message),
+            Target::Xml => self.xml(&message, changes),
+            Target::Csv => self.csv(&message, changes),
             Target::Hl7v2 => {
                 message.only(&["layout", "segment"]);
+                if !message.has("segment") && changes {
+                    return Some(MessagePlan::Segments(Vec::new()));
+                }
                 if !message.has("segment") {
                     message.missing("segment", "the segments stand under `[[message.segment]]`, MSH first");
                     return None;
                 }
-                self.segments(&message, "segment", 0).map(MessagePlan::Segments)
+                self.segments(&message, "segment", 0, changes).map(MessagePlan::Segments)
             }
         }
     }
@@ -74,8 +86,13 @@ impl Compiler<'_> {
         self.set(&table.table("set")?, level, false)
     }
 
-    fn xml(&self, message: &Table<'_, '_>) -> Option<MessagePlan> {
+    fn xml(&self, message: &Table<'_, '_>, changes: bool) -> Option<MessagePlan> {
         message.only(&["layout", "root", "set"]);
+        if changes {
+            let root = message.text("root").and_then(|word| Level::Xml.slot(&message.sheet, &word));
+            let set = if message.has("set") { self.members(message, Level::Xml)? } else { Vec::new() };
+            return Some(MessagePlan::Members { root: root.map(|root| root.name), set });
+        }
         let root = message.must_text("root", "name the root element: `root = \"Request\"`");
         let root = root.and_then(|word| Level::Xml.slot(&message.sheet, &word));
         let set = self.members(message, Level::Xml);
@@ -83,9 +100,9 @@ impl Compiler<'_> {
     }
 
     /// Header, rows and trailer, each an object of columns.
-    fn csv(&self, message: &Table<'_, '_>) -> Option<MessagePlan> {
+    fn csv(&self, message: &Table<'_, '_>, changes: bool) -> Option<MessagePlan> {
         message.only(&["layout", "header", "rows", "trailer"]);
-        if !message.has("rows") {
+        if !message.has("rows") && !changes {
             message.missing("rows", "the rows stand under `[message.rows]`: `each` and `set`");
             return None;
         }
@@ -132,15 +149,22 @@ impl Compiler<'_> {
         }
     }
 
-    fn segments(&self, table: &Table<'_, '_>, key: &str, depth: usize) -> Option<Vec<SegmentPlan>> {
+    fn segments(
+        &self,
+        table: &Table<'_, '_>,
+        key: &str,
+        depth: usize,
+        changes: bool,
+    ) -> Option<Vec<SegmentPlan>> {
         let tables = table.tables(key);
         if depth == DEEPEST {
             let message = format!("segments follow segments more than {DEEPEST} deep");
             table.sheet.find(FindingKind::WrongType, table.key_span(key), message);
             return None;
         }
-        let plans: Vec<_> = tables.iter().map(|table| self.segment(table, depth)).collect();
+        let plans: Vec<_> = tables.iter().map(|table| self.segment(table, depth, changes)).collect();
         if depth == 0
+            && !changes
             && let Some(first) = tables.first()
             && let Some(name) = first.value("name").and_then(|_| first.text("name"))
             && name.text != "MSH"
@@ -151,7 +175,7 @@ impl Compiler<'_> {
         plans.into_iter().collect()
     }
 
-    fn segment(&self, table: &Table<'_, '_>, depth: usize) -> Option<SegmentPlan> {
+    fn segment(&self, table: &Table<'_, '_>, depth: usize, changes: bool) -> Option<SegmentPlan> {
         table.only(&SEGMENT_KEYS);
         let each = table.has("each").then(|| self.path(table, "each"));
         let when = table.has("when").then(|| self.condition(table, "when"));
@@ -180,7 +204,11 @@ impl Compiler<'_> {
             );
             None
         };
-        let then = if table.has("then") { self.segments(table, "then", depth + 1) } else { Some(Vec::new()) };
+        let then = if table.has("then") {
+            self.segments(table, "then", depth + 1, changes)
+        } else {
+            Some(Vec::new())
+        };
         let set = set?;
         Some(SegmentPlan {
             name: name?.text.into(),

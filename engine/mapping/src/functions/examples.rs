@@ -312,13 +312,14 @@ mod tests {
     use hub_formats::hl7v2::Hl7Parser;
 
     use super::*;
+    use crate::find::Found;
     use crate::functions::{Context, FUNCTIONS, Makes, function};
     use crate::read::{Reader, Value};
 
     fn document(example: &Example) -> (Box<dyn hub_core::document::Document>, &'static str) {
         if example.format == "fhir" {
             let json = format!("{{\"value\":{}}}", example.field);
-            return (hub_formats::json::JsonParser::default().parse(json.as_bytes()).unwrap(), "value");
+            return (hub_formats::json::JsonParser.parse(json.as_bytes()).unwrap(), "value");
         }
         let message = format!(
             "MSH|^~\\&|A|B|C|D|20261120||ADT^A01|1|P|2.5.1|||||||UNICODE UTF-8\rZZZ|{}\r",
@@ -329,7 +330,8 @@ mod tests {
 
     fn made(example: &Example) -> Option<hub_fhir::Json> {
         let (document, path) = document(example);
-        let reader = Reader::new(&*document);
+        let found = Found::default();
+        let reader = Reader::new(&*document, &found);
         let mut nodes = Vec::new();
         document.select(document.root(), &Path::parse(path).unwrap(), &mut nodes);
         let systems = HashMap::new();

@@ -2,9 +2,11 @@
 
 mod changes;
 mod element;
+mod find;
 mod ids;
 mod source;
 
+use std::cell::RefCell;
 use std::ops::Range;
 
 use compact_str::CompactString;
@@ -13,6 +15,7 @@ use hub_core::document::Node;
 use hub_core::fault::{Fault, FaultStep};
 use hub_fhir::{Id, Object};
 
+use crate::find::Need;
 use crate::mapping::Run;
 use crate::plan::{At, Plan};
 use crate::read::Reader;
@@ -49,6 +52,20 @@ pub(crate) struct Runner<'r> {
     ranges: Vec<Range<usize>>,
     notes: Vec<Note>,
     lineage: Option<LineageLog>,
+    /// The questions to the store, when only they are wanted.
+    asked: Option<RefCell<Vec<Need>>>,
+}
+
+/// What must be looked up for a document. It is found by a run on nothing found: what would stop that run, other than what is
+/// missing, stops the real one too.
+pub(crate) fn needs(plan: &Plan, reader: &Reader<'_>) -> Vec<Need> {
+    let mut runner = Runner::new(plan, reader);
+    runner.asked = Some(RefCell::default());
+    if runner.find_instances(reader.document().root()).is_ok() {
+        // A fault here is one of the real run; what was asked until then is all it will need.
+        let _ = runner.build_all();
+    }
+    runner.asked.map(RefCell::into_inner).unwrap_or_default()
 }
 
 pub(crate) fn run(plan: &Plan, reader: &Reader<'_>) -> Result<(Run, Option<Vec<Lineage>>), Fault> {
@@ -97,7 +114,15 @@ pub(crate) struct Beside {
 impl<'r> Runner<'r> {
     pub(crate) fn new(plan: &'r Plan, reader: &'r Reader<'r>) -> Self {
         let lineage = reader.is_traced().then(LineageLog::default);
-        Self { plan, reader, instances: Vec::new(), ranges: Vec::new(), notes: Vec::new(), lineage }
+        Self {
+            plan,
+            reader,
+            instances: Vec::new(),
+            ranges: Vec::new(),
+            notes: Vec::new(),
+            lineage,
+            asked: None,
+        }
     }
 
     pub(crate) fn reader(&self) -> &'r Reader<'r> {
@@ -129,12 +154,12 @@ impl<'r> Runner<'r> {
 
     fn fault(&self, node: Node, at: At, reason: impl Into<String>) -> Fault {
         // The whole document has no place of its own.
-        let place = Some(self.reader.document().place(node)).filter(|place| !place.is_empty());
+        let place = Some(self.reader.place(node)).filter(|place| !place.is_empty());
         Fault { step: FaultStep::Map, place, rule: Some(self.plan.rule(at)), reason: reason.into() }
     }
 
     fn note(&mut self, node: Node, reason: impl Into<String>) {
-        let place = self.reader.document().place(node);
+        let place = self.reader.place(node);
         self.notes.push(Note { place, reason: reason.into() });
     }
 
