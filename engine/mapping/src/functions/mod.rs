@@ -29,6 +29,7 @@ mod quantity_forms;
 mod reference;
 mod systems;
 mod table;
+mod v3;
 
 use std::borrow::Cow;
 

@@ -2,7 +2,7 @@
 
 use super::plain;
 use super::{Function, address, annotation, attachment, coded, contact, dates, identifier, names as people};
-use super::{copy, hl7, money, numbers, patterns, period, quantity, quantity_forms, reference};
+use super::{copy, hl7, money, numbers, patterns, period, quantity, quantity_forms, reference, v3};
 
 macro_rules! list {
     ($($name:literal $reads:literal => $writes:literal $about:literal $make:path;)*) => {
@@ -68,6 +68,20 @@ pub(crate) static FUNCTIONS: &[Function] = list! {
     "XON[Reference]" "XON" => "Reference" "points at an organization by number and name" reference::xon;
     "PL[Reference]" "PL" => "Reference" "points at a place by its name: point of care, room, bed" reference::pl;
     "PL[string]" "PL" => "string" "a place in one line" reference::pl_string;
+    "II[Identifier]" "II (V3)" => "Identifier" "an instance identifier; its root is the system" v3::ii;
+    "CD[CodeableConcept]" "CD, CE, CV, CS (V3)" => "CodeableConcept" "the coding, its translations and the original text" v3::cd;
+    "CD[Coding]" "CD, CE, CV, CS (V3)" => "Coding" "the coding alone" v3::coding;
+    "CD[code]" "CD, CE, CV, CS (V3)" => "code" "the code alone" v3::cd_code;
+    "TS[dateTime]" "TS (V3)" => "dateTime" "as precise as the source; a time gets the zone" v3::ts_moment;
+    "TS[date]" "TS (V3)" => "date" "as precise as the source; a time is left out" v3::ts_date;
+    "TS[instant]" "TS (V3)" => "instant" "a date with a time; gets the zone" v3::ts_instant;
+    "IVL_TS[Period]" "IVL_TS (V3)" => "Period" "low and high; one moment alone is the start" v3::ivl_ts;
+    "PN[HumanName]" "PN, EN (V3)" => "HumanName" "a name of parts, or whole" v3::pn;
+    "PN[string]" "PN, EN, ON (V3)" => "string" "a name in one line" v3::pn_string;
+    "AD[Address]" "AD (V3)" => "Address" "an address of parts, or whole" v3::ad;
+    "TEL[ContactPoint]" "TEL (V3)" => "ContactPoint" "tel:, mailto:, fax: and http:" v3::tel;
+    "PQ[Quantity]" "PQ (V3)" => "Quantity" "a number and its UCUM unit" v3::pq;
+    "IVL_PQ[Range]" "IVL_PQ (V3)" => "Range" "low and high" v3::ivl_pq;
     "fen[Money]" "a number" => "Money" "whole fen as an amount; the currency is the line's `system`, else CNY" money::money_of_fen;
     "money_yuan" "a number" => "decimal" "whole fen as yuan with two decimals" money::yuan;
     "money_fen" "Money, a number" => "integer" "yuan as whole fen; a fraction of a fen does not fit" money::fen;
