@@ -139,7 +139,8 @@ impl Form {
 /// Whether `-` between these two stands before a field number: a segment's name or a number before it, a number after it.
 fn is_before_field(before: &str, after: &str) -> bool {
     let digits = after.bytes().take_while(u8::is_ascii_digit).count();
-    let is_segment = before.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_');
+    let is_segment =
+        before.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_');
     let is_number = digits > 0 && after[digits..].chars().next().is_none_or(|next| "-./([".contains(next));
     !before.is_empty() && is_segment && is_number
 }
