@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub use self::map::{ExplainArguments, MapCommand};
+pub use self::map::{ExplainArguments, MapCommand, SchemaArguments, SchemaKind};
 use self::values::{above_zero, fault_names, id, zero_or_more};
 
 /// Huitong 汇通, the integration hub for international medicine.
@@ -98,6 +98,12 @@ Examples:
     /// Work on a mapping: explain a message, try changes, compare with real traffic, measure coverage
     #[command(subcommand)]
     Map(MapCommand),
+    /// Print the JSON Schema of channel, mapping or code-table files, for editors
+    #[command(after_help = "\
+Examples:
+  huitong schema mapping            print one
+  huitong schema --write            write schemas/*.schema.json; .taplo.toml names them to editors")]
+    Schema(SchemaArguments),
     /// Send files or folders of messages to a listener, once or as a load
     #[command(after_help = "\
 Examples:
@@ -166,6 +172,7 @@ impl Command {
             Self::Check(_)
                 | Self::Test(_)
                 | Self::Map(_)
+                | Self::Schema(_)
                 | Self::Messages(_)
                 | Self::Status(_)
                 | Self::Replay(_)

@@ -21,6 +21,7 @@ mod paint;
 mod replay;
 mod retry;
 mod run;
+mod schema;
 mod secrets;
 mod send;
 mod settings;
@@ -77,6 +78,7 @@ async fn perform(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Check(arguments) => check::run(&global, &arguments),
         Command::Test(arguments) => test::run(&global, &arguments).await,
         Command::Map(command) => map::run(&global, command).await,
+        Command::Schema(arguments) => schema::run(&global, &arguments),
         Command::Send(arguments) => send::run(arguments).await,
         Command::Replay(arguments) => replay::run(&global, arguments).await,
         Command::Retry(arguments) => retry::run(&global, arguments).await,

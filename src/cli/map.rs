@@ -1,8 +1,8 @@
-//! What can be asked of a mapping: `huitong map ...`.
+//! What can be asked of a mapping: `huitong map ...` and `huitong schema`.
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 
 /// `huitong map`
 #[derive(Debug, Subcommand)]
@@ -36,4 +36,29 @@ pub struct ExplainArguments {
     /// Write one HTML page that needs nothing else; - for standard output
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
+}
+
+/// `huitong schema`
+#[derive(Debug, Args)]
+pub struct SchemaArguments {
+    /// The kind of file whose schema is printed
+    #[arg(required_unless_present_any = ["write", "check"])]
+    pub kind: Option<SchemaKind>,
+    /// Write the schemas of all kinds to schemas/ below the root
+    #[arg(long, conflicts_with = "kind")]
+    pub write: bool,
+    /// Say whether schemas/ below the root is up to date; exit code 1 when it is not
+    #[arg(long, conflicts_with_all = ["kind", "write"])]
+    pub check: bool,
+}
+
+/// The files that people write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SchemaKind {
+    /// channels/SYSTEM/FLOW.toml
+    Channel,
+    /// mappings/SYSTEM/FLOW.toml
+    Mapping,
+    /// mappings/codes/TABLE.toml
+    CodeTable,
 }
