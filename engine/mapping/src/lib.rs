@@ -19,6 +19,7 @@ mod mapping;
 mod read;
 mod render;
 mod run;
+mod schema;
 mod trace;
 mod unread;
 
@@ -31,5 +32,6 @@ pub use files::{FileText, Files};
 pub use find::{FACTS, Found, Need};
 pub use functions::{EXAMPLES, Example, FunctionInfo, functions};
 pub use mapping::{Mapping, Rendered, Run, Target};
+pub use schema::{code_table_schema, mapping_schema};
 pub use trace::{Lineage, Trace};
 pub use unread::Unread;
