@@ -2,12 +2,15 @@
 
 use std::process::ExitCode;
 
-use hub_core::finding::Finding;
+use hub_core::finding::{Finding, FindingKind};
 use serde_json::json;
 
 use crate::cli::{CheckArguments, Global};
 use crate::settings::{Settings, WrongSettings};
 use crate::{EXIT_WRONG_FILES, hub, paint};
+
+/// So many unused files are named.
+const MOST_NAMED: usize = 3;
 
 /// Lints everything.
 pub fn run(global: &Global, arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
@@ -42,14 +45,33 @@ pub fn run(global: &Global, arguments: &CheckArguments) -> anyhow::Result<ExitCo
 
 /// Prints findings: to standard error for people, to standard output for scripts.
 pub fn print(findings: &[Finding], json: bool) {
-    for finding in findings {
-        if json {
+    if json {
+        for finding in findings {
             println!("{}", hub_spec::to_json(finding));
-        } else {
-            eprintln!("{}\n", painted(finding));
         }
+        return;
     }
-    if !json && !findings.is_empty() {
+    let (unused, told): (Vec<&Finding>, Vec<&Finding>) =
+        findings.iter().partition(|finding| finding.kind == FindingKind::Unused);
+    for finding in &told {
+        eprintln!("{}\n", painted(finding));
+    }
+    // A project holds parts and tables for channels to come: they are named in one breath.
+    if !unused.is_empty() {
+        let files: Vec<String> = unused.iter().map(|finding| finding.file.display().to_string()).collect();
+        let head = format!("warning[{}]", FindingKind::Unused.name());
+        eprintln!(
+            "{}: no channel uses {}{}\n",
+            paint::warning(head),
+            files.iter().take(MOST_NAMED).cloned().collect::<Vec<_>>().join(", "),
+            match files.len().saturating_sub(MOST_NAMED) {
+                0 => String::new(),
+                more => format!(" and {more} more (`huitong check --json` names them)"),
+            }
+        );
+    }
+    if !told.is_empty() {
+        let findings = told;
         let files: std::collections::BTreeSet<_> = findings.iter().map(|finding| &finding.file).collect();
         let (count, files) = (findings.len(), files.len());
         eprintln!(

@@ -71,6 +71,16 @@ pub struct Global {
     pub url: Option<String>,
 }
 
+/// The arguments of `init`.
+#[derive(Debug, Args)]
+pub struct InitArguments {
+    /// The folder; it is made when it is not there [default: the root]
+    pub folder: Option<PathBuf>,
+    /// Only the folders, settings and schemas
+    #[arg(long)]
+    pub bare: bool,
+}
+
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -86,6 +96,14 @@ Every setting with its default: config/default.toml. Ctrl-C ends what is under w
     /// Run the hub together with simulators of all partners and living traffic
     #[command(after_help = "Examples:\n  huitong demo\n  huitong demo --rate 20 --data /tmp/demo")]
     Demo(DemoArguments),
+    /// Begin a project in an empty folder: settings, folders, the parts and code tables that come with the hub, schemas for editors
+    #[command(after_help = "\
+Examples:
+  huitong init my-hub && cd my-hub
+  huitong init --bare              without the mappings and code tables that come with the hub
+
+Files that are there already are left as they are. What to do next: docs/tutorial.md")]
+    Init(InitArguments),
     /// Lint channels, mappings, code tables and settings: every finding at once
     Check(CheckArguments),
     /// Run the channels' own [[test]]s, each against its golden files

@@ -2,5 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
 
+mod init;
+mod mistakes;
 mod prompt;
 mod schemas;

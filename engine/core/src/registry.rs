@@ -109,9 +109,22 @@ pub struct Registry {
 
 fn read<C: DeserializeOwned>(settings: Settings) -> Result<C, BuildError> {
     settings.try_into().map_err(|error: toml::de::Error| {
-        let what = error.message().to_owned();
+        let what = in_words(error.message());
         BuildError::Settings { key: wrong_key(&error), what }
     })
+}
+
+/// What the parser says of a value, without the names of the program's types.
+fn in_words(message: &str) -> String {
+    let Some((before, expected)) = message.rsplit_once(", expected ") else { return message.to_owned() };
+    let words = match expected {
+        "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number from 0",
+        "i8" | "i16" | "i32" | "i64" => "a whole number",
+        "f32" | "f64" => "a number",
+        "a boolean" => "true or false",
+        _ => return message.to_owned(),
+    };
+    format!("{before}, expected {words}")
 }
 
 /// The key an error is about: `tls.certificate`. The parser tells the tables it stands in only in its printed

@@ -9,6 +9,7 @@ use toml::de::DeValue;
 
 use crate::concept_map;
 use crate::files::Files;
+use crate::keys;
 use crate::reading::{Log, Sheet, Table, suggest};
 
 /// A compiled table of `mappings/codes/`.
@@ -134,7 +135,7 @@ pub(crate) fn load(name: &str, files: &dyn Files, log: &Log) -> Option<CodeTable
     let sheet = Sheet { file: &file, number: 0, log };
     let parsed = sheet.parse()?;
     let table = Table { sheet, inner: parsed.get_ref(), span: 0..0 };
-    table.only(&KEYS);
+    table.only_keys(keys::CODE_TABLE);
     if let Some(word) = table.must_text("name", "every code table starts with its `name`")
         && word.text != name
     {
@@ -159,10 +160,6 @@ pub(crate) fn load(name: &str, files: &dyn Files, log: &Log) -> Option<CodeTable
         back_other: back_other?,
     })
 }
-
-/// The keys of a code table.
-pub(crate) const KEYS: [&str; 8] =
-    ["name", "about", "source", "target", "other", "back_other", "codes", "back"];
 
 /// `[back]`: target codes and what is written for them the other way round.
 fn back(
@@ -245,7 +242,7 @@ fn coded(table: &Table<'_, '_>, key: &str, value: &Spanned<DeValue<'_>>) -> Opti
         DeValue::String(code) => Coded { code: code.as_ref().into(), system: None, display: None },
         DeValue::Table(_) => {
             let inner = Table { sheet: table.sheet, inner: value.get_ref().as_table()?, span: value.span() };
-            inner.only(&["code", "system", "display"]);
+            inner.only_keys(keys::CODE);
             let code = inner.must_text("code", "`U = { code = \"final\", display = \"Final\" }`")?;
             with_details(&inner, code.text)
         }

@@ -12,6 +12,7 @@ mod condition;
 mod condition_parse;
 mod find;
 mod functions;
+mod keys;
 mod plan;
 
 mod compile;

@@ -8,6 +8,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::files::FileText;
+use crate::keys::Key;
 
 /// Bytes of a file, from the first to the one after the last.
 pub(crate) type Span = Range<usize>;
@@ -125,6 +126,11 @@ impl<'t, 'i> Table<'t, 'i> {
     /// Every key and value.
     pub(crate) fn entries(&self) -> impl Iterator<Item = (Word<'t>, &'t Spanned<DeValue<'i>>)> {
         self.inner.iter().map(|(key, value)| (Word { text: key.get_ref(), span: key.span() }, value))
+    }
+
+    /// Refuses keys that are not in a list of them.
+    pub(crate) fn only_keys(&self, known: &[Key]) {
+        self.only(&crate::keys::names(known));
     }
 
     /// Refuses keys that are not in `known`.

@@ -210,7 +210,7 @@ fn rendered(codes: &str, line: &str) -> Result<String, Vec<String>> {
     let folder = Folder::default().with("t/t", &text).with("codes/sex", codes);
     let mapping = compile("t/t", &folder)
         .map_err(|findings| findings.into_iter().map(|finding| finding.message).collect::<Vec<_>>())?;
-    let document = FhirParser.parse(PATIENT.as_bytes()).unwrap();
+    let document = FhirParser::default().parse(PATIENT.as_bytes()).unwrap();
     let rendered = mapping.render(&*document, document.root()).map_err(|fault| vec![fault.reason])?;
     Ok(Json::Object(rendered.tree).to_text())
 }

@@ -19,7 +19,7 @@ const BUNDLE: &str = r#"{"resourceType":"Bundle","type":"collection","entry":[
   {"resource":{"resourceType":"Observation","id":"o2","status":"final","code":{"text":"CRP"},"valueString":"negative"}}]}"#;
 
 fn resources() -> Box<dyn Document> {
-    FhirParser.parse(BUNDLE.as_bytes()).unwrap()
+    FhirParser::default().parse(BUNDLE.as_bytes()).unwrap()
 }
 
 fn compiled(text: &str) -> Mapping {

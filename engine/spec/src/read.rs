@@ -9,7 +9,7 @@ use hub_core::id::ChannelId;
 use hub_core::path::Path;
 use hub_core::source::Acknowledge;
 use hub_core::store::StateName;
-use hub_mapping::Condition;
+use hub_mapping::{Condition, ConditionError};
 use toml::de::DeTable;
 
 use crate::channel::{Circuit, InDoubt, Rule};
@@ -355,7 +355,8 @@ fn read_condition(sheet: &mut Sheet, text: &At<String>) -> Option<Condition> {
         Ok(condition) => Some(condition),
         Err(error) => {
             let span = sheet.within(text, error.column);
-            sheet.report(FindingKind::BadCondition, &span, error.to_string());
+            let help = Some(ConditionError::HELP.to_owned());
+            sheet.report_with(FindingKind::BadCondition, &span, error.to_string(), help);
             None
         }
     }

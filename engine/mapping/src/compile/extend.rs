@@ -7,25 +7,9 @@ use hub_fhir::elements::of_resource;
 use super::level::Level;
 use super::{Compiler, Head, Named, check_name, head};
 use crate::files::{FileText, Files};
+use crate::keys::{self, Key};
 use crate::plan::{ElementPlan, MessagePlan, ResourcePlan, SegmentPlan, Write};
 use crate::reading::{Table, suggest};
-
-/// What may be said of a resource of the extended mapping.
-const KEYS: [&str; 13] = [
-    "as",
-    "type",
-    "each",
-    "when",
-    "once",
-    "find",
-    "missing",
-    "known_by",
-    "id",
-    "differs_from",
-    "write",
-    "set",
-    "without",
-];
 
 /// The mapping that is extended.
 pub(super) struct Base {
@@ -57,6 +41,7 @@ pub(super) fn check_base(name: &str, table: &Table<'_, '_>) -> Option<Head> {
     if table.has("extends") {
         let message = "a mapping that is extended extends nothing itself";
         table.sheet.find(FindingKind::IncludeLoop, table.key_span("extends"), message);
+        return None;
     }
     head(name, table, None)
 }
@@ -72,7 +57,8 @@ pub(super) fn changes(table: &Table<'_, '_>, known: &[Named]) -> bool {
 impl Compiler<'_> {
     /// Changes a resource of the extended mapping: what is said here holds instead of what is said there, target by target.
     pub(super) fn change(&self, table: &Table<'_, '_>, resources: &mut [Option<ResourcePlan>]) {
-        table.only(&KEYS);
+        let known: Vec<Key> = keys::RESOURCE.iter().chain(keys::CHANGE).copied().collect();
+        table.only_keys(&known);
         let Some(name) = table.text("as") else { return };
         let Some(place) = self.resources.iter().position(|known| known.name == name.text) else { return };
         let Some(Some(plan)) = resources.get_mut(place) else { return };

@@ -301,7 +301,12 @@ impl Compiler<'_> {
         wrong.sort_unstable();
         wrong.dedup();
         let known: Vec<_> = set.codes().take(24).collect();
-        let help = format!("`{}` allows: {}", set.name, known.join(", "));
+        let help = format!(
+            "`{}` allows: {}; the table is mappings/codes/{}.toml",
+            set.name,
+            known.join(", "),
+            codes.name
+        );
         if !wrong.is_empty() {
             let message = format!(
                 "the code table `{}` writes {}, which `{}` does not take",

@@ -8,31 +8,10 @@ use hub_fhir::elements::{TypeKind, TypeRef};
 use super::Compiler;
 use super::level::{Level, Slot, beside_primitive};
 use super::set::is_constant;
+use crate::keys;
 use crate::plan::{At, Invalid, LinePlan, Make};
 use crate::reading::{Table, suggest};
 
-pub(super) const KEYS: [&str; 20] = [
-    "from",
-    "value",
-    "ref",
-    "find",
-    "missing",
-    "set",
-    "as",
-    "code",
-    "code_back",
-    "each",
-    "when",
-    "default",
-    "join",
-    "split",
-    "system",
-    "invalid",
-    "clears",
-    "initial",
-    "unit",
-    "units",
-];
 /// What a line makes its value of; each line has one of them.
 const SOURCES: [&str; 5] = ["from", "value", "ref", "find", "set"];
 /// Keys that say how a value is taken from the source.
@@ -46,10 +25,9 @@ impl Compiler<'_> {
         level: Level,
         merge: bool,
     ) -> Option<LinePlan> {
-        let mut known = KEYS.to_vec();
-        if matches!(level, Level::Json) {
-            known.push("type");
-        }
+        let mut known = keys::names(keys::LINE);
+        // A bare number or boolean is told apart from a text only in JSON.
+        known.retain(|key| *key != "type" || matches!(level, Level::Json));
         table.only(&known);
         let each = table.has("each").then(|| self.path(table, "each"));
         let when = table.has("when").then(|| self.condition(table, "when"));

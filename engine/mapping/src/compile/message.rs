@@ -10,12 +10,11 @@ use toml::de::DeValue;
 use super::Compiler;
 use super::level::{Level, Slot};
 use super::set::is_constant;
+use crate::keys::{self, Key};
 use crate::mapping::Target;
 use crate::plan::{At, ElementPlan, LinePlan, Make, MessagePlan, SegmentPlan};
 use crate::reading::{Table, Word, suggest};
 
-/// The keys of a `[[message.segment]]`.
-const SEGMENT_KEYS: [&str; 5] = ["name", "each", "when", "set", "then"];
 /// Segments may follow segments so deep.
 const DEEPEST: usize = 8;
 
@@ -112,7 +111,7 @@ impl Compiler<'_> {
             if !message.has(key) {
                 continue;
             }
-            let known: &[&str] = if key == "rows" { &["each", "when", "set"] } else { &["set"] };
+            let known = if key == "rows" { keys::ROWS } else { keys::RECORD };
             match message.table(key).and_then(|table| self.record(&table, key, known)) {
                 Some(plan) => plans.push(plan),
                 None => right = false,
@@ -121,8 +120,8 @@ impl Compiler<'_> {
         right.then_some(MessagePlan::Members { root: None, set: plans })
     }
 
-    fn record(&self, table: &Table<'_, '_>, key: &str, known: &[&str]) -> Option<ElementPlan> {
-        table.only(known);
+    fn record(&self, table: &Table<'_, '_>, key: &str, known: &[Key]) -> Option<ElementPlan> {
+        table.only_keys(known);
         let each = table.has("each").then(|| self.path(table, "each"));
         let when = table.has("when").then(|| self.condition(table, "when"));
         let set = self.members(table, Level::Csv)?;
@@ -176,7 +175,7 @@ impl Compiler<'_> {
     }
 
     fn segment(&self, table: &Table<'_, '_>, depth: usize, changes: bool) -> Option<SegmentPlan> {
-        table.only(&SEGMENT_KEYS);
+        table.only_keys(keys::SEGMENT);
         let each = table.has("each").then(|| self.path(table, "each"));
         let when = table.has("when").then(|| self.condition(table, "when"));
         let name = table.must_text("name", "say which segment it is: `name = \"PID\"`");

@@ -25,16 +25,13 @@ use toml::de::DeValue;
 use crate::codes::{self, CodeTable};
 use crate::files::{FileText, Files};
 use crate::functions::is_zone;
+use crate::keys;
 use crate::mapping::{Mapping, Target};
 use crate::plan::{Plan, ResourcePlan};
 use crate::reading::{Log, Sheet, Table, Word, suggest};
 
 /// The only version of the language so far.
 const LANGUAGE_VERSIONS: std::ops::RangeInclusive<i64> = 1..=i64::MAX;
-pub(crate) const KEYS: [&str; 16] = [
-    "name", "version", "about", "extends", "without", "request", "from", "source", "to", "basis", "zone",
-    "include", "systems", "resource", "message", "unread",
-];
 const DEFAULT_ZONE: &str = "+08:00";
 
 /// Compiles the mapping of this name. All findings of the file, its parts and its code tables come at once.
@@ -88,6 +85,9 @@ fn plan(name: &str, files: &dyn Files, log: &Log) -> Option<Plan> {
     let parsed = sheet.parse()?;
     let main = Table { sheet, inner: parsed.get_ref(), span: 0..0 };
     let base = extend::read(name, &main, files);
+    if base.is_none() && main.has("extends") {
+        return None;
+    }
     let base_sheet = base.as_ref().map(|base| Sheet { file: &base.file, number: 1, log });
     let base_parsed = base_sheet.as_ref().and_then(Sheet::parse);
     let base_table = base_sheet.zip(base_parsed.as_ref()).map(|(sheet, parsed)| Table {
@@ -202,7 +202,7 @@ struct Head {
 
 /// `base`: the head of the file that this one extends, whose words hold where this one has none.
 fn head(name: &str, table: &Table<'_, '_>, base: Option<&Head>) -> Option<Head> {
-    table.only(&KEYS);
+    table.only_keys(keys::FILE);
     check_name(name, table);
     let version = version(table);
     table.text("about");

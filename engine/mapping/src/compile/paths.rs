@@ -7,6 +7,7 @@ use hub_fhir::elements::{TypeRef, of_resource};
 
 use super::Compiler;
 use crate::condition::Condition;
+use crate::condition_parse::ConditionError;
 use crate::find::FACTS;
 use crate::read::{HUB, after_here};
 use crate::reading::{Sheet, Table, Word, suggest};
@@ -39,7 +40,18 @@ impl Compiler<'_> {
             Ok(path) => path,
             Err(error) => {
                 let message = format!("the path `{text}` cannot be read: expected {}", error.expected);
-                sheet.find(FindingKind::BadPath, word.inside(column + error.column), message);
+                let help = match self.from.as_str() {
+                    "hl7v2" => {
+                        "a path looks like `PID-3.1`, `PID-3(2).1`, `PID-3[5=PI]`, `PATIENT_RESULT.ORDER_OBSERVATION`"
+                    }
+                    "xml" => "a path looks like `/Request/Items/Item`, `Item[2]/@code`, `id[@root='1.2']`",
+                    "csv" => "a path looks like `row.amount`, `header.date`, `trailer.count`",
+                    _ => {
+                        "a path looks like `Patient.name.family`, `items(2).code`, `identifier[system=urn:x].value`"
+                    }
+                };
+                let span = word.inside(column + error.column);
+                sheet.find_help(FindingKind::BadPath, span, message, Some(help.to_owned()));
                 return None;
             }
         };
@@ -71,7 +83,8 @@ impl Compiler<'_> {
                 Some(condition)
             }
             Err(error) => {
-                table.sheet.find(FindingKind::BadCondition, word.inside(error.column), error.what);
+                let help = Some(ConditionError::HELP.to_owned());
+                table.sheet.find_help(FindingKind::BadCondition, word.inside(error.column), error.what, help);
                 None
             }
         }

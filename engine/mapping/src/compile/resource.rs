@@ -10,25 +10,11 @@ use super::include::Part;
 use super::level::Level;
 use super::paths::split_alternatives;
 use super::{Compiler, Named};
+use crate::keys;
 use crate::plan::{
     At, Differs, ElementPlan, IdPart, IdPlan, IdSource, Invalid, Make, Once, ResourcePlan, Write,
 };
 use crate::reading::{Table, Word, suggest};
-
-pub(super) const KEYS: [&str; 12] = [
-    "as",
-    "type",
-    "each",
-    "when",
-    "once",
-    "find",
-    "missing",
-    "known_by",
-    "id",
-    "differs_from",
-    "write",
-    "set",
-];
 
 impl Compiler<'_> {
     /// Learns the names and types of all resources, so that lines may refer to later ones.
@@ -71,7 +57,7 @@ impl Compiler<'_> {
 
     /// `over` is what the file that includes this resource's part says of it.
     pub(super) fn resource(&self, table: &Table<'_, '_>, over: Option<&Part>) -> Option<ResourcePlan> {
-        table.only(&KEYS);
+        table.only_keys(keys::RESOURCE);
         let kind = table.value("type").and_then(|_| ResourceType::from_name(table.text("type")?.text));
         let each = self.each(table, over);
         let when = table.has("when").then(|| self.condition(table, "when"));

@@ -319,7 +319,7 @@ mod tests {
     fn document(example: &Example) -> (Box<dyn hub_core::document::Document>, &'static str) {
         if example.format == "fhir" {
             let json = format!("{{\"value\":{}}}", example.field);
-            return (hub_formats::json::JsonParser.parse(json.as_bytes()).unwrap(), "value");
+            return (hub_formats::json::JsonParser::default().parse(json.as_bytes()).unwrap(), "value");
         }
         let message = format!(
             "MSH|^~\\&|A|B|C|D|20261120||ADT^A01|1|P|2.5.1|||||||UNICODE UTF-8\rZZZ|{}\r",
