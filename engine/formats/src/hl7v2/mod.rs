@@ -16,13 +16,16 @@ mod select;
 mod separators;
 mod split;
 mod structure;
+mod tree;
+mod write;
 
 pub use ack::{Ack, AckCode, AckError, ErrorKind};
 pub use ack_read::AckRead;
 pub use batch::is_batch;
-pub use charset::{Charset, CharsetOrigin};
+pub use charset::{Charset, CharsetOrigin, Undeclared};
 pub use document::Hl7Document;
 pub use escape::{escape, unescape};
 pub use header::Header;
 pub use parse::Hl7Parser;
 pub use separators::Separators;
+pub use write::Hl7Writer;
