@@ -8,8 +8,8 @@ use super::separators::Separators;
 /// More lines or spaces than this in one `\.sp\` or `\.sk\` are not believed.
 const MOST_BLANKS: usize = 100;
 
-/// Reads the escape sequences of a value. Borrowed when there are none. Sequences that are not known, and `\C..\` and
-/// `\M..\` (other character sets, which we cannot show), are kept as they stand; highlighting is dropped.
+/// Reads the escape sequences of a value. Borrowed when there are none. Sequences that are not known, `\Z..\` and
+/// character sets that we cannot show are kept as they stand; highlighting is dropped.
 pub fn unescape<'a>(
     raw: &'a str,
     sign: Option<u8>,
@@ -29,8 +29,11 @@ pub fn unescape<'a>(
             break;
         };
         let word = &after[..length];
-        if one(word, separators, charset, &mut text) {
-            rest = &after[length + 1..];
+        let behind = &after[length + 1..];
+        if let Some(read) = super::escape_sets::run(word, behind, sign, &mut text) {
+            rest = &behind[read..];
+        } else if one(word, separators, charset, &mut text) {
+            rest = behind;
         } else {
             // The second sign may begin a sequence of its own: `C:\dir\T\x`.
             text.push(sign);
@@ -203,7 +206,7 @@ mod tests {
             r"\Zcustom\",
             r"\XZZ\",
             r"\XFF\",
-            r"\C2842\",
+            r"\C2D41\",
             r"half \F",
             r"\",
             r"\\",

@@ -9,6 +9,7 @@ mod build;
 mod charset;
 mod document;
 mod escape;
+mod escape_sets;
 mod header;
 mod parse;
 mod peek;
