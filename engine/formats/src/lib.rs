@@ -15,7 +15,7 @@ use thiserror::Error;
 /// The formats that [`parser`] knows.
 pub const FORMATS: &[&str] = &["hl7v2", "fhir", "json"];
 /// The formats that [`writer`] knows.
-pub const WRITTEN: &[&str] = &["fhir", "json"];
+pub const WRITTEN: &[&str] = &["hl7v2", "fhir", "json"];
 
 /// Why there is no parser or writer.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -34,7 +34,7 @@ pub enum FormatError {
     Layout(String),
 }
 
-/// The parser of a format. `charset` is for messages that do not declare theirs; `layout` for formats that have to be told how they are
+/// The parser of a format. `charset` is for messages that do not declare theirs, for HL7 v2 also `detect`; `layout` for formats that have to be told how they are
 /// laid out.
 pub fn parser(
     format: &str,
@@ -44,10 +44,15 @@ pub fn parser(
     match format {
         "hl7v2" => {
             no_layout(format, layout)?;
-            let known = |name: &str| {
-                hl7v2::Charset::from_name(name).ok_or_else(|| FormatError::Charset(name.to_owned()))
+            let undeclared = match charset {
+                None => hl7v2::Undeclared::Utf8,
+                Some("detect") => hl7v2::Undeclared::Detect,
+                Some(name) => match hl7v2::Charset::from_name(name) {
+                    Some(charset) => hl7v2::Undeclared::Named(charset),
+                    None => return Err(FormatError::Charset(name.to_owned())),
+                },
             };
-            Ok(Box::new(hl7v2::Hl7Parser { default_charset: charset.map(known).transpose()? }))
+            Ok(Box::new(hl7v2::Hl7Parser { undeclared }))
         }
         "fhir" | "json" if charset.is_some_and(|name| !name.eq_ignore_ascii_case("utf-8")) => {
             Err(FormatError::FixedCharset(if format == "fhir" { "fhir" } else { "json" }))
@@ -61,6 +66,7 @@ pub fn parser(
 /// The writer of a format.
 pub fn writer(format: &str, layout: &Settings) -> Result<Box<dyn Writer>, FormatError> {
     match format {
+        "hl7v2" => Ok(Box::new(hl7v2::Hl7Writer::new(layout)?)),
         "fhir" => Ok(Box::new(fhir::FhirWriter { lines: layout_of::<fhir::Layout>(format, layout)?.lines })),
         "json" => Ok(Box::new(json::JsonWriter::new(layout)?)),
         _ => Err(FormatError::Format(format.to_owned())),
@@ -104,6 +110,7 @@ mod tests {
             assert!(writer(format, &none).is_ok(), "{format}");
         }
         assert!(parser("hl7v2", Some("GBK"), &none).is_ok());
+        assert!(parser("hl7v2", Some("detect"), &none).is_ok());
         assert_eq!(parser("hl7v2", Some("x"), &none).err(), Some(FormatError::Charset("x".to_owned())));
         assert_eq!(parser("x", None, &none).err(), Some(FormatError::Format("x".to_owned())));
         let layout = Settings::from_iter([("delimiter".to_owned(), ";".into())]);

@@ -92,6 +92,11 @@ impl Hl7Document {
         outer <= inner && inner < self.item(outer).next as usize
     }
 
+    /// The charset it was read in.
+    pub fn charset(&self) -> Charset {
+        self.charset
+    }
+
     /// How many segments there are.
     pub fn segment_count(&self) -> usize {
         self.counts.values().map(|count| *count as usize).sum()

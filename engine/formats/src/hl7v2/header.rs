@@ -165,7 +165,7 @@ pub(crate) fn charset_of(
         let name = std::str::from_utf8(field).ok()?;
         Charset::from_msh_18(name, separators.repetition).ok().flatten()
     };
-    if raw.is_ascii() && !raw.contains(&0x1B) {
+    if is_cut_in_bytes(raw) {
         return (Width::Single, declared(Width::Single).or(default));
     }
     for width in [Width::Single, Width::Lead, Width::Shifted] {
@@ -176,6 +176,11 @@ pub(crate) fn charset_of(
         }
     }
     (default.map_or(Width::Single, Charset::width), default)
+}
+
+/// Whether every charset cuts these bytes alike.
+pub(crate) fn is_cut_in_bytes(raw: &[u8]) -> bool {
+    raw.is_ascii() && !raw.contains(&0x1B)
 }
 
 fn text(bytes: &[u8], charset: Option<Charset>) -> CompactString {

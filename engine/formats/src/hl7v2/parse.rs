@@ -5,9 +5,9 @@ use hub_core::document::{Document, ParseError, Parser, Piece, Split};
 use hub_core::path::Path;
 
 use super::build::Build;
-use super::charset::{Charset, CharsetOrigin};
+use super::charset::{Charset, CharsetOrigin, Undeclared};
 use super::document::Hl7Document;
-use super::header::charset_of;
+use super::header::{charset_of, is_cut_in_bytes};
 use super::separators::{Pieces, Separators, lines, start};
 use super::structure::Tag;
 
@@ -19,8 +19,8 @@ const MOST_SEGMENTS: usize = 200_000;
 /// Reads HL7 v2 messages, one at a time.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Hl7Parser {
-    /// The charset of messages whose MSH-18 is empty; `None`: UTF-8.
-    pub default_charset: Option<Charset>,
+    /// The charset of messages whose MSH-18 is empty.
+    pub undeclared: Undeclared,
 }
 
 impl Parser for Hl7Parser {
@@ -29,15 +29,14 @@ impl Parser for Hl7Parser {
     }
 
     fn peek(&self, bytes: &[u8], path: &Path) -> Option<String> {
-        match super::peek::Wanted::of(path) {
-            Some(wanted) => wanted.find(bytes, self.default_charset),
-            None => {
-                let document = self.read(bytes).ok()?;
-                let mut found = Vec::new();
-                document.select(document.root(), path, &mut found);
-                document.text(*found.first()?)?.value().map(std::borrow::Cow::into_owned)
-            }
+        let in_bytes = super::peek::Wanted::of(path).and_then(|wanted| wanted.find(bytes, self.undeclared));
+        if let Some(value) = in_bytes {
+            return value;
         }
+        let document = self.read(bytes).ok()?;
+        let mut found = Vec::new();
+        document.select(document.root(), path, &mut found);
+        document.text(*found.first()?)?.value().map(std::borrow::Cow::into_owned)
     }
 
     /// By messages: a batch or several messages in a row are cut byte for byte. At a path: one message is cut into messages
@@ -51,6 +50,11 @@ impl Parser for Hl7Parser {
 }
 
 impl Hl7Parser {
+    /// The parser of a channel that names the charset of messages whose MSH-18 is empty; `None`: UTF-8.
+    pub fn with_charset(charset: Option<Charset>) -> Self {
+        Self { undeclared: charset.map_or(Undeclared::Utf8, Undeclared::Named) }
+    }
+
     /// Reads one message.
     pub fn read(&self, bytes: &[u8]) -> Result<Hl7Document, ParseError> {
         let begin = start(bytes);
@@ -59,7 +63,7 @@ impl Hl7Parser {
 
     fn read_message(&self, message: &[u8]) -> Result<Hl7Document, ParseError> {
         let (separators, after_msh_2) = Separators::read(message)?;
-        let (charset, origin) = charset_for(&message[after_msh_2..], &separators, self.default_charset)?;
+        let (charset, origin) = charset_for(message, after_msh_2, &separators, self.undeclared)?;
         let decoded = charset.decode(message, origin)?;
         let normal =
             Normal::of(&decoded, &separators, after_msh_2).map_err(|fault| fault.in_bytes(message))?;
@@ -69,28 +73,28 @@ impl Hl7Parser {
     }
 }
 
-/// The charset that decodes a message, and who says so. `rest` begins behind MSH-2.
+/// The charset that decodes a message, and who says so.
 fn charset_for(
-    rest: &[u8],
+    message: &[u8],
+    after_msh_2: usize,
     separators: &Separators,
-    default: Option<Charset>,
+    undeclared: Undeclared,
 ) -> Result<(Charset, CharsetOrigin), ParseError> {
+    let rest = &message[after_msh_2..];
     let length = rest.iter().position(|byte| matches!(byte, b'\r' | b'\n')).unwrap_or(rest.len());
     let header = rest.get(1..length).unwrap_or_default();
-    let (width, _) = charset_of(header, separators, default);
+    let (width, _) = charset_of(header, separators, undeclared.default_for(message));
     let declared = Pieces::new(header, Some(separators.field), width).piece(16).unwrap_or_default();
     let declared = String::from_utf8_lossy(declared);
+    let refused =
+        |what: &str| Err(ParseError { at: 0, place: Some("MSH-18".to_owned()), what: what.to_owned() });
     match Charset::from_msh_18(&declared, separators.repetition) {
+        Ok(Some(charset)) if charset.width() != width && !is_cut_in_bytes(header) => {
+            refused("names a charset in which the fields of MSH would be others")
+        }
         Ok(Some(charset)) => Ok((charset, CharsetOrigin::Declared)),
-        Ok(None) => Ok(match default {
-            Some(charset) => (charset, CharsetOrigin::ChannelDefault),
-            None => (Charset::Utf8, CharsetOrigin::Assumed),
-        }),
-        Err(_) => Err(ParseError {
-            at: 0,
-            place: Some("MSH-18".to_owned()),
-            what: "names a charset that the hub does not know".to_owned(),
-        }),
+        Ok(None) => undeclared.charset(message),
+        Err(_) => refused("names a charset that the hub does not know"),
     }
 }
 
