@@ -47,6 +47,7 @@ struct State {
     refusals: VecDeque<Refusal>,
     outcome: Option<Outcome>,
     reply: Option<Reply>,
+    splits: bool,
 }
 
 impl RecordingDoor {
@@ -64,6 +65,11 @@ impl RecordingDoor {
     /// Messages end so from now on; `None`: they do not end.
     pub fn end_with(&self, outcome: Option<Outcome>) {
         self.state().outcome = outcome;
+    }
+
+    /// Frames may hold several messages from now on.
+    pub fn split(&self) {
+        self.state().splits = true;
     }
 
     /// Requests are answered so from now on; `None`: they are not answered.
@@ -118,6 +124,10 @@ impl Door for RecordingDoor {
 
     fn acknowledge(&self) -> Acknowledge {
         self.acknowledge
+    }
+
+    fn splits(&self) -> bool {
+        self.state().splits
     }
 
     async fn reply(&self, _request: Bytes, receipt: Receipt) -> Reply {

@@ -54,6 +54,7 @@ pub const KEYS: &[KeyInfo] = &[
     required("parse", "format", r#"format = "hl7v2""#),
     optional("parse", "accept", "every kind of message", r#"accept = ["ORU^R01"]"#),
     optional("parse", "charset", "the format's own default", r#"charset = "GB18030""#),
+    optional("parse", "split", "each frame or file is one message", r#"split = "messages""#),
     required("filter", "keep", r#"keep = ['MSH-11.1 = "P"']"#),
     required("map", "mapping", r#"mapping = "lis/oru-r01""#),
     required("map", "writes", r#"writes = ["DiagnosticReport", "Observation"]"#),

@@ -109,7 +109,13 @@ async fn answered(
 #[async_trait]
 impl Handler for Feed {
     async fn handle(&self, frame: Bytes, peer: &PeerInfo) -> Replies {
-        let header = Header::read(&frame);
+        let mut header = Header::read(&frame);
+        if header.is_err()
+            && self.intake.splits()
+            && let Some(of_batch) = super::batch::header(&frame)
+        {
+            header = Ok(of_batch);
+        }
         let inbound = Inbound {
             dedupe: dedupe(header.as_ref().ok(), &frame),
             label: header.as_ref().map(label).unwrap_or_default(),
