@@ -1,11 +1,13 @@
 //! The command line: what can be asked of the program, in words worth reading.
 
+mod map;
 mod values;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use self::map::{ExplainArguments, MapCommand, SchemaArguments, SchemaKind};
 use self::values::{above_zero, fault_names, id, zero_or_more};
 
 /// Huitong 汇通, the integration hub for international medicine.
@@ -21,6 +23,7 @@ Start here:
   huitong messages --patient 1000001    find messages
   huitong check                         lint channels, mappings and settings
   huitong test                          run the channels' own tests
+  huitong map explain lis/oru-r01 FILE  what becomes of each field of a message
 
 Exit codes: 0 done; 1 it could not be done, or a test failed; 2 the command line is wrong;
 64 channels, mappings or settings are wrong.")]
@@ -92,6 +95,15 @@ Examples:
   huitong test lis/oru-r01         one channel's
   huitong test potassium --bless   write what comes out as the new golden files")]
     Test(TestArguments),
+    /// Work on a mapping: explain a message, try changes, compare with real traffic, measure coverage
+    #[command(subcommand)]
+    Map(MapCommand),
+    /// Print the JSON Schema of channel, mapping or code-table files, for editors
+    #[command(after_help = "\
+Examples:
+  huitong schema mapping            print one
+  huitong schema --write            write schemas/*.schema.json; .taplo.toml names them to editors")]
+    Schema(SchemaArguments),
     /// Send files or folders of messages to a listener, once or as a load
     #[command(after_help = "\
 Examples:
@@ -159,6 +171,8 @@ impl Command {
             self,
             Self::Check(_)
                 | Self::Test(_)
+                | Self::Map(_)
+                | Self::Schema(_)
                 | Self::Messages(_)
                 | Self::Status(_)
                 | Self::Replay(_)

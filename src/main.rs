@@ -14,12 +14,14 @@ mod connectors;
 mod demo;
 mod hub;
 mod log;
+mod map;
 mod messages;
 mod out;
 mod paint;
 mod replay;
 mod retry;
 mod run;
+mod schema;
 mod secrets;
 mod send;
 mod settings;
@@ -75,6 +77,8 @@ async fn perform(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Demo(arguments) => demo::run(&global, arguments).await,
         Command::Check(arguments) => check::run(&global, &arguments),
         Command::Test(arguments) => test::run(&global, &arguments).await,
+        Command::Map(command) => map::run(&global, command).await,
+        Command::Schema(arguments) => schema::run(&global, &arguments),
         Command::Send(arguments) => send::run(arguments).await,
         Command::Replay(arguments) => replay::run(&global, arguments).await,
         Command::Retry(arguments) => retry::run(&global, arguments).await,

@@ -77,13 +77,41 @@ pub fn print(headings: &[&str], rows: &[Row]) {
     }
 }
 
-fn padded(text: &str, to: usize, right: bool) -> String {
+/// Text with blanks up to a width.
+pub fn padded(text: &str, to: usize, right: bool) -> String {
     let blanks = " ".repeat(to.saturating_sub(width(text)));
     if right { format!("{blanks}{text}") } else { format!("{text}{blanks}") }
 }
 
+/// How wide the terminal is; `None` when this is read by no person.
+pub fn terminal_width() -> Option<usize> {
+    if !std::io::stdout().is_terminal() {
+        return None;
+    }
+    terminal_size::terminal_size_of(std::io::stdout()).map(|(width, _)| usize::from(width.0))
+}
+
+/// Text no wider than `most`; what is left out shows as `…`, and what would break the line as a blank.
+pub fn shortened(text: &str, most: usize) -> String {
+    let text: String = text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
+    if width(&text) <= most {
+        return text;
+    }
+    let mut short = String::new();
+    let mut taken = 0;
+    for letter in text.chars() {
+        taken += width(letter.encode_utf8(&mut [0; 4]));
+        if taken >= most {
+            break;
+        }
+        short.push(letter);
+    }
+    short.push('…');
+    short
+}
+
 /// How many columns a terminal needs: ideographs take two.
-fn width(text: &str) -> usize {
+pub fn width(text: &str) -> usize {
     text.chars()
         .map(|letter| if matches!(u32::from(letter), 0x1100..=0x115f | 0x2e80..=0xffdc) { 2 } else { 1 })
         .sum()
@@ -128,6 +156,14 @@ mod tests {
     fn ideographs_take_two_columns() {
         assert_eq!(width("汇通 A"), 6);
         assert_eq!(padded("钾", 4, false), "钾  ");
+    }
+
+    #[test]
+    fn what_is_too_wide_is_shortened_by_columns_and_not_by_letters() {
+        assert_eq!(shortened("血钾偏高", 8), "血钾偏高");
+        assert_eq!(shortened("血钾偏高", 7), "血钾偏…");
+        assert_eq!(shortened("血钾偏高", 6), "血钾…");
+        assert_eq!(shortened("a\nb", 9), "a b");
     }
 
     #[test]

@@ -4,6 +4,9 @@
 pub mod fhir;
 pub mod hl7v2;
 pub mod json;
+mod limits;
+mod nested;
+mod tree;
 
 use hub_core::document::{Parser, Writer};
 use hub_core::registry::{FormatUse, Settings};
@@ -12,7 +15,7 @@ use thiserror::Error;
 /// The formats that [`parser`] knows.
 pub const FORMATS: &[&str] = &["hl7v2", "fhir", "json"];
 /// The formats that [`writer`] knows.
-pub const WRITTEN: &[&str] = &["json"];
+pub const WRITTEN: &[&str] = &["fhir", "json"];
 
 /// Why there is no parser or writer.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -49,8 +52,8 @@ pub fn parser(
         "fhir" | "json" if charset.is_some_and(|name| !name.eq_ignore_ascii_case("utf-8")) => {
             Err(FormatError::FixedCharset(if format == "fhir" { "fhir" } else { "json" }))
         }
-        "fhir" => no_layout(format, layout).map(|()| Box::new(fhir::FhirParser) as Box<dyn Parser>),
-        "json" => no_layout(format, layout).map(|()| Box::new(json::JsonParser) as Box<dyn Parser>),
+        "fhir" => Ok(Box::new(fhir::FhirParser { lines: layout_of::<fhir::Layout>(format, layout)?.lines })),
+        "json" => Ok(Box::new(json::JsonParser::new(layout)?)),
         _ => Err(FormatError::Format(format.to_owned())),
     }
 }
@@ -58,7 +61,8 @@ pub fn parser(
 /// The writer of a format.
 pub fn writer(format: &str, layout: &Settings) -> Result<Box<dyn Writer>, FormatError> {
     match format {
-        "json" => no_layout(format, layout).map(|()| Box::new(json::JsonWriter) as Box<dyn Writer>),
+        "fhir" => Ok(Box::new(fhir::FhirWriter { lines: layout_of::<fhir::Layout>(format, layout)?.lines })),
+        "json" => Ok(Box::new(json::JsonWriter::new(layout)?)),
         _ => Err(FormatError::Format(format.to_owned())),
     }
 }
@@ -70,6 +74,13 @@ pub fn check(format: &str, how: &FormatUse<'_>) -> Result<(), FormatError> {
     } else {
         parser(format, how.charset, how.layout).map(drop)
     }
+}
+
+/// The layout of a format, from the table of a mapping file.
+fn layout_of<L: serde::de::DeserializeOwned>(format: &str, layout: &Settings) -> Result<L, FormatError> {
+    let wrong =
+        |what: &str| FormatError::Layout(format!("the layout of the format `{format}`: {}", what.trim_end()));
+    layout.clone().try_into().map_err(|error| wrong(error.message()))
 }
 
 fn no_layout(format: &str, layout: &Settings) -> Result<(), FormatError> {

@@ -78,11 +78,11 @@ fn places_name_what_repeats() {
 #[test]
 fn a_bundle_is_read_with_its_entries_beside_it() {
     let bundle = br#"{"resourceType":"Bundle","entry":[{"resource":{"resourceType":"Patient","id":"x"}}]}"#;
-    let document = FhirParser.parse(bundle).unwrap();
+    let document = FhirParser::default().parse(bundle).unwrap();
     let mut found = Vec::new();
     document.select(document.root(), &Path::parse("Patient.id").unwrap(), &mut found);
     assert_eq!(document.text(found[0]).unwrap().value().unwrap(), "x");
     for bad in [&b"{}"[..], b"[]", b"{", b"\xFF", b"", "{\"a\":\"\u{FFFD}\"}".as_bytes()] {
-        assert!(FhirParser.parse(bad).is_err());
+        assert!(FhirParser::default().parse(bad).is_err());
     }
 }

@@ -89,7 +89,7 @@ proptest! {
                 prop_assert!(AckRead::read(&answer).is_ok());
             }
             let _ = AckRead::read(bytes);
-            let _ = FhirParser.parse(bytes);
+            let _ = FhirParser::default().parse(bytes);
         }
     }
 

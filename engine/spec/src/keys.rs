@@ -1,4 +1,9 @@
-//! Every key a channel file may have: the one list that the reader, the findings and `docs/channels.md` go by.
+//! Every key a channel file may have: the one list that the reader, the findings, `docs/channels.md` and the JSON Schema go by.
+
+/// A day, in seconds: no wait between tries is longer.
+pub(crate) const DAY_SECS: u64 = 24 * 3600;
+/// A year, in hours: nothing is owed for longer.
+pub(crate) const YEAR_HOURS: u64 = 366 * 24;
 
 /// One key of a channel file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,6 +16,49 @@ pub struct KeyInfo {
     pub need: Need,
     /// A line that is right.
     pub example: &'static str,
+    /// What its value may be.
+    pub takes: Takes,
+    /// What it means, in the words of `docs/channels.md`.
+    pub about: &'static str,
+}
+
+/// What the value of a key may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Takes {
+    /// Nobody has said; a test does not let that stand.
+    Unsaid,
+    /// Any text.
+    Text,
+    /// One of these words.
+    Words(&'static [&'static str]),
+    /// A whole number from the first to the second.
+    Number(u64, u64),
+    /// A path into the document: `PID-3.1`.
+    Path,
+    /// A condition on the document: `PID-8 = "F"`.
+    Condition,
+    /// The name of a source connector.
+    Source,
+    /// The name of a destination connector.
+    Destination,
+    /// The name of a format.
+    Format,
+    /// The name of a mapping.
+    Mapping,
+    /// The name of a type of FHIR resource.
+    ResourceType,
+    /// A file below `fixtures/`.
+    Fixture,
+    /// A table that the connector reads.
+    Settings,
+    /// The table of this name in [`KEYS`].
+    Table(&'static str),
+    /// Any number of tables of this name in [`KEYS`].
+    Tables(&'static str),
+    /// A list of these.
+    List(&'static Takes),
+    /// A table of free names, each with one of these.
+    Pairs(&'static Takes),
 }
 
 /// Whether a key may be left out.
@@ -23,7 +71,7 @@ pub enum Need {
 }
 
 const fn required(table: &'static str, key: &'static str, example: &'static str) -> KeyInfo {
-    KeyInfo { table, key, need: Need::Required, example }
+    KeyInfo { table, key, need: Need::Required, example, takes: Takes::Unsaid, about: "" }
 }
 
 const fn optional(
@@ -32,72 +80,171 @@ const fn optional(
     default: &'static str,
     example: &'static str,
 ) -> KeyInfo {
-    KeyInfo { table, key, need: Need::Default(default), example }
+    KeyInfo { table, key, need: Need::Default(default), example, takes: Takes::Unsaid, about: "" }
+}
+
+impl KeyInfo {
+    const fn takes(self, takes: Takes) -> Self {
+        Self { takes, ..self }
+    }
+
+    const fn about(self, about: &'static str) -> Self {
+        Self { about, ..self }
+    }
 }
 
 /// All of them, in the order of the file.
 pub const KEYS: &[KeyInfo] = &[
-    required("", "name", r#"name = "lis/oru-r01""#),
-    required("", "version", "version = 1"),
-    required("", "about", r#"about = "Laboratory results are stored.""#),
-    required("", "from", "[from]"),
-    required("", "parse", "[parse]"),
-    optional("", "filter", "every message is kept", "[filter]"),
-    required("", "map", "[map]"),
-    optional("", "keys", "messages are found by what the wire says only", "[keys]"),
-    optional("", "to", "nothing is sent", "[[to]]"),
-    required("", "test", "[[test]]"),
-    required("from", "connector", r#"connector = "lis""#),
-    optional("from", "acknowledge", r#""on_received""#, r#"acknowledge = "on_committed""#),
-    optional("from", "lane_by", "one lane for all messages", r#"lane_by = "PID-3.1""#),
-    optional("from", "settings", "the connector's own defaults", "[from.settings]"),
-    required("parse", "format", r#"format = "hl7v2""#),
-    optional("parse", "accept", "every kind of message", r#"accept = ["ORU^R01"]"#),
-    optional("parse", "charset", "the format's own default", r#"charset = "GB18030""#),
-    optional("parse", "split", "each frame or file is one message", r#"split = "messages""#),
-    required("filter", "keep", r#"keep = ['MSH-11.1 = "P"']"#),
-    required("map", "mapping", r#"mapping = "lis/oru-r01""#),
-    required("map", "writes", r#"writes = ["DiagnosticReport", "Observation"]"#),
-    required("to", "name", r#"name = "ward-notice""#),
-    required("to", "connector", r#"connector = "notify""#),
+    required("", "name", r#"name = "lis/oru-r01""#)
+        .takes(Takes::Text)
+        .about("The channel's name for ever. It equals the path below `channels/`, without the suffix"),
+    required("", "version", "version = 1")
+        .takes(Takes::Number(1, 1000))
+        .about("The version of the channel language: 1"),
+    required("", "about", r#"about = "Laboratory results are stored.""#)
+        .takes(Takes::Text)
+        .about("What the channel is for, in a sentence: shown to operators"),
+    required("", "from", "[from]")
+        .takes(Takes::Table("from"))
+        .about("Where messages come from"),
+    required("", "parse", "[parse]")
+        .takes(Takes::Table("parse"))
+        .about("How bytes become documents"),
+    optional("", "filter", "every message is kept", "[filter]")
+        .takes(Takes::Table("filter"))
+        .about("Which messages are mapped"),
+    required("", "map", "[map]")
+        .takes(Takes::Table("map"))
+        .about("What becomes of a message"),
+    optional("", "keys", "messages are found by what the wire says only", "[keys]")
+        .takes(Takes::Pairs(&Takes::Path))
+        .about("What messages can be found by"),
+    optional("", "to", "nothing is sent", "[[to]]")
+        .takes(Takes::Tables("to"))
+        .about("Where something is sent, once for each destination"),
+    required("", "test", "[[test]]")
+        .takes(Takes::Tables("test"))
+        .about("What the channel promises, by example; at least one"),
+    required("from", "connector", r#"connector = "lis""#)
+        .takes(Takes::Source)
+        .about("The system that is spoken to: the name of a source connector"),
+    optional("from", "acknowledge", r#""on_received""#, r#"acknowledge = "on_committed""#)
+        .takes(Takes::Words(&["on_received", "on_committed"]))
+        .about("When senders are answered: `\"on_received\"`, as soon as the bytes are safe on disk; `\"on_committed\"`, when the message has been mapped and written, or set aside"),
+    optional("from", "lane_by", "one lane for all messages", r#"lane_by = "PID-3.1""#)
+        .takes(Takes::Path)
+        .about("A path. Messages with the same value there are worked on in order of arrival, others side by side"),
+    optional("from", "settings", "the connector's own defaults", "[from.settings]")
+        .takes(Takes::Settings)
+        .about("The connector's own settings: see its README. Addresses here, names of secrets here, never secrets"),
+    required("parse", "format", r#"format = "hl7v2""#)
+        .takes(Takes::Format)
+        .about("The format of the messages, the same as the connector's: `\"hl7v2\"`"),
+    optional("parse", "accept", "every kind of message", r#"accept = ["ORU^R01"]"#)
+        .takes(Takes::List(&Takes::Text))
+        .about("The kinds of message taken, as they name themselves: `[\"ORU^R01\"]`, `[\"ADT^*\"]`. `*` is any letters. Others are refused at the door and kept as filtered"),
+    optional("parse", "charset", "the format's own default", r#"charset = "GB18030""#)
+        .takes(Takes::Text)
+        .about("The character set of messages that do not name theirs: `\"GB18030\"`. A message that is not in it is set aside, never guessed at"),
+    required("filter", "keep", r#"keep = ['MSH-11.1 = "P"']"#)
+        .takes(Takes::List(&Takes::Condition))
+        .about("[Conditions](mapping.md#conditions). Each must hold, otherwise the message ends as filtered, with the words of the condition as the reason"),
+    required("map", "mapping", r#"mapping = "lis/oru-r01""#)
+        .takes(Takes::Mapping)
+        .about("The mapping that makes resources of the message. Its `from` is the channel's format"),
+    required("map", "writes", r#"writes = ["DiagnosticReport", "Observation"]"#)
+        .takes(Takes::List(&Takes::ResourceType))
+        .about("The resource types the mapping writes: all of them and no others, so that a reader need not open it"),
+    required("to", "name", r#"name = "ward-notice""#)
+        .takes(Takes::Text)
+        .about("The destination's name within the channel: small letters, digits and `-`. With the channel's name it is the name of a queue; a new name is a new queue"),
+    required("to", "connector", r#"connector = "notify""#)
+        .takes(Takes::Destination)
+        .about("The name of a destination connector"),
     optional(
         "to",
         "settings",
         "the connector's own defaults",
         r#"settings = { url = "http://127.0.0.1:9000" }"#,
-    ),
-    optional("to", "when", "always", r#"when = 'Observation.status = "final"'"#),
-    optional("to", "each", "one parcel for each message", r#"each = "Observation""#),
+    )
+        .takes(Takes::Settings)
+        .about("The connector's own settings: see its README. `url` or `address` for where"),
+    optional("to", "when", "always", r#"when = 'Observation.status = "final"'"#)
+        .takes(Takes::Condition)
+        .about("A [condition](mapping.md#conditions): only what it holds for is sent. Seen from each node of `each`"),
+    optional("to", "each", "one parcel for each message", r#"each = "Observation""#)
+        .takes(Takes::Path)
+        .about("A path: one parcel for each node found"),
     optional(
         "to",
         "mapping",
         "the message is sent on as it was received",
         r#"mapping = "notify/critical-result""#,
-    ),
-    optional("to", "answer", "the answer is kept and not mapped", r#"answer = "his/ack""#),
-    optional("to", "order_by", "no order", r#"order_by = "Observation.subject.reference""#),
-    optional("to", "retry", "the defaults of `to.retry`", "retry = { first_secs = 2, max_secs = 60 }"),
-    optional("to", "in_doubt", r#""hold""#, r#"in_doubt = "resend""#),
-    optional("to", "circuit", "the defaults of `to.circuit`", "circuit = { failures = 10 }"),
-    optional("to.retry", "first_secs", "1", "first_secs = 2"),
-    optional("to.retry", "max_secs", "600", "max_secs = 60"),
-    optional("to.retry", "give_up_after_hours", "24", "give_up_after_hours = 4"),
-    optional("to.circuit", "failures", "5", "failures = 10"),
-    optional("to.circuit", "within_secs", "30", "within_secs = 60"),
-    optional("to.circuit", "probe_secs", "15", "probe_secs = 5"),
-    required("test", "name", r#"name = "a critical potassium is also told to the ward""#),
-    required("test", "given", r#"given = "lis/oru-r01/critical-potassium.hl7""#),
-    optional("test", "receipt", "not looked at", r#"receipt = "AA""#),
-    optional("test", "state", r#""committed""#, r#"state = "quarantined""#),
-    optional("test", "place", "not looked at", r#"place = "PID[1]-7""#),
-    optional("test", "reason", "not looked at", r#"reason = "expected a date""#),
-    optional("test", "writes", "not looked at", r#"writes = "lis/oru-r01/critical-potassium.bundle.json""#),
+    )
+        .takes(Takes::Mapping)
+        .about("The mapping that makes the body"),
+    optional("to", "answer", "the answer is kept and not mapped", r#"answer = "his/ack""#)
+        .takes(Takes::Mapping)
+        .about("The mapping that makes resources of the receiver's answer; they are written together with the delivery"),
+    optional("to", "order_by", "no order", r#"order_by = "Observation.subject.reference""#)
+        .takes(Takes::Path)
+        .about("A path. What has the same value there arrives in order, one at a time; others go side by side"),
+    optional("to", "retry", "the defaults of `to.retry`", "retry = { first_secs = 2, max_secs = 60 }")
+        .takes(Takes::Table("to.retry"))
+        .about("When to try again"),
+    optional("to", "in_doubt", r#""hold""#, r#"in_doubt = "resend""#)
+        .takes(Takes::Words(&["hold", "ask", "resend"]))
+        .about("What to do when something may or may not have arrived: `\"hold\"`, keep it until a person has found out; `\"ask\"`, ask the receiver until it can tell, and send again only what it says has not arrived; `\"resend\"`, send it again under the same id, for receivers that know a parcel by its id"),
+    optional("to", "circuit", "the defaults of `to.circuit`", "circuit = { failures = 10 }")
+        .takes(Takes::Table("to.circuit"))
+        .about("When to leave a failing destination alone"),
+    optional("to.retry", "first_secs", "1", "first_secs = 2")
+        .takes(Takes::Number(1, DAY_SECS))
+        .about("The wait after the first try, 1 to 86400 seconds"),
+    optional("to.retry", "max_secs", "600", "max_secs = 60")
+        .takes(Takes::Number(1, DAY_SECS))
+        .about("No wait is longer, unless the receiver asks for it; when `first_secs` is more, that is the default"),
+    optional("to.retry", "give_up_after_hours", "24", "give_up_after_hours = 4")
+        .takes(Takes::Number(1, YEAR_HOURS))
+        .about("So long after it was owed, after one last try, a parcel is given up: an operator sees it and can put it back"),
+    optional("to.circuit", "failures", "5", "failures = 10")
+        .takes(Takes::Number(1, 1000))
+        .about("So many failures, 1 to 1000..."),
+    optional("to.circuit", "within_secs", "30", "within_secs = 60")
+        .takes(Takes::Number(1, DAY_SECS))
+        .about("...within so many seconds"),
+    optional("to.circuit", "probe_secs", "15", "probe_secs = 5")
+        .takes(Takes::Number(1, DAY_SECS))
+        .about("One parcel is tried each time so many seconds have passed"),
+    required("test", "name", r#"name = "a critical potassium is also told to the ward""#)
+        .takes(Takes::Text)
+        .about("A sentence: what the channel does"),
+    required("test", "given", r#"given = "lis/oru-r01/critical-potassium.hl7""#)
+        .takes(Takes::Fixture)
+        .about("The file of the message"),
+    optional("test", "receipt", "not looked at", r#"receipt = "AA""#)
+        .takes(Takes::Text)
+        .about("What the sender is answered: `\"AA\"`, `\"AE\"`, `\"AR\"` for HL7 v2"),
+    optional("test", "state", r#""committed""#, r#"state = "quarantined""#)
+        .takes(Takes::Words(&["committed", "filtered", "quarantined"]))
+        .about("How the message ends: `\"committed\"`, `\"filtered\"`, `\"quarantined\"`"),
+    optional("test", "place", "not looked at", r#"place = "PID[1]-7""#)
+        .takes(Takes::Text)
+        .about("Where it is wrong, for a message that is set aside: `\"PID[1]-7\"`"),
+    optional("test", "reason", "not looked at", r#"reason = "expected a date""#)
+        .takes(Takes::Text)
+        .about("Words of the reason, or of the condition that stopped it; needs `state`"),
+    optional("test", "writes", "not looked at", r#"writes = "lis/oru-r01/critical-potassium.bundle.json""#)
+        .takes(Takes::Fixture)
+        .about("The file of the resources written, as a bundle"),
     optional(
         "test",
         "sends",
         "not looked at",
         r#"sends = { ward-notice = "lis/oru-r01/critical-potassium.notice.json" }"#,
-    ),
+    )
+        .takes(Takes::Pairs(&Takes::Fixture))
+        .about("What is sent, for each destination a file: `{ ward-notice = \"lis/oru-r01/notice.json\" }`"),
 ];
 
 /// The keys of one table.

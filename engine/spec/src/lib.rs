@@ -18,7 +18,7 @@ mod sheet;
 pub use channel::{Channel, ChannelTest, Circuit, From, InDoubt, Parse, Project, Reads, Route, Rule};
 pub use files::FolderFiles;
 pub use json::to_json;
-pub use keys::{KEYS, KeyInfo, Need};
+pub use keys::{KEYS, KeyInfo, Need, Takes};
 pub use load::load;
 pub use overrides::{ChannelOverride, Overrides};
 pub use pattern::Pattern;

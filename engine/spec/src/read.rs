@@ -14,6 +14,7 @@ use hub_mapping::Condition;
 use toml::de::DeTable;
 
 use crate::channel::{Circuit, InDoubt, Rule};
+use crate::keys::{DAY_SECS, YEAR_HOURS};
 use crate::pattern::Pattern;
 use crate::retry::RetryPolicy;
 use crate::settings::SettingsDraft;
@@ -21,12 +22,6 @@ use crate::sheet::{At, Section, Sheet, Span, read_path, string};
 
 /// The version of the channel language that is read here.
 const VERSION: u64 = 1;
-
-/// A day, in seconds: no wait between tries is longer.
-const DAY_SECS: u64 = 24 * 3600;
-
-/// A year, in hours: nothing is owed for longer.
-const YEAR_HOURS: u64 = 366 * 24;
 
 /// A channel file as far as it can be understood alone. What is missing or wrong is in the sheet's findings.
 pub(crate) struct Draft {

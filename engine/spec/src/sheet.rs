@@ -8,7 +8,7 @@ use hub_core::path::Path;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use crate::keys::{KEYS, Need, heading, keys_of};
+use crate::keys::{KEYS, Need, Takes, heading, keys_of};
 
 /// A byte range of the file.
 pub(crate) type Span = Range<usize>;
@@ -152,6 +152,7 @@ impl<'a> Section<'a> {
 
     /// A whole number from `least` to `most`.
     pub fn number(&self, sheet: &mut Sheet, key: &str, least: u64, most: u64) -> Option<At<u64>> {
+        self.told(key, |takes| matches!(takes, Takes::Number(from, to) if (from, to) == (least, most)));
         let value = self.find(key)?;
         let number = value.get_ref().as_integer();
         let number = number.and_then(|number| u64::from_str_radix(number.as_str(), number.radix()).ok());
@@ -183,6 +184,7 @@ impl<'a> Section<'a> {
 
     /// One of a few words.
     pub fn word(&self, sheet: &mut Sheet, key: &str, words: &[&str]) -> Option<At<String>> {
+        self.told(key, |takes| matches!(takes, Takes::Words(known) if known == words));
         let text = self.text(sheet, key)?;
         if words.contains(&text.value.as_str()) {
             return Some(text);
@@ -234,6 +236,12 @@ impl<'a> Section<'a> {
             }
         }
         sections
+    }
+
+    /// Holds the reader to what [`KEYS`] says of a key; found by every test that reads a file.
+    fn told(&self, key: &str, fits: impl Fn(Takes) -> bool) {
+        let info = keys_of(self.name).find(|info| info.key == key);
+        debug_assert!(info.is_none_or(|info| fits(info.takes)), "KEYS says otherwise of `{key}`");
     }
 
     fn wrong_type(&self, sheet: &mut Sheet, key: &str, value: &Spanned<DeValue<'_>>, expected: &str) {

@@ -2,5 +2,5 @@
 #![no_main]
 use hub_core::document::Parser;
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
-    drop(hub_formats::fhir::FhirParser.parse(data));
+    drop(hub_formats::fhir::FhirParser::default().parse(data));
 });

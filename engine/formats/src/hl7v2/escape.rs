@@ -62,7 +62,7 @@ fn one(word: &str, separators: &Separators, charset: Option<Charset>, text: &mut
         "T" => put(Some(separators.subcomponent.unwrap_or(b'&'))),
         "R" => put(Some(separators.repetition.unwrap_or(b'~'))),
         "E" => put(separators.escape),
-        "P" => put(Some(b'#')),
+        "P" => put(Some(separators.truncation.unwrap_or(b'#'))),
         "H" | "N" => true,
         _ => match word.as_bytes().first() {
             Some(b'X') => hex(&word[1..], charset, text),
@@ -159,6 +159,7 @@ fn special(c: char, separators: &Separators) -> Option<&'static str> {
         _ if is(separators.subcomponent) => Some("T"),
         _ if is(separators.repetition) => Some("R"),
         _ if is(separators.escape) => Some("E"),
+        _ if is(separators.truncation) => Some("P"),
         _ => None,
     }
 }

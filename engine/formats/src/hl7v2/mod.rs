@@ -3,6 +3,8 @@
 mod ack;
 mod ack_read;
 mod arrange;
+mod batch;
+mod batch_header;
 mod build;
 mod charset;
 mod document;
@@ -12,10 +14,12 @@ mod parse;
 mod peek;
 mod select;
 mod separators;
+mod split;
 mod structure;
 
 pub use ack::{Ack, AckCode, AckError, ErrorKind};
 pub use ack_read::AckRead;
+pub use batch::is_batch;
 pub use charset::{Charset, CharsetOrigin};
 pub use document::Hl7Document;
 pub use escape::{escape, unescape};

@@ -1,6 +1,7 @@
 //! Bytes to document: decoded by MSH-18, cut by hl7-parser, guarded against what that crate leaves out silently.
 
-use hub_core::document::{Document, ParseError, Parser};
+use bytes::Bytes;
+use hub_core::document::{Document, ParseError, Parser, Piece, Split};
 use hub_core::path::Path;
 
 use super::build::Build;
@@ -36,6 +37,15 @@ impl Parser for Hl7Parser {
                 document.select(document.root(), path, &mut found);
                 document.text(*found.first()?)?.value().map(std::borrow::Cow::into_owned)
             }
+        }
+    }
+
+    /// By messages: a batch or several messages in a row are cut byte for byte. At a path: one message is cut into messages
+    /// that have one of the groups or segments there.
+    fn split(&self, bytes: &Bytes, by: &Split) -> Result<Vec<Piece>, ParseError> {
+        match by {
+            Split::Messages => super::batch::messages(bytes),
+            Split::At(path) => super::split::at_path(bytes, &self.read(bytes)?, path),
         }
     }
 }
@@ -148,7 +158,7 @@ impl Normal {
             if at > 0 && matches!(&tag, b"MSH" | b"FHS" | b"BHS" | b"BTS" | b"FTS") {
                 return Err(Fault::new(
                     at,
-                    "a second message or a batch segment: one message is taken at a time",
+                    "a second message or a batch segment: several messages are taken where the channel says `[parse] split = \"messages\"`",
                 ));
             }
             if line.len() == tag.len() {

@@ -61,7 +61,7 @@ impl Files for OneMapping {
             as = "patient"
             type = "Patient"
             id = ["patient", "patient"]
-            write = "put"
+            write = "replace"
 
             [resource.set]
             name = { each = "number", set = { text = { from = "number" } } }

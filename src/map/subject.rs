@@ -1,0 +1,147 @@
+//! What a `huitong map` command is about: a mapping, and how the messages it reads are parsed.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use hub_core::document::Parser;
+use hub_core::finding::Finding;
+use hub_mapping::{Files, Mapping};
+use hub_spec::FolderFiles;
+
+/// A mapping that compiles.
+pub struct Subject {
+    /// The mapping.
+    pub mapping: Mapping,
+    /// Reads its messages.
+    pub parser: Box<dyn Parser>,
+    /// Where its files are.
+    pub place: Place,
+}
+
+/// Where a mapping is found.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// The folder that holds `channels/` and `mappings/`.
+    pub root: PathBuf,
+    /// The mapping's name: `lis/oru-r01`.
+    pub name: String,
+    /// The channels that read their messages with it.
+    pub channels: Vec<ChannelFile>,
+}
+
+/// What a channel file says of reading messages. The file is not linted here: a mapping is worked on before its channel is right.
+#[derive(Clone, Debug)]
+pub struct ChannelFile {
+    /// Its name: `lis/oru-r01`.
+    pub name: String,
+    /// The character set of messages that do not name theirs.
+    pub charset: Option<String>,
+}
+
+impl Place {
+    /// Finds what people mean by a mapping: its name, its file, or the name or file of a channel.
+    pub fn find(root: &Path, what: &str) -> anyhow::Result<Self> {
+        let (root, name, of_channel) = match split(root, what)? {
+            Some((root, folder, name)) => (root, name, folder == "channels"),
+            None => (root.to_owned(), what.trim_matches('/').to_owned(), false),
+        };
+        let mapping_there = root.join("mappings").join(format!("{name}.toml")).is_file();
+        let channel = root.join("channels").join(format!("{name}.toml"));
+        let name = match of_channel || (!mapping_there && channel.is_file()) {
+            true => mapping_of(&channel)?,
+            false => name,
+        };
+        let channels = channels_of(&root, &name, of_channel.then_some(what));
+        Ok(Self { root, name, channels })
+    }
+
+    /// Compiles the mapping as its files are now.
+    pub fn compile(&self) -> Result<Subject, Vec<Finding>> {
+        let (files, findings) = FolderFiles::read(&self.root);
+        if !findings.is_empty() {
+            return Err(findings);
+        }
+        self.compile_with(&files)
+    }
+
+    /// Compiles the mapping from other files.
+    pub fn compile_with(&self, files: &dyn Files) -> Result<Subject, Vec<Finding>> {
+        let mapping = hub_mapping::compile(&self.name, files)?;
+        let parser = self.parser(&mapping)?;
+        Ok(Subject { mapping, parser, place: self.clone() })
+    }
+
+    fn parser(&self, mapping: &Mapping) -> Result<Box<dyn Parser>, Vec<Finding>> {
+        let charset = self.channels.iter().find_map(|channel| channel.charset.as_deref());
+        let parser = hub_formats::parser(mapping.from(), charset, mapping.source_layout());
+        parser.map_err(|error| {
+            let file = format!("mappings/{}.toml", self.name);
+            vec![Finding::of_file(hub_core::finding::FindingKind::WrongSettings, file, error.to_string())]
+        })
+    }
+}
+
+/// The root, `channels` or `mappings`, and the name, of something that is a file; `None` for a name.
+fn split(root: &Path, what: &str) -> anyhow::Result<Option<(PathBuf, &'static str, String)>> {
+    let path = Path::new(what);
+    let is_file_name = path.extension().is_some_and(|suffix| suffix == "toml");
+    if !is_file_name {
+        return Ok(None);
+    }
+    let there = [path.to_owned(), root.join(path)].into_iter().find(|path| path.is_file());
+    let Some(there) = there else { bail!("there is no file {what}") };
+    let whole = there.canonicalize().with_context(|| what.to_owned())?;
+    for folder in ["mappings", "channels"] {
+        let home = whole.ancestors().find(|part| part.file_name().is_some_and(|name| name == folder));
+        let (Some(home), Some(root)) = (home, home.and_then(Path::parent)) else { continue };
+        let below = whole.strip_prefix(home)?.with_extension("");
+        let parts: Vec<_> = below.iter().map(|part| part.to_string_lossy()).collect();
+        if folder == "mappings" && parts.first().is_some_and(|first| first == "codes") {
+            bail!("{what} is a code table; name the mapping that uses it");
+        }
+        return Ok(Some((root.to_owned(), folder, parts.join("/"))));
+    }
+    bail!("{what} is not below a folder mappings/ or channels/: where it stands gives a mapping its name")
+}
+
+fn read(path: &Path) -> anyhow::Result<toml::Table> {
+    let shown = path.display();
+    let text = std::fs::read_to_string(path).with_context(|| shown.to_string())?;
+    text.parse().with_context(|| shown.to_string())
+}
+
+fn text<'t>(table: &'t toml::Table, of: &str, key: &str) -> Option<&'t str> {
+    table.get(of)?.get(key)?.as_str()
+}
+
+fn mapping_of(channel: &Path) -> anyhow::Result<String> {
+    let table = read(channel)?;
+    let name = text(&table, "map", "mapping").map(str::to_owned);
+    name.with_context(|| format!("{} names no mapping: `huitong check` says more", channel.display()))
+}
+
+/// The channels that read with this mapping; when one was named, that one first.
+fn channels_of(root: &Path, mapping: &str, named: Option<&str>) -> Vec<ChannelFile> {
+    let mut found = Vec::new();
+    let home = root.join("channels");
+    let mut folders = vec![home.clone()];
+    while let Some(folder) = folders.pop() {
+        let entries = std::fs::read_dir(&folder).into_iter().flatten().filter_map(Result::ok);
+        for path in entries.map(|entry| entry.path()) {
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let is_toml = path.extension().is_some_and(|suffix| suffix == "toml");
+            let Some(table) = is_toml.then(|| read(&path).ok()).flatten() else { continue };
+            if text(&table, "map", "mapping") == Some(mapping) {
+                let below = path.strip_prefix(&home).unwrap_or(&path).with_extension("");
+                let charset = text(&table, "parse", "charset").map(str::to_owned);
+                found.push(ChannelFile { name: below.display().to_string(), charset });
+            }
+        }
+    }
+    let is_named = |channel: &ChannelFile| named.is_some_and(|named| named.contains(channel.name.as_str()));
+    found.sort_by(|a, b| is_named(b).cmp(&is_named(a)).then_with(|| a.name.cmp(&b.name)));
+    found
+}

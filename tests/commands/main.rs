@@ -1,0 +1,6 @@
+//! The commands that work on mappings, as an engineer meets them at the prompt: `huitong map ...` and `huitong schema`.
+
+#![expect(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
+
+mod prompt;
+mod schemas;
