@@ -316,7 +316,7 @@ pub struct MessageFilter {
     #[arg(long, value_name = "NAME")]
     pub channel: Option<String>,
     /// How far it has come
-    #[arg(long, value_parser = ["received", "committed", "filtered", "quarantined"])]
+    #[arg(long, value_parser = ["received", "committed", "filtered", "quarantined", "split"])]
     pub state: Option<String>,
     /// The kind of message: ADT^A01
     #[arg(long = "type", value_name = "TYPE")]
@@ -330,6 +330,9 @@ pub struct MessageFilter {
     /// Another business key: order=4711, or just the value
     #[arg(long, value_name = "NAME=VALUE")]
     pub key: Option<String>,
+    /// The pieces of this message: those of a batch or a file
+    #[arg(long, value_name = "ID", value_parser = id)]
+    pub parent: Option<uuid::Uuid>,
     /// Received at or after: 2026-11-23T08:00:00+08:00, or an age: 15m, 2h, 7d
     #[arg(long, value_name = "TIME")]
     pub since: Option<String>,

@@ -5,6 +5,7 @@ use hub_core::registry::{FormatUse, Registry};
 /// The registry a channel file's names are looked up in.
 pub fn registry() -> Registry {
     let mut registry = Registry::default();
+    hub_connect::register(&mut registry);
     connector_his::register(&mut registry);
     connector_lis::register(&mut registry);
     connector_notify::register(&mut registry);

@@ -215,6 +215,7 @@ fn message(road: &Road, bytes: Bytes, label: Label) -> Envelope<Raw> {
         correlation: CorrelationId::from("test"),
         received_at: OffsetDateTime::UNIX_EPOCH,
         peer: Peer::default(),
+        parent: None,
     };
     Envelope { head, body: Raw(bytes) }
 }

@@ -58,7 +58,7 @@ macro_rules! text_id {
     };
 }
 
-uuid_id!(/// One received message, for ever. Version 7: later messages have larger ids.
+uuid_id!(/// One received message, for ever. Version 7: later messages have larger ids; those of pieces are computed.
     MessageId);
 uuid_id!(/// One thing owed to one destination; also the idempotency key handed to it.
     ParcelId);
@@ -77,6 +77,21 @@ impl MessageId {
         let seconds = u64::try_from(at.unix_timestamp()).unwrap_or(0);
         let stamp = uuid::Timestamp::from_unix(uuid::NoContext, seconds, at.nanosecond());
         Self(Uuid::new_v7(stamp))
+    }
+}
+
+impl MessageId {
+    /// The id of a piece of `parent`: the `nth` (from 0) of those with this digest. The same each time it is computed, wherever the
+    /// piece stands, so that a frame split again makes no piece twice.
+    pub fn of_piece(parent: MessageId, digest: Digest, nth: usize) -> Self {
+        let mut hash = Sha256::new();
+        hash.update(b"piece");
+        hash.update(parent.0.as_bytes());
+        hash.update(digest.0);
+        hash.update((nth as u64).to_be_bytes());
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(&hash.finalize()[..16]);
+        Self(uuid::Builder::from_custom_bytes(bytes).into_uuid())
     }
 }
 

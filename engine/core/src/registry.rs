@@ -15,8 +15,8 @@ pub type Settings = toml::Table;
 pub trait SourceKind: 'static {
     /// The connector's name: `lis`.
     const TYPE: &'static str;
-    /// The format of its messages: `hl7v2`.
-    const FORMAT: &'static str;
+    /// The format of its messages: `hl7v2`. `None`: whatever the channel says.
+    const FORMAT: Option<&'static str>;
     /// Its settings: a struct with `#[serde(deny_unknown_fields)]`.
     type Config: DeserializeOwned;
 
@@ -89,7 +89,7 @@ pub struct FormatUse<'a> {
 }
 
 struct SourceEntry {
-    format: &'static str,
+    format: Option<&'static str>,
     build: BuildSource,
     listens: Listens,
 }
@@ -183,9 +183,9 @@ impl Registry {
         self.destinations.keys().copied()
     }
 
-    /// The format of a source's messages.
+    /// The format of a source's messages. `None`: any, or there is no such source.
     pub fn source_format(&self, kind: &str) -> Option<&'static str> {
-        self.sources.get(kind).map(|entry| entry.format)
+        self.sources.get(kind).and_then(|entry| entry.format)
     }
 
     /// Makes a source.

@@ -24,6 +24,7 @@ use crate::dispatch::{Answers, Dispatcher, Health, Wakers};
 use crate::house::House;
 use crate::intake::ChannelDoor;
 use crate::lane::Lane;
+use crate::split::Splitter;
 use crate::steps::{Road, Writers};
 
 /// Why a hub could not start. Nothing of it runs then.
@@ -243,7 +244,15 @@ fn start_channel(
     let (senders, queues): (Vec<_>, Vec<_>) =
         (0..house.sizes.lanes).map(|_| mpsc::unbounded_channel()).unzip();
     let limits = Limits { messages: house.sizes.backlog_messages, bytes: house.sizes.backlog_bytes };
-    let backlog = Arc::new(Backlog::new(id.clone(), limits, lane_key(&channel, &parser), senders));
+    let backlog = Backlog::new(id.clone(), limits, lane_key(&channel, &parser), senders);
+    let splits = channel.parse.split.clone();
+    let (backlog, unsplit) = match splits {
+        None => (Arc::new(backlog), None),
+        Some(by) => {
+            let (sender, queue) = mpsc::unbounded_channel();
+            (Arc::new(backlog.splitting(sender)), Some((by, queue)))
+        }
+    };
     let door = ChannelDoor {
         channel: id.clone(),
         parse: Arc::new(channel.parse.clone()),
@@ -253,6 +262,10 @@ fn start_channel(
         closed: closed.clone(),
     };
     let road = Arc::new(Road { channel, parser, writers, typed_check: house.typed_check });
+    if let Some((by, queue)) = unsplit {
+        let splitter = Splitter { road: road.clone(), by, backlog: backlog.clone(), house: house.clone() };
+        tasks.lanes.spawn(splitter.run(queue));
+    }
     for queue in queues {
         let lane = Lane {
             road: road.clone(),

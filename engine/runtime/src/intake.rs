@@ -50,6 +50,10 @@ impl Door for ChannelDoor {
     fn acknowledge(&self) -> Acknowledge {
         self.acknowledge
     }
+
+    fn splits(&self) -> bool {
+        self.parse.split.is_some()
+    }
 }
 
 impl ChannelDoor {
@@ -69,6 +73,7 @@ impl ChannelDoor {
                 correlation: CorrelationId::from(id.0.simple().to_string()),
                 received_at: now,
                 peer: inbound.peer,
+                parent: None,
             },
             body: Raw(inbound.bytes),
         };
@@ -115,7 +120,9 @@ impl ChannelDoor {
         if let Some(fault) = &inbound.unreadable {
             return Some((End::Quarantined(fault.clone()), Refusal::Unreadable(fault.clone())));
         }
-        if !self.parse.takes(inbound.label.message_type.as_deref()) {
+        // What a batch or a file is of, its messages say.
+        let is_told_later = self.parse.split.is_some() && inbound.label.message_type.is_none();
+        if !is_told_later && !self.parse.takes(inbound.label.message_type.as_deref()) {
             let end = End::Filtered { rule: crate::steps::accept_rule(&self.parse) };
             return Some((end, Refusal::Unsupported { expected: self.parse.expected() }));
         }

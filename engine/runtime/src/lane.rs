@@ -30,9 +30,9 @@ use crate::measure;
 use crate::steps::{Road, Walked};
 
 /// A message this large is worked on where it cannot hold up other tasks.
-const LARGE_BYTES: usize = 64 << 10;
+pub(crate) const LARGE_BYTES: usize = 64 << 10;
 /// The longest wait between two tries to end a message.
-const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+pub(crate) const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 
 /// What a lane works with.
 #[derive(Clone)]
@@ -171,6 +171,7 @@ impl Lane {
         let state = match &outcome {
             Outcome::Committed => "committed",
             Outcome::Filtered { .. } => "filtered",
+            Outcome::Split { .. } => "split",
             Outcome::Quarantined(fault) => {
                 tracing::warn!(channel = %head.channel, message_id = %head.id, step = fault.step.name(), place = fault.place, reason = fault.reason, "A message was set aside.");
                 "quarantined"
@@ -180,6 +181,9 @@ impl Lane {
         measure::ended(&head.channel, state, Duration::try_from(took).unwrap_or_default());
         tracing::debug!(channel = %head.channel, message_id = %head.id, state, "A message has ended.");
         self.backlog.done(head.id, &outcome);
+        if let Some(parent) = head.parent {
+            self.backlog.piece_done(parent.id);
+        }
         self.wakers.wake(&committed.owed);
         Ok(())
     }
@@ -279,7 +283,7 @@ impl Lane {
 }
 
 /// How long a lane waits between its tries.
-fn pauses() -> ExponentialBackoff {
+pub(crate) fn pauses() -> ExponentialBackoff {
     ExponentialBuilder::default()
         .with_min_delay(Duration::from_millis(100))
         .with_max_delay(LONGEST_PAUSE)
@@ -288,11 +292,11 @@ fn pauses() -> ExponentialBackoff {
         .build()
 }
 
-fn commit_fault(error: &StoreError) -> Fault {
+pub(crate) fn commit_fault(error: &StoreError) -> Fault {
     Fault { step: FaultStep::Commit, place: None, rule: None, reason: error.to_string() }
 }
 
-fn program_fault() -> Fault {
+pub(crate) fn program_fault() -> Fault {
     let reason = "the program failed at this message; its log tells where".to_owned();
     Fault { step: FaultStep::Map, place: None, rule: None, reason }
 }

@@ -1,7 +1,7 @@
 //! How the hub runs: a message's road from the door to the store and out again.
 //!
 //! In reading order: [`intake`] takes a message and has it written to the journal; [`backlog`] holds it until a lane is free;
-//! [`lane`] walks it through the pure [`steps`] and hands the commit to the store; [`dispatch`] sends what is owed; [`hub`] starts
+//! [`split`] makes several of one that holds several; [`lane`] walks it through the pure [`steps`] and hands the commit to the store; [`dispatch`] sends what is owed; [`hub`] starts
 //! and stops it all; [`operate`] answers operators.
 //!
 //! Invariant: the runtime knows the store only by the traits of `hub_core::store`, and no connector at all.
@@ -19,4 +19,5 @@ pub mod lane;
 pub mod measure;
 pub mod operate;
 pub mod retention;
+pub mod split;
 pub mod steps;

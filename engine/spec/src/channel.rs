@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use compact_str::CompactString;
+use hub_core::document::Split;
 use hub_core::finding::Finding;
 use hub_core::id::{ChannelId, DestinationId, Digest};
 use hub_core::path::Path;
@@ -87,6 +88,8 @@ pub struct Parse {
     pub accept: Vec<Pattern>,
     /// The character set of messages that do not name theirs.
     pub charset: Option<String>,
+    /// What there are several of in a frame or file; `None`: each is one message.
+    pub split: Option<Split>,
 }
 
 impl Parse {

@@ -118,6 +118,7 @@ fn finish(draft: Draft, mappings: &mut Mappings<'_>) -> Option<Channel> {
             format: parse.format?.value.into(),
             accept: parse.accept,
             charset: parse.charset.map(|charset| charset.value),
+            split: parse.split.map(|split| split.value),
         },
         filter: draft.filter,
         mapping,

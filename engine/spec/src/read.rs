@@ -4,6 +4,7 @@ use std::path::{Path as FilePath, PathBuf};
 use std::time::Duration;
 
 use compact_str::CompactString;
+use hub_core::document::Split;
 use hub_core::finding::{Finding, FindingKind};
 use hub_core::id::ChannelId;
 use hub_core::path::Path;
@@ -50,6 +51,7 @@ pub(crate) struct ParseDraft {
     pub format: Option<At<String>>,
     pub accept: Vec<Pattern>,
     pub charset: Option<At<String>>,
+    pub split: Option<At<Split>>,
 }
 
 /// `[map]`.
@@ -199,7 +201,17 @@ fn read_parse(sheet: &mut Sheet, parse: &Section<'_>) -> ParseDraft {
         }
     }
     let format = parse.text(sheet, "format");
-    ParseDraft { format, accept, charset: parse.text(sheet, "charset") }
+    ParseDraft { format, accept, charset: parse.text(sheet, "charset"), split: read_split(sheet, parse) }
+}
+
+/// `messages`, or a path.
+fn read_split(sheet: &mut Sheet, parse: &Section<'_>) -> Option<At<Split>> {
+    let text = parse.text(sheet, "split")?;
+    let split = match text.value.as_str() {
+        "messages" => Split::Messages,
+        _ => Split::At(read_path(sheet, &text)?),
+    };
+    Some(At { value: split, span: text.span })
 }
 
 fn read_keys(sheet: &mut Sheet, table: &DeTable<'_>) -> Vec<(CompactString, Path)> {

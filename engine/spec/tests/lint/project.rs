@@ -134,7 +134,7 @@ struct Tls {
 
 impl SourceKind for Lis {
     const TYPE: &'static str = "lis";
-    const FORMAT: &'static str = "hl7v2";
+    const FORMAT: Option<&'static str> = Some("hl7v2");
     type Config = LisConfig;
 
     fn build(config: LisConfig, secrets: &dyn Secrets) -> Result<Box<dyn Source>, BuildError> {
