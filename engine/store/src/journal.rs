@@ -347,7 +347,7 @@ pub(crate) fn state_number(state: StateName) -> i64 {
     }
 }
 
-fn state_name(number: i64) -> Result<StateName, StoreError> {
+pub(crate) fn state_name(number: i64) -> Result<StateName, StoreError> {
     let state = StateName::ALL.into_iter().find(|state| state_number(*state) == number);
     state.ok_or_else(|| damaged("state of a message"))
 }

@@ -3,6 +3,7 @@
 //! One task owns the only writing connection and puts what is waiting into one durable transaction (`writer`); readers
 //! have connections of their own. In reading order:
 
+mod archive;
 mod clock;
 mod entries;
 mod error;
@@ -20,5 +21,6 @@ mod trace;
 mod words;
 mod writer;
 
+pub use archive::{Archive, Past, Stretch};
 pub use error::OpenError;
 pub use open::{Stats, Store, StoreOptions};
