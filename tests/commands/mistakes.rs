@@ -265,6 +265,13 @@ fn check(folder: &Path, what: &str) -> String {
     said.out + &said.err
 }
 
+/// A file that is right and stands where it is not looked for.
+fn said_of_a_move(file: &str, to: &str) -> String {
+    let folder = project();
+    fs::rename(folder.path().join(file), folder.path().join(to)).unwrap();
+    check(folder.path(), to)
+}
+
 /// Two files that are wrong only together.
 fn said_of_two(what: &str, file: &str, text: &str) -> String {
     let folder = project();
@@ -302,6 +309,14 @@ fn page() -> String {
             .replace("lab/x", "lab/base"),
     );
     mappings.push(("two mappings that extend each other".to_owned(), check(folder.path(), "extends")));
+    mappings.push((
+        "a mapping in the wrong folder".to_owned(),
+        said_of_a_move(MAPPING_FILE, "mappings/results.toml"),
+    ));
+    mappings.push((
+        "a code table in the wrong folder".to_owned(),
+        said_of_a_move(SEX_FILE, "mappings/lab/sex.toml"),
+    ));
     let mut channels = told(IN_CHANNELS);
     let second =
         CHANNEL.replace("lab/results\"\nversion", "lab/more\"\nversion").replace("0.0.1:2590", "0.0.1:2590");

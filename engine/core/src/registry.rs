@@ -42,6 +42,11 @@ pub trait DestinationKind: 'static {
 pub trait Secrets: Send + Sync {
     /// The secret of this name.
     fn get(&self, name: &str) -> Result<String, BuildError>;
+
+    /// Where the secret of this name is looked for, in words, for whoever has to set it.
+    fn place(&self, _name: &str) -> Option<String> {
+        None
+    }
 }
 
 /// Why a source or destination cannot be made of its settings.

@@ -29,7 +29,7 @@ pub use compile::compile;
 pub use concept_map::concept_map;
 pub use condition::Condition;
 pub use condition_parse::ConditionError;
-pub use files::{FileText, Files};
+pub use files::{FileText, Files, misplaced};
 pub use find::{FACTS, Found, Need};
 pub use functions::{EXAMPLES, Example, FunctionInfo, functions};
 pub use mapping::{Mapping, Rendered, Run, Target};

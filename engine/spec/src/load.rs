@@ -31,7 +31,8 @@ pub fn load(
 ) -> Result<Project, Vec<Finding>> {
     let (files, mut findings) = FolderFiles::read(root);
     if !root.join("channels").is_dir() {
-        let help = "a project's root holds the folders channels/, mappings/ and fixtures/";
+        let help = "a project's root holds the folders channels/, mappings/ and fixtures/: go there, name it with --root, \
+                    or begin one with `huitong init`";
         let missing = Finding::of_file(FindingKind::Unreadable, "channels", "there is no such folder");
         findings.push(missing.help(help));
     }

@@ -148,8 +148,11 @@ impl Draft {
             .is_none_or(|tests| tests.get_ref().as_array().is_some_and(|tests| tests.is_empty()));
         if none {
             let message = "the channel has no test: nothing shows what it does";
-            let help =
-                "add a [[test]] with a name, a message from fixtures/ as `given`, and what is expected of it";
+            let id = &self.id;
+            let help = format!(
+                "add a message to fixtures/, and at the end: [[test]] name = \"a result is stored\" given = \"{id}/one.hl7\" \
+                 writes = \"{id}/one.bundle.json\", a line for each key"
+            );
             sheet.findings.push(Finding::of_file(FindingKind::NoTest, &sheet.file, message).help(help));
         }
     }
@@ -159,7 +162,8 @@ fn check_name(sheet: &mut Sheet, top: &Section<'_>, expected: &str) {
     let Some(name) = top.text(sheet, "name") else { return };
     if name.value != expected {
         let message = format!("the channel is named `{}`, but its file is that of `{expected}`", name.value);
-        let help = Some(format!("write name = \"{expected}\", or move the file"));
+        let help =
+            Some(format!("write name = \"{expected}\", or move the file to channels/{}.toml", name.value));
         sheet.report_with(FindingKind::NameDiffersFromPath, &name.span, message, help);
     }
 }

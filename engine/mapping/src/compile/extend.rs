@@ -20,7 +20,9 @@ pub(super) struct Base {
 pub(super) fn read(name: &str, main: &Table<'_, '_>, files: &dyn Files) -> Option<Base> {
     let word = main.text("extends")?;
     if word.text == name {
-        main.sheet.find(FindingKind::IncludeLoop, word.span, "a mapping cannot extend itself");
+        let help = "name another mapping, the one that this is a change of, or take the line out";
+        let message = "a mapping cannot extend itself";
+        main.sheet.find_help(FindingKind::IncludeLoop, word.span, message, Some(help.to_owned()));
         return None;
     }
     match files.mapping(word.text) {
@@ -36,11 +38,13 @@ pub(super) fn read(name: &str, main: &Table<'_, '_>, files: &dyn Files) -> Optio
 }
 
 /// Checks what stands above the resources of the extended mapping.
-pub(super) fn check_base(name: &str, table: &Table<'_, '_>) -> Option<Head> {
+pub(super) fn check_base(by: &str, name: &str, table: &Table<'_, '_>) -> Option<Head> {
     check_name(name, table);
     if table.has("extends") {
-        let message = "a mapping that is extended extends nothing itself";
-        table.sheet.find(FindingKind::IncludeLoop, table.key_span("extends"), message);
+        let message = format!("`{name}` is extended by `{by}`, so it cannot extend another mapping itself");
+        let help = "take this line out and write here what it needs, or let the other one extend nothing";
+        let span = table.key_span("extends");
+        table.sheet.find_help(FindingKind::IncludeLoop, span, message, Some(help.to_owned()));
         return None;
     }
     head(name, table, None)

@@ -5,9 +5,9 @@ use hub_core::finding::FindingKind;
 use hub_fhir::Json;
 use hub_fhir::elements::{TypeKind, TypeRef};
 
-use super::Compiler;
 use super::level::{Level, Slot, beside_primitive};
 use super::set::is_constant;
+use super::{Compiler, Named};
 use crate::keys;
 use crate::plan::{At, Invalid, LinePlan, Make};
 use crate::reading::{Table, suggest};
@@ -179,7 +179,14 @@ impl Compiler<'_> {
         {
             let targets: Vec<_> = of.targets.iter().map(|target| target.name()).collect();
             let message = format!("`{}` cannot point at {kind}, only at: {}", slot.name, targets.join(", "));
-            table.sheet.find(FindingKind::WrongType, word.span, message);
+            let fits = |known: &&Named| known.kind.is_some_and(|kind| of.targets.contains(&kind));
+            let fitting: Vec<_> =
+                self.resources.iter().filter(fits).map(|known| format!("`{}`", known.name)).collect();
+            let help = match fitting.is_empty() {
+                true => "no resource of this mapping is of such a type".to_owned(),
+                false => format!("of this mapping it can point at {}", fitting.join(", ")),
+            };
+            table.sheet.find_help(FindingKind::WrongType, word.span, message, Some(help));
             return None;
         }
         Some((Make::Ref(place), member_of(slot, of)))

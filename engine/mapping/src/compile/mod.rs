@@ -23,7 +23,7 @@ use hub_fhir::ResourceType;
 use toml::de::DeValue;
 
 use crate::codes::{self, CodeTable};
-use crate::files::{FileText, Files};
+use crate::files::{FileText, Files, misplaced};
 use crate::functions::is_zone;
 use crate::keys;
 use crate::mapping::{Mapping, Target};
@@ -96,7 +96,7 @@ fn plan(name: &str, files: &dyn Files, log: &Log) -> Option<Plan> {
         span: 0..0,
     });
     let base_head = match (&base, &base_table) {
-        (Some(base), Some(table)) => Some(extend::check_base(&base.name, table)?),
+        (Some(base), Some(table)) => Some(extend::check_base(name, &base.name, table)?),
         // What is wrong with it is in the log.
         (Some(_), None) => return None,
         (None, _) => None,
@@ -344,8 +344,15 @@ impl Compiler<'_> {
 
     fn missing_table(&self, sheet: &Sheet<'_>, word: &Word<'_>) {
         let names = self.files.code_table_names();
-        let help = suggest(word.text, names.iter().map(String::as_str));
+        let file = format!("mappings/codes/{}.toml", word.text);
+        let help =
+            match (misplaced(word.text, self.files), suggest(word.text, names.iter().map(String::as_str))) {
+                (Some(found), _) => format!("{} is named so: move it to {file}", found.display()),
+                (None, Some(near)) if near.starts_with("did you") => near,
+                (None, Some(known)) => format!("{known}; or write it to {file}"),
+                (None, None) => format!("write it to {file}"),
+            };
         let message = format!("there is no code table `{}`", word.text);
-        sheet.find_help(FindingKind::CodeTableMissing, word.span.clone(), message, help);
+        sheet.find_help(FindingKind::CodeTableMissing, word.span.clone(), message, Some(help));
     }
 }

@@ -215,7 +215,8 @@ pub(crate) fn wrong_in_hl7(steps: &[Step]) -> Option<Wrong> {
         let before_number = matches!(steps.get(place + 1).map(|next| &next.to), Some(To::Part(_)));
         let upper = name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');
         if !upper {
-            return Some(Wrong::new("names of segments and groups are written in capitals"));
+            let wrong = Wrong::new("names of segments and groups are written in capitals");
+            return Some(wrong.help(format!("in capitals: `{}`", name.to_ascii_uppercase())));
         }
         if before_number && name.len() != 3 {
             return Some(Wrong::new("a field stands in a segment, whose name has three characters"));

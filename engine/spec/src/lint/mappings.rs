@@ -172,9 +172,13 @@ fn find(sheet: &mut Sheet, name: &At<String>, mappings: &mut Mappings<'_>) -> Op
     }
     let known = mappings.files.mapping_names();
     let message = format!("there is no mapping `{}`", name.value);
-    let help = match nearest(&name.value, known.iter().map(String::as_str)) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => format!("write it to mappings/{}.toml", name.value),
+    let near = nearest(&name.value, known.iter().map(String::as_str));
+    let help = match (hub_mapping::misplaced(&name.value, mappings.files), near) {
+        (Some(file), _) => {
+            format!("{} is named so: move it to mappings/{}.toml", file.display(), name.value)
+        }
+        (None, Some(near)) => format!("did you mean `{near}`?"),
+        (None, None) => format!("write it to mappings/{}.toml", name.value),
     };
     sheet.report_with(FindingKind::MappingMissing, &name.span, message, Some(help));
     None
