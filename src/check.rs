@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::cli::{CheckArguments, Global};
 use crate::settings::{Settings, WrongSettings};
-use crate::{EXIT_WRONG_FILES, hub, paint};
+use crate::{EXIT_WRONG_FILES, hub, init, paint};
 
 /// So many unused files are named.
 const MOST_NAMED: usize = 3;
@@ -28,11 +28,19 @@ pub fn run(global: &Global, arguments: &CheckArguments) -> anyhow::Result<ExitCo
             print(&project.warnings, arguments.json);
             if !arguments.json {
                 let tests: usize = project.channels.iter().map(|channel| channel.tests.len()).sum();
+                let channels = project.channels.len();
                 println!(
-                    "{}: {} channels, {tests} channel tests; no errors",
+                    "{}: {channels} channel{}, {tests} channel test{}; no errors",
                     paint::good("ok"),
-                    project.channels.len()
+                    plural(channels),
+                    plural(tests)
                 );
+                if channels == 0 {
+                    println!(
+                        "a channel is a file SYSTEM/FLOW.toml below {}",
+                        global.root.join("channels").display()
+                    );
+                }
             }
             Ok(ExitCode::SUCCESS)
         }
@@ -56,7 +64,9 @@ pub fn print(findings: &[Finding], json: bool) {
     for finding in &told {
         eprintln!("{}\n", painted(finding));
     }
-    // A project holds parts and tables for channels to come: they are named in one breath.
+    // A project holds parts and tables for channels to come: those that come with the hub are not news, others are
+    // named in one breath.
+    let unused: Vec<&Finding> = unused.into_iter().filter(|finding| !init::brings(&finding.file)).collect();
     if !unused.is_empty() {
         let files: Vec<String> = unused.iter().map(|finding| finding.file.display().to_string()).collect();
         let head = format!("warning[{}]", FindingKind::Unused.name());

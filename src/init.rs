@@ -27,6 +27,12 @@ listen = \"127.0.0.1:8080\"         # FHIR at /fhir, operators' API at /ops, /he
 const IGNORED: &str = "# What the hub writes: messages and resources. It holds patient data and belongs in no repository.\n/data/\n";
 const FOLDERS: [&str; 4] = ["channels", "mappings/codes", "fixtures", "config"];
 
+/// Whether this file, relative to the root, is one that every project is given.
+pub fn brings(file: &Path) -> bool {
+    let name = file.strip_prefix("mappings").ok().and_then(Path::to_str);
+    name.is_some_and(|name| Library::get(name).is_some())
+}
+
 /// Writes what is missing; nothing that is there is changed.
 pub fn run(global: &Global, arguments: InitArguments) -> anyhow::Result<ExitCode> {
     let root = arguments.folder.unwrap_or_else(|| global.root.clone());
