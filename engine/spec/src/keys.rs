@@ -146,6 +146,9 @@ pub const KEYS: &[KeyInfo] = &[
     optional("parse", "charset", "the format's own default", r#"charset = "GB18030""#)
         .takes(Takes::Text)
         .about("The character set of messages that do not name theirs: `\"GB18030\"`. A message that is not in it is set aside, never guessed at"),
+    optional("parse", "split", "each frame or file is one message", r#"split = "messages""#)
+        .takes(Takes::Text)
+        .about("What there are several of in a frame or file: `\"messages\"`, as the format itself holds them (an HL7 v2 batch, the items of a JSON array, the lines of NDJSON, the rows of a CSV file, the entries of a Bundle), or a path: `\"/Request/Items/Item\"`. See [below](#several-messages-in-one)"),
     required("filter", "keep", r#"keep = ['MSH-11.1 = "P"']"#)
         .takes(Takes::List(&Takes::Condition))
         .about("[Conditions](mapping.md#conditions). Each must hold, otherwise the message ends as filtered, with the words of the condition as the reason"),
@@ -226,8 +229,8 @@ pub const KEYS: &[KeyInfo] = &[
         .takes(Takes::Text)
         .about("What the sender is answered: `\"AA\"`, `\"AE\"`, `\"AR\"` for HL7 v2"),
     optional("test", "state", r#""committed""#, r#"state = "quarantined""#)
-        .takes(Takes::Words(&["committed", "filtered", "quarantined"]))
-        .about("How the message ends: `\"committed\"`, `\"filtered\"`, `\"quarantined\"`"),
+        .takes(Takes::Words(&["committed", "filtered", "quarantined", "split"]))
+        .about("How the message ends: `\"committed\"`, `\"filtered\"`, `\"quarantined\"`, `\"split\"`"),
     optional("test", "place", "not looked at", r#"place = "PID[1]-7""#)
         .takes(Takes::Text)
         .about("Where it is wrong, for a message that is set aside: `\"PID[1]-7\"`"),
