@@ -1,6 +1,5 @@
 //! The law that the fuzz target looks for, held without a fuzzer: over every seed, and some thousand inputs made from them by
 //! chance with a fixed seed.
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
