@@ -6,7 +6,7 @@ use hub_core::envelope::Label;
 use hub_core::path::{Path, To};
 
 use super::fields::{self, Field};
-use super::layout::{Form, Layout};
+use super::layout::{Form, Layout, Side};
 use super::read::{Source, columns};
 use super::records::{Parts, Record};
 use crate::limits::check_split;
@@ -20,10 +20,13 @@ pub(super) fn split(layout: &Layout, bytes: &Bytes, by: &Split) -> Result<Vec<Pi
         return Err(ParseError { at: 0, place: None, what });
     }
     let parts = Parts::find(layout, &source)?;
+    for side in [Side::Header, Side::Trailer] {
+        parts.side(layout, &source, side)?;
+    }
+    let columns = columns(layout, &source, &parts)?;
     let (Some(first), Some(last)) = (parts.rows.first(), parts.rows.last()) else {
         return Ok(vec![Piece { bytes: bytes.clone(), label: Label::default() }]);
     };
-    let columns = columns(layout, &source, &parts)?;
     let text = &*source.text;
     let mut before = text[..first.range.start].to_owned();
     let mut after = text[last.end..].to_owned();

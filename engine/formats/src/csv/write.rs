@@ -208,6 +208,10 @@ impl File<'_> {
         for (index, value) in values.enumerate() {
             let (value, place) = value?;
             self.check(&value, &place)?;
+            let is_quoting = matches!(self.layout.form, Form::Delimited(Delimited { quote: Some(_), .. }));
+            if self.text.is_empty() && value.starts_with('\u{FEFF}') && !is_quoting {
+                return error(&place, "begins with a byte order mark, which would be that of the file");
+            }
             match &self.layout.form {
                 Form::Delimited(form) => self.delimited(form, index, &value, &place, is_data)?,
                 Form::Fixed(fixed) => {
@@ -218,7 +222,7 @@ impl File<'_> {
                 }
             }
         }
-        let is_blank = self.text.len() == start;
+        let is_blank = self.text[start..].chars().all(|letter| letter == '\u{1A}');
         let begins_comment = self
             .layout
             .comment
@@ -227,7 +231,7 @@ impl File<'_> {
         if is_blank {
             // A blank line is no record.
             match &self.layout.form {
-                Form::Delimited(Delimited { quote: Some(quote), .. }) => {
+                Form::Delimited(Delimited { quote: Some(quote), .. }) if self.text.len() == start => {
                     self.text.push(*quote);
                     self.text.push(*quote);
                 }
