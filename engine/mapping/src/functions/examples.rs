@@ -5,9 +5,9 @@
 pub struct Example {
     /// The function, as mappings name it.
     pub function: &'static str,
-    /// The source: a field as HL7 v2 writes it, or an element as FHIR's JSON writes it.
+    /// The source: a field as HL7 v2 writes it, an element as FHIR's JSON writes it, or an element of XML.
     pub field: &'static str,
-    /// The format of the source: `hl7v2` or `fhir`.
+    /// The format of the source: `hl7v2`, `fhir` or `xml`.
     pub format: &'static str,
     /// What the function makes of it, as JSON.
     pub json: &'static str,
@@ -19,6 +19,10 @@ const fn example(function: &'static str, field: &'static str, json: &'static str
 
 const fn of_fhir(function: &'static str, field: &'static str, json: &'static str) -> Example {
     Example { function, field, format: "fhir", json }
+}
+
+const fn of_xml(function: &'static str, field: &'static str, json: &'static str) -> Example {
+    Example { function, field, format: "xml", json }
 }
 
 /// At least one example of every function.
@@ -202,6 +206,62 @@ pub const EXAMPLES: &[Example] = &[
     ),
     example("PL[Reference]", "5E^501^02^H01", r#"{"display":"H01 5E 501 02"}"#),
     example("PL[string]", "5E^501^02", r#""5E 501 02""#),
+    of_xml(
+        "II[Identifier]",
+        r#"<id root="2.16.156.10011.1.3" extension="440305198811120011"/>"#,
+        r#"{"system":"urn:oid:2.16.156.10011.1.3","value":"440305198811120011"}"#,
+    ),
+    of_xml(
+        "II[Identifier]",
+        r#"<id root="6BA7B810-9DAD-11D1-80B4-00C04FD430C8"/>"#,
+        r#"{"system":"urn:ietf:rfc:3986","value":"urn:uuid:6ba7b810-9dad-11d1-80b4-00c04fd430c8"}"#,
+    ),
+    of_xml(
+        "CD[CodeableConcept]",
+        r#"<code code="2345-7" codeSystem="2.16.840.1.113883.6.1" displayName="Glucose"><originalText>血糖</originalText><translation code="GLU" codeSystem="1.2.3"/></code>"#,
+        r#"{"coding":[{"system":"http://loinc.org","code":"2345-7","display":"Glucose"},{"system":"urn:oid:1.2.3","code":"GLU"}],"text":"血糖"}"#,
+    ),
+    of_xml(
+        "CD[Coding]",
+        r#"<interpretationCode code="H" codeSystem="2.16.840.1.113883.5.83"/>"#,
+        r#"{"system":"http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation","code":"H"}"#,
+    ),
+    of_xml("CD[code]", r#"<statusCode code="completed"/>"#, r#""completed""#),
+    of_xml("TS[dateTime]", r#"<effectiveTime value="202611200815+0800"/>"#, r#""2026-11-20T08:15:00+08:00""#),
+    of_xml("TS[date]", r#"<birthTime value="19881112"/>"#, r#""1988-11-12""#),
+    of_xml("TS[instant]", r#"<time value="20261120081500"/>"#, r#""2026-11-20T08:15:00+08:00""#),
+    of_xml(
+        "IVL_TS[Period]",
+        r#"<effectiveTime><low value="20261120"/><high value="20261127"/></effectiveTime>"#,
+        r#"{"start":"2026-11-20","end":"2026-11-27"}"#,
+    ),
+    of_xml(
+        "PN[HumanName]",
+        r#"<name use="L"><family>Chen</family><given>Siyuan</given><given>Maria</given></name>"#,
+        r#"{"use":"official","family":"Chen","given":["Siyuan","Maria"]}"#,
+    ),
+    of_xml("PN[HumanName]", "<name>陈思远</name>", r#"{"text":"陈思远"}"#),
+    of_xml("PN[string]", "<name><family>陈</family><given>思远</given></name>", r#""陈思远""#),
+    of_xml(
+        "AD[Address]",
+        r#"<addr use="HP"><streetAddressLine>深南大道1001号</streetAddressLine><city>深圳市</city><state>广东省</state><postalCode>518000</postalCode></addr>"#,
+        r#"{"use":"home","line":["深南大道1001号"],"city":"深圳市","state":"广东省","postalCode":"518000"}"#,
+    ),
+    of_xml(
+        "TEL[ContactPoint]",
+        r#"<telecom value="tel:+86 755 26001234" use="WP"/>"#,
+        r#"{"system":"phone","value":"+86 755 26001234","use":"work"}"#,
+    ),
+    of_xml(
+        "PQ[Quantity]",
+        r#"<value value="6.10" unit="mmol/L"/>"#,
+        r#"{"value":6.10,"unit":"mmol/L","system":"http://unitsofmeasure.org","code":"mmol/L"}"#,
+    ),
+    of_xml(
+        "IVL_PQ[Range]",
+        r#"<value><low value="3.5" unit="mmol/L"/><high value="5.3" unit="mmol/L"/></value>"#,
+        r#"{"low":{"value":3.5,"unit":"mmol/L","system":"http://unitsofmeasure.org","code":"mmol/L"},"high":{"value":5.3,"unit":"mmol/L","system":"http://unitsofmeasure.org","code":"mmol/L"}}"#,
+    ),
     example("fen[Money]", "1250", r#"{"value":12.50,"currency":"CNY"}"#),
     example("money_yuan", "1250", "12.50"),
     of_fhir("money_fen", r#"{"value":12.50,"currency":"CNY"}"#, "1250"),
@@ -316,16 +376,25 @@ mod tests {
     use crate::functions::{Context, FUNCTIONS, Makes, function};
     use crate::read::{Reader, Value};
 
-    fn document(example: &Example) -> (Box<dyn hub_core::document::Document>, &'static str) {
+    fn document(example: &Example) -> (Box<dyn hub_core::document::Document>, String) {
         if example.format == "fhir" {
             let json = format!("{{\"value\":{}}}", example.field);
-            return (hub_formats::json::JsonParser::default().parse(json.as_bytes()).unwrap(), "value");
+            return (
+                hub_formats::json::JsonParser::default().parse(json.as_bytes()).unwrap(),
+                "value".to_owned(),
+            );
+        }
+        if example.format == "xml" {
+            let parser = hub_formats::parser("xml", None, &hub_core::registry::Settings::new()).unwrap();
+            let xml = format!("<x>{}</x>", example.field);
+            let name = example.field[1..].split([' ', '>', '/']).next().unwrap();
+            return (parser.parse(xml.as_bytes()).unwrap(), format!("x.{name}"));
         }
         let message = format!(
             "MSH|^~\\&|A|B|C|D|20261120||ADT^A01|1|P|2.5.1|||||||UNICODE UTF-8\rZZZ|{}\r",
             example.field
         );
-        (Hl7Parser::default().parse(message.as_bytes()).unwrap(), "ZZZ-1")
+        (Hl7Parser::default().parse(message.as_bytes()).unwrap(), "ZZZ-1".to_owned())
     }
 
     fn made(example: &Example) -> Option<hub_fhir::Json> {
@@ -333,7 +402,7 @@ mod tests {
         let found = Found::default();
         let reader = Reader::new(&*document, &found);
         let mut nodes = Vec::new();
-        document.select(document.root(), &Path::parse(path).unwrap(), &mut nodes);
+        document.select(document.root(), &Path::parse(&path).unwrap(), &mut nodes);
         let systems = HashMap::new();
         let context = Context { zone: "+08:00", systems: &systems, system: None, unit: None, units: None };
         let value = Value::of_node(&reader, *nodes.first()?);
