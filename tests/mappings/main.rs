@@ -5,6 +5,7 @@
 
 mod against;
 mod corpus;
+mod formats;
 mod house;
 mod laws;
 mod upkeep;
