@@ -8,4 +8,5 @@ mod corpus;
 mod formats;
 mod house;
 mod laws;
+mod rows;
 mod upkeep;
