@@ -9,9 +9,9 @@ pub fn registry() -> Registry {
     connector_his::register(&mut registry);
     connector_lis::register(&mut registry);
     connector_notify::register(&mut registry);
-    registry.format("hl7v2", |how| check("hl7v2", how));
-    registry.format("fhir", |how| check("fhir", how));
-    registry.format("json", |how| check("json", how));
+    for format in hub_formats::FORMATS {
+        registry.format(format, check);
+    }
     registry
 }
 

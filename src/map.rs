@@ -1,8 +1,12 @@
 //! `huitong map`: what a mapping makes of messages, and what it leaves.
 
+mod compare;
+mod diff;
 mod explain;
 mod given;
 mod leaves;
+mod moment;
+mod old;
 mod subject;
 
 use std::process::ExitCode;
@@ -12,6 +16,7 @@ use crate::cli::{Global, MapCommand};
 /// Does what is asked.
 pub async fn run(global: &Global, command: MapCommand) -> anyhow::Result<ExitCode> {
     match command {
+        MapCommand::Diff(arguments) => diff::run(global, &arguments).await,
         MapCommand::Explain(arguments) => explain::run(global, &arguments).await,
     }
 }

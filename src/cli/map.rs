@@ -17,6 +17,17 @@ Examples:
 
 The exit code is 1 when the mapping sets the message aside. What is shown is patient data.")]
     Explain(ExplainArguments),
+    /// Run the mapping as its files are now over the real messages of the journal, and count what would change
+    #[command(after_help = "\
+Examples:
+  huitong map diff lis/oru-r01 --since 7d                     against the last commit of git
+  huitong map diff lis/oru-r01 --since 7d --old git:v1.4      against a tag
+  huitong map diff lis/oru-r01 --since 7d --old /srv/before   against another project folder, or a mapping file
+  huitong map diff his/adt --since 2h --stored                against what the store holds: what a replay would change
+  huitong map diff his/adt --since 30d --no-values --json     counts only, for a report
+
+Nothing is written, and a running hub is not disturbed. Samples are patient data; --no-values leaves them out.")]
+    Diff(DiffArguments),
 }
 
 /// `huitong map explain`
@@ -36,6 +47,44 @@ pub struct ExplainArguments {
     /// Write one HTML page that needs nothing else; - for standard output
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
+}
+
+/// `huitong map diff`
+#[derive(Debug, Args)]
+pub struct DiffArguments {
+    /// The mapping: its name or its file
+    #[arg(value_name = "MAPPING")]
+    pub name: String,
+    /// Only messages of this channel [default: every channel that uses the mapping]
+    #[arg(long, value_name = "NAME")]
+    pub channel: Option<String>,
+    /// Received at or after: an age such as 15m, 2h, 7d, or 2026-11-23T08:00:00+08:00
+    #[arg(long, value_name = "TIME", conflicts_with = "from")]
+    pub since: Option<String>,
+    /// The same as --since
+    #[arg(long, value_name = "TIME")]
+    pub from: Option<String>,
+    /// Received before: likewise
+    #[arg(long, value_name = "TIME")]
+    pub to: Option<String>,
+    /// At most so many messages, the oldest first
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
+    pub limit: Option<u64>,
+    /// What it is compared with: a mapping file, a project folder, or git:REVISION [default: git:HEAD]
+    #[arg(long, value_name = "FILE|git:REV")]
+    pub old: Option<String>,
+    /// Compare with what the store holds now: what a replay would change
+    #[arg(long, conflicts_with = "old")]
+    pub stored: bool,
+    /// Examples shown of each field
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(0..=1000))]
+    pub samples: u32,
+    /// Show no values of messages: counts and ids only
+    #[arg(long)]
+    pub no_values: bool,
+    /// JSON, in the shape docs/mapping-commands.md tells
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `huitong schema`

@@ -6,9 +6,12 @@ use std::path::Path;
 use anyhow::{Context, bail};
 use bytes::Bytes;
 use hub_core::document::{Parser, Split};
+use hub_core::id::MessageId;
+use hub_store::Archive;
 
 use crate::cli::Global;
 use crate::client::Client;
+use crate::settings::Settings;
 
 /// One message, and what it is called.
 #[derive(Clone)]
@@ -30,14 +33,29 @@ pub async fn fetch(global: &Global, what: &str) -> anyhow::Result<Given> {
     if !path.exists()
         && let Ok(id) = what.parse::<uuid::Uuid>()
     {
-        let bytes = Client::new(global)?.get_bytes(&format!("messages/{id}/raw")).await?;
-        return Ok(Given { name: what.to_owned(), bytes: bytes.into() });
+        let bytes = match in_the_data_folder(global, MessageId(id)).await? {
+            Some(bytes) => bytes,
+            None => Client::new(global)?.get_bytes(&format!("messages/{id}/raw")).await?.into(),
+        };
+        return Ok(Given { name: what.to_owned(), bytes });
     }
     if path.is_dir() {
         bail!("{what} is a folder: name the messages in it");
     }
     let bytes = std::fs::read(path).with_context(|| what.to_owned())?;
     Ok(Given { name: what.to_owned(), bytes: bytes.into() })
+}
+
+/// The message in the data folder of these settings, where there is one; a hub that runs need not be asked then.
+async fn in_the_data_folder(global: &Global, id: MessageId) -> anyhow::Result<Option<Bytes>> {
+    if global.url.is_some() {
+        return Ok(None);
+    }
+    let folder = Settings::read(global)?.data_dir;
+    if !folder.join("hub.db").is_file() {
+        return Ok(None);
+    }
+    Ok(Archive::open(&folder).await?.message(id).await?)
 }
 
 impl Given {

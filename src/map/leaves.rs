@@ -10,6 +10,11 @@ pub fn each_leaf<'j>(object: &'j Object, take: &mut dyn FnMut(&str, &'j Json)) {
     members(object, &mut path, take);
 }
 
+/// Goes over every value within a value whose path is given.
+pub fn each_leaf_of<'j>(path: &str, json: &'j Json, take: &mut dyn FnMut(&str, &'j Json)) {
+    walk(json, &mut path.to_owned(), take);
+}
+
 fn members<'j>(object: &'j Object, path: &mut String, take: &mut dyn FnMut(&str, &'j Json)) {
     let length = path.len();
     for (name, value) in object.iter() {

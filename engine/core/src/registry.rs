@@ -80,7 +80,7 @@ type BuildSource = fn(Settings, &dyn Secrets) -> Result<Box<dyn Source>, BuildEr
 type BuildDestination = fn(Settings, &dyn Secrets) -> Result<Box<dyn Destination>, BuildError>;
 type Listens = fn(Settings) -> Result<Vec<String>, BuildError>;
 type Check = fn(Settings) -> Result<(), BuildError>;
-type CheckFormat = fn(&FormatUse<'_>) -> Result<(), String>;
+type CheckFormat = fn(&str, &FormatUse<'_>) -> Result<(), String>;
 
 /// How a channel or a mapping uses a format.
 #[derive(Clone, Copy, Debug)]
@@ -166,7 +166,7 @@ impl Registry {
         self
     }
 
-    /// Adds a format of messages. `check` says what is wrong with how it is used.
+    /// Adds a format of messages. `check` says what is wrong with how the format of this name is used.
     pub fn format(&mut self, name: &'static str, check: CheckFormat) -> &mut Self {
         self.formats.insert(name, check);
         self
@@ -175,7 +175,7 @@ impl Registry {
     /// Checks that messages of this format can be read or written so. A format that was not added passes: what
     /// reads it decides.
     pub fn check_format(&self, name: &str, how: &FormatUse<'_>) -> Result<(), String> {
-        self.formats.get(name).map_or(Ok(()), |check| check(how))
+        self.formats.get(name).map_or(Ok(()), |check| check(name, how))
     }
 
     /// The names of all sources.

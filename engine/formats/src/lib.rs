@@ -1,21 +1,25 @@
 //! Bytes to documents and trees to bytes: the formats that the hub reads and writes. Pure and total: bad bytes give an error with its
 //! place, never a panic.
 
+mod charset;
+pub mod csv;
 pub mod fhir;
 pub mod hl7v2;
 pub mod json;
 mod limits;
 mod nested;
+mod skeleton;
 mod tree;
+pub mod xml;
 
 use hub_core::document::{Parser, Writer};
 use hub_core::registry::{FormatUse, Settings};
 use thiserror::Error;
 
 /// The formats that [`parser`] knows.
-pub const FORMATS: &[&str] = &["hl7v2", "fhir", "json"];
+pub const FORMATS: &[&str] = &["hl7v2", "fhir", "json", "xml", "csv"];
 /// The formats that [`writer`] knows.
-pub const WRITTEN: &[&str] = &["hl7v2", "fhir", "json"];
+pub const WRITTEN: &[&str] = &["hl7v2", "fhir", "json", "xml", "csv"];
 
 /// Why there is no parser or writer.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -59,6 +63,8 @@ pub fn parser(
         }
         "fhir" => Ok(Box::new(fhir::FhirParser { lines: layout_of::<fhir::Layout>(format, layout)?.lines })),
         "json" => Ok(Box::new(json::JsonParser::new(layout)?)),
+        "xml" => Ok(Box::new(xml::XmlParser::new(layout, charset)?)),
+        "csv" => Ok(Box::new(csv::CsvParser::new(layout, charset)?)),
         _ => Err(FormatError::Format(format.to_owned())),
     }
 }
@@ -69,6 +75,8 @@ pub fn writer(format: &str, layout: &Settings) -> Result<Box<dyn Writer>, Format
         "hl7v2" => Ok(Box::new(hl7v2::Hl7Writer::new(layout)?)),
         "fhir" => Ok(Box::new(fhir::FhirWriter { lines: layout_of::<fhir::Layout>(format, layout)?.lines })),
         "json" => Ok(Box::new(json::JsonWriter::new(layout)?)),
+        "xml" => Ok(Box::new(xml::XmlWriter::new(layout)?)),
+        "csv" => Ok(Box::new(csv::CsvWriter::new(layout)?)),
         _ => Err(FormatError::Format(format.to_owned())),
     }
 }

@@ -194,3 +194,30 @@ fn what_declares_no_charset_is_detected_where_the_channel_says_so() {
     }
     assert!(detected >= 6);
 }
+
+#[test]
+fn most_kinds_of_messages_have_a_group_structure() {
+    let Some(messages) = messages() else { return };
+    let mut kinds: BTreeMap<String, (u32, Option<&'static str>)> = BTreeMap::new();
+    for (_, bytes) in &messages {
+        let Ok(document) = Hl7Parser::default().read(bytes) else { continue };
+        let kind = Header::read(bytes).unwrap().message_type().to_string();
+        let entry = kinds.entry(kind).or_default();
+        *entry = (entry.0 + 1, document.structure());
+    }
+    let with = |known: bool| {
+        let wanted = kinds.iter().filter(move |(_, (_, structure))| structure.is_some() == known);
+        wanted.map(|(kind, (count, structure))| (kind.as_str(), *count, *structure)).collect::<Vec<_>>()
+    };
+    let (known, flat) = (with(true), with(false));
+    let sum = |kinds: &[(&str, u32, Option<&str>)]| kinds.iter().map(|(_, count, _)| count).sum::<u32>();
+    println!("{} kinds of messages have a structure ({} messages):", known.len(), sum(&known));
+    for (kind, count, structure) in &known {
+        println!("{count:6}  {kind:10} {}", structure.unwrap_or_default());
+    }
+    println!("{} kinds end flat ({} messages):", flat.len(), sum(&flat));
+    flat.iter().for_each(|(kind, count, _)| println!("{count:6}  {kind}"));
+    // What ends flat names no kind, or one of its sender's own.
+    let standard = |kind: &str| !kind.is_empty() && !["CUSTOM^PAT", "ZDT^Z01"].contains(&kind);
+    assert!(flat.iter().all(|(kind, ..)| !standard(kind)), "{flat:?}");
+}

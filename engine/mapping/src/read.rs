@@ -1,7 +1,7 @@
 //! Reads a document for one run: lends buffers, and remembers what was read where a trace is wanted.
 
 use std::borrow::Cow;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use hub_core::document::{Document, Node, Text};
 use hub_core::path::{Path, To};
@@ -12,6 +12,8 @@ use crate::find::Found;
 pub(crate) struct Reader<'d> {
     document: &'d dyn Document,
     found: &'d Found,
+    /// Which of the nodes of the nearest `each` is being worked on.
+    nth: Cell<usize>,
     buffers: RefCell<Vec<Vec<Node>>>,
     /// The leaves read, in order; `None` when nothing is traced.
     log: Option<RefCell<Vec<Node>>>,
@@ -19,11 +21,17 @@ pub(crate) struct Reader<'d> {
 
 impl<'d> Reader<'d> {
     pub(crate) fn new(document: &'d dyn Document, found: &'d Found) -> Self {
-        Self { document, found, buffers: RefCell::default(), log: None }
+        Self { document, found, nth: Cell::new(1), buffers: RefCell::default(), log: None }
     }
 
     pub(crate) fn traced(document: &'d dyn Document, found: &'d Found) -> Self {
-        Self { document, found, buffers: RefCell::default(), log: Some(RefCell::default()) }
+        Self {
+            document,
+            found,
+            nth: Cell::new(1),
+            buffers: RefCell::default(),
+            log: Some(RefCell::default()),
+        }
     }
 
     pub(crate) fn is_traced(&self) -> bool {
@@ -42,8 +50,19 @@ impl<'d> Reader<'d> {
     pub(crate) fn place(&self, node: Node) -> String {
         match self.fact(node) {
             Some((name, _)) => format!("{HUB}.{name}"),
+            None if node == NTH_NODE => format!("{HUB}.{NTH}"),
             None => self.document.place(node),
         }
+    }
+
+    /// For the lines that follow: the node is the `nth` of its `each`. Answers with what it was before.
+    pub(crate) fn set_nth(&self, nth: usize) -> usize {
+        self.nth.replace(nth)
+    }
+
+    /// Whether the node is none of the document's.
+    fn is_told(&self, node: Node) -> bool {
+        node == NTH_NODE || self.fact(node).is_some()
     }
 
     fn fact(&self, node: Node) -> Option<(&'static str, &'d str)> {
@@ -56,6 +75,10 @@ impl<'d> Reader<'d> {
     pub(crate) fn select(&self, scope: Node, path: &Path, found: &mut Vec<Node>) {
         let Some(after) = after_here(path) else {
             if let Some(name) = fact_of(path) {
+                if name == NTH {
+                    found.push(NTH_NODE);
+                    return;
+                }
                 found.extend(self.found.fact(name).map(|place| Node(FIRST_FACT - place as u64)));
                 return;
             }
@@ -87,8 +110,8 @@ impl<'d> Reader<'d> {
 
     /// The value at a node. From now on it counts as read.
     pub(crate) fn text(&self, node: Node) -> Option<Text<'d>> {
-        if let Some((_, value)) = self.fact(node) {
-            return Some(Text::Value(Cow::Borrowed(value)));
+        if self.is_told(node) {
+            return self.peek(node);
         }
         if let Some(log) = &self.log {
             log.borrow_mut().push(self.leaf(node));
@@ -100,6 +123,7 @@ impl<'d> Reader<'d> {
     pub(crate) fn peek(&self, node: Node) -> Option<Text<'d>> {
         match self.fact(node) {
             Some((_, value)) => Some(Text::Value(Cow::Borrowed(value))),
+            None if node == NTH_NODE => Some(Text::Value(Cow::Owned(self.nth.get().to_string()))),
             None => self.document.text(node),
         }
     }
@@ -118,7 +142,7 @@ impl<'d> Reader<'d> {
 
     /// Whether the sender says that there is no value any more. This alone does not count as reading.
     pub(crate) fn is_null(&self, node: Node) -> bool {
-        self.fact(node).is_none() && matches!(self.document.text(node), Some(Text::Null))
+        !self.is_told(node) && matches!(self.document.text(node), Some(Text::Null))
     }
 
     /// How many leaves were read so far: a mark for [`Reader::read_since`].
@@ -136,6 +160,9 @@ impl<'d> Reader<'d> {
 pub(crate) const HUB: &str = "hub";
 /// Facts are nodes that no document has: they count down from here.
 const FIRST_FACT: u64 = u64::MAX;
+/// `hub.nth`: which of the nodes of the nearest `each` this is, from 1.
+pub(crate) const NTH: &str = "nth";
+const NTH_NODE: Node = Node(FIRST_FACT - 64);
 
 /// The name of the fact that a path means: `hub.time`.
 pub(crate) fn fact_of(path: &Path) -> Option<&str> {
@@ -197,7 +224,7 @@ impl<'a> Value<'a> {
 
     /// The `index`th part, from 1.
     pub(crate) fn part(&self, index: u16) -> Option<Value<'a>> {
-        if self.given.is_some() || self.reader.fact(self.node).is_some() {
+        if self.given.is_some() || self.reader.is_told(self.node) {
             return (index == 1).then_some(*self);
         }
         let node = self.reader.document().part(self.node, index)?;
@@ -206,7 +233,7 @@ impl<'a> Value<'a> {
 
     /// The children of this name, where parts have names.
     pub(crate) fn children(&self, name: &str) -> Vec<Value<'a>> {
-        if self.given.is_some() || self.reader.fact(self.node).is_some() {
+        if self.given.is_some() || self.reader.is_told(self.node) {
             return Vec::new();
         }
         let mut nodes = self.reader.buffer();
@@ -220,7 +247,7 @@ impl<'a> Value<'a> {
 
     /// The first child of this name.
     pub(crate) fn child(&self, name: &str) -> Option<Value<'a>> {
-        if self.given.is_some() || self.reader.fact(self.node).is_some() {
+        if self.given.is_some() || self.reader.is_told(self.node) {
             return None;
         }
         let node = self.reader.document().child(self.node, name)?;

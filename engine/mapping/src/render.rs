@@ -54,12 +54,15 @@ impl Segments {
                 Some(path) => runner.reader().select(scope, path, &mut nodes),
                 None => nodes.push(scope),
             }
-            for node in nodes {
+            let before = runner.reader().set_nth(1);
+            for (place, node) in nodes.into_iter().enumerate() {
+                runner.reader().set_nth(place + 1);
                 let wanted = plan.when.as_ref().is_none_or(|when| when.holds_in(runner.reader(), node));
                 if wanted {
                     self.one(runner, plan, node)?;
                 }
             }
+            runner.reader().set_nth(before);
         }
         Ok(())
     }

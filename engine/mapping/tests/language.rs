@@ -104,6 +104,36 @@ fn a_line_points_at_what_it_finds() {
 }
 
 #[test]
+fn what_is_looked_up_within_something_looked_up_is_asked_for_too() {
+    let mapping = one(&format!(
+        "{HEAD}[[resource]]\nas = \"patient\"\ntype = \"Patient\"\nfind = [{{ identifier = \"PID-3\" }}, {{ family = \"PID-5.1\", birthdate = \"PID-7\" }}]\nwrite = \"merge\"\n\
+         set = {{ generalPractitioner = {{ find = {{ type = \"Practitioner\", identifier = {{ from = \"PID-1\", system = \"urn:x\" }} }}, missing = \"skip\" }}, active = {{ value = true }} }}\n"
+    ));
+    let document = parsed(ADT);
+    let needs = mapping.needs(&*document);
+    let asked: Vec<String> = needs
+        .iter()
+        .map(|need| {
+            let criteria = need.criteria.iter().map(|(name, value)| format!("{name}={value}"));
+            format!("{}?{}", need.kind, criteria.collect::<Vec<_>>().join("&"))
+        })
+        .collect();
+    let expected = [
+        "Patient?identifier=urn:id:HIS|P1",
+        "Patient?family:exact=Chen&birthdate=1988-11-12",
+        "Practitioner?identifier=urn:x|1",
+    ];
+    assert_eq!(asked, expected);
+    let mut found = Found::default();
+    found.put(needs[1].clone(), vec![Id::new("p9").unwrap()]);
+    found.put(needs[2].clone(), vec![Id::new("d1").unwrap()]);
+    let changes = mapping.run_with(&*document, &found).unwrap().changes;
+    assert_eq!(changes[0].reference().to_string(), "Patient/p9");
+    let doctor = changes[0].resource().unwrap().tree().get("generalPractitioner").unwrap().to_text();
+    assert_eq!(doctor, r#"[{"reference":"Practitioner/d1"}]"#);
+}
+
+#[test]
 fn a_mapping_without_find_needs_nothing() {
     let mapping = one(&format!(
         "{HEAD}[[resource]]\nas = \"p\"\ntype = \"Patient\"\nid = [\"p\", \"PID-3.1\"]\nset = {{ gender = {{ value = \"male\" }} }}\n"

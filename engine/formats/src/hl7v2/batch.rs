@@ -95,8 +95,7 @@ impl Cut {
         let tag: Option<Tag> = line.get(..3).and_then(|tag| tag.try_into().ok());
         // Behind a name stands a separator, or nothing: `MSHX` is no message.
         let tag = tag.filter(|_| line.get(3).is_none_or(u8::is_ascii_punctuation)).unwrap_or_default();
-        let is_part = matches!(&tag, b"MSH" | b"FHS" | b"BHS" | b"BTS" | b"FTS");
-        if self.stage == Stage::End && (is_part && &tag != b"FHS" || !is_part) {
+        if self.stage == Stage::End && &tag != b"FHS" {
             return Err(error("stands behind the end of the file (FTS): expected FHS or nothing".to_owned()));
         }
         match &tag {

@@ -97,6 +97,11 @@ impl Hl7Document {
         self.charset
     }
 
+    /// The name of its group structure, `ORU_R01`; `None`: the hub knows none, and all segments stand side by side.
+    pub fn structure(&self) -> Option<&'static str> {
+        self.structure.name()
+    }
+
     /// How many segments there are.
     pub fn segment_count(&self) -> usize {
         self.counts.values().map(|count| *count as usize).sum()

@@ -40,7 +40,7 @@ impl Default for Separators {
 /// Where a message starts: after a byte order mark, blanks and framing bytes.
 pub(crate) fn start(bytes: &[u8]) -> usize {
     let mark = if bytes.starts_with(b"\xEF\xBB\xBF") { 3 } else { 0 };
-    let blank = |byte: &u8| byte.is_ascii_whitespace() || *byte == 0x0B;
+    let blank = |byte: &u8| byte.is_ascii_whitespace() || matches!(byte, 0x0B | 0x1C);
     mark + bytes[mark..].iter().take_while(|byte| blank(byte)).count()
 }
 

@@ -5,7 +5,7 @@ use hub_core::document::{ParseError, Piece};
 use hub_core::envelope::Label;
 
 use crate::limits::check_split;
-use crate::tree::{Skeleton, Tree};
+use crate::tree::{Tree, cut_json};
 
 /// The whole from `top` on with one of the nodes, for each of them.
 pub(crate) fn pieces<M: Copy>(
@@ -17,7 +17,7 @@ pub(crate) fn pieces<M: Copy>(
 ) -> Result<Vec<Piece>, ParseError> {
     nodes.sort_unstable();
     nodes.dedup();
-    let skeleton = Skeleton::new(tree, top, &nodes, is_nested);
+    let skeleton = cut_json(tree, top, &nodes, is_nested);
     check_split(skeleton.total())?;
     Ok(skeleton.pieces().map(|text| Piece { bytes: Bytes::from(text), label: label.clone() }).collect())
 }

@@ -32,7 +32,17 @@ pub trait Naming: Send + Sync {
         false
     }
 
-    /// The value of a node with parts.
+    /// Whether a node with parts is one value as a whole.
+    fn is_whole(&self, _tree: &Tree<Self::Mark>, _at: usize) -> bool {
+        false
+    }
+
+    /// Whether a child of such a node is a value of its own beside it.
+    fn is_beside(&self, _tree: &Tree<Self::Mark>, _at: usize) -> bool {
+        false
+    }
+
+    /// The value of a node with parts, which is one as a whole.
     fn whole_text<'t>(&self, _tree: &'t Tree<Self::Mark>, _at: usize) -> Option<Cow<'t, str>> {
         None
     }
@@ -203,7 +213,23 @@ impl<N: Naming> Document for TreeDocument<N> {
     }
 
     fn leaves(&self) -> Vec<Node> {
-        (1..self.tree.len()).filter(|at| self.tree.is_leaf(*at)).map(|at| Node(at as u64)).collect()
+        let mut leaves = Vec::new();
+        let mut at = 1;
+        while at < self.tree.len() {
+            if self.naming.is_whole(&self.tree, at) {
+                leaves.push(Node(at as u64));
+                let beside = self.tree.children(at).filter(|child| self.naming.is_beside(&self.tree, *child));
+                leaves
+                    .extend(beside.filter(|child| self.tree.is_leaf(*child)).map(|child| Node(child as u64)));
+                at = self.tree.item(at).next as usize;
+                continue;
+            }
+            if self.tree.is_leaf(at) {
+                leaves.push(Node(at as u64));
+            }
+            at += 1;
+        }
+        leaves
     }
 
     fn place(&self, node: Node) -> String {

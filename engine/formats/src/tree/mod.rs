@@ -1,19 +1,19 @@
 //! The tree that all formats but HL7 v2 are read into: one row of nodes in document order, and one buffer that holds their names and texts.
 
+mod cut;
 mod document;
 mod from_json;
-mod skeleton;
 mod to_json;
 
 use std::collections::{HashMap, HashSet};
 
 use compact_str::CompactString;
 
+pub(crate) use cut::cut_json;
 pub use document::{Naming, TreeDocument};
-pub(crate) use skeleton::Skeleton;
 
 /// Nodes with more children than this get an index of their names.
-const WIDE: usize = 32;
+const WIDE: usize = 256;
 
 /// A piece of a tree's buffer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -116,6 +116,9 @@ impl<M: Copy> Tree<M> {
 
     /// Numbers the children of a node among those of the same name. The node has been closed.
     pub(crate) fn number(&mut self, at: usize) {
+        if self.children(at).nth(1).is_none() {
+            return;
+        }
         let mut seen: HashMap<CompactString, (u32, usize)> = HashMap::new();
         let mut few: Vec<(Span, u32, usize)> = Vec::new();
         let is_wide = self.wide.contains_key(&(at as u32));

@@ -1,6 +1,6 @@
 //! `find` and `missing`: what is looked up in the store, by which search parameters, and what is done when it is not there.
 
-use compact_str::CompactString;
+use compact_str::{CompactString, format_compact};
 use hub_core::finding::{FindingKind, nearest};
 use hub_fhir::ResourceType;
 use hub_fhir::params::{self, Param, ParamKind};
@@ -132,7 +132,11 @@ impl Compiler<'_> {
             _ => "string",
         };
         let mut criterion = Criterion {
-            param: CompactString::const_new(param.code),
+            // A search for a string takes all that begin so: one who is meant has the whole.
+            param: match param.kind {
+                ParamKind::String => format_compact!("{}:exact", param.code),
+                _ => CompactString::const_new(param.code),
+            },
             from: Vec::new(),
             value: None,
             how: function(usual)?,

@@ -9,7 +9,7 @@ use super::Compiler;
 use crate::condition::Condition;
 use crate::condition_parse::ConditionError;
 use crate::find::FACTS;
-use crate::read::{HUB, after_here};
+use crate::read::{HUB, NTH, after_here};
 use crate::reading::{Sheet, Table, Word, suggest};
 
 impl Compiler<'_> {
@@ -163,7 +163,7 @@ impl Wrong {
 
 /// `hub.time`: one of the facts there are.
 fn wrong_fact(rest: &[Step]) -> Option<Wrong> {
-    let names = FACTS.map(|(name, _)| name);
+    let names: Vec<&str> = FACTS.iter().map(|(name, _)| *name).chain([NTH]).collect();
     match rest {
         [Step { to: To::Name(name), pick: None }] if names.contains(&name.as_str()) => None,
         _ => Some(Wrong::new("there is no such fact").help(format!("known here: {}", names.join(", ")))),

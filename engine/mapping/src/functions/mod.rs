@@ -14,8 +14,11 @@ mod context;
 mod copy;
 mod dates;
 mod examples;
+#[cfg(test)]
+mod examples_tests;
 mod hl7;
 mod identifier;
+mod lines;
 mod mapped;
 mod money;
 mod names;

@@ -176,7 +176,7 @@ fn is_chinese(name: &Json) -> bool {
 }
 
 /// Whether there is a Han character in it.
-fn has_ideograph(text: &str) -> bool {
+pub(super) fn has_ideograph(text: &str) -> bool {
     text.chars()
         .any(|c| matches!(c, '\u{3400}'..='\u{9FFF}' | '\u{F900}'..='\u{FAFF}' | '\u{20000}'..='\u{3FFFF}'))
 }

@@ -2,7 +2,7 @@
 
 use super::plain;
 use super::{Function, address, annotation, attachment, coded, contact, dates, identifier, names as people};
-use super::{copy, hl7, money, numbers, patterns, period, quantity, quantity_forms, reference, v3};
+use super::{copy, hl7, lines, money, numbers, patterns, period, quantity, quantity_forms, reference, v3};
 
 macro_rules! list {
     ($($name:literal $reads:literal => $writes:literal $about:literal $make:path;)*) => {
@@ -82,6 +82,10 @@ pub(crate) static FUNCTIONS: &[Function] = list! {
     "TEL[ContactPoint]" "TEL (V3)" => "ContactPoint" "tel:, mailto:, fax: and http:" v3::tel;
     "PQ[Quantity]" "PQ (V3)" => "Quantity" "a number and its UCUM unit" v3::pq;
     "IVL_PQ[Range]" "IVL_PQ (V3)" => "Range" "low and high" v3::ivl_pq;
+    "HumanName[string]" "HumanName" => "string" "a person's whole name in one line" lines::human_name;
+    "Address[string]" "Address" => "string" "an address in one line" lines::address;
+    "CodeableConcept[string]" "CodeableConcept, Coding" => "string" "the text, else the display, else the code" lines::concept;
+    "Quantity[string]" "Quantity" => "string" "comparator, number and unit in one line" lines::quantity;
     "fen[Money]" "a number" => "Money" "whole fen as an amount; the currency is the line's `system`, else CNY" money::money_of_fen;
     "money_yuan" "a number" => "decimal" "whole fen as yuan with two decimals" money::yuan;
     "money_fen" "Money, a number" => "integer" "yuan as whole fen; a fraction of a fen does not fit" money::fen;

@@ -124,16 +124,19 @@ impl Runner<'_> {
             Some(path) => {
                 let mut nodes = self.reader.buffer();
                 self.reader.select(scope, path, &mut nodes);
-                for node in &nodes {
+                let before = self.reader.set_nth(1);
+                for (place, node) in nodes.iter().enumerate() {
                     if got.is_full() {
                         break;
                     }
+                    self.reader.set_nth(place + 1);
                     if self.reader.is_null(*node) {
                         got.null = true;
                     } else if line.when.as_ref().is_none_or(|when| when.holds_in(self.reader, *node)) {
                         self.make(element, line, *node, got)?;
                     }
                 }
+                self.reader.set_nth(before);
                 self.reader.give_back(nodes);
             }
         }

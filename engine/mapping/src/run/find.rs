@@ -48,9 +48,12 @@ impl Runner<'_> {
                 }
             }
         }
+        if self.asked.is_some() {
+            return Ok(Looked::Found(self.stand_in()));
+        }
         match find.missing {
             Missing::Create => Ok(Looked::Create),
-            Missing::Quarantine if self.asked.is_none() => {
+            Missing::Quarantine => {
                 let ways: Vec<String> = find.ways.iter().map(|way| names(way)).collect();
                 let reason = if looked_for {
                     format!("no {} with this {} is stored", find.kind, ways.join(" or "))
@@ -59,8 +62,15 @@ impl Runner<'_> {
                 };
                 Err(self.not_found(find, node, reason))
             }
-            Missing::Quarantine | Missing::Skip => Ok(Looked::Skip),
+            Missing::Skip => Ok(Looked::Skip),
         }
+    }
+
+    /// While only questions are asked everything is taken as found, so that what is asked within it is asked too.
+    fn stand_in(&self) -> Id {
+        let nth = self.stand_ins.get();
+        self.stand_ins.set(nth + 1);
+        Id::new(&format!("asked-{nth}")).expect("letters, a sign and digits are an id")
     }
 
     /// The question of one way; none when a value of it is missing.
@@ -115,7 +125,8 @@ impl Runner<'_> {
 
 /// `identifier and birthdate`
 fn names(way: &[Criterion]) -> String {
-    way.iter().map(|criterion| criterion.param.as_str()).collect::<Vec<_>>().join(" and ")
+    let plain = |criterion: &Criterion| criterion.param.trim_end_matches(":exact").to_owned();
+    way.iter().map(plain).collect::<Vec<_>>().join(" and ")
 }
 
 /// A value as a FHIR search has it (R4B §3.1.1.4): `system|value`, with `,`, `|`, `$` and `\\` escaped.

@@ -6,7 +6,7 @@ mod find;
 mod ids;
 mod source;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::ops::Range;
 
 use compact_str::CompactString;
@@ -54,10 +54,12 @@ pub(crate) struct Runner<'r> {
     lineage: Option<LineageLog>,
     /// The questions to the store, when only they are wanted.
     asked: Option<RefCell<Vec<Need>>>,
+    /// How many ids stand in for those that are not known while questions are asked.
+    stand_ins: Cell<usize>,
 }
 
-/// What must be looked up for a document. It is found by a run on nothing found: what would stop that run, other than what is
-/// missing, stops the real one too.
+/// What must be looked up for a document. It is found by a run in which everything is taken as found: what stops that run stops the
+/// real one too.
 pub(crate) fn needs(plan: &Plan, reader: &Reader<'_>) -> Vec<Need> {
     let mut runner = Runner::new(plan, reader);
     runner.asked = Some(RefCell::default());
@@ -122,6 +124,7 @@ impl<'r> Runner<'r> {
             notes: Vec::new(),
             lineage,
             asked: None,
+            stand_ins: Cell::new(0),
         }
     }
 

@@ -94,7 +94,7 @@ pub fn shown(findings: &[Finding]) -> String {
 /// The connectors `lis` and `notify`.
 pub fn registry() -> Registry {
     let mut registry = Registry::default();
-    registry.source::<Lis>().destination::<Notify>().format("hl7v2", |how| match how.charset {
+    registry.source::<Lis>().destination::<Notify>().format("hl7v2", |_, how| match how.charset {
         None | Some("GB18030") => Ok(()),
         Some(other) => Err(format!("there is no charset `{other}`")),
     });

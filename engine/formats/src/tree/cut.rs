@@ -1,70 +1,24 @@
-//! A JSON document with holes: what is written once for all pieces of a split, each of which is the whole with one of several nodes.
+//! Cuts JSON at several nodes, so that each piece of a split is the whole with one of them.
 
 use std::borrow::Cow;
-use std::ops::Range;
 
 use hub_fhir::Json;
 use hub_fhir::json::write;
 
 use super::{Kind, Tree};
+use crate::skeleton::Skeleton;
 
-/// The text of a document, cut at the nodes of which each piece has one.
-pub(crate) struct Skeleton {
-    text: String,
-    parts: Vec<Part>,
-    count: usize,
-}
-
-enum Part {
-    /// It stands in every piece.
-    Fixed(Range<usize>),
-    /// One of them stands in its piece: the first is that of piece `first`.
-    Run { first: usize, each: Vec<Range<usize>> },
-}
-
-impl Skeleton {
-    /// The skeleton of a tree, from `top` on. `nodes` are in document order; `is_nested` tells whose text was JSON in a string.
-    pub(crate) fn new<M: Copy>(
-        tree: &Tree<M>,
-        top: usize,
-        nodes: &[usize],
-        is_nested: &impl Fn(&M) -> bool,
-    ) -> Self {
-        let skeleton = Self { text: String::new(), parts: Vec::new(), count: 0 };
-        let mut builder = Builder { tree, nodes, is_nested, skeleton, level: 0, fixed: 0, within: false };
-        builder.value(top);
-        builder.end_fixed();
-        builder.skeleton
-    }
-
-    /// How long all pieces are together.
-    pub(crate) fn total(&self) -> usize {
-        let (mut fixed, mut single) = (0usize, 0usize);
-        for part in &self.parts {
-            match part {
-                Part::Fixed(range) => fixed += range.len(),
-                Part::Run { each, .. } => single += each.iter().map(Range::len).sum::<usize>(),
-            }
-        }
-        fixed.saturating_mul(self.count).saturating_add(single)
-    }
-
-    /// The pieces, in order.
-    pub(crate) fn pieces(&self) -> impl Iterator<Item = String> {
-        (0..self.count).map(|wanted| {
-            let mut piece = String::new();
-            for part in &self.parts {
-                match part {
-                    Part::Fixed(range) => piece.push_str(&self.text[range.clone()]),
-                    Part::Run { first, each } => {
-                        let own = wanted.checked_sub(*first).and_then(|place| each.get(place));
-                        piece.push_str(own.map_or("", |range| &self.text[range.clone()]));
-                    }
-                }
-            }
-            piece
-        })
-    }
+/// The skeleton of a tree as JSON, from `top` on. `nodes` are in document order; `is_nested` tells whose text was JSON in a string.
+pub(crate) fn cut_json<M: Copy>(
+    tree: &Tree<M>,
+    top: usize,
+    nodes: &[usize],
+    is_nested: &impl Fn(&M) -> bool,
+) -> Skeleton {
+    let skeleton = Skeleton::default();
+    let mut builder = Builder { tree, nodes, is_nested, skeleton, level: 0, within: false };
+    builder.value(top);
+    builder.skeleton
 }
 
 struct Builder<'t, M, F> {
@@ -74,8 +28,6 @@ struct Builder<'t, M, F> {
     skeleton: Skeleton,
     /// So many strings of JSON text stand around what is written.
     level: usize,
-    /// Where the fixed part began that is being written.
-    fixed: usize,
     /// What is written stands in one of the nodes.
     within: bool,
 }
@@ -94,15 +46,7 @@ impl<M: Copy, F: Fn(&M) -> bool> Builder<'_, M, F> {
             write(&Json::string(&text), &mut escaped);
             text = Cow::Owned(escaped[1..escaped.len() - 1].to_owned());
         }
-        self.skeleton.text.push_str(&text);
-    }
-
-    fn end_fixed(&mut self) {
-        let end = self.skeleton.text.len();
-        if end > self.fixed {
-            self.skeleton.parts.push(Part::Fixed(self.fixed..end));
-        }
-        self.fixed = end;
+        self.skeleton.push(&text);
     }
 
     fn value(&mut self, at: usize) {
@@ -164,10 +108,8 @@ impl<M: Copy, F: Fn(&M) -> bool> Builder<'_, M, F> {
                 at += 1;
                 continue;
             }
-            self.end_fixed();
-            let (first, mut each) = (self.skeleton.count, Vec::new());
+            self.skeleton.begin_run();
             while at < elements.len() && selected[at] {
-                let start = self.skeleton.text.len();
                 if after_fixed {
                     self.emit(",");
                 }
@@ -177,12 +119,10 @@ impl<M: Copy, F: Fn(&M) -> bool> Builder<'_, M, F> {
                 if !after_fixed && last_fixed.is_some_and(|last| last > at) {
                     self.emit(",");
                 }
-                each.push(start..self.skeleton.text.len());
+                self.skeleton.end_one();
                 at += 1;
             }
-            self.fixed = self.skeleton.text.len();
-            self.skeleton.count += each.len();
-            self.skeleton.parts.push(Part::Run { first, each });
+            self.skeleton.end_run();
         }
         self.emit(close);
     }

@@ -1,0 +1,241 @@
+//! What differs between two results of a mapping: by resource and element path, old beside new.
+
+use std::collections::HashMap;
+
+use hub_core::commit::Change;
+use hub_fhir::{Json, Object, ResourceType};
+
+use super::leaves::{each_leaf, each_leaf_of, shown, without_places};
+
+/// One value that differs. Old and new are never both absent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// The resource's type, or nothing for a partner's message.
+    pub kind: String,
+    /// What it is called: `Observation(2)`.
+    pub name: String,
+    /// `name[0].family`; in round brackets what is no element: `(write)`.
+    pub path: String,
+    /// The value before.
+    pub old: Option<String>,
+    /// The value now.
+    pub new: Option<String>,
+}
+
+impl Difference {
+    /// The field it is counted by: `Patient.name.family`.
+    pub fn field(&self) -> String {
+        let path = without_places(&self.path);
+        if self.kind.is_empty() { path } else { format!("{}.{path}", self.kind) }
+    }
+}
+
+/// What is compared of one resource.
+struct Part<'c> {
+    kind: ResourceType,
+    id: String,
+    name: String,
+    tree: &'c Object,
+    /// What stands beside its elements: how it is written, what is cleared, what counts only when it is new.
+    beside: Vec<(&'static str, String)>,
+}
+
+impl<'c> Part<'c> {
+    fn of(changes: &'c [Change]) -> Vec<Self> {
+        let kinds: Vec<ResourceType> = changes.iter().map(|change| change.reference().kind).collect();
+        let mut counted: HashMap<ResourceType, usize> = HashMap::new();
+        let part = |change: &'c Change| {
+            let resource = change.resource()?;
+            let kind = resource.kind();
+            let nth = counted.entry(kind).or_default();
+            *nth += 1;
+            let many = kinds.iter().filter(|known| **known == kind).count() > 1;
+            let name = if many { format!("{kind}({nth})") } else { kind.to_string() };
+            Some(Part {
+                kind,
+                id: resource.id().to_string(),
+                name,
+                tree: resource.tree(),
+                beside: beside(change),
+            })
+        };
+        changes.iter().filter_map(part).collect()
+    }
+}
+
+fn beside(change: &Change) -> Vec<(&'static str, String)> {
+    match change {
+        Change::Merge { clear, initial, .. } => vec![
+            ("(write)", "merge".to_owned()),
+            ("(cleared)", list(clear.iter().map(|name| name.as_str()))),
+            ("(only when new)", list(initial.iter().map(|name| name.as_str()))),
+        ],
+        Change::Ensure(_) => vec![("(write)", "ensure".to_owned())],
+        _ => vec![("(write)", "put".to_owned())],
+    }
+}
+
+fn list<'n>(names: impl Iterator<Item = &'n str>) -> String {
+    let mut names: Vec<&str> = names.collect();
+    names.sort_unstable();
+    names.join(", ")
+}
+
+/// What differs between two runs, in the order of the new one; what is gone comes last.
+pub fn changes(old: &[Change], new: &[Change]) -> Vec<Difference> {
+    let (old, new) = (Part::of(old), Part::of(new));
+    let mut left: Vec<&Part<'_>> = old.iter().collect();
+    let mut pairs: Vec<(Option<&Part<'_>>, &Part<'_>)> = Vec::with_capacity(new.len());
+    for part in &new {
+        let same = left.iter().position(|known| known.kind == part.kind && known.id == part.id);
+        pairs.push((same.map(|at| left.remove(at)), part));
+    }
+    // Another id is another resource; to show what is new in it, it is laid beside the one that is gone.
+    for (before, part) in pairs.iter_mut().filter(|(before, _)| before.is_none()) {
+        let same_kind = left.iter().position(|known| known.kind == part.kind);
+        *before = same_kind.map(|at| left.remove(at));
+    }
+    let mut found = Vec::new();
+    for (before, part) in pairs {
+        let mut log = Log { kind: part.kind.to_string(), name: part.name.clone(), found: &mut found };
+        match before {
+            Some(before) => log.part(before, part),
+            None => each_leaf(part.tree, &mut |path, json| log.push(path, None, Some(json))),
+        }
+    }
+    for part in left {
+        let mut log = Log { kind: part.kind.to_string(), name: part.name.clone(), found: &mut found };
+        each_leaf(part.tree, &mut |path, json| log.push(path, Some(json), None));
+    }
+    found
+}
+
+/// What differs between two trees of one thing.
+pub fn trees(kind: &str, name: &str, old: &Object, new: &Object) -> Vec<Difference> {
+    let mut found = Vec::new();
+    let mut log = Log { kind: kind.to_owned(), name: name.to_owned(), found: &mut found };
+    log.objects("", old, new);
+    found
+}
+
+struct Log<'f> {
+    kind: String,
+    name: String,
+    found: &'f mut Vec<Difference>,
+}
+
+impl Log<'_> {
+    fn push(&mut self, path: &str, old: Option<&Json>, new: Option<&Json>) {
+        let text = |json: Option<&Json>| json.map(|json| shown(json).into_owned());
+        if path != "resourceType" {
+            self.differ(path, text(old), text(new));
+        }
+    }
+
+    fn differ(&mut self, path: &str, old: Option<String>, new: Option<String>) {
+        let (kind, name) = (self.kind.clone(), self.name.clone());
+        self.found.push(Difference { kind, name, path: path.to_owned(), old, new });
+    }
+
+    fn part(&mut self, old: &Part<'_>, new: &Part<'_>) {
+        for (name, now) in &new.beside {
+            let before = old.beside.iter().find(|(known, _)| known == name).map(|(_, text)| text);
+            let valued = |text: Option<&String>| text.filter(|text| !text.is_empty()).cloned();
+            let (before, now) = (valued(before), valued(Some(now)));
+            if before != now {
+                self.differ(name, before, now);
+            }
+        }
+        self.objects("", old.tree, new.tree);
+    }
+
+    fn objects(&mut self, path: &str, old: &Object, new: &Object) {
+        let step = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
+        for (name, value) in new.iter() {
+            self.values(&step(name), old.get(name), Some(value));
+        }
+        for (name, value) in old.iter().filter(|(name, _)| new.get(name).is_none()) {
+            self.values(&step(name), Some(value), None);
+        }
+    }
+
+    fn values(&mut self, path: &str, old: Option<&Json>, new: Option<&Json>) {
+        match (old, new) {
+            (Some(old), Some(new)) if old == new => {}
+            (Some(Json::Object(old)), Some(Json::Object(new))) => self.objects(path, old, new),
+            (Some(Json::Array(old)), Some(Json::Array(new))) => self.lists(path, old, new),
+            (Some(old), Some(new)) if is_leaf(old) && is_leaf(new) => self.push(path, Some(old), Some(new)),
+            (old, new) => {
+                if let Some(old) = old {
+                    each_leaf_of(path, old, &mut |path, json| self.push(path, Some(json), None));
+                }
+                if let Some(new) = new {
+                    each_leaf_of(path, new, &mut |path, json| self.push(path, None, Some(json)));
+                }
+            }
+        }
+    }
+
+    /// Entries that both have are left out, wherever they stand; the others are laid beside each other in their order.
+    fn lists(&mut self, path: &str, old: &[Json], new: &[Json]) {
+        let mut gone: Vec<(usize, &Json)> = old.iter().enumerate().collect();
+        let mut come: Vec<(usize, &Json)> = Vec::new();
+        for (at, item) in new.iter().enumerate() {
+            match gone.iter().position(|(_, known)| *known == item) {
+                Some(same) => {
+                    gone.remove(same);
+                }
+                None => come.push((at, item)),
+            }
+        }
+        if gone.is_empty() && come.is_empty() {
+            let order = |items: &[Json]| {
+                items.iter().map(|item| shown(item).into_owned()).collect::<Vec<_>>().join(" ")
+            };
+            self.differ(&format!("{path}(order)"), Some(order(old)), Some(order(new)));
+            return;
+        }
+        for at in 0..gone.len().max(come.len()) {
+            let (before, now) = (gone.get(at), come.get(at));
+            let Some((place, _)) = now.or(before) else { break };
+            self.values(
+                &format!("{path}[{place}]"),
+                before.map(|(_, item)| *item),
+                now.map(|(_, item)| *item),
+            );
+        }
+    }
+}
+
+fn is_leaf(json: &Json) -> bool {
+    !matches!(json, Json::Object(_) | Json::Array(_))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tree(text: &str) -> Object {
+        hub_fhir::json::parse(text).unwrap().as_object().unwrap().clone()
+    }
+
+    fn told(old: &str, new: &str) -> Vec<String> {
+        let found = trees("Patient", "Patient", &tree(old), &tree(new));
+        let text = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".to_owned());
+        found.iter().map(|one| format!("{} {} -> {}", one.path, text(&one.old), text(&one.new))).collect()
+    }
+
+    #[test]
+    fn values_are_compared_by_their_paths() {
+        assert_eq!(told(r#"{"a":1,"b":{"c":"x"}}"#, r#"{"a":1,"b":{"c":"y"}}"#), ["b.c x -> y"]);
+        assert_eq!(told(r#"{"a":1}"#, r#"{"b":2}"#), ["b - -> 2", "a 1 -> -"]);
+        assert_eq!(told(r#"{"a":{"b":1}}"#, r#"{"a":1}"#), ["a.b 1 -> -", "a - -> 1"]);
+    }
+
+    #[test]
+    fn an_entry_put_in_front_of_a_list_is_one_entry_more() {
+        assert_eq!(told(r#"{"a":["x","y"]}"#, r#"{"a":["w","x","y"]}"#), ["a[0] - -> w"]);
+        assert_eq!(told(r#"{"a":["x","y"]}"#, r#"{"a":["y"]}"#), ["a[0] x -> -"]);
+        assert_eq!(told(r#"{"a":["x","y"]}"#, r#"{"a":["y","x"]}"#), ["a(order) x y -> y x"]);
+    }
+}

@@ -1,0 +1,146 @@
+//! One message on both sides: what the old mapping made of it, or what is stored, and what the new one makes.
+
+use hub_core::commit::Change;
+use hub_core::document::Document;
+use hub_core::fault::{Fault, FaultStep};
+use hub_core::store::StateName;
+use hub_fhir::merge::merge;
+use hub_fhir::{Object, Resource};
+use hub_mapping::Mapping;
+use hub_store::{Archive, Past};
+
+use super::tally::Seen;
+use crate::map::compare::{Difference, changes, trees};
+use crate::map::subject::Subject;
+
+/// Threads that map a page together, at most.
+const MOST_THREADS: usize = 8;
+
+/// Both sides.
+pub struct Sides {
+    /// `None`: it is compared with what is stored.
+    old: Option<Subject>,
+    new: Subject,
+    /// Both read bytes alike, so that a message is parsed once.
+    read_alike: bool,
+}
+
+/// What a message gave.
+pub struct Outcome {
+    old: Option<Result<Vec<Change>, Fault>>,
+    new: Result<Vec<Change>, Fault>,
+}
+
+impl Sides {
+    /// Two mappings, or one and the store.
+    pub fn new(old: Option<Subject>, new: Subject) -> Self {
+        let read_alike = old.as_ref().is_some_and(|old| {
+            let (old, new) = (&old.mapping, &new.mapping);
+            old.from() == new.from() && old.source_layout() == new.source_layout()
+        });
+        Self { old, new, read_alike }
+    }
+
+    /// Maps messages on all processors, and gives them back in their order.
+    pub fn map_all(&self, messages: Vec<Past>) -> Vec<(Past, Outcome)> {
+        let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS);
+        let share = messages.len().div_ceil(threads).max(1);
+        let mut outcomes: Vec<Outcome> = Vec::with_capacity(messages.len());
+        std::thread::scope(|scope| {
+            let shares = messages.chunks(share);
+            let working: Vec<_> = shares
+                .map(|messages| {
+                    scope.spawn(|| messages.iter().map(|past| self.map(&past.bytes)).collect::<Vec<_>>())
+                })
+                .collect();
+            for thread in working {
+                match thread.join() {
+                    Ok(done) => outcomes.extend(done),
+                    Err(panic) => std::panic::resume_unwind(panic),
+                }
+            }
+        });
+        messages.into_iter().zip(outcomes).collect()
+    }
+
+    fn map(&self, bytes: &[u8]) -> Outcome {
+        let document = parse(&self.new, bytes);
+        let new = run(&self.new.mapping, &document);
+        let old = self.old.as_ref().map(|old| match self.read_alike {
+            true => run(&old.mapping, &document),
+            false => run(&old.mapping, &parse(old, bytes)),
+        });
+        Outcome { old, new }
+    }
+
+    /// Compares the two sides of a message.
+    pub async fn settle(&self, past: &Past, outcome: Outcome, archive: &Archive) -> anyhow::Result<Seen> {
+        let Some(old) = outcome.old else { return with_store(past, outcome.new, archive).await };
+        Ok(match (old, outcome.new) {
+            (Ok(old), Ok(new)) => seen(changes(&old, &new)),
+            (Ok(_), Err(fault)) => Seen::NewlyFailing(fault),
+            (Err(fault), Ok(_)) => Seen::NewlyPassing(Some(fault)),
+            (Err(_), Err(fault)) => Seen::StillFailing(fault),
+        })
+    }
+}
+
+fn seen(differences: Vec<Difference>) -> Seen {
+    if differences.is_empty() { Seen::Unchanged } else { Seen::Changed(differences) }
+}
+
+fn parse(subject: &Subject, bytes: &[u8]) -> Result<Box<dyn Document>, Fault> {
+    subject.parser.parse(bytes).map_err(|error| Fault {
+        step: FaultStep::Parse,
+        place: error.place.clone(),
+        rule: None,
+        reason: error.what,
+    })
+}
+
+fn run(mapping: &Mapping, document: &Result<Box<dyn Document>, Fault>) -> Result<Vec<Change>, Fault> {
+    let document = document.as_ref().map_err(Clone::clone)?;
+    mapping.run(document.as_ref()).map(|run| run.changes)
+}
+
+/// What a replay of the message would change of what is stored now.
+async fn with_store(past: &Past, new: Result<Vec<Change>, Fault>, archive: &Archive) -> anyhow::Result<Seen> {
+    let failed_before = past.state == StateName::Quarantined;
+    let changes = match new {
+        Err(fault) if failed_before => return Ok(Seen::StillFailing(fault)),
+        Err(fault) => return Ok(Seen::NewlyFailing(fault)),
+        Ok(_) if failed_before => return Ok(Seen::NewlyPassing(None)),
+        Ok(changes) => changes,
+    };
+    let mut found = Vec::new();
+    for change in &changes {
+        let Some(resource) = change.resource() else { continue };
+        let stored = archive.resource(&change.reference()).await?;
+        let after = after(change, resource, stored.as_ref());
+        let before = stored.unwrap_or_default();
+        let kind = resource.kind().to_string();
+        let differences = trees(&kind, &kind, &before, &after);
+        // Of a resource the store counts the versions itself.
+        found.extend(
+            differences
+                .into_iter()
+                .filter(|one| !matches!(&*one.path, "meta.versionId" | "meta.lastUpdated")),
+        );
+    }
+    Ok(seen(found))
+}
+
+/// What would be stored after a change, as the store decides it.
+fn after(change: &Change, resource: &Resource, stored: Option<&Object>) -> Object {
+    match (change, stored) {
+        (Change::Ensure(_), Some(stored)) => stored.clone(),
+        (Change::Merge { clear, initial, .. }, Some(stored)) => {
+            let mut part = resource.tree().clone();
+            for name in initial {
+                part.remove(name);
+            }
+            merge(stored, part, clear)
+        }
+        _ => resource.tree().clone(),
+    }
+}
