@@ -37,6 +37,7 @@ impl SourceKind for Mllp {
 
 impl DestinationKind for Mllp {
     const TYPE: &'static str = "mllp";
+    const FORMAT: Option<&'static str> = Some("hl7v2");
     type Config = MllpDestinationConfig;
 
     fn build(

@@ -43,6 +43,7 @@ pub enum FindingKind {
     UnknownFunction,
     BadPath,
     BadCondition,
+    BadSearch,
     UnknownReference,
     CodeTableMissing,
     UnknownCode,

@@ -108,6 +108,13 @@ impl Path {
         self.text.starts_with('/')
     }
 
+    /// What stands behind its first step; `None` when nothing does.
+    pub fn tail(&self) -> Option<Self> {
+        let steps = self.steps.get(1..).filter(|steps| !steps.is_empty())?;
+        let behind = self.text.find(['.', '/', '-', '[', '(']).map_or("", |at| &self.text[at..]);
+        Some(Self { text: behind.trim_start_matches(['.', '/', '-']).into(), steps: steps.to_vec() })
+    }
+
     /// The path as it was written.
     pub fn as_str(&self) -> &str {
         &self.text

@@ -31,6 +31,8 @@ pub trait SourceKind: 'static {
 pub trait DestinationKind: 'static {
     /// The connector's name: `notify`.
     const TYPE: &'static str;
+    /// The one format that it sends: `hl7v2`. `None`: whatever it is given.
+    const FORMAT: Option<&'static str> = None;
     /// Its settings: a struct with `#[serde(deny_unknown_fields)]`.
     type Config: DeserializeOwned;
 
@@ -100,6 +102,7 @@ struct SourceEntry {
 }
 
 struct DestinationEntry {
+    format: Option<&'static str>,
     build: BuildDestination,
     check: Check,
 }
@@ -159,6 +162,7 @@ impl Registry {
     /// Adds a kind of destination.
     pub fn destination<K: DestinationKind>(&mut self) -> &mut Self {
         let entry = DestinationEntry {
+            format: K::FORMAT,
             build: |settings, secrets| K::build(read(settings)?, secrets),
             check: |settings| read::<K::Config>(settings).map(|_| ()),
         };
@@ -191,6 +195,11 @@ impl Registry {
     /// The format of a source's messages. `None`: any, or there is no such source.
     pub fn source_format(&self, kind: &str) -> Option<&'static str> {
         self.sources.get(kind).and_then(|entry| entry.format)
+    }
+
+    /// The one format that a destination sends. `None`: any, or there is no such destination.
+    pub fn destination_format(&self, kind: &str) -> Option<&'static str> {
+        self.destinations.get(kind).and_then(|entry| entry.format)
     }
 
     /// Makes a source.

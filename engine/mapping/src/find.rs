@@ -31,13 +31,14 @@ pub struct Found {
 }
 
 /// The facts a mapping may read, as paths: `hub.message_id`.
-pub const FACTS: [(&str, &str); 3] = [
+pub const FACTS: [(&str, &str); 4] = [
     ("message_id", "the hub's id of the message: a UUID"),
     (
         "control_id",
         "a number of at most 20 characters for what is sent because of it (MSH-10); the same at every try",
     ),
     ("time", "when the message was received; of a reply, when it is made"),
+    ("reason", "of the refusal of a request: what is wrong with it, in words that hold no patient data"),
 ];
 
 impl std::fmt::Debug for Found {

@@ -140,6 +140,11 @@ impl Mapping {
         types
     }
 
+    /// Whether it reads facts of the hub: only then they have to be told.
+    pub fn reads_facts(&self) -> bool {
+        self.plan.reads_facts
+    }
+
     /// Whether it ever needs something of the store: most mappings do not.
     pub fn may_need(&self) -> bool {
         self.plan.may_need

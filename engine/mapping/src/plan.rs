@@ -34,6 +34,8 @@ pub(crate) struct Plan {
     pub(crate) message: MessagePlan,
     /// The format of the request it answers, for a reply.
     pub(crate) request: Option<CompactString>,
+    /// Some path leads to a fact.
+    pub(crate) reads_facts: bool,
     /// Some line or resource looks something up.
     pub(crate) may_need: bool,
     /// How the format read is laid out, and the one written.

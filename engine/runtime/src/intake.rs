@@ -4,15 +4,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use hub_core::envelope::{Envelope, Head, Raw};
 use hub_core::id::{ChannelId, CorrelationId, Digest, MessageId};
-use hub_core::source::{Acknowledge, Door, Inbound, Outcome, Receipt, Refusal};
+use hub_core::source::{Acknowledge, Door, Inbound, Outcome, Receipt, Refusal, Replied, Reply};
 use hub_core::store::{End, Received};
 
 use crate::backlog::Backlog;
 use crate::crash;
 use crate::house::House;
 use crate::measure;
+use crate::reply::Answerer;
 
 /// The door of one channel.
 #[derive(Clone)]
@@ -29,6 +31,8 @@ pub struct ChannelDoor {
     pub house: House,
     /// Set when the hub stops: nothing more is taken.
     pub closed: Arc<AtomicBool>,
+    /// Makes answers, where the channel says what they are.
+    pub answerer: Option<Arc<Answerer>>,
 }
 
 #[async_trait]
@@ -49,6 +53,13 @@ impl Door for ChannelDoor {
 
     fn acknowledge(&self) -> Acknowledge {
         self.acknowledge
+    }
+
+    async fn reply(&self, request: Bytes, receipt: Receipt) -> Reply {
+        match &self.answerer {
+            Some(answerer) => answerer.answer(request, receipt, &self.backlog, &self.house).await,
+            None => Reply { kind: Replied::Busy, words: None },
+        }
     }
 
     fn splits(&self) -> bool {

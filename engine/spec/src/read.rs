@@ -10,6 +10,7 @@ use hub_core::id::ChannelId;
 use hub_core::path::Path;
 use hub_core::source::Acknowledge;
 use hub_core::store::StateName;
+use hub_core::template::SearchTemplate;
 use hub_mapping::{Condition, ConditionError};
 use toml::de::DeTable;
 
@@ -34,6 +35,7 @@ pub(crate) struct Draft {
     pub map: Option<MapDraft>,
     pub keys: Vec<(CompactString, Path)>,
     pub to: Vec<RouteDraft>,
+    pub reply: Option<ReplyDraft>,
     pub tests: Vec<TestDraft>,
 }
 
@@ -42,6 +44,8 @@ pub(crate) struct FromDraft {
     pub span: Span,
     pub connector: Option<At<String>>,
     pub acknowledge: Acknowledge,
+    /// Where it says so.
+    pub acknowledge_span: Option<Span>,
     pub lane_by: Option<Path>,
     pub settings: SettingsDraft,
 }
@@ -76,6 +80,17 @@ pub(crate) struct RouteDraft {
     pub circuit: Circuit,
 }
 
+/// `[reply]`.
+pub(crate) struct ReplyDraft {
+    pub span: Span,
+    pub mapping: Option<At<String>>,
+    pub search: Option<At<Vec<SearchTemplate>>>,
+    pub of: Option<At<String>>,
+    pub within: Duration,
+    pub busy: Option<At<String>>,
+    pub refused: Option<At<String>>,
+}
+
 /// One `[[test]]`.
 pub(crate) struct TestDraft {
     pub span: Span,
@@ -86,6 +101,9 @@ pub(crate) struct TestDraft {
     pub place: Option<String>,
     pub reason: Option<String>,
     pub writes: Option<At<String>>,
+    pub pieces: Option<u64>,
+    pub stored: Option<At<String>>,
+    pub reply: Option<At<String>>,
     pub sends: Vec<(At<String>, At<String>)>,
 }
 
@@ -101,6 +119,7 @@ pub(crate) fn read(name: &str, file: PathBuf, text: &str) -> Draft {
         map: None,
         keys: Vec::new(),
         to: Vec::new(),
+        reply: None,
         tests: Vec::new(),
     };
     match DeTable::parse(text) {
@@ -140,6 +159,7 @@ impl Draft {
         for route in top.sections(sheet, "to") {
             self.to.push(read_route(sheet, &route));
         }
+        self.reply = top.section(sheet, "reply", "reply").map(|reply| read_reply(sheet, &reply));
         for test in top.sections(sheet, "test") {
             self.tests.push(read_test(sheet, &test));
         }
@@ -178,14 +198,18 @@ fn check_version(sheet: &mut Sheet, top: &Section<'_>) {
 }
 
 fn read_from(sheet: &mut Sheet, from: &Section<'_>) -> FromDraft {
-    let acknowledge = match from.word(sheet, "acknowledge", &["on_received", "on_committed"]) {
-        Some(word) if word.value == "on_committed" => Acknowledge::OnCommitted,
+    let words = ["on_received", "on_committed", "on_answered"];
+    let word = from.word(sheet, "acknowledge", &words);
+    let acknowledge = match word.as_ref().map(|word| word.value.as_str()) {
+        Some("on_committed") => Acknowledge::OnCommitted,
+        Some("on_answered") => Acknowledge::OnAnswered,
         _ => Acknowledge::OnReceived,
     };
     FromDraft {
         span: from.span().clone(),
         connector: from.text(sheet, "connector"),
         acknowledge,
+        acknowledge_span: word.map(|word| word.span),
         lane_by: from.path(sheet, "lane_by"),
         settings: SettingsDraft::read(sheet, from),
     }
@@ -257,6 +281,36 @@ fn read_route(sheet: &mut Sheet, to: &Section<'_>) -> RouteDraft {
     }
 }
 
+fn read_reply(sheet: &mut Sheet, reply: &Section<'_>) -> ReplyDraft {
+    let search = reply.texts(sheet, "search").map(|texts| {
+        let templates = texts.value.iter().filter_map(|text| read_search(sheet, text)).collect();
+        At { value: templates, span: texts.span }
+    });
+    let within = reply.number(sheet, "within_secs", 1, 300).map_or(10, |within| within.value);
+    ReplyDraft {
+        span: reply.span().clone(),
+        mapping: reply.text(sheet, "mapping"),
+        search,
+        of: reply.text(sheet, "of"),
+        within: Duration::from_secs(within),
+        busy: reply.text(sheet, "busy"),
+        refused: reply.text(sheet, "refused"),
+    }
+}
+
+/// Reads a search; what is wrong with it is noted at its own column.
+fn read_search(sheet: &mut Sheet, text: &At<String>) -> Option<SearchTemplate> {
+    match SearchTemplate::parse(&text.value) {
+        Ok(template) => Some(template),
+        Err(error) => {
+            let span = sheet.within(text, error.column);
+            let help = Some("for example: \"Patient?identifier=urn:oid:1.2|{PID-3.1}\"".to_owned());
+            sheet.report_with(FindingKind::BadSearch, &span, error.to_string(), help);
+            None
+        }
+    }
+}
+
 /// Whether a name can be part of a destination's id; what is wrong is noted.
 fn is_word(sheet: &mut Sheet, name: &At<String>) -> bool {
     let letter = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
@@ -301,9 +355,9 @@ fn read_circuit(sheet: &mut Sheet, circuit: &Section<'_>) -> Circuit {
 }
 
 fn read_test(sheet: &mut Sheet, test: &Section<'_>) -> TestDraft {
-    let names = StateName::ALL.map(StateName::name);
-    // A test runs until the message has ended; `received` is no end.
-    let state = test.word(sheet, "state", &names[1..]).and_then(|word| StateName::from_name(&word.value));
+    // A test runs until the message, or each of its pieces, has ended; the other states are no end of it.
+    let names = [StateName::Committed, StateName::Filtered, StateName::Quarantined].map(StateName::name);
+    let state = test.word(sheet, "state", &names).and_then(|word| StateName::from_name(&word.value));
     let state = state.unwrap_or(StateName::Committed);
     let place = test.text(sheet, "place");
     let reason = test.text(sheet, "reason");
@@ -326,6 +380,9 @@ fn read_test(sheet: &mut Sheet, test: &Section<'_>) -> TestDraft {
         place: place.map(|place| place.value),
         reason: reason.map(|reason| reason.value),
         writes: test.text(sheet, "writes").filter(|path| is_safe(sheet, path)),
+        pieces: test.number(sheet, "pieces", 0, 10_000).map(|pieces| pieces.value),
+        stored: test.text(sheet, "stored").filter(|path| is_safe(sheet, path)),
+        reply: test.text(sheet, "reply").filter(|path| is_safe(sheet, path)),
         sends: read_sends(sheet, test),
     }
 }

@@ -12,7 +12,7 @@ mod paths;
 mod resource;
 mod set;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -61,6 +61,8 @@ struct Compiler<'a> {
     resources: Vec<Named>,
     /// Code tables read so far; `None`: not there, or wrong.
     tables: RefCell<HashMap<String, Option<Arc<CodeTable>>>>,
+    /// Some path leads to a fact.
+    reads_facts: Cell<bool>,
     /// How the format read is laid out, and the message written.
     source_layout: Settings,
     message_layout: Settings,
@@ -137,6 +139,7 @@ fn plan(name: &str, files: &dyn Files, log: &Log) -> Option<Plan> {
         request: head.request.clone(),
         resources: Vec::new(),
         tables: RefCell::default(),
+        reads_facts: Cell::new(false),
         source_layout: layout_of(&file, base.as_ref(), &["source"]),
         message_layout: layout_of(&file, base.as_ref(), &["message", "layout"]),
     };
@@ -185,6 +188,7 @@ fn plan(name: &str, files: &dyn Files, log: &Log) -> Option<Plan> {
         order: order?,
         message,
         request: head.request,
+        reads_facts: compiler.reads_facts.get(),
         source_layout: compiler.source_layout,
         message_layout: compiler.message_layout,
         on_purpose: tables.iter().rev().flat_map(|(table, _)| on_purpose(table)).collect(),

@@ -97,7 +97,10 @@ impl Compiler<'_> {
         let (first, rest) = path.steps().split_first()?;
         let To::Name(name) = &first.to else { return None };
         match name.as_str() {
-            HUB => return wrong_fact(rest),
+            HUB => {
+                self.reads_facts.set(true);
+                return wrong_fact(rest);
+            }
             "request" if !rest.is_empty() => {
                 return match self.request.as_deref() {
                     None => {

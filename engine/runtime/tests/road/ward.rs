@@ -166,6 +166,7 @@ impl Ward {
             backlog: backlog.clone(),
             house: house.clone(),
             closed: Arc::new(AtomicBool::new(false)),
+            answerer: None,
         });
         let road = Arc::new(Road { channel, parser, writers: BTreeMap::new(), typed_check: None });
         let mut tasks = JoinSet::new();
@@ -203,6 +204,7 @@ impl Ward {
 
 pub fn channel() -> Channel {
     Channel {
+        reply: None,
         id: "test/patient".into(),
         file: "channels/test/patient.toml".into(),
         about: "Patients, for tests.".into(),

@@ -166,7 +166,7 @@ fn check_charset(draft: &mut Draft, registry: &Registry, format: Option<&str>) {
     }
 }
 
-fn find(sheet: &mut Sheet, name: &At<String>, mappings: &mut Mappings<'_>) -> Option<Compiled> {
+pub(crate) fn find(sheet: &mut Sheet, name: &At<String>, mappings: &mut Mappings<'_>) -> Option<Compiled> {
     if mappings.files.mapping(&name.value).is_some() {
         return mappings.get(&name.value);
     }
@@ -211,11 +211,6 @@ fn check_route_ends(sheet: &mut Sheet, name: &At<String>, mapping: &Mapping, for
             name.value
         );
         sheet.report(FindingKind::FormatDiffers, &name.span, message);
-    }
-    if mapping.to() == Target::Fhir {
-        let message = format!("the mapping `{}` makes resources, not a message", name.value);
-        let help = Some("a mapping for a destination has to = \"json\"".to_owned());
-        sheet.report_with(FindingKind::FormatDiffers, &name.span, message, help);
     }
 }
 
