@@ -191,6 +191,9 @@ fn next(message: &Value) {
         );
         hint("or mend the channel, the mapping or a code table, start the hub again, and replay:");
         hint(&format!("  huitong messages {id} --raw | tr '\\r' '\\n'"));
+        if text(&message["fault"], "step") == "map" {
+            hint(&format!("  huitong map explain channels/{}.toml {id}", text(message, "channel")));
+        }
         hint("  huitong check && huitong test");
         hint(&format!("  huitong replay {id}"));
     }

@@ -309,6 +309,8 @@ fn page() -> String {
             .replace("lab/x", "lab/base"),
     );
     mappings.push(("two mappings that extend each other".to_owned(), check(folder.path(), "extends")));
+    let twice = MAPPING.replacen("birthDate  =", "gender     = { from = \"PID-7\" }\nbirthDate  =", 1);
+    mappings.push(("a key that stands twice".to_owned(), said_of_two("twice", MAPPING_FILE, &twice)));
     mappings.push((
         "a mapping in the wrong folder".to_owned(),
         said_of_a_move(MAPPING_FILE, "mappings/results.toml"),

@@ -7,7 +7,7 @@ use uuid::Uuid;
 /// A line of these stands for any lines.
 const LEFT_OUT: &str = "...";
 /// In lines with one of these the numbers are measures of the machine, or counts that grow with the program.
-const MEASURES: [&str; 3] = [" sent in ", " files written", "Huitong "];
+const MEASURES: [&str; 4] = [" sent in ", " looked at, in ", " files written", "Huitong "];
 const ID: usize = 36;
 
 /// Which id of this run stands for which of the page.

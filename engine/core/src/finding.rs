@@ -121,6 +121,19 @@ impl Finding {
         }
     }
 
+    /// What the reader of TOML says of a file, and of the one mistake that copying makes most often, how to mend it.
+    pub fn not_toml(file: impl Into<PathBuf>, text: &str, span: Option<Range<usize>>, what: &str) -> Self {
+        let span = span.unwrap_or(0..0);
+        let finding =
+            Self::at(FindingKind::Unreadable, file, text, span.clone(), format!("this is not TOML: {what}"));
+        match text.get(span) {
+            Some(key) if what.contains("duplicate key") => {
+                finding.help(format!("`{key}` stands in this table twice: keep one of them"))
+            }
+            _ => finding,
+        }
+    }
+
     /// The same finding with a word of help.
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {

@@ -47,8 +47,8 @@ impl<'a> Sheet<'a> {
         match DeTable::parse(&self.file.text) {
             Ok(table) => Some(table),
             Err(error) => {
-                let span = error.span().unwrap_or(0..0);
-                self.find(FindingKind::Unreadable, span, format!("this is not TOML: {}", error.message()));
+                let text = &self.file.text;
+                self.log.push(Finding::not_toml(&self.file.path, text, error.span(), error.message()));
                 None
             }
         }

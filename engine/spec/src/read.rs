@@ -125,12 +125,9 @@ pub(crate) fn read(name: &str, file: PathBuf, text: &str) -> Draft {
     match DeTable::parse(text) {
         Ok(table) => draft.read_top(table.get_ref()),
         Err(error) => {
-            let span = error.span().unwrap_or(0..0);
-            draft.sheet.report(
-                FindingKind::Unreadable,
-                &span,
-                format!("this is not TOML: {}", error.message()),
-            );
+            let sheet = &mut draft.sheet;
+            let finding = Finding::not_toml(&sheet.file, &sheet.text, error.span(), error.message());
+            sheet.findings.push(finding);
         }
     }
     draft
