@@ -1,31 +1,27 @@
-//! `huitong test`: runs the channels' own `[[test]]`s, without a network and without a store.
+//! `huitong test`: runs the channels' own `[[test]]`s, without a network; with a store of its own only where a test needs one.
 
-use std::net::SocketAddr;
+mod door;
+mod stage;
+
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
 
 use anyhow::Context;
-use async_trait::async_trait;
 use bytes::Bytes;
-use hub_connect::mllp_source::answering;
-use hub_core::commit::Commit;
-use hub_core::envelope::{Envelope, Head, Label, Mapped, Peer, Raw};
-use hub_core::fault::Fault;
-use hub_core::id::{CorrelationId, DedupeKey, Digest, MessageId};
-use hub_core::source::{Acknowledge, Door, Inbound, Intake, Outcome, Receipt, Refusal};
-use hub_core::store::{End, StateName};
+use hub_core::store::StateName;
 use hub_fhir::Json;
-use hub_formats::hl7v2::{AckRead, Header};
-use hub_runtime::steps::{Road, Walked};
+use hub_runtime::reply::Answerer;
+use hub_runtime::steps::Road;
 use hub_spec::{Channel, ChannelTest};
-use hub_transport::mllp_server::PeerInfo;
-use time::{OffsetDateTime, UtcOffset};
 
 use crate::cli::{Global, TestArguments};
 use crate::settings::Settings;
 use crate::{EXIT_WRONG_FILES, bundle, check, hub, paint};
+
+pub use self::door::at_the_door;
+use self::door::knock;
+use self::stage::Stage;
 
 /// Runs the tests that the words choose.
 pub async fn run(global: &Global, arguments: &TestArguments) -> anyhow::Result<ExitCode> {
@@ -87,16 +83,22 @@ struct Judged {
 
 async fn judge(road: &Arc<Road>, test: &ChannelTest, root: &Path, bless: bool) -> anyhow::Result<Judged> {
     let given = std::fs::read(root.join(&test.given)).with_context(|| test.given.display().to_string())?;
-    let (came, receipt) = knock(road, Bytes::from(given)).await;
+    let answerer = Answerer::of(&road.channel, &road.parser)?.map(Arc::new);
+    let stage = Stage::set(road, test, root).await?;
+    let came = knock(road, answerer, stage.as_ref(), Bytes::from(given)).await?;
     let mut judged = Judged::default();
     let mut expect = |what: &str, expected: &str, found: &str| {
         if expected != found {
             judged.wrong.push(format!("{what}: expected `{expected}`, found `{found}`"));
         }
     };
-    expect("state", test.state.name(), came.state.name());
+    // Each piece of what holds several must end so.
+    expect("state", test.state.name(), came.state_but(test.state).name());
     if let Some(expected) = &test.receipt {
-        expect("receipt", expected, &receipt);
+        expect("receipt", expected, &came.receipt);
+    }
+    if let Some(pieces) = test.pieces {
+        expect("pieces", &pieces.to_string(), &came.pieces.to_string());
     }
     if let Some(place) = &test.place {
         expect(
@@ -126,6 +128,12 @@ async fn judge(road: &Arc<Road>, test: &ChannelTest, root: &Path, bless: bool) -
             bodies => compare(&root.join(golden), golden, &bodies.join("\n"), bless, &mut judged)?,
         }
     }
+    if let Some(golden) = &test.reply {
+        match &came.reply {
+            Some(reply) => compare(&root.join(golden), golden, &readable(reply), bless, &mut judged)?,
+            None => judged.wrong.push("reply: the sender is answered by a receipt only".to_owned()),
+        }
+    }
     // What is not named must not be sent: except what a channel forwards as it came, which no golden file needs to show.
     for route in road.channel.to.iter().filter(|route| route.mapping.is_some()) {
         let told = test.sends.iter().any(|(name, _)| *name == route.name);
@@ -138,132 +146,13 @@ async fn judge(road: &Arc<Road>, test: &ChannelTest, root: &Path, bless: bool) -
     Ok(judged)
 }
 
-/// Brings a message to the channel's door as an MLLP source does; gives what came of it and the code it was answered with.
-async fn knock(road: &Arc<Road>, bytes: Bytes) -> (Came, String) {
-    let door = Arc::new(TestDoor { road: road.clone(), came: Mutex::new(None) });
-    let handler = answering(Intake::new(door.clone()), Duration::from_secs(5), UtcOffset::UTC);
-    let peer = PeerInfo { address: SocketAddr::from(([127, 0, 0, 1], 0)), identity: None };
-    let mut replies = handler.handle(bytes, &peer).await;
-    if replies.now.is_empty()
-        && let Some(later) = replies.later.take()
-    {
-        replies.now.extend(later.await);
-    }
-    let receipt = replies.now.first().and_then(|answer| AckRead::read(answer).ok());
-    let receipt = receipt.map_or_else(|| "none".to_owned(), |ack| ack.code.name().to_owned());
-    let came = door.came.lock().unwrap_or_else(PoisonError::into_inner).take();
-    (came.unwrap_or_default(), receipt)
-}
-
-/// The door of a channel without a store: what comes in is walked at once, and what came of it is kept.
-struct TestDoor {
-    road: Arc<Road>,
-    came: Mutex<Option<Came>>,
-}
-
-impl TestDoor {
-    fn keep(&self, came: Came) {
-        *self.came.lock().unwrap_or_else(PoisonError::into_inner) = Some(came);
-    }
-}
-
-#[async_trait]
-impl Door for TestDoor {
-    async fn accept(&self, inbound: Inbound) -> Receipt {
-        let id = MessageId(uuid::Uuid::nil());
-        if let Some(fault) = inbound.unreadable {
-            self.keep(Came { state: StateName::Quarantined, fault: Some(fault.clone()), ..Came::default() });
-            return Receipt::Refused(Some(id), Refusal::Unreadable(fault));
-        }
-        let parse = &self.road.channel.parse;
-        let taken = parse.takes(inbound.label.message_type.as_deref());
-        self.keep(Came::of(self.road.walk(message(&self.road, inbound.bytes, inbound.label))));
-        if taken {
-            Receipt::Accepted(id)
-        } else {
-            Receipt::Refused(Some(id), Refusal::Unsupported { expected: parse.expected() })
-        }
-    }
-
-    async fn outcome(&self, _id: MessageId) -> Option<Outcome> {
-        let came = self.came.lock().unwrap_or_else(PoisonError::into_inner);
-        let came = came.as_ref()?;
-        Some(match &came.fault {
-            Some(fault) => Outcome::Quarantined(fault.clone()),
-            None if came.state == StateName::Filtered => Outcome::Filtered { rule: came.rule.clone() },
-            None => Outcome::Committed,
-        })
-    }
-
-    fn acknowledge(&self) -> Acknowledge {
-        self.road.channel.from.acknowledge
-    }
-}
-
-/// A message as its source would hand it over.
-pub fn at_the_door(road: &Road, bytes: Bytes) -> Envelope<Raw> {
-    let message_type = Header::read(&bytes).ok().map(|header| header.message_type());
-    message(road, bytes, Label { message_type, ..Label::default() })
-}
-
-fn message(road: &Road, bytes: Bytes, label: Label) -> Envelope<Raw> {
-    let head = Head {
-        id: MessageId(uuid::Uuid::nil()),
-        channel: road.channel.id.clone(),
-        dedupe: DedupeKey::from(""),
-        digest: Digest::of(&bytes),
-        label,
-        correlation: CorrelationId::from("test"),
-        received_at: OffsetDateTime::UNIX_EPOCH,
-        peer: Peer::default(),
-        parent: None,
-    };
-    Envelope { head, body: Raw(bytes) }
-}
-
-/// What came of a message.
-struct Came {
-    state: StateName,
-    fault: Option<Fault>,
-    rule: String,
-    commit: Commit,
-}
-
-impl Default for Came {
-    /// A message that never came to the door.
-    fn default() -> Self {
-        Self { state: StateName::Received, fault: None, rule: String::new(), commit: Commit::default() }
-    }
-}
-
-impl Came {
-    fn of(walked: Walked) -> Self {
-        match walked {
-            Walked::Mapped(Envelope { body: Mapped(commit), .. }) => {
-                Self { state: StateName::Committed, fault: None, rule: String::new(), commit }
-            }
-            Walked::Ended(_, End::Filtered { rule }, _) => {
-                Self { state: StateName::Filtered, fault: None, rule, commit: Commit::default() }
-            }
-            Walked::Ended(_, End::Quarantined(fault), _) => Self {
-                state: StateName::Quarantined,
-                fault: Some(fault),
-                rule: String::new(),
-                commit: Commit::default(),
-            },
-        }
-    }
-
-    /// The bodies sent to the destination of this name, JSON made readable.
-    fn sent(&self, road: &Road, name: &str) -> Vec<String> {
-        let Some(route) = road.channel.to.iter().find(|route| route.name == name) else { return Vec::new() };
-        let parcels = self.commit.parcels.iter().filter(|parcel| parcel.to == route.id);
-        parcels
-            .map(|parcel| {
-                let text = String::from_utf8_lossy(&parcel.body).into_owned();
-                hub_fhir::json::parse(&text).map_or(text, |tree| pretty(&tree))
-            })
-            .collect()
+/// What is sent, as a golden file shows it: JSON on lines of its own, the segments of HL7 v2 on lines too.
+fn readable(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes).into_owned();
+    match hub_fhir::json::parse(&text) {
+        Ok(tree) => pretty(&tree),
+        Err(_) if text.starts_with("MSH") => text.replace('\r', "\n"),
+        Err(_) => text,
     }
 }
 

@@ -16,5 +16,6 @@ mod operators;
 mod out;
 mod pages;
 mod program;
+mod replies;
 mod simulators;
 mod visits;

@@ -245,15 +245,23 @@ fn spawn(folder: &Path, setup: &Setup) -> Child {
         .arg("--data")
         .arg(folder.join("data"));
     command.arg("--ready-file").arg(folder.join("ready.json"));
+    let files = setup.root.clone().unwrap_or_else(root);
     let defaults = [
         "http.listen=127.0.0.1:0",
+        "channels.\"his/find-patients\".settings.listen=127.0.0.1:0",
         "channels.\"his/adt\".settings.listen=127.0.0.1:0",
         "channels.\"lis/oru-r01\".settings.listen=127.0.0.1:0",
         // Nobody listens there: a test that wants a partner names it.
         "channels.\"his/adt\".to.lis-feed.url=mllp://127.0.0.1:9",
         "channels.\"lis/oru-r01\".to.ward-notice.url=http://127.0.0.1:9/notices",
     ];
-    for setting in defaults.iter().map(ToString::to_string).chain(setup.settings.iter().cloned()) {
+    // What is said of a channel that is not there is refused.
+    let is_there = |setting: &&str| {
+        let channel = setting.split('"').nth(1);
+        channel.is_none_or(|channel| files.join(format!("channels/{channel}.toml")).exists())
+    };
+    let defaults = defaults.iter().copied().filter(is_there).map(str::to_owned);
+    for setting in defaults.chain(setup.settings.iter().cloned()) {
         command.arg("--set").arg(setting);
     }
     command.envs(setup.environment.iter().cloned());

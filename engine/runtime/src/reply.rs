@@ -95,7 +95,10 @@ impl Answerer {
         let words = match (&kind, words) {
             (_, Some(words)) => Some(words),
             (Replied::Answered, None) => None,
-            (kind, None) => self.say(kind, id, &request, house),
+            (kind, None) => {
+                let id = id.unwrap_or(MessageId(uuid::Uuid::nil()));
+                self.say(kind, &request, told(id, house))
+            }
         };
         if let Some(id) = id {
             remember(id, &kind, house.clone());
@@ -191,14 +194,13 @@ impl Answerer {
     }
 
     /// Busy or refused, in the partner's own words where the channel has them and they can be made of this request.
-    fn say(&self, kind: &Replied, id: Option<MessageId>, request: &Bytes, house: &House) -> Option<Words> {
+    pub fn say(&self, kind: &Replied, request: &Bytes, mut told: Found) -> Option<Words> {
         let (mapping, writer) = match kind {
             Replied::Answered => return None,
             Replied::Busy => (self.reply.busy.as_ref()?, self.busy.as_ref()?),
             Replied::Refused(_) => (self.reply.refused.as_ref()?, self.refused.as_ref()?),
         };
         let request = self.parser.parse(request).ok()?;
-        let mut told = told(id.unwrap_or(MessageId(uuid::Uuid::nil())), house);
         told.tell("reason", reason(kind));
         // Its mapping reads the request as it is, or beside nothing.
         let nothing = FhirDocument::new(std::iter::empty::<&Object>());
