@@ -2,5 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
 
+mod attempt;
+mod coverage;
+mod diff;
+mod explain;
 mod prompt;
 mod schemas;
