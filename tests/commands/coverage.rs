@@ -69,7 +69,7 @@ fn the_facts_that_are_carried_are_those_of_the_official_sheets() {
         std::env::var_os("HUITONG_CORPUS").map_or_else(|| root().join("../shared/data"), PathBuf::from);
     let maps = corpus.join("v2-to-fhir-maps");
     if !maps.is_dir() {
-        println!("NOT RUN: the corpus is not here; HUITONG_CORPUS names it");
+        eprintln!("NOT RUN: the corpus is not here; HUITONG_CORPUS names it");
         return;
     }
     let said = huitong(&["map", "coverage", "--maps", maps.to_str().unwrap(), "--write-facts", "-"]).well();
