@@ -6,6 +6,7 @@
 mod child;
 mod disk;
 mod flows;
+mod formats;
 mod million;
 mod people;
 mod pure;
@@ -39,6 +40,7 @@ pub async fn run(global: &Global, arguments: BenchArguments) -> anyhow::Result<E
     table.machine(fsyncs);
     eprintln!("parse, map ...");
     pure::measure(project, &mut table)?;
+    formats::measure(&global.root, &mut table)?;
     let plain = flows::Adt { name: "ADT to Patient and Encounter", make: people::plain_adt };
     let whole = flows::Adt { name: "ADT with all segments (11 resources)", make: people::adt };
     for adt in [plain, whole] {

@@ -73,6 +73,16 @@ pub struct Global {
     pub url: Option<String>,
 }
 
+/// The arguments of `init`.
+#[derive(Debug, Args)]
+pub struct InitArguments {
+    /// The folder; it is made when it is not there [default: the root]
+    pub folder: Option<PathBuf>,
+    /// Only the folders, settings and schemas
+    #[arg(long)]
+    pub bare: bool,
+}
+
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -88,6 +98,14 @@ Every setting with its default: config/default.toml. Ctrl-C ends what is under w
     /// Run the hub together with simulators of all partners and living traffic
     #[command(after_help = "Examples:\n  huitong demo\n  huitong demo --rate 20 --data /tmp/demo")]
     Demo(DemoArguments),
+    /// Begin a project in an empty folder: settings, folders, the parts and code tables that come with the hub, schemas for editors
+    #[command(after_help = "\
+Examples:
+  huitong init my-hub && cd my-hub
+  huitong init --bare              without the mappings and code tables that come with the hub
+
+Files that are there already are left as they are. What to do next: docs/tutorial.md")]
+    Init(InitArguments),
     /// Lint channels, mappings, code tables and settings: every finding at once
     Check(CheckArguments),
     /// Run the channels' own [[test]]s, each against its golden files
@@ -300,7 +318,7 @@ pub struct MessageFilter {
     #[arg(long, value_name = "NAME")]
     pub channel: Option<String>,
     /// How far it has come
-    #[arg(long, value_parser = ["received", "committed", "filtered", "quarantined"])]
+    #[arg(long, value_parser = ["received", "committed", "filtered", "quarantined", "split"])]
     pub state: Option<String>,
     /// The kind of message: ADT^A01
     #[arg(long = "type", value_name = "TYPE")]
@@ -314,6 +332,9 @@ pub struct MessageFilter {
     /// Another business key: order=4711, or just the value
     #[arg(long, value_name = "NAME=VALUE")]
     pub key: Option<String>,
+    /// The pieces of this message: those of a batch or a file
+    #[arg(long, value_name = "ID", value_parser = id)]
+    pub parent: Option<uuid::Uuid>,
     /// Received at or after: 2026-11-23T08:00:00+08:00, or an age: 15m, 2h, 7d
     #[arg(long, value_name = "TIME")]
     pub since: Option<String>,

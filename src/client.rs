@@ -103,6 +103,7 @@ impl MessageFilter {
             ("control_id", self.control_id.clone()),
             ("patient", self.patient.clone()),
             ("key", key),
+            ("parent", self.parent.map(|id| id.to_string())),
             ("since", self.since.clone()),
             ("until", self.until.clone()),
         ]

@@ -59,9 +59,9 @@ pub fn load(global: &Global, settings: &Settings) -> anyhow::Result<Result<Proje
 /// Starts the hub.
 pub async fn start(project: Project, settings: Settings) -> anyhow::Result<RunningHub> {
     let metrics = metrics()?;
-    let listener = TcpListener::bind(settings.http.listen).await.with_context(|| {
-        format!("the HTTP door could not listen on {} (setting `http.listen`)", settings.http.listen)
-    })?;
+    let listener = TcpListener::bind(settings.http.listen)
+        .await
+        .map_err(|error| no_door(settings.http.listen, error))?;
     let http = listener.local_addr()?;
     let options = StoreOptions {
         readers: settings.store.readers,
@@ -106,6 +106,18 @@ pub async fn start(project: Project, settings: Settings) -> anyhow::Result<Runni
     tasks.spawn(gauge(hub.clone(), metrics));
     tasks.spawn(clockwork(&settings, store.clone(), stopped));
     Ok(RunningHub { hub, store, http, settings, ready, stop, tasks })
+}
+
+/// Why the HTTP door is not open, and what to do: most often a hub is running already.
+fn no_door(address: SocketAddr, error: std::io::Error) -> anyhow::Error {
+    if error.kind() == std::io::ErrorKind::AddrInUse {
+        return anyhow::anyhow!(
+            "the HTTP door cannot listen on {address}: something does already\n  `huitong status` says whether it is a \
+             hub; stop that one, or take another address for this one: --set http.listen=127.0.0.1:8081 (and its own --data)"
+        );
+    }
+    let told = format!("the HTTP door could not listen on {address} (setting `http.listen`)");
+    anyhow::Error::new(error).context(told)
 }
 
 /// Makes the data folder, for this user alone: it holds patient data. One that is there stays as it is.

@@ -13,6 +13,7 @@ mod client;
 mod connectors;
 mod demo;
 mod hub;
+mod init;
 mod log;
 mod map;
 mod messages;
@@ -75,6 +76,7 @@ async fn perform(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         Command::Run(arguments) => run::run(&global, arguments).await,
         Command::Demo(arguments) => demo::run(&global, arguments).await,
+        Command::Init(arguments) => init::run(&global, arguments),
         Command::Check(arguments) => check::run(&global, &arguments),
         Command::Test(arguments) => test::run(&global, &arguments).await,
         Command::Map(command) => map::run(&global, command).await,

@@ -91,7 +91,8 @@ fn list(page: &Value) {
                 Cell::words(text(message, "control_id")),
                 Cell::words(keys.join(" ")).painted(paint::dim),
             ];
-            Row { cells, notes: why(message).into_iter().collect() }
+            let pieces = message["pieces"].as_u64().map(|count| format!("{count} pieces"));
+            Row { cells, notes: why(message).into_iter().chain(pieces).collect() }
         })
         .collect();
     table::print(&[], &rows);
@@ -129,6 +130,16 @@ fn detail(message: &Value) {
         line("place", &paint::strong(text(fault, "place")));
         line("rule", text(fault, "rule"));
         line("reason", &paint::error(text(fault, "reason")));
+    }
+    if let Some(parent) = message["parent"].as_str() {
+        line("piece", &format!("{} of {parent}", number(message, "nth")));
+    }
+    if let Some(counts) = message["pieces_by_state"].as_object() {
+        let counts: Vec<String> = counts.iter().map(|(state, count)| format!("{count} {state}")).collect();
+        line("pieces", &counts.join(", "));
+    }
+    if let Some(answered) = message["answered"].as_str() {
+        line("answered", &format!("{answered} at {}", table::time(&message["answered_at"])));
     }
     line("type", text(message, "type"));
     line("control id", text(message, "control_id"));
@@ -180,8 +191,17 @@ fn next(message: &Value) {
         );
         hint("or mend the channel, the mapping or a code table, start the hub again, and replay:");
         hint(&format!("  huitong messages {id} --raw | tr '\\r' '\\n'"));
+        if text(&message["fault"], "step") == "map" {
+            hint(&format!("  huitong map explain channels/{}.toml {id}", text(message, "channel")));
+        }
         hint("  huitong check && huitong test");
         hint(&format!("  huitong replay {id}"));
+    }
+    if message["pieces_by_state"]["quarantined"].as_u64().is_some_and(|count| count > 0) {
+        hint("");
+        hint("See which of the pieces were set aside and why; each can be replayed alone:");
+        hint(&format!("  huitong messages --parent {id} --state quarantined"));
+        hint(&format!("  huitong replay --parent {id} --state quarantined"));
     }
     let parcels = items(message, "parcels").iter();
     for parcel in parcels.filter(|parcel| text(parcel, "state") == "given-up") {

@@ -49,6 +49,11 @@ pub fn run(global: &Global, arguments: &SchemaArguments) -> anyhow::Result<ExitC
     Ok(if stale == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+/// Every schema file, by its path below the root.
+pub fn files() -> impl Iterator<Item = (String, String)> {
+    FILES.iter().map(|(kind, name)| (format!("{FOLDER}/{name}"), text_of(*kind)))
+}
+
 /// The schema of a kind of file.
 fn of(kind: SchemaKind) -> Object {
     match kind {

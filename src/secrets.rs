@@ -29,7 +29,18 @@ impl Secrets for NamedSecrets {
         {
             return Ok(secret.trim_end_matches(['\r', '\n']).to_owned());
         }
-        let variable = format!("HUITONG_SECRET_{}", name.to_uppercase().replace('-', "_"));
-        std::env::var(variable).map_err(|_| missing())
+        std::env::var(variable(name)).map_err(|_| missing())
     }
+
+    fn place(&self, name: &str) -> Option<String> {
+        let file = match &self.folder {
+            Some(folder) => format!("the file {}", folder.join(name).display()),
+            None => format!("the file {name} of the folder that the setting `secrets_dir` names"),
+        };
+        Some(format!("{file}, or the variable {}", variable(name)))
+    }
+}
+
+fn variable(name: &str) -> String {
+    format!("HUITONG_SECRET_{}", name.to_uppercase().replace('-', "_"))
 }

@@ -33,11 +33,13 @@ fn show(status: &Value) {
     println!();
     let channels: Vec<Row> = items(status, "channels").iter().map(channel).collect();
     table::print(&["channel", "listens", "waiting", "committed", "filtered", "quarantined"], &channels);
-    println!();
     let now = moment(&status["at"]);
     let destinations: Vec<Row> =
         items(status, "destinations").iter().map(|one| destination(one, now)).collect();
-    table::print(&["destination", "circuit", "owed", "delivered", "given up", "in doubt"], &destinations);
+    if !destinations.is_empty() {
+        println!();
+        table::print(&["destination", "circuit", "owed", "delivered", "given up", "in doubt"], &destinations);
+    }
     hints(status);
 }
 

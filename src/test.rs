@@ -64,7 +64,8 @@ pub async fn run(global: &Global, arguments: &TestArguments) -> anyhow::Result<E
         println!();
         println!("{passed} passed, {failed} failed");
         if blessed > 0 {
-            println!("{blessed} golden files written; read the difference before you commit it");
+            let files = if blessed == 1 { "file" } else { "files" };
+            println!("{blessed} golden {files} written; read the difference before you commit it");
         }
     }
     Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -215,6 +216,7 @@ fn message(road: &Road, bytes: Bytes, label: Label) -> Envelope<Raw> {
         correlation: CorrelationId::from("test"),
         received_at: OffsetDateTime::UNIX_EPOCH,
         peer: Peer::default(),
+        parent: None,
     };
     Envelope { head, body: Raw(bytes) }
 }

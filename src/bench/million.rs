@@ -116,6 +116,7 @@ fn message(nth: u64) -> Envelope<Raw> {
         correlation: CorrelationId::from(""),
         received_at: at,
         peer: Peer::default(),
+        parent: None,
     };
     Envelope { head, body: Raw(bytes) }
 }

@@ -55,7 +55,7 @@ fn walked(road: &Road, message: &Bytes) -> Result<(), String> {
     }
 }
 
-fn cost(mut act: impl FnMut() -> bool) -> Duration {
+pub(super) fn cost(mut act: impl FnMut() -> bool) -> Duration {
     let mut best = Duration::MAX;
     for _ in 0..ROUNDS {
         let started = Instant::now();
@@ -69,6 +69,6 @@ fn cost(mut act: impl FnMut() -> bool) -> Duration {
     best
 }
 
-fn micros(duration: Duration) -> String {
+pub(super) fn micros(duration: Duration) -> String {
     format!("{:.1} µs", duration.as_secs_f64() * 1e6)
 }

@@ -71,7 +71,7 @@ fn beside(change: &Change) -> Vec<(&'static str, String)> {
             ("(only when new)", list(initial.iter().map(|name| name.as_str()))),
         ],
         Change::Ensure(_) => vec![("(write)", "ensure".to_owned())],
-        _ => vec![("(write)", "put".to_owned())],
+        _ => vec![("(write)", "replace".to_owned())],
     }
 }
 

@@ -10,5 +10,7 @@ mod attempt;
 mod coverage;
 mod diff;
 mod explain;
+mod init;
+mod mistakes;
 mod prompt;
 mod schemas;

@@ -200,3 +200,14 @@ fn the_channels_own_tests_pass() {
     assert!(lines.lines().count() > 30, "there are tests:\n{lines}\n{}", text(&output.stderr));
     assert!(output.status.success());
 }
+
+#[test]
+fn a_second_hub_is_told_that_something_listens_there_and_what_to_do() {
+    let first = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = format!("http.listen={}", first.local_addr().unwrap());
+    let data = TempDir::new().unwrap();
+    let output = huitong(&["run", "--data", data.path().to_str().unwrap(), "--set", &taken]);
+    assert_eq!(output.status.code(), Some(1));
+    let errors = text(&output.stderr);
+    assert!(errors.contains("something does already") && errors.contains("huitong status"), "{errors}");
+}

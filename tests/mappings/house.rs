@@ -87,7 +87,7 @@ impl Mappings {
 
 /// Reads one message as the channels do.
 pub fn parse(bytes: &[u8]) -> Result<Box<dyn Document>, String> {
-    Hl7Parser { default_charset: None }.parse(bytes).map_err(|error| format!("parse: {}", error.what))
+    Hl7Parser::default().parse(bytes).map_err(|error| format!("parse: {}", error.what))
 }
 
 /// A message that went through its mapping.

@@ -5,6 +5,8 @@
 
 mod against;
 mod corpus;
+mod formats;
 mod house;
 mod laws;
+mod rows;
 mod upkeep;

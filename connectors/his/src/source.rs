@@ -9,7 +9,7 @@ pub struct His;
 
 impl SourceKind for His {
     const TYPE: &'static str = "his";
-    const FORMAT: &'static str = "hl7v2";
+    const FORMAT: Option<&'static str> = Some("hl7v2");
     type Config = MllpSourceConfig;
 
     fn build(config: MllpSourceConfig, secrets: &dyn Secrets) -> Result<Box<dyn Source>, BuildError> {

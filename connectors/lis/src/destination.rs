@@ -9,6 +9,7 @@ pub struct Lis;
 
 impl DestinationKind for Lis {
     const TYPE: &'static str = "lis";
+    const FORMAT: Option<&'static str> = Some("hl7v2");
     type Config = MllpDestinationConfig;
 
     fn build(

@@ -9,7 +9,7 @@ pub struct Lis;
 
 impl SourceKind for Lis {
     const TYPE: &'static str = "lis";
-    const FORMAT: &'static str = "hl7v2";
+    const FORMAT: Option<&'static str> = Some("hl7v2");
     type Config = MllpSourceConfig;
 
     fn build(config: MllpSourceConfig, secrets: &dyn Secrets) -> Result<Box<dyn Source>, BuildError> {

@@ -8,13 +8,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use hub_core::id::{DedupeKey, Digest, MessageId};
 use hub_core::registry::{BuildError, Secrets};
-use hub_core::source::{Acknowledge, Door, Inbound, Intake, Outcome, Receipt, Refusal};
+use hub_core::source::{
+    Acknowledge, Door, Inbound, Intake, NoReply, Outcome, Receipt, Refusal, Replied, Reply,
+};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 
 pub mod http_destination;
+pub mod http_source;
 pub mod mllp_destination;
 pub mod mllp_source;
 
@@ -42,6 +46,8 @@ struct State {
     known: Vec<(DedupeKey, Digest, MessageId)>,
     refusals: VecDeque<Refusal>,
     outcome: Option<Outcome>,
+    reply: Option<Reply>,
+    splits: bool,
 }
 
 impl RecordingDoor {
@@ -59,6 +65,16 @@ impl RecordingDoor {
     /// Messages end so from now on; `None`: they do not end.
     pub fn end_with(&self, outcome: Option<Outcome>) {
         self.state().outcome = outcome;
+    }
+
+    /// Frames may hold several messages from now on.
+    pub fn split(&self) {
+        self.state().splits = true;
+    }
+
+    /// Requests are answered so from now on; `None`: they are not answered.
+    pub fn reply_with(&self, reply: Option<Reply>) {
+        self.state().reply = reply;
     }
 
     /// What was accepted, copies left out.
@@ -108,6 +124,23 @@ impl Door for RecordingDoor {
 
     fn acknowledge(&self) -> Acknowledge {
         self.acknowledge
+    }
+
+    fn splits(&self) -> bool {
+        self.state().splits
+    }
+
+    async fn reply(&self, _request: Bytes, receipt: Receipt) -> Reply {
+        match receipt {
+            Receipt::Refused(_, Refusal::Busy) => Reply { kind: Replied::Busy, words: None },
+            Receipt::Refused(_, refusal) => {
+                Reply { kind: Replied::Refused(NoReply::Door(refusal)), words: None }
+            }
+            Receipt::Accepted(_) | Receipt::Duplicate(_) => {
+                let reply = self.state().reply.clone();
+                reply.unwrap_or(Reply { kind: Replied::Busy, words: None })
+            }
+        }
     }
 }
 

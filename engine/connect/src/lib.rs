@@ -1,4 +1,4 @@
-//! The standard sources and destinations that connectors are built on: HL7 v2 over MLLP both ways, HTTP out.
+//! The standard sources and destinations that connectors are built on: HL7 v2 over MLLP and any format over HTTP, both ways.
 //!
 //! HIS, LIS and PACS all speak HL7 over MLLP, and no connector may use another: what they share has to live below them.
 //! `transport` knows bytes and no messages, `formats` knows messages and no sockets; this crate joins the two once, so
@@ -9,6 +9,10 @@
 #[cfg(feature = "battery")]
 pub mod battery;
 pub mod http_destination;
+pub mod http_source;
+pub mod kinds;
 pub mod mllp_destination;
 pub mod mllp_source;
 pub mod tls;
+
+pub use kinds::register;

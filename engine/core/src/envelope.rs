@@ -39,6 +39,17 @@ pub struct Head {
     pub received_at: OffsetDateTime,
     /// Who sent it.
     pub peer: Peer,
+    /// What it was a piece of, where it did not come alone.
+    pub parent: Option<Parent>,
+}
+
+/// The frame or file that a message was a piece of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Parent {
+    /// Its own message.
+    pub id: MessageId,
+    /// Which of its pieces, from 1.
+    pub nth: u32,
 }
 
 /// What a message says of itself at the door, before it is parsed. No patient data.

@@ -43,6 +43,7 @@ pub enum FindingKind {
     UnknownFunction,
     BadPath,
     BadCondition,
+    BadSearch,
     UnknownReference,
     CodeTableMissing,
     UnknownCode,
@@ -117,6 +118,19 @@ impl Finding {
             source: String::new(),
             message: message.into(),
             help: None,
+        }
+    }
+
+    /// What the reader of TOML says of a file, and of the one mistake that copying makes most often, how to mend it.
+    pub fn not_toml(file: impl Into<PathBuf>, text: &str, span: Option<Range<usize>>, what: &str) -> Self {
+        let span = span.unwrap_or(0..0);
+        let finding =
+            Self::at(FindingKind::Unreadable, file, text, span.clone(), format!("this is not TOML: {what}"));
+        match text.get(span) {
+            Some(key) if what.contains("duplicate key") => {
+                finding.help(format!("`{key}` stands in this table twice: keep one of them"))
+            }
+            _ => finding,
         }
     }
 

@@ -58,7 +58,7 @@ macro_rules! text_id {
     };
 }
 
-uuid_id!(/// One received message, for ever. Version 7: later messages have larger ids.
+uuid_id!(/// One received message, for ever. Version 7: later messages have larger ids; those of pieces are computed.
     MessageId);
 uuid_id!(/// One thing owed to one destination; also the idempotency key handed to it.
     ParcelId);
@@ -80,7 +80,33 @@ impl MessageId {
     }
 }
 
+impl MessageId {
+    /// The id of a piece of `parent`: the `nth` (from 0) of those with this digest. The same each time it is computed, wherever the
+    /// piece stands, so that a frame split again makes no piece twice.
+    pub fn of_piece(parent: MessageId, digest: Digest, nth: usize) -> Self {
+        let mut hash = Sha256::new();
+        hash.update(b"piece");
+        hash.update(parent.0.as_bytes());
+        hash.update(digest.0);
+        hash.update((nth as u64).to_be_bytes());
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(&hash.finalize()[..16]);
+        Self(uuid::Builder::from_custom_bytes(bytes).into_uuid())
+    }
+}
+
+/// The 32 signs of Crockford's base 32: none that a reader takes for another.
+const SIGNS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+
 impl ParcelId {
+    /// Its first 100 bits in 20 characters: a control id for protocols that have room for no more (HL7 v2 MSH-10).
+    pub fn control_id(self) -> CompactString {
+        let number = self.0.as_u128();
+        (0..20)
+            .map(|place| char::from(SIGNS[usize::try_from(number >> (123 - 5 * place) & 31).unwrap_or(0)]))
+            .collect()
+    }
+
     /// The id of the `nth` parcel that `message` owes to `to`: the same each time it is computed, so
     /// that a message processed again owes nothing new.
     pub fn of(message: MessageId, to: &DestinationId, nth: usize) -> Self {
@@ -111,5 +137,21 @@ impl Digest {
 impl fmt::Debug for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_control_id_has_twenty_characters_and_is_the_same_each_time() {
+        let to = DestinationId::from("lis/oru-r01/ward");
+        let id = |nth| ParcelId::of(MessageId(Uuid::from_u128(7)), &to, nth).control_id();
+        let ids: Vec<CompactString> = (0..50).map(id).collect();
+        assert!(ids.iter().all(|id| id.len() == 20 && id.bytes().all(|sign| SIGNS.contains(&sign))));
+        assert_eq!(ids.iter().collect::<std::collections::HashSet<_>>().len(), 50);
+        assert_eq!(ids[3], id(3));
+        assert_eq!(ParcelId(Uuid::from_u128(u128::MAX)).control_id(), "ZZZZZZZZZZZZZZZZZZZZ");
     }
 }

@@ -15,3 +15,4 @@ pub mod path;
 pub mod registry;
 pub mod source;
 pub mod store;
+pub mod template;

@@ -15,8 +15,8 @@ pub type Settings = toml::Table;
 pub trait SourceKind: 'static {
     /// The connector's name: `lis`.
     const TYPE: &'static str;
-    /// The format of its messages: `hl7v2`.
-    const FORMAT: &'static str;
+    /// The format of its messages: `hl7v2`. `None`: whatever the channel says.
+    const FORMAT: Option<&'static str>;
     /// Its settings: a struct with `#[serde(deny_unknown_fields)]`.
     type Config: DeserializeOwned;
 
@@ -31,6 +31,8 @@ pub trait SourceKind: 'static {
 pub trait DestinationKind: 'static {
     /// The connector's name: `notify`.
     const TYPE: &'static str;
+    /// The one format that it sends: `hl7v2`. `None`: whatever it is given.
+    const FORMAT: Option<&'static str> = None;
     /// Its settings: a struct with `#[serde(deny_unknown_fields)]`.
     type Config: DeserializeOwned;
 
@@ -42,6 +44,11 @@ pub trait DestinationKind: 'static {
 pub trait Secrets: Send + Sync {
     /// The secret of this name.
     fn get(&self, name: &str) -> Result<String, BuildError>;
+
+    /// Where the secret of this name is looked for, in words, for whoever has to set it.
+    fn place(&self, _name: &str) -> Option<String> {
+        None
+    }
 }
 
 /// Why a source or destination cannot be made of its settings.
@@ -75,7 +82,7 @@ type BuildSource = fn(Settings, &dyn Secrets) -> Result<Box<dyn Source>, BuildEr
 type BuildDestination = fn(Settings, &dyn Secrets) -> Result<Box<dyn Destination>, BuildError>;
 type Listens = fn(Settings) -> Result<Vec<String>, BuildError>;
 type Check = fn(Settings) -> Result<(), BuildError>;
-type CheckFormat = fn(&FormatUse<'_>) -> Result<(), String>;
+type CheckFormat = fn(&str, &FormatUse<'_>) -> Result<(), String>;
 
 /// How a channel or a mapping uses a format.
 #[derive(Clone, Copy, Debug)]
@@ -89,12 +96,13 @@ pub struct FormatUse<'a> {
 }
 
 struct SourceEntry {
-    format: &'static str,
+    format: Option<&'static str>,
     build: BuildSource,
     listens: Listens,
 }
 
 struct DestinationEntry {
+    format: Option<&'static str>,
     build: BuildDestination,
     check: Check,
 }
@@ -109,9 +117,22 @@ pub struct Registry {
 
 fn read<C: DeserializeOwned>(settings: Settings) -> Result<C, BuildError> {
     settings.try_into().map_err(|error: toml::de::Error| {
-        let what = error.message().to_owned();
+        let what = in_words(error.message());
         BuildError::Settings { key: wrong_key(&error), what }
     })
+}
+
+/// What the parser says of a value, without the names of the program's types.
+fn in_words(message: &str) -> String {
+    let Some((before, expected)) = message.rsplit_once(", expected ") else { return message.to_owned() };
+    let words = match expected {
+        "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number from 0",
+        "i8" | "i16" | "i32" | "i64" => "a whole number",
+        "f32" | "f64" => "a number",
+        "a boolean" => "true or false",
+        _ => return message.to_owned(),
+    };
+    format!("{before}, expected {words}")
 }
 
 /// The key an error is about: `tls.certificate`. The parser tells the tables it stands in only in its printed
@@ -141,6 +162,7 @@ impl Registry {
     /// Adds a kind of destination.
     pub fn destination<K: DestinationKind>(&mut self) -> &mut Self {
         let entry = DestinationEntry {
+            format: K::FORMAT,
             build: |settings, secrets| K::build(read(settings)?, secrets),
             check: |settings| read::<K::Config>(settings).map(|_| ()),
         };
@@ -148,7 +170,7 @@ impl Registry {
         self
     }
 
-    /// Adds a format of messages. `check` says what is wrong with how it is used.
+    /// Adds a format of messages. `check` says what is wrong with how the format of this name is used.
     pub fn format(&mut self, name: &'static str, check: CheckFormat) -> &mut Self {
         self.formats.insert(name, check);
         self
@@ -157,7 +179,7 @@ impl Registry {
     /// Checks that messages of this format can be read or written so. A format that was not added passes: what
     /// reads it decides.
     pub fn check_format(&self, name: &str, how: &FormatUse<'_>) -> Result<(), String> {
-        self.formats.get(name).map_or(Ok(()), |check| check(how))
+        self.formats.get(name).map_or(Ok(()), |check| check(name, how))
     }
 
     /// The names of all sources.
@@ -170,9 +192,14 @@ impl Registry {
         self.destinations.keys().copied()
     }
 
-    /// The format of a source's messages.
+    /// The format of a source's messages. `None`: any, or there is no such source.
     pub fn source_format(&self, kind: &str) -> Option<&'static str> {
-        self.sources.get(kind).map(|entry| entry.format)
+        self.sources.get(kind).and_then(|entry| entry.format)
+    }
+
+    /// The one format that a destination sends. `None`: any, or there is no such destination.
+    pub fn destination_format(&self, kind: &str) -> Option<&'static str> {
+        self.destinations.get(kind).and_then(|entry| entry.format)
     }
 
     /// Makes a source.

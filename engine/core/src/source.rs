@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use compact_str::CompactString;
 use thiserror::Error;
 use tokio::sync::watch;
 
@@ -82,6 +83,13 @@ pub enum Outcome {
     },
     /// Set aside for a person to mend and replay.
     Quarantined(Fault),
+    /// It held several messages, and each of them has ended.
+    Split {
+        /// How many.
+        pieces: u64,
+        /// How many of them were set aside.
+        set_aside: u64,
+    },
 }
 
 /// When the sender is answered.
@@ -93,6 +101,59 @@ pub enum Acknowledge {
     OnReceived,
     /// When the message has been mapped and written, or set aside.
     OnCommitted,
+    /// With what the sender asked for: the channel's `[reply]`.
+    OnAnswered,
+}
+
+/// What a sender is answered whose channel answers `on_answered`.
+#[derive(Clone)]
+pub struct Reply {
+    /// What sort of answer it is.
+    pub kind: Replied,
+    /// The answer in the partner's own words. `None`: the source says it in those of its protocol.
+    pub words: Option<Words>,
+}
+
+/// The sorts of answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Replied {
+    /// What was asked for.
+    Answered,
+    /// Not now: the same request again may be answered.
+    Busy,
+    /// Not at all.
+    Refused(NoReply),
+}
+
+/// Why a request is not answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NoReply {
+    /// It was turned away at the door.
+    Door(Refusal),
+    /// A rule of the channel stopped it.
+    Filtered {
+        /// The rule, as the channel file has it.
+        rule: String,
+    },
+    /// It was set aside, or its answer could not be made.
+    Fault(Fault),
+}
+
+/// The bytes of an answer.
+#[derive(Clone)]
+pub struct Words {
+    /// What is said.
+    pub body: Bytes,
+    /// Its media type.
+    pub content_type: CompactString,
+}
+
+impl std::fmt::Debug for Reply {
+    /// Never content.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let size = self.words.as_ref().map(|words| words.body.len());
+        write!(f, "Reply({:?}, {size:?} bytes)", self.kind)
+    }
 }
 
 /// What stands behind an [`Intake`]: the channel's runtime.
@@ -106,6 +167,17 @@ pub trait Door: Send + Sync {
 
     /// When this channel answers its senders.
     fn acknowledge(&self) -> Acknowledge;
+
+    /// Makes the answer to a request that was handed over and got this receipt. Bounded in time by the channel. The same request
+    /// again, a duplicate, is answered again by what is known then.
+    async fn reply(&self, _request: Bytes, _receipt: Receipt) -> Reply {
+        Reply { kind: Replied::Busy, words: None }
+    }
+
+    /// Whether a frame or file of this channel may hold several messages.
+    fn splits(&self) -> bool {
+        false
+    }
 }
 
 /// The door of a channel. Cloneable, one per connection.
@@ -131,6 +203,16 @@ impl Intake {
     /// When this channel answers its senders.
     pub fn acknowledge(&self) -> Acknowledge {
         self.0.acknowledge()
+    }
+
+    /// Makes the answer to a request that was handed over and got this receipt.
+    pub async fn reply(&self, request: Bytes, receipt: Receipt) -> Reply {
+        self.0.reply(request, receipt).await
+    }
+
+    /// Whether a frame or file of this channel may hold several messages.
+    pub fn splits(&self) -> bool {
+        self.0.splits()
     }
 }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use compact_str::CompactString;
 use hub_fhir::Reference;
 use hub_fhir::search::{Page, Search, Stored};
@@ -11,7 +12,7 @@ use time::OffsetDateTime;
 
 use crate::commit::{Commit, Key, Note, Parcel};
 use crate::destination::{Delivered, DeliveryError};
-use crate::envelope::{Envelope, Label, Raw};
+use crate::envelope::{Envelope, Label, Parent, Raw};
 use crate::fault::Fault;
 use crate::id::{ChannelId, DestinationId, MessageId, ParcelId};
 
@@ -26,7 +27,20 @@ pub trait Journal: Send + Sync {
     /// Ends a message without a commit: filtered, or set aside with its reason. What it can be found by is kept.
     async fn end(&self, id: MessageId, end: End, keys: Vec<Key>) -> Result<(), StoreError>;
 
-    /// Messages of a channel received but not ended, oldest first; `skip` are left out.
+    /// Ends a message that holds several: these pieces are stored as messages of their own, and it is ended as split, in one durable
+    /// transaction. A piece that is there already is not stored twice but opened again; one that was there, is not among them any
+    /// more and was not committed ends as filtered. Says which of the pieces are open now. When the message has ended already,
+    /// nothing is changed.
+    async fn expand(&self, id: MessageId, pieces: Vec<Envelope<Raw>>) -> Result<Vec<MessageId>, StoreError>;
+
+    /// How many pieces of a message are in each state, in the order of [`StateName::ALL`].
+    async fn family(&self, parent: MessageId) -> Result<Counts, StoreError>;
+
+    /// Notes what the sender of a message was answered, and when: not the answer itself.
+    async fn answered(&self, id: MessageId, answered: Answered) -> Result<(), StoreError>;
+
+    /// Messages of a channel received but not ended, oldest first, pieces in the place of what they are pieces of; `skip` are left
+    /// out.
     async fn unfinished(
         &self,
         channel: &ChannelId,
@@ -94,6 +108,9 @@ pub trait Outbox: Send + Sync {
     /// Ends a lease. A lease that has been given out again cannot be settled: then `false`.
     async fn settle(&self, leased: &Leased, settlement: Settlement) -> Result<bool, StoreError>;
 
+    /// What became of a parcel, and what the peer answered where it was delivered. `None`: there is no such parcel.
+    async fn answer(&self, id: ParcelId) -> Result<Option<(ParcelState, Option<Bytes>)>, StoreError>;
+
     /// When the next parcel that waits for its time is due.
     async fn next_due(&self, to: &DestinationId) -> Result<Option<OffsetDateTime>, StoreError>;
 
@@ -141,9 +158,49 @@ pub enum MessageState {
     },
     /// Set aside.
     Quarantined(Fault),
+    /// It held several messages, which go their own ways.
+    Split {
+        /// How many.
+        pieces: u64,
+    },
 }
 
-/// The four states by name.
+/// How many messages are in each state, in the order of [`StateName::ALL`].
+pub type Counts = [u64; 5];
+
+/// What the sender of a message was answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Answered {
+    /// What sort of answer.
+    pub kind: AnswerName,
+    /// When.
+    pub at: OffsetDateTime,
+}
+
+/// The sorts of answers by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "see `Replied`")]
+pub enum AnswerName {
+    Answered,
+    Busy,
+    Refused,
+}
+
+impl AnswerName {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Answered, Self::Busy, Self::Refused];
+
+    /// Its name: `busy`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Answered => "answered",
+            Self::Busy => "busy",
+            Self::Refused => "refused",
+        }
+    }
+}
+
+/// The states by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[expect(missing_docs, reason = "see `MessageState`")]
 pub enum StateName {
@@ -151,11 +208,13 @@ pub enum StateName {
     Committed,
     Filtered,
     Quarantined,
+    Split,
 }
 
 impl StateName {
     /// All of them, in the order of the road.
-    pub const ALL: [Self; 4] = [Self::Received, Self::Committed, Self::Filtered, Self::Quarantined];
+    pub const ALL: [Self; 5] =
+        [Self::Received, Self::Committed, Self::Filtered, Self::Quarantined, Self::Split];
 
     /// Its name: `received`.
     pub fn name(self) -> &'static str {
@@ -164,6 +223,7 @@ impl StateName {
             Self::Committed => "committed",
             Self::Filtered => "filtered",
             Self::Quarantined => "quarantined",
+            Self::Split => "split",
         }
     }
 
@@ -186,6 +246,8 @@ pub struct MessageQuery {
     pub control_id: Option<CompactString>,
     /// A business key: its name (`None`: any) and its value.
     pub key: Option<(Option<CompactString>, CompactString)>,
+    /// A piece of this message.
+    pub parent: Option<MessageId>,
     /// Received at or after.
     pub since: Option<OffsetDateTime>,
     /// Received before.
@@ -219,6 +281,10 @@ pub struct MessageRow {
     pub replays: u32,
     /// What it can be found by.
     pub keys: Vec<Key>,
+    /// What it is a piece of.
+    pub parent: Option<Parent>,
+    /// What its sender was answered, where that was more than a receipt.
+    pub answered: Option<Answered>,
 }
 
 /// A message whole.
@@ -236,6 +302,8 @@ pub struct MessageDetail {
     pub wrote: Vec<(Reference, u64)>,
     /// What it owes or owed.
     pub parcels: Vec<ParcelRow>,
+    /// How its pieces stand, where it held several.
+    pub pieces: Counts,
 }
 
 /// A parcel without its body.

@@ -9,7 +9,7 @@ use std::fmt;
 use compact_str::CompactString;
 
 pub use crate::json_read::{JsonError, MAX_DEPTH, parse};
-pub use crate::json_write::{write, write_pretty};
+pub use crate::json_write::{write, write_object, write_pretty, write_string};
 use crate::veil::Veil;
 
 /// One JSON value (RFC 8259).

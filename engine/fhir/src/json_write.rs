@@ -1,6 +1,6 @@
 //! Writes a JSON tree as compact text.
 
-use crate::json::Json;
+use crate::json::{Json, Object};
 
 /// Appends the compact text of `value` to `out`.
 pub fn write(value: &Json, out: &mut String) {
@@ -20,19 +20,22 @@ pub fn write(value: &Json, out: &mut String) {
             }
             out.push(']');
         }
-        Json::Object(object) => {
-            out.push('{');
-            for (at, (name, member)) in object.iter().enumerate() {
-                if at > 0 {
-                    out.push(',');
-                }
-                write_string(name, out);
-                out.push(':');
-                write(member, out);
-            }
-            out.push('}');
-        }
+        Json::Object(object) => write_object(object, out),
     }
+}
+
+/// Appends the compact text of an object to `out`.
+pub fn write_object(object: &Object, out: &mut String) {
+    out.push('{');
+    for (at, (name, member)) in object.iter().enumerate() {
+        if at > 0 {
+            out.push(',');
+        }
+        write_string(name, out);
+        out.push(':');
+        write(member, out);
+    }
+    out.push('}');
 }
 
 /// Appends the text of `value` with line breaks, its inner lines indented below `level`.

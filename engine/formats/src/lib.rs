@@ -1,18 +1,25 @@
 //! Bytes to documents and trees to bytes: the formats that the hub reads and writes. Pure and total: bad bytes give an error with its
 //! place, never a panic.
 
+mod charset;
+pub mod csv;
 pub mod fhir;
 pub mod hl7v2;
 pub mod json;
+mod limits;
+mod nested;
+mod skeleton;
+mod tree;
+pub mod xml;
 
 use hub_core::document::{Parser, Writer};
 use hub_core::registry::{FormatUse, Settings};
 use thiserror::Error;
 
 /// The formats that [`parser`] knows.
-pub const FORMATS: &[&str] = &["hl7v2", "fhir", "json"];
+pub const FORMATS: &[&str] = &["hl7v2", "fhir", "json", "xml", "csv"];
 /// The formats that [`writer`] knows.
-pub const WRITTEN: &[&str] = &["json"];
+pub const WRITTEN: &[&str] = &["hl7v2", "fhir", "json", "xml", "csv"];
 
 /// Why there is no parser or writer.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -31,7 +38,7 @@ pub enum FormatError {
     Layout(String),
 }
 
-/// The parser of a format. `charset` is for messages that do not declare theirs; `layout` for formats that have to be told how they are
+/// The parser of a format. `charset` is for messages that do not declare theirs, for HL7 v2 also `detect`; `layout` for formats that have to be told how they are
 /// laid out.
 pub fn parser(
     format: &str,
@@ -41,16 +48,23 @@ pub fn parser(
     match format {
         "hl7v2" => {
             no_layout(format, layout)?;
-            let known = |name: &str| {
-                hl7v2::Charset::from_name(name).ok_or_else(|| FormatError::Charset(name.to_owned()))
+            let undeclared = match charset {
+                None => hl7v2::Undeclared::Utf8,
+                Some("detect") => hl7v2::Undeclared::Detect,
+                Some(name) => match hl7v2::Charset::from_name(name) {
+                    Some(charset) => hl7v2::Undeclared::Named(charset),
+                    None => return Err(FormatError::Charset(name.to_owned())),
+                },
             };
-            Ok(Box::new(hl7v2::Hl7Parser { default_charset: charset.map(known).transpose()? }))
+            Ok(Box::new(hl7v2::Hl7Parser { undeclared }))
         }
         "fhir" | "json" if charset.is_some_and(|name| !name.eq_ignore_ascii_case("utf-8")) => {
             Err(FormatError::FixedCharset(if format == "fhir" { "fhir" } else { "json" }))
         }
-        "fhir" => no_layout(format, layout).map(|()| Box::new(fhir::FhirParser) as Box<dyn Parser>),
-        "json" => no_layout(format, layout).map(|()| Box::new(json::JsonParser) as Box<dyn Parser>),
+        "fhir" => Ok(Box::new(fhir::FhirParser { lines: layout_of::<fhir::Layout>(format, layout)?.lines })),
+        "json" => Ok(Box::new(json::JsonParser::new(layout)?)),
+        "xml" => Ok(Box::new(xml::XmlParser::new(layout, charset)?)),
+        "csv" => Ok(Box::new(csv::CsvParser::new(layout, charset)?)),
         _ => Err(FormatError::Format(format.to_owned())),
     }
 }
@@ -58,7 +72,11 @@ pub fn parser(
 /// The writer of a format.
 pub fn writer(format: &str, layout: &Settings) -> Result<Box<dyn Writer>, FormatError> {
     match format {
-        "json" => no_layout(format, layout).map(|()| Box::new(json::JsonWriter) as Box<dyn Writer>),
+        "hl7v2" => Ok(Box::new(hl7v2::Hl7Writer::new(layout)?)),
+        "fhir" => Ok(Box::new(fhir::FhirWriter { lines: layout_of::<fhir::Layout>(format, layout)?.lines })),
+        "json" => Ok(Box::new(json::JsonWriter::new(layout)?)),
+        "xml" => Ok(Box::new(xml::XmlWriter::new(layout)?)),
+        "csv" => Ok(Box::new(csv::CsvWriter::new(layout)?)),
         _ => Err(FormatError::Format(format.to_owned())),
     }
 }
@@ -70,6 +88,13 @@ pub fn check(format: &str, how: &FormatUse<'_>) -> Result<(), FormatError> {
     } else {
         parser(format, how.charset, how.layout).map(drop)
     }
+}
+
+/// The layout of a format, from the table of a mapping file.
+fn layout_of<L: serde::de::DeserializeOwned>(format: &str, layout: &Settings) -> Result<L, FormatError> {
+    let wrong =
+        |what: &str| FormatError::Layout(format!("the layout of the format `{format}`: {}", what.trim_end()));
+    layout.clone().try_into().map_err(|error| wrong(error.message()))
 }
 
 fn no_layout(format: &str, layout: &Settings) -> Result<(), FormatError> {
@@ -93,6 +118,7 @@ mod tests {
             assert!(writer(format, &none).is_ok(), "{format}");
         }
         assert!(parser("hl7v2", Some("GBK"), &none).is_ok());
+        assert!(parser("hl7v2", Some("detect"), &none).is_ok());
         assert_eq!(parser("hl7v2", Some("x"), &none).err(), Some(FormatError::Charset("x".to_owned())));
         assert_eq!(parser("x", None, &none).err(), Some(FormatError::Format("x".to_owned())));
         let layout = Settings::from_iter([("delimiter".to_owned(), ";".into())]);

@@ -259,7 +259,7 @@ fn charsets_are_taken_from_msh_18_then_from_the_channel() {
     };
     let name = |document: Hl7Document| texts(&document, "PID-5");
     assert_eq!(name(Hl7Parser::default().read(&message("GB 18030-2000")).unwrap()), ["张三丂"]);
-    let channel = Hl7Parser { default_charset: Some(Charset::Gbk) };
+    let channel = Hl7Parser::with_charset(Some(Charset::Gbk));
     assert_eq!(name(channel.read(&message("")).unwrap()), ["张三丂"]);
     let undeclared = Hl7Parser::default().read(&message("")).unwrap_err();
     assert!(undeclared.what.starts_with("not UNICODE UTF-8 (assumed"), "{undeclared}");

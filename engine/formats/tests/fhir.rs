@@ -1,10 +1,11 @@
 //! What resources say when they are read as a document: types, choices, scopes, picks, places.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use hub_core::document::{Document, Node, Parser};
+use bytes::Bytes;
+use hub_core::document::{Document, Node, Parser, Split, Writer};
 use hub_core::path::Path;
-use hub_fhir::Json;
-use hub_formats::fhir::{FhirDocument, FhirParser};
+use hub_fhir::{Json, Object};
+use hub_formats::fhir::{FhirDocument, FhirParser, FhirWriter};
 
 fn document() -> FhirDocument {
     let bundle = [
@@ -78,11 +79,70 @@ fn places_name_what_repeats() {
 #[test]
 fn a_bundle_is_read_with_its_entries_beside_it() {
     let bundle = br#"{"resourceType":"Bundle","entry":[{"resource":{"resourceType":"Patient","id":"x"}}]}"#;
-    let document = FhirParser.parse(bundle).unwrap();
+    let document = FhirParser::default().parse(bundle).unwrap();
     let mut found = Vec::new();
     document.select(document.root(), &Path::parse("Patient.id").unwrap(), &mut found);
     assert_eq!(document.text(found[0]).unwrap().value().unwrap(), "x");
     for bad in [&b"{}"[..], b"[]", b"{", b"\xFF", b"", "{\"a\":\"\u{FFFD}\"}".as_bytes()] {
-        assert!(FhirParser.parse(bad).is_err());
+        assert!(FhirParser::default().parse(bad).is_err());
     }
+}
+
+fn fixture(name: &str) -> Bytes {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/formats/fhir");
+    Bytes::from(std::fs::read(folder.join(name)).unwrap())
+}
+
+#[test]
+fn a_bundle_is_split_into_bundles_of_one_entry() {
+    let bytes = fixture("two-results.bundle.json");
+    let pieces = FhirParser::default().split(&bytes, &Split::Messages).unwrap();
+    assert_eq!(pieces.len(), 3);
+    let read: Vec<FhirDocument> =
+        pieces.iter().map(|piece| FhirParser::default().read(&piece.bytes).unwrap()).collect();
+    assert_eq!(texts(&read[1], read[1].root(), "Observation.value.value"), ["6.10"]);
+    assert!(texts(&read[1], read[1].root(), "Patient.id").is_empty());
+    assert_eq!(texts(&read[2], read[2].root(), "Bundle.type"), ["collection"]); // what is the whole's stays
+    let observations = Split::At(Path::parse("Observation").unwrap());
+    let pieces = FhirParser::default().split(&bytes, &observations).unwrap();
+    assert_eq!(pieces.len(), 2);
+    let second = FhirParser::default().read(&pieces[1].bytes).unwrap();
+    assert_eq!(texts(&second, second.root(), "Observation.id"), ["o2"]);
+    assert_eq!(texts(&second, second.root(), "Patient.id"), ["p1"]); // not one of several
+    let single = Bytes::from_static(br#"{"resourceType": "Patient","id":"x"}"#);
+    let pieces = FhirParser::default().split(&single, &Split::Messages).unwrap();
+    assert_eq!((pieces.len(), &pieces[0].bytes), (1, &single));
+    assert_eq!(pieces[0].label.message_type.as_deref(), Some("Patient"));
+}
+
+#[test]
+fn a_resource_a_line_is_read_split_and_written() {
+    let bytes = fixture("two-results.ndjson");
+    let lines = FhirParser { lines: true };
+    let document = lines.read(&bytes).unwrap();
+    assert_eq!(texts(&document, document.root(), "Observation.status"), ["final"]);
+    assert_eq!(texts(&document, document.root(), "Patient.name.family"), ["陈"]);
+    let pieces = lines.split(&bytes, &Split::Messages).unwrap();
+    assert_eq!(pieces.iter().map(|piece| piece.bytes.len() + 1).sum::<usize>(), bytes.len());
+    assert_eq!(pieces[1].label.control_id.as_deref(), Some("o1"));
+    assert_eq!(
+        lines.read(b"{\"resourceType\":\"Patient\"}\n{}\n").unwrap_err().place.as_deref(),
+        Some("line 2")
+    );
+    let entries = document
+        .resources()
+        .into_iter()
+        .map(|resource| Json::Object(Object::from_iter([("resource", Json::Object(resource))])));
+    let mut bundle = Object::from_iter([("resourceType", Json::from("Bundle"))]);
+    bundle.set("entry", Json::Array(entries.collect()));
+    let writer = FhirWriter { lines: true };
+    assert_eq!(writer.write(&bundle).unwrap(), bytes);
+    assert_eq!(writer.content_type(), "application/fhir+ndjson");
+    let plain = FhirWriter::default();
+    assert_eq!(FhirParser::default().read(&plain.write(&bundle).unwrap()).unwrap().resources(), [bundle]);
+    let wrong = Object::from_iter([("resourceType", Json::from("Patiant"))]);
+    assert_eq!(
+        plain.write(&wrong).unwrap_err().to_string(),
+        "resourceType: expected the name of a type of resource of FHIR R4B"
+    );
 }

@@ -75,7 +75,7 @@ proptest! {
         let whole = [b"MSH|^~\\&|", &bytes[..]].concat();
         for bytes in [&bytes, &whole] {
             for charset in [None, Some(Charset::Gb18030), Some(Charset::Iso2022Jp), Some(Charset::Iso8859_1)] {
-                let parser = Hl7Parser { default_charset: charset };
+                let parser = Hl7Parser::with_charset(charset);
                 match parser.read(bytes) {
                     Ok(document) => look_at_everything(&document),
                     Err(error) => prop_assert!(error.at <= bytes.len()),
@@ -89,7 +89,7 @@ proptest! {
                 prop_assert!(AckRead::read(&answer).is_ok());
             }
             let _ = AckRead::read(bytes);
-            let _ = FhirParser.parse(bytes);
+            let _ = FhirParser::default().parse(bytes);
         }
     }
 

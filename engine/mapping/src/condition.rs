@@ -8,6 +8,7 @@ use hub_core::path::Path;
 use regex::Regex;
 
 use crate::condition_parse::{self, ConditionError};
+use crate::find::Found;
 use crate::read::Reader;
 
 /// A compiled condition: `PID-8 = "M" and PV1-2 in ["I", "E"]`.
@@ -47,7 +48,7 @@ impl Condition {
 
     /// Whether it holds, its paths seen from `scope`.
     pub fn holds(&self, doc: &dyn Document, scope: Node) -> bool {
-        self.holds_in(&Reader::new(doc), scope)
+        self.holds_in(&Reader::new(doc, &Found::default()), scope)
     }
 
     /// The same, and what is read is traced.

@@ -29,6 +29,11 @@ pub struct ConditionError {
     pub what: String,
 }
 
+impl ConditionError {
+    /// What conditions look like, for whoever has to mend one.
+    pub const HELP: &'static str = "a condition looks like `PID-8 = \"M\"`, `OBX-8 in [\"H\", \"L\"]`, `PID-29 is valued`; `and`, `or`, `not` join them";
+}
+
 pub(crate) fn parse(text: &str) -> Result<Test, ConditionError> {
     let mut parser = Parser { text, at: 0 };
     let test = parser.or(0)?;
@@ -154,6 +159,9 @@ impl<'a> Parser<'a> {
             return Ok(Is::NoneOf(vec![self.quoted()?]));
         }
         if self.sign("=") {
+            if self.rest().starts_with('=') {
+                return Err(self.error("equality is written with one `=`"));
+            }
             return Ok(Is::OneOf(vec![self.quoted()?]));
         }
         if self.word("in") {

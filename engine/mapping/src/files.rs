@@ -14,6 +14,21 @@ pub trait Files {
     fn code_table_names(&self) -> Vec<String>;
 }
 
+/// The file that calls itself `name` and stands where it is not looked for: `mappings/results.toml` of `lab/results`.
+pub fn misplaced(name: &str, files: &dyn Files) -> Option<PathBuf> {
+    let mappings = files.mapping_names().into_iter().filter_map(|known| files.mapping(&known));
+    let tables = files.code_table_names().into_iter().filter_map(|known| files.code_table(&known));
+    mappings.chain(tables).find(|file| calls_itself(&file.text, name)).map(|file| file.path)
+}
+
+fn calls_itself(text: &str, name: &str) -> bool {
+    let heads = text.lines().map(str::trim_start).take_while(|line| !line.starts_with('['));
+    let names = heads.filter_map(|line| line.strip_prefix("name")?.trim_start().strip_prefix('='));
+    names
+        .filter_map(|value| value.trim_start().strip_prefix('"')?.split_once('"'))
+        .any(|(said, _)| said == name)
+}
+
 /// A file a person wrote.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileText {

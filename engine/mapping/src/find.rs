@@ -23,18 +23,56 @@ impl std::fmt::Debug for Need {
     }
 }
 
-/// The answers. What was asked and is not there found nothing.
-#[derive(Clone, Debug, Default)]
-pub struct Found(HashMap<Need, Vec<Id>>);
+/// What a mapping is told beside its document: the answers to what it needs, and facts about the message itself.
+#[derive(Clone, Default)]
+pub struct Found {
+    answers: HashMap<Need, Vec<Id>>,
+    facts: Vec<(&'static str, CompactString)>,
+}
+
+/// The facts a mapping may read, as paths: `hub.message_id`.
+pub const FACTS: [(&str, &str); 4] = [
+    ("message_id", "the hub's id of the message: a UUID"),
+    (
+        "control_id",
+        "a number of at most 20 characters for what is sent because of it (MSH-10); the same at every try",
+    ),
+    ("time", "when the message was received; of a reply, when it is made"),
+    ("reason", "of the refusal of a request: what is wrong with it, in words that hold no patient data"),
+];
+
+impl std::fmt::Debug for Found {
+    /// Never a value.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Found({} answers, {} facts)", self.answers.len(), self.facts.len())
+    }
+}
 
 impl Found {
-    /// Keeps the ids that were found for a need; two are enough to know that it is ambiguous.
+    /// Keeps the ids that were found for a need; two are enough to know that it is ambiguous. What was asked and not answered
+    /// found nothing.
     pub fn put(&mut self, need: Need, ids: Vec<Id>) {
-        self.0.insert(need, ids);
+        self.answers.insert(need, ids);
     }
 
     /// The ids found for a need.
     pub fn ids(&self, need: &Need) -> &[Id] {
-        self.0.get(need).map_or(&[], Vec::as_slice)
+        self.answers.get(need).map_or(&[], Vec::as_slice)
+    }
+
+    /// Tells a fact about the message, one of [`FACTS`]; a later value replaces an earlier one.
+    pub fn tell(&mut self, fact: &'static str, value: impl Into<CompactString>) {
+        debug_assert!(FACTS.iter().any(|(known, _)| *known == fact), "there is no fact `{fact}`");
+        self.facts.retain(|(known, _)| *known != fact);
+        self.facts.push((fact, value.into()));
+    }
+
+    /// A fact, and its place among them.
+    pub(crate) fn fact(&self, name: &str) -> Option<usize> {
+        self.facts.iter().position(|(known, _)| *known == name)
+    }
+
+    pub(crate) fn fact_at(&self, place: usize) -> Option<(&'static str, &str)> {
+        self.facts.get(place).map(|(name, value)| (*name, value.as_str()))
     }
 }

@@ -7,10 +7,12 @@ mod files;
 mod reading;
 
 mod codes;
+mod concept_map;
 mod condition;
 mod condition_parse;
 mod find;
 mod functions;
+mod keys;
 mod plan;
 
 mod compile;
@@ -24,10 +26,11 @@ mod unread;
 
 pub use codes::check_code_table;
 pub use compile::compile;
+pub use concept_map::concept_map;
 pub use condition::Condition;
 pub use condition_parse::ConditionError;
-pub use files::{FileText, Files};
-pub use find::{Found, Need};
+pub use files::{FileText, Files, misplaced};
+pub use find::{FACTS, Found, Need};
 pub use functions::{EXAMPLES, Example, FunctionInfo, functions};
 pub use mapping::{Mapping, Rendered, Run, Target};
 pub use schema::{code_table_schema, mapping_schema};

@@ -27,14 +27,31 @@ pub enum Target {
     Fhir,
     /// A JSON message for a partner.
     Json,
+    /// An XML message for a partner.
+    Xml,
+    /// Delimited or fixed-width records for a partner.
+    Csv,
+    /// An HL7 v2 message for a partner.
+    Hl7v2,
 }
 
 impl Target {
+    /// The target of this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|target| target.name() == name)
+    }
+
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Fhir, Self::Json, Self::Xml, Self::Csv, Self::Hl7v2];
+
     /// The format's name: `fhir`, `json`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Fhir => "fhir",
             Self::Json => "json",
+            Self::Xml => "xml",
+            Self::Csv => "csv",
+            Self::Hl7v2 => "hl7v2",
         }
     }
 }
@@ -105,6 +122,11 @@ impl Mapping {
         &self.plan.message_layout
     }
 
+    /// The format of the request that a reply answers: paths that begin with `request` are read from it.
+    pub fn request(&self) -> Option<&str> {
+        self.plan.request.as_deref()
+    }
+
     /// The files it was compiled from: its own first, then its parts.
     pub fn files(&self) -> impl Iterator<Item = &str> {
         self.plan.files.iter().map(String::as_str)
@@ -118,10 +140,22 @@ impl Mapping {
         types
     }
 
-    /// What must be looked up in the store before it can run. Most mappings need nothing.
-    pub fn needs(&self, doc: &dyn Document) -> Result<Vec<Need>, Fault> {
-        let _ = doc;
-        Ok(Vec::new())
+    /// Whether it reads facts of the hub: only then they have to be told.
+    pub fn reads_facts(&self) -> bool {
+        self.plan.reads_facts
+    }
+
+    /// Whether it ever needs something of the store: most mappings do not.
+    pub fn may_need(&self) -> bool {
+        self.plan.may_need
+    }
+
+    /// What must be looked up in the store before it can run on this document.
+    pub fn needs(&self, doc: &dyn Document) -> Vec<Need> {
+        if !self.plan.may_need {
+            return Vec::new();
+        }
+        run::needs(&self.plan, &Reader::new(doc, &Found::default()))
     }
 
     /// Makes changes of a document. For a mapping to a partner's message: no changes.
@@ -131,14 +165,12 @@ impl Mapping {
 
     /// The same, with the answers to what it needs.
     pub fn run_with(&self, doc: &dyn Document, found: &Found) -> Result<Run, Fault> {
-        let _ = found;
-        run::run(&self.plan, &Reader::new(doc)).map(|(run, _)| run)
+        run::run(&self.plan, &Reader::new(doc, found)).map(|(run, _)| run)
     }
 
     /// The same, and tells what was read and where every value comes from.
     pub fn run_traced(&self, doc: &dyn Document, found: &Found) -> Result<(Run, Trace), Fault> {
-        let _ = found;
-        let reader = Reader::traced(doc);
+        let reader = Reader::traced(doc, found);
         let (run, lineage) = run::run(&self.plan, &reader)?;
         let read = reader.read_since(0).into_iter().collect();
         Ok((run, Trace { read, lineage: lineage.unwrap_or_default() }))
@@ -149,8 +181,26 @@ impl Mapping {
         unread(&self.plan, doc, trace)
     }
 
-    /// Makes a partner's message of a document, its paths seen from `scope`. For a mapping to FHIR: an empty object.
+    /// Makes a partner's message of a document, its paths seen from `scope`. Of a mapping to FHIR: a transaction Bundle.
     pub fn render(&self, doc: &dyn Document, scope: Node) -> Result<Rendered, Fault> {
-        render::render(&self.plan, &Reader::new(doc), scope)
+        self.render_with(doc, scope, &Found::default())
+    }
+
+    /// The same, with what it is told beside the document.
+    pub fn render_with(&self, doc: &dyn Document, scope: Node, found: &Found) -> Result<Rendered, Fault> {
+        render::render(&self.plan, &Reader::new(doc, found), scope).map(|(rendered, _)| rendered)
+    }
+
+    /// The same, and tells what was read and where every value comes from.
+    pub fn render_traced(
+        &self,
+        doc: &dyn Document,
+        scope: Node,
+        found: &Found,
+    ) -> Result<(Rendered, Trace), Fault> {
+        let reader = Reader::traced(doc, found);
+        let (rendered, lineage) = render::render(&self.plan, &reader, scope)?;
+        let read = reader.read_since(0).into_iter().collect();
+        Ok((rendered, Trace { read, lineage: lineage.unwrap_or_default() }))
     }
 }

@@ -30,13 +30,46 @@ pub(crate) struct Plan {
     pub(crate) resources: Vec<ResourcePlan>,
     /// The order in which ids can be computed, as places in `resources`.
     pub(crate) order: Vec<usize>,
-    /// For `to = "json"`.
-    pub(crate) message: Vec<ElementPlan>,
+    /// For the other targets.
+    pub(crate) message: MessagePlan,
+    /// The format of the request it answers, for a reply.
+    pub(crate) request: Option<CompactString>,
+    /// Some path leads to a fact.
+    pub(crate) reads_facts: bool,
+    /// Some line or resource looks something up.
+    pub(crate) may_need: bool,
     /// How the format read is laid out, and the one written.
     pub(crate) source_layout: Settings,
     pub(crate) message_layout: Settings,
     /// Path prefixes that are left unread on purpose, with the reasons.
     pub(crate) on_purpose: Vec<(CompactString, String)>,
+}
+
+/// How a partner's message is made.
+#[derive(Clone)]
+pub(crate) enum MessagePlan {
+    /// It is not: the mapping writes resources.
+    Resources,
+    /// The members of one object: JSON, XML, and CSV with its header, rows and trailer. `root`: the one member around them.
+    Members { root: Option<CompactString>, set: Vec<ElementPlan> },
+    /// The segments of an HL7 v2 message, in their order.
+    Segments(Vec<SegmentPlan>),
+}
+
+/// One `[[message.segment]]`, and those that follow each of it.
+#[derive(Clone)]
+pub(crate) struct SegmentPlan {
+    /// `OBX`
+    pub(crate) name: CompactString,
+    /// One segment for each node found; none: one.
+    pub(crate) each: Option<Path>,
+    pub(crate) when: Option<Condition>,
+    /// Its fields by number.
+    pub(crate) set: Vec<ElementPlan>,
+    /// It is there although nothing was read: all its lines are literals.
+    pub(crate) constant: bool,
+    /// What follows each one of it, seen from its node.
+    pub(crate) then: Vec<SegmentPlan>,
 }
 
 /// The file and line a rule stands in.
@@ -54,6 +87,7 @@ impl Plan {
 }
 
 /// One `[[resource]]`.
+#[derive(Clone)]
 pub(crate) struct ResourcePlan {
     pub(crate) kind: ResourceType,
     /// The nodes of all of these; none: the whole document.
@@ -62,18 +96,52 @@ pub(crate) struct ResourcePlan {
     /// Paths that may name one node at most, seen from the resource's own.
     pub(crate) once: Vec<Once>,
     pub(crate) id: IdPlan,
+    /// It is looked up; only what is not there gets a computed id.
+    pub(crate) find: Option<FindPlan>,
     pub(crate) differs_from: Option<Differs>,
     pub(crate) write: Write,
     pub(crate) set: Vec<ElementPlan>,
+    /// The file that extends this one has taken it out.
+    pub(crate) removed: bool,
+}
+
+/// How a resource is looked up in the store.
+#[derive(Clone)]
+pub(crate) struct FindPlan {
+    pub(crate) at: At,
+    pub(crate) kind: ResourceType,
+    /// The first of these by which one is found.
+    pub(crate) ways: Vec<Vec<Criterion>>,
+    pub(crate) missing: Missing,
+}
+
+/// One search parameter and where its value comes from.
+#[derive(Clone)]
+pub(crate) struct Criterion {
+    pub(crate) param: CompactString,
+    pub(crate) from: Vec<Path>,
+    pub(crate) value: Option<CompactString>,
+    pub(crate) how: &'static Function,
+    pub(crate) system: Option<CompactString>,
+}
+
+/// What is done when nothing is found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Missing {
+    Create,
+    Quarantine,
+    Skip,
 }
 
 /// A path that may name one node at most; a second one sets the message aside.
+#[derive(Clone)]
 pub(crate) struct Once {
     pub(crate) at: At,
     pub(crate) path: Path,
 }
 
 /// Another resource, which must not turn out to be the same.
+#[derive(Clone)]
 pub(crate) struct Differs {
     pub(crate) at: At,
     /// Its name, for the reason.
@@ -87,10 +155,11 @@ pub(crate) struct Differs {
 pub(crate) enum Write {
     Ensure,
     Merge,
-    Put,
+    Replace,
 }
 
 /// How an id is computed.
+#[derive(Clone)]
 pub(crate) struct IdPlan {
     pub(crate) at: At,
     pub(crate) namespace: CompactString,
@@ -100,6 +169,7 @@ pub(crate) struct IdPlan {
 }
 
 /// One part of an id: the first of these that has a value.
+#[derive(Clone)]
 pub(crate) struct IdPart {
     pub(crate) text: CompactString,
     pub(crate) any: Vec<IdSource>,
@@ -107,6 +177,7 @@ pub(crate) struct IdPart {
 }
 
 /// Where a part of an id comes from.
+#[derive(Clone)]
 pub(crate) enum IdSource {
     Path(Path),
     /// The id of another resource, as a place in [`Plan::resources`].
@@ -117,6 +188,7 @@ pub(crate) enum IdSource {
 }
 
 /// One target element and its lines.
+#[derive(Clone)]
 pub(crate) struct ElementPlan {
     /// The JSON name; for a choice the stem with `[x]`.
     pub(crate) name: CompactString,
@@ -130,6 +202,7 @@ pub(crate) struct ElementPlan {
 }
 
 /// One line.
+#[derive(Clone)]
 pub(crate) struct LinePlan {
     pub(crate) at: At,
     pub(crate) when: Option<Condition>,
@@ -156,11 +229,14 @@ pub(crate) enum Invalid {
 }
 
 /// What a line makes its value of.
+#[derive(Clone)]
 pub(crate) enum Make {
     /// Literals; a list element takes all.
     Value(Vec<Json>),
     /// A reference to the resources of this place in [`Plan::resources`].
     Ref(usize),
+    /// A reference to a resource of the store.
+    Find(Box<FindPlan>),
     /// An object. `constant`: it is made of literals only, so that it is there although nothing was read.
     Set {
         set: Vec<ElementPlan>,
@@ -170,6 +246,7 @@ pub(crate) enum Make {
 }
 
 /// A value taken from the source.
+#[derive(Clone)]
 pub(crate) struct FromPlan {
     /// The first path that finds something.
     pub(crate) paths: Vec<Path>,
@@ -182,6 +259,7 @@ pub(crate) struct FromPlan {
 }
 
 /// How a value is made of what was found.
+#[derive(Clone)]
 pub(crate) enum How {
     Function(&'static Function),
     /// `by PATH`; the types the element may have.

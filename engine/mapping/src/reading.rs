@@ -8,6 +8,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::files::FileText;
+use crate::keys::Key;
 
 /// Bytes of a file, from the first to the one after the last.
 pub(crate) type Span = Range<usize>;
@@ -46,8 +47,8 @@ impl<'a> Sheet<'a> {
         match DeTable::parse(&self.file.text) {
             Ok(table) => Some(table),
             Err(error) => {
-                let span = error.span().unwrap_or(0..0);
-                self.find(FindingKind::Unreadable, span, format!("this is not TOML: {}", error.message()));
+                let text = &self.file.text;
+                self.log.push(Finding::not_toml(&self.file.path, text, error.span(), error.message()));
                 None
             }
         }
@@ -125,6 +126,11 @@ impl<'t, 'i> Table<'t, 'i> {
     /// Every key and value.
     pub(crate) fn entries(&self) -> impl Iterator<Item = (Word<'t>, &'t Spanned<DeValue<'i>>)> {
         self.inner.iter().map(|(key, value)| (Word { text: key.get_ref(), span: key.span() }, value))
+    }
+
+    /// Refuses keys that are not in a list of them.
+    pub(crate) fn only_keys(&self, known: &[Key]) {
+        self.only(&crate::keys::names(known));
     }
 
     /// Refuses keys that are not in `known`.

@@ -1,127 +1,28 @@
 //! The JSON Schemas of mapping files and code tables, for editors: made of the functions, the resources and their elements, and of the
-//! keys told here, which tests hold to what the compiler takes.
+//! keys that the compiler itself goes by.
 
 use hub_fhir::elements::{Class, Element, TypeDef, TypeKind, TypeRef, type_names, type_of};
 use hub_fhir::{Json, Object, ResourceType};
 
 use crate::functions::names as function_names;
-
-/// One key of a table: its name, the schema of its value, and what it means.
-type Key = (&'static str, fn() -> Object, &'static str);
-
-/// The keys of a mapping file.
-const FILE: &[Key] = &[
-    ("name", text, "Equals the path below mappings/, without the suffix: `lis/oru-r01`"),
-    ("version", version, "The version of this mapping, from 1"),
-    ("about", text, "What it is for, for people"),
-    ("from", text, "The format read"),
-    ("source", free, "How the format read is laid out, for formats that have to be told: delimiter, columns"),
-    ("to", text, "The format written; `fhir` when left out"),
-    ("basis", text, "The tables or documents it follows"),
-    ("zone", zone, "The zone of times that name none: `+08:00`, which is the default, or `Z`"),
-    ("include", includes, "Parts: mapping files whose resources come before this file's own"),
-    ("systems", systems, "What this sender's names of coding systems and authorities mean, as URIs"),
-    ("resource", resources, "A FHIR resource that is written; once for each"),
-    ("message", message, "The message for a partner"),
-    ("unread", unread, "What is left unread on purpose"),
-];
-
-/// The keys of an item of `include`.
-const INCLUDE: &[Key] = &[
-    ("part", text, "The mapping file that is included: `hl7v2/patient`"),
-    ("each", path, "The node of those of the part's resources that have none of their own"),
-    ("write", write, "How all of the part's resources are written"),
-    ("invalid", invalid, "What is done with values that do not fit, where the part's lines do not say it"),
-];
-
-/// The keys of a `[[resource]]`.
-const RESOURCE: &[Key] = &[
-    ("as", text, "The name other lines refer to it by"),
-    ("type", kind, "The type of the resource"),
-    (
-        "each",
-        path_or_list,
-        "One resource for each node found; without it one for each message. A list: the nodes of all of them",
-    ),
-    ("when", condition, "Without a match there is no resource; seen from the node of `each`"),
-    ("once", texts, "Paths that may name one node at most; a second one sets the message aside"),
-    ("known_by", path, "The first of these paths that has a value is what `@` stands for in `id`"),
-    (
-        "id",
-        texts,
-        "A namespace word, then paths: `[\"patient\", \"PID-3.1\"]`. Same parts, same id. A `?` at the end allows an empty part",
-    ),
-    ("differs_from", text, "The name of another resource whose id must not be the same"),
-    (
-        "write",
-        write,
-        "`put`: it is this from now on; `merge`: its elements replace the stored ones; `ensure`: made when it is not there",
-    ),
-    ("set", free, "Its elements, each with a line: `birthDate = { from = \"PID-7\" }`"),
-];
-
-/// The keys of a line. `type` belongs to lines of a partner's message.
-const LINE: &[Key] = &[
-    ("from", path, "The source path: `PID-5`. `a | b` is the first that has a value"),
-    ("value", anything, "A literal: text, a number, true or false, or a table or list written as FHIR JSON"),
-    ("ref", text, "A reference to the resource of this name"),
-    ("set", lines, "Builds an object of lines"),
-    (
-        "as",
-        function,
-        "The function that makes the value; left out: the one named like the element's type. `by PATH`: picked by the type the sender names",
-    ),
-    ("code", text, "The code table the value goes through: `hl7-0085`"),
-    ("each", path, "The line is done once for each node found, seen from it"),
-    ("when", condition, "The line is done only when this holds"),
-    ("default", anything, "The value when nothing was found"),
-    ("join", text, "Several values become one text, with this between them"),
-    ("split", text, "One value becomes several, split at this"),
-    ("system", text, "The system when the source names none"),
-    (
-        "invalid",
-        invalid,
-        "What is done with a value that does not fit: `quarantine` sets the message aside, `drop` leaves it out, `text` (with `by`) keeps it as text",
-    ),
-    (
-        "clears",
-        truth,
-        "The HL7 null in the source removes the element; only with `write = \"merge\"`, where it is the default",
-    ),
-    ("initial", truth, "The value counts only when the resource is new; only with `write = \"merge\"`"),
-    ("unit", path, "The unit of a Quantity, Range, Ratio or `by` value"),
-    ("units", text, "The code table for the unit"),
-    ("type", json_type, "In a partner's message: writes a bare number or boolean instead of text"),
-];
-
-/// The keys of a code table.
-const CODE_TABLE: &[Key] = &[
-    ("name", text, "Equals the name of the file below mappings/codes/, without the suffix"),
-    ("about", text, "What its codes are, for people"),
-    ("source", text, "The system of the sender's codes"),
-    ("target", text, "The system of the codes written"),
-    (
-        "other",
-        other,
-        "What is done with a code that is not listed: `quarantine` sets the message aside, `keep` writes it as it is, `drop` leaves it out, `{ value = \"unknown\" }` writes this instead",
-    ),
-    (
-        "codes",
-        codes,
-        "The sender's codes, and what is written: `F = \"final\"`, or `{ code = \"final\", display = \"Final\" }`",
-    ),
-];
-
-/// The keys of a code that is more than its text.
-const CODE: &[Key] = &[
-    ("code", text, "The code written"),
-    ("system", text, "Its system, where it is not the table's target"),
-    ("display", text, "Its words"),
-];
+use crate::keys::{self, Key};
 
 /// The schema of mapping files. `read` and `written` are the formats there are.
 pub fn mapping_schema(read: &[&str], written: &[&str]) -> Object {
-    let mut file = table(FILE, &["name", "version", "from"]);
+    let mut file = table(keys::FILE, &["name", "version"]);
+    // A mapping that extends another one says only what differs.
+    let has = |key: &str| {
+        let mut schema = Object::new();
+        schema.set("required", words([key]));
+        schema
+    };
+    let mut whole_resource = Object::new();
+    whole_resource.set("required", words(["type", "set"]));
+    let mut whole_file = has("from");
+    let mut of_resources = Object::new();
+    of_resources.set("resource", list(whole_resource));
+    whole_file.set("properties", of_resources);
+    file.set("anyOf", vec![Json::Object(has("extends")), Json::Object(whole_file)]);
     // FHIR resources are changes to the store, whether or not they can be written as a message too.
     let fhir = ["fhir"].into_iter().filter(|fhir| !written.contains(fhir));
     let formats: Vec<&str> = written.iter().copied().chain(fhir).collect();
@@ -137,12 +38,13 @@ pub fn mapping_schema(read: &[&str], written: &[&str]) -> Object {
     );
     definitions.set("condition", described(text(), "A condition: `PID-8 = \"F\"`, `PID-5 is valued`, with `in`, `matches`, `and`, `or`, `not`, `all`"));
     definitions.set("function", described(function_definition(), "A function of the mapping language"));
-    let mut line = table(LINE, &[]);
+    let mut line = table(keys::LINE, &[]);
     line.set("minProperties", number(1));
     definitions.set("oneLine", line.clone());
     line.set("type", words(["object", "array"]));
     line.set("items", reference("oneLine"));
     definitions.set("line", line);
+    definitions.set("segment", table(keys::SEGMENT, &["name"]));
     definitions.set("resource", resource());
     for name in type_names() {
         let Some(def) = type_of(name) else { continue };
@@ -156,7 +58,7 @@ pub fn mapping_schema(read: &[&str], written: &[&str]) -> Object {
 
 /// The schema of code tables.
 pub fn code_table_schema() -> Object {
-    let file = table(CODE_TABLE, &["name", "other", "codes"]);
+    let file = table(keys::CODE_TABLE, &["name", "other", "codes"]);
     whole("Huitong: a code table", "What a sender's codes mean: docs/mapping.md", file, None)
 }
 
@@ -206,7 +108,8 @@ fn described(mut schema: Object, about: &str) -> Object {
 
 /// One `[[resource]]`: its keys, and under `set` the elements of its type.
 fn resource() -> Object {
-    let mut resource = table(RESOURCE, &["as", "type", "id", "set"]);
+    let all: Vec<Key> = keys::RESOURCE.iter().chain(keys::CHANGE).copied().collect();
+    let mut resource = table(&all, &["as"]);
     let branch = |kind: ResourceType| {
         let name = kind.name();
         let mut is_it = Object::new();
@@ -295,31 +198,37 @@ fn function_definition() -> Object {
     either
 }
 
-fn resources() -> Object {
+pub(crate) fn resources() -> Object {
     list(reference("resource"))
 }
 
-fn includes() -> Object {
+pub(crate) fn includes() -> Object {
     let mut either = Object::new();
-    either.set("anyOf", vec![Json::Object(text()), Json::Object(table(INCLUDE, &["part"]))]);
+    either.set("anyOf", vec![Json::Object(text()), Json::Object(table(keys::INCLUDE, &["part"]))]);
     list(either)
 }
 
-fn message() -> Object {
-    let mut keys = Object::new();
-    keys.set(
-        "layout",
-        described(free(), "How the format written is laid out, for formats that have to be told"),
-    );
-    keys.set("set", described(lines(), "The members of the message, each with a line"));
-    let mut message = properties(keys);
-    message.set("type", "object");
-    message.set("additionalProperties", false);
-    message.set("required", words(["set"]));
-    message
+pub(crate) fn message() -> Object {
+    table(keys::MESSAGE, &[])
 }
 
-fn unread() -> Object {
+pub(crate) fn record() -> Object {
+    table(keys::RECORD, &[])
+}
+
+pub(crate) fn rows() -> Object {
+    table(keys::ROWS, &[])
+}
+
+pub(crate) fn segments() -> Object {
+    list(reference("segment"))
+}
+
+pub(crate) fn missing() -> Object {
+    one_of(["quarantine", "create", "skip"])
+}
+
+pub(crate) fn unread() -> Object {
     let mut keys = Object::new();
     keys.set("on_purpose", described(systems(), "Paths, each with the reason why it is not read"));
     let mut unread = properties(keys);
@@ -328,56 +237,56 @@ fn unread() -> Object {
     unread
 }
 
-fn other() -> Object {
+pub(crate) fn other() -> Object {
     let mut named = Object::new();
     named.set("enum", words(["quarantine", "keep", "drop"]));
-    let mut value = table(&[("value", text, "The code written"), CODE[1], CODE[2]], &["value"]);
+    let mut value = table(&[("value", text, "The code written"), keys::CODE[1], keys::CODE[2]], &["value"]);
     value.set("type", "object");
     let mut either = Object::new();
     either.set("anyOf", vec![Json::Object(named), Json::Object(value)]);
     either
 }
 
-fn codes() -> Object {
+pub(crate) fn codes() -> Object {
     let mut either = Object::new();
-    either.set("anyOf", vec![Json::Object(text()), Json::Object(table(CODE, &["code"]))]);
+    either.set("anyOf", vec![Json::Object(text()), Json::Object(table(keys::CODE, &["code"]))]);
     let mut codes = of_type("object");
     codes.set("additionalProperties", either);
     codes
 }
 
-fn path_or_list() -> Object {
+pub(crate) fn path_or_list() -> Object {
     let mut paths = Object::new();
     paths.set("type", words(["string", "array"]));
     paths.set("items", path());
     paths
 }
 
-fn systems() -> Object {
+pub(crate) fn systems() -> Object {
     let mut pairs = of_type("object");
     pairs.set("additionalProperties", text());
     pairs
 }
 
-fn lines() -> Object {
+pub(crate) fn lines() -> Object {
     let mut lines = of_type("object");
     lines.set("additionalProperties", line());
     lines
 }
 
-fn kind() -> Object {
+pub(crate) fn kind() -> Object {
     one_of(ResourceType::all().map(ResourceType::name))
 }
 
-fn write() -> Object {
-    one_of(["put", "merge", "ensure"])
+pub(crate) fn write() -> Object {
+    one_of(["replace", "merge", "ensure"])
 }
 
-fn invalid() -> Object {
+pub(crate) fn invalid() -> Object {
     one_of(["quarantine", "drop", "text"])
 }
 
-fn json_type() -> Object {
+pub(crate) fn json_type() -> Object {
     one_of(["string", "number", "boolean"])
 }
 
@@ -387,47 +296,47 @@ fn one_of(known: impl IntoIterator<Item = &'static str>) -> Object {
     schema
 }
 
-fn version() -> Object {
+pub(crate) fn version() -> Object {
     let mut version = of_type("integer");
     version.set("minimum", number(1));
     version
 }
 
-fn zone() -> Object {
+pub(crate) fn zone() -> Object {
     let mut zone = text();
     zone.set("pattern", "^([+-][0-9]{2}:[0-9]{2}|Z)$");
     zone
 }
 
-fn anything() -> Object {
+pub(crate) fn anything() -> Object {
     Object::new()
 }
 
-fn free() -> Object {
+pub(crate) fn free() -> Object {
     of_type("object")
 }
 
-fn text() -> Object {
+pub(crate) fn text() -> Object {
     of_type("string")
 }
 
-fn truth() -> Object {
+pub(crate) fn truth() -> Object {
     of_type("boolean")
 }
 
-fn texts() -> Object {
+pub(crate) fn texts() -> Object {
     list(text())
 }
 
-fn path() -> Object {
+pub(crate) fn path() -> Object {
     reference("path")
 }
 
-fn condition() -> Object {
+pub(crate) fn condition() -> Object {
     reference("condition")
 }
 
-fn function() -> Object {
+pub(crate) fn function() -> Object {
     reference("function")
 }
 

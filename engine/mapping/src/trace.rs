@@ -20,7 +20,7 @@ pub struct Trace {
 /// Where one value comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lineage {
-    /// The value: `Patient/5c1e..#name[0].family`.
+    /// The value: `Patient/5c1e..#name[0].family`, `PID[1]-5.1`, `Request.Items[0].code`.
     pub target: String,
     /// The place in the source: `PID[1]-5.1`; `None` for what the mapping itself says.
     pub place: Option<String>,
@@ -80,8 +80,8 @@ impl LineageLog {
     }
 }
 
-fn push_step(prefix: &mut String, name: &str) {
-    if !prefix.ends_with('#') && !prefix.is_empty() {
+pub(crate) fn push_step(prefix: &mut String, name: &str) {
+    if !prefix.ends_with(['#', '-']) && !prefix.is_empty() {
         prefix.push('.');
     }
     prefix.push_str(name);
@@ -89,18 +89,17 @@ fn push_step(prefix: &mut String, name: &str) {
 
 /// The source leaf with the same text; where the value was changed on its way, the node it was made of.
 fn place(reader: &Reader<'_>, whole: Node, read: &[Node], leaf: &Json) -> String {
-    let document = reader.document();
     let text = match leaf {
         Json::String(text) | Json::Number(text) => text.as_str(),
         _ => "",
     };
     let same = |node: &&Node| {
-        let found = document.text(**node).and_then(hub_core::document::Text::value);
+        let found = reader.peek(**node).and_then(hub_core::document::Text::value);
         found.is_some_and(|found| found.trim() == text)
     };
     match (read, read.iter().find(same)) {
-        (_, Some(node)) => document.place(*node),
-        ([only], None) => document.place(*only),
-        _ => document.place(whole),
+        (_, Some(node)) => reader.place(*node),
+        ([only], None) => reader.place(*only),
+        _ => reader.place(whole),
     }
 }

@@ -31,31 +31,65 @@ fn name(block: &str) -> Option<&str> {
     line.split('"').nth(1)
 }
 
-#[test]
-fn the_documentation_lists_every_function_with_what_it_reads_and_writes() {
-    let text = documentation();
-    let section = text.split("## Functions").nth(1).unwrap().split("\n## ").next().unwrap();
-    let rows: Vec<&str> = section.lines().filter(|line| line.starts_with("| `")).collect();
+/// The table of all functions, each with its examples.
+fn function_table() -> String {
+    let mut table =
+        "| function | reads | writes | what it does | example |\n|---|---|---|---|---|\n".to_owned();
     for function in hub_mapping::functions() {
-        let start = format!(
-            "| `{}` | {} | {} | {} |",
-            function.name, function.reads, function.writes, function.about
-        );
-        assert!(rows.iter().any(|row| row.starts_with(&start)), "missing: {start}");
+        let examples = hub_mapping::EXAMPLES.iter().filter(|example| example.function == function.name);
+        let shown: Vec<String> = examples
+            .map(|example| {
+                let gives = if example.json.is_empty() {
+                    "nothing".to_owned()
+                } else {
+                    format!("`{}`", example.json)
+                };
+                format!("`{}` gives {gives}", example.field.replace('|', "\\|"))
+            })
+            .collect();
+        let (name, reads, writes, about) = (function.name, function.reads, function.writes, function.about);
+        table += &format!("| `{name}` | {reads} | {writes} | {about} | {} |\n", shown.join("; "));
     }
-    assert_eq!(rows.len(), hub_mapping::functions().count());
+    table
+}
+
+/// With `HUITONG_BLESS` set the table is written, otherwise it must be there as it is.
+#[test]
+fn the_documentation_lists_every_function_with_its_examples() {
+    let text = documentation();
+    let table = function_table();
+    let (before, rest) = text.split_once("| function | reads |").unwrap();
+    let (old, after) = rest.split_once("\n\n").unwrap();
+    if std::env::var_os("HUITONG_BLESS").is_some() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/mapping.md");
+        fs::write(path, format!("{before}{}\n{after}", table)).unwrap();
+        return;
+    }
+    let shown = format!("| function | reads |{old}\n");
+    for (row, made) in shown.lines().zip(table.lines()) {
+        assert_eq!(row, made, "run it with HUITONG_BLESS=1 and read the difference");
+    }
+    assert_eq!(shown.lines().count(), table.lines().count(), "run it with HUITONG_BLESS=1");
 }
 
 #[test]
 fn every_file_shown_is_right() {
     let text = documentation();
+    let named = |block: &&str| name(block).unwrap_or_else(|| panic!("not a whole file:\n{block}")).to_owned();
+    let shown_blocks = blocks(&text, "toml");
+    let mut folder = project();
+    for block in &shown_blocks {
+        let name = named(block);
+        let is_table = block.contains("[codes]");
+        folder = folder.with(&if is_table { format!("codes/{name}") } else { name }, block);
+    }
     let mut shown = 0;
-    for block in blocks(&text, "toml") {
-        let name = name(block).unwrap_or_else(|| panic!("not a whole file:\n{block}"));
+    for block in shown_blocks {
+        let name = named(&block);
         let findings = if block.contains("[codes]") {
-            check_code_table(name, &project().with(&format!("codes/{name}"), block))
+            check_code_table(&name, &folder)
         } else {
-            compile(name, &project().with(name, block)).err().unwrap_or_default()
+            compile(&name, &folder).err().unwrap_or_default()
         };
         assert!(findings.is_empty(), "{}", findings[0]);
         shown += 1;

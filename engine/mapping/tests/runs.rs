@@ -47,7 +47,7 @@ const OBSERVATION: &str = "[[resource]]\nas = \"observation\"\ntype = \"Observat
 
 #[test]
 fn the_sender_s_type_picks_the_type_of_the_value() {
-    let mapping = compiled(&format!("{}{OBSERVATION}", patient("active = { value = true }", "put")));
+    let mapping = compiled(&format!("{}{OBSERVATION}", patient("active = { value = true }", "replace")));
     let document = parsed(ORU);
     let run = mapping.run(&*document).unwrap();
     let all = trees(&mapping, ORU);
@@ -66,7 +66,7 @@ fn the_sender_s_type_picks_the_type_of_the_value() {
 
 #[test]
 fn references_point_at_what_is_written_in_the_same_run() {
-    let mapping = compiled(&format!("{}{OBSERVATION}", patient("active = { value = true }", "put")));
+    let mapping = compiled(&format!("{}{OBSERVATION}", patient("active = { value = true }", "replace")));
     let all = trees(&mapping, ORU);
     let id = all[0].get("id").and_then(Json::as_str).unwrap();
     for observation in &all[1..] {
@@ -77,7 +77,8 @@ fn references_point_at_what_is_written_in_the_same_run() {
 
 #[test]
 fn an_empty_resource_is_not_written_and_nothing_points_at_it() {
-    let mapping = compiled(&format!("{}{OBSERVATION}", patient("birthDate = { from = \"PID-29\" }", "put")));
+    let mapping =
+        compiled(&format!("{}{OBSERVATION}", patient("birthDate = { from = \"PID-29\" }", "replace")));
     let all = trees(&mapping, ORU);
     assert_eq!(all.len(), 6);
     assert!(all.iter().all(|tree| tree.get("subject").is_none()));
@@ -102,7 +103,7 @@ fn a_null_clears_in_a_merge_and_means_nothing_in_a_put() {
     assert!(
         matches!(&run.changes[..], [Change::Merge { clear, .. }] if clear.len() == 1 && clear[0] == "telecom")
     );
-    let run = compiled(&patient(lines, "put")).run(&*parsed(ORU)).unwrap();
+    let run = compiled(&patient(lines, "replace")).run(&*parsed(ORU)).unwrap();
     assert!(matches!(&run.changes[..], [Change::Put(resource)] if resource.tree().get("telecom").is_none()));
     let kept = lines.replace("\"PID-13\" }", "\"PID-13\", clears = false }");
     let run = compiled(&patient(&kept, "merge")).run(&*parsed(ORU)).unwrap();
@@ -218,7 +219,7 @@ fn a_file_says_what_is_done_with_misfits_of_a_part_that_does_not_say_it_itself()
 
 #[test]
 fn a_missing_part_of_an_id_sets_the_message_aside_and_names_the_rule() {
-    let mapping = compiled(&patient("active = { value = true }", "put"));
+    let mapping = compiled(&patient("active = { value = true }", "replace"));
     let fault = mapping.run(&*parsed("MSH|^~\\&|A|B|C|D|1||ADT^A01|1|P|2.5.1\rPID|1||\r")).unwrap_err();
     assert_eq!(fault.rule.as_deref(), Some("mappings/t/t.toml:7"));
     assert_eq!(fault.reason, "the id needs `PID-3.1`, which has no value");
@@ -226,7 +227,7 @@ fn a_missing_part_of_an_id_sets_the_message_aside_and_names_the_rule() {
 
 #[test]
 fn a_fault_names_the_place_and_never_the_value() {
-    let mapping = compiled(&patient("birthDate = { from = \"PID-5.1\" }", "put"));
+    let mapping = compiled(&patient("birthDate = { from = \"PID-5.1\" }", "replace"));
     let fault = mapping.run(&*parsed(ORU)).unwrap_err();
     assert_eq!(fault.place.as_deref(), Some("PID-5.1"));
     assert!(!fault.to_string().contains("Zhang"));
@@ -235,14 +236,14 @@ fn a_fault_names_the_place_and_never_the_value() {
 #[test]
 fn a_set_of_literals_around_nothing_is_left_out() {
     let lines = "active = { value = true }\ncontact = { set = { relationship = { value = { text = \"kin\" } }, name = { from = \"NK1-2\" } } }";
-    assert!(trees(&compiled(&patient(lines, "put")), ORU)[0].get("contact").is_none());
+    assert!(trees(&compiled(&patient(lines, "replace")), ORU)[0].get("contact").is_none());
 }
 
 #[test]
 fn joined_split_and_defaulted_values() {
     let lines = "name = { set = { text = { from = \"OBX-3.1\", join = \"+\" }, given = { from = \"OBX-7\", split = \"-\" } } }\n\
                  language = { from = \"PID-15\", default = \"zh\" }\nmaritalStatus = { from = \"PID-8\", code = \"sex\" }";
-    let tree = &trees(&compiled(&patient(lines, "put")), ORU)[0];
+    let tree = &trees(&compiled(&patient(lines, "replace")), ORU)[0];
     assert_eq!(tree.at(&["name", "0", "text"]).and_then(Json::as_str), Some("K+CRP+ANA+HCG+G+Q"));
     assert_eq!(tree.at(&["name", "0", "given", "1"]).and_then(Json::as_str), Some("5.5"));
     assert_eq!(tree.get("language").and_then(Json::as_str), Some("zh"));
@@ -267,7 +268,7 @@ fn a_trace_tells_where_values_come_from_and_what_was_left() {
     let unread = "[unread]\non_purpose = { \"OBX\" = \"no results here\", \"MSH\" = \"the envelope\" }\n";
     let text = format!(
         "{}{unread}",
-        patient("name = { from = \"PID-5\" }\nbirthDate = { from = \"PID-7\" }", "put")
+        patient("name = { from = \"PID-5\" }\nbirthDate = { from = \"PID-7\" }", "replace")
     );
     let mapping = compiled(&text);
     let document = parsed(ORU);
@@ -318,7 +319,7 @@ proptest! {
                      identifier = [{ from = \"PID-5\", invalid = \"drop\" }, { from = \"PID-5\", as = \"XON[Identifier]\", invalid = \"drop\" }]\n\
                      photo = { from = \"PID-5\", invalid = \"drop\" }\nmaritalStatus = { from = \"PID-5\", invalid = \"drop\" }\n\
                      extension = { set = { url = { value = \"urn:x\" }, \"value[x]\" = { from = \"PID-5\", as = \"by PID-8\", invalid = \"drop\" } } }";
-        let mapping = compiled(&patient(lines, "put"));
+        let mapping = compiled(&patient(lines, "replace"));
         let message = format!("MSH|^~\\&|A|B|C|D|1||ADT^A01|1|P|2.5.1|||||||UNICODE UTF-8\rPID|1||P1||{field}|||{kind}\r");
         if let Ok(document) = Hl7Parser::default().parse(message.as_bytes()) {
             let first = mapping.run(&*document).map(|run| format!("{:?}", run.changes.first().and_then(Change::resource).map(|r| r.tree().clone())));

@@ -3,21 +3,27 @@
 //! A message that arrives goes straight to its lane. When too many wait, the channel falls *behind*: from then on
 //! messages stay in the journal only and are read back from it in their order, page by page, until it has caught up.
 //! Starting after a crash is the same: the channel begins behind. So memory is bounded and nothing is forgotten.
+//!
+//! Where a frame may hold several messages, what comes in goes to the one splitter of the channel, in its order; it hands the
+//! pieces on to the lanes. The journal reads pieces back in the place of what they are pieces of, so the order is the same
+//! after a crash.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use hub_core::envelope::{Envelope, Raw};
 use hub_core::id::{ChannelId, MessageId};
 use hub_core::source::Outcome;
-use hub_core::store::{Journal, StoreError};
+use hub_core::store::{Journal, StateName, StoreError};
 use tokio::sync::{Notify, mpsc, oneshot};
 
 /// How many messages are read back from the journal at a time.
 const PAGE: usize = 128;
+/// How long whoever waits for all pieces of a message waits before they are counted anew.
+const FAMILY_PAUSE: Duration = Duration::from_millis(20);
 /// How long reading back waits when the store does not answer.
 const STORE_PAUSE: Duration = Duration::from_secs(1);
 
@@ -30,8 +36,12 @@ pub struct Backlog {
     limits: Limits,
     lane_key: LaneKey,
     lanes: Vec<mpsc::UnboundedSender<Envelope<Raw>>>,
+    /// Where what comes in goes first, for a channel whose frames may hold several messages.
+    splitter: Option<mpsc::UnboundedSender<Envelope<Raw>>>,
     inner: Mutex<Inner>,
     refill: Notify,
+    /// Something has left the lanes.
+    room: Notify,
 }
 
 /// What a backlog may hold in memory.
@@ -51,6 +61,10 @@ enum Place {
     Door,
     /// At the door, where it ends: no lane is to see it.
     Ending,
+    /// On its way to be split, with so many bytes.
+    Unsplit(usize),
+    /// A piece of another one, on its way to its lane. It is handed on in the order of the pieces, never read back.
+    Piece,
     /// In a lane, with so many bytes.
     Lane(usize),
 }
@@ -58,9 +72,12 @@ enum Place {
 #[derive(Default)]
 struct Inner {
     places: HashMap<MessageId, Place>,
-    /// How many are in lanes, and their bytes.
+    /// How many are in lanes or wait to be split, and their bytes.
     queued: usize,
     queued_bytes: usize,
+    /// How many of them wait to be split, and their bytes.
+    unsplit: usize,
+    unsplit_bytes: usize,
     /// New messages stay in the journal.
     behind: bool,
     /// Counts the messages left to the journal, so that catching up notices one that slipped past its last page.
@@ -68,6 +85,8 @@ struct Inner {
     /// Opened again in the journal while they were still being worked on here.
     reopened: HashSet<MessageId>,
     waiters: HashMap<MessageId, Vec<oneshot::Sender<Outcome>>>,
+    /// Those who wait for the last piece of a message.
+    families: HashMap<MessageId, Vec<Arc<Notify>>>,
 }
 
 impl Inner {
@@ -89,7 +108,19 @@ impl Backlog {
         let inner = Inner { behind: true, ..Inner::default() };
         let refill = Notify::new();
         refill.notify_one();
-        Self { channel, limits, lane_key, lanes, inner: Mutex::new(inner), refill }
+        let room = Notify::new();
+        Self { channel, limits, lane_key, lanes, splitter: None, inner: Mutex::new(inner), refill, room }
+    }
+
+    /// The same for a channel whose frames may hold several messages: what comes in goes to `splitter` first, in its order.
+    #[must_use]
+    pub fn splitting(self, splitter: mpsc::UnboundedSender<Envelope<Raw>>) -> Self {
+        Self { splitter: Some(splitter), ..self }
+    }
+
+    /// Whether a message is still to be split.
+    fn is_unsplit(&self, message: &Envelope<Raw>) -> bool {
+        self.splitter.is_some() && message.head.parent.is_none()
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -113,7 +144,7 @@ impl Backlog {
 
     /// The message is in the journal: it goes to its lane, or waits there.
     pub fn ready(&self, message: Envelope<Raw>) {
-        let key = self.key(&message);
+        let key = self.key_in_queue(&message);
         let mut inner = self.inner();
         let taken_over = inner.places.get(&message.head.id) != Some(&Place::Door);
         if taken_over {
@@ -135,7 +166,32 @@ impl Backlog {
         catch_unwind(AssertUnwindSafe(|| (self.lane_key)(&message.body.0))).unwrap_or_default()
     }
 
+    /// The same of a message that may be one of several; one that is still to be split may hold many keys.
+    fn key_in_queue(&self, message: &Envelope<Raw>) -> Option<String> {
+        if self.is_unsplit(message) { None } else { self.key(message) }
+    }
+
     fn queue(&self, inner: &mut Inner, message: Envelope<Raw>, key: Option<&str>) {
+        let id = message.head.id;
+        let size = message.body.0.len();
+        if self.is_unsplit(&message)
+            && let Some(splitter) = &self.splitter
+        {
+            if splitter.send(message).is_ok() {
+                inner.places.insert(id, Place::Unsplit(size));
+                inner.queued += 1;
+                inner.queued_bytes += size;
+                inner.unsplit += 1;
+                inner.unsplit_bytes += size;
+            } else {
+                inner.places.remove(&id);
+            }
+            return;
+        }
+        self.to_lane(inner, message, key);
+    }
+
+    fn to_lane(&self, inner: &mut Inner, message: Envelope<Raw>, key: Option<&str>) {
         let id = message.head.id;
         let size = message.body.0.len();
         let mut hash = DefaultHasher::new();
@@ -170,9 +226,19 @@ impl Backlog {
     }
 
     fn forget(&self, inner: &mut Inner, id: MessageId) {
-        if let Some(Place::Lane(size)) = inner.places.remove(&id) {
-            inner.queued -= 1;
-            inner.queued_bytes -= size;
+        match inner.places.remove(&id) {
+            Some(Place::Lane(size)) => {
+                inner.queued -= 1;
+                inner.queued_bytes -= size;
+                self.room.notify_one();
+            }
+            Some(Place::Unsplit(size)) => {
+                inner.queued -= 1;
+                inner.queued_bytes -= size;
+                inner.unsplit -= 1;
+                inner.unsplit_bytes -= size;
+            }
+            Some(Place::Door | Place::Ending | Place::Piece) | None => {}
         }
         if inner.reopened.remove(&id) {
             inner.fall_behind();
@@ -208,7 +274,7 @@ impl Backlog {
     /// The sender's task has broken off and nobody knows whether the message is in the journal: the channel looks there. One
     /// that reading back has taken over goes its way.
     pub fn abandon(&self, id: MessageId) {
-        let is_queued = matches!(self.inner().places.get(&id), Some(Place::Lane(_)));
+        let is_queued = matches!(self.inner().places.get(&id), Some(Place::Lane(_) | Place::Unsplit(_)));
         if !is_queued {
             self.give_back(id);
         }
@@ -223,7 +289,15 @@ impl Backlog {
     }
 
     /// Waits for the end of a message, if it is being worked on; asks the journal otherwise. `None` when that cannot be known.
+    /// A message that held several has ended with the last of them.
     pub async fn outcome(&self, id: MessageId, journal: &dyn Journal) -> Option<Outcome> {
+        match self.end_of(id, journal).await? {
+            Outcome::Split { pieces, .. } => self.family(id, pieces, journal).await,
+            outcome => Some(outcome),
+        }
+    }
+
+    async fn end_of(&self, id: MessageId, journal: &dyn Journal) -> Option<Outcome> {
         let (sender, receiver) = oneshot::channel();
         let in_flight = {
             let mut inner = self.inner();
@@ -280,19 +354,118 @@ impl Backlog {
         };
         let page = journal.unfinished(&self.channel, &|id| skipped.contains(&id), PAGE).await?;
         let last_page = page.len() < PAGE;
-        let keys: Vec<_> = page.iter().map(|message| self.key(message)).collect();
+        let keys: Vec<_> = page.iter().map(|message| self.key_in_queue(message)).collect();
         let mut inner = self.inner();
         for (message, key) in page.into_iter().zip(keys) {
             match inner.places.get(&message.head.id) {
                 None | Some(Place::Door) => self.queue(&mut inner, message, key.as_deref()),
                 // It came to the door after the look began.
-                Some(Place::Ending | Place::Lane(_)) => {}
+                Some(Place::Ending | Place::Unsplit(_) | Place::Piece | Place::Lane(_)) => {}
             }
         }
         if last_page && inner.left_behind == left_behind {
             inner.behind = false;
         }
         Ok(())
+    }
+}
+
+/// Handing on what has been split.
+impl Backlog {
+    /// These pieces are about to be stored; they are handed on by whoever has split them. One that is being worked on already, for
+    /// it was opened again, goes its way.
+    pub fn hold(&self, pieces: impl IntoIterator<Item = MessageId>) {
+        let mut inner = self.inner();
+        for id in pieces {
+            inner.places.entry(id).or_insert(Place::Piece);
+        }
+    }
+
+    /// Takes back what [`Backlog::hold`] did for a piece that is not to be handed on.
+    pub fn drop_piece(&self, id: MessageId) {
+        let mut inner = self.inner();
+        if inner.places.get(&id) == Some(&Place::Piece) {
+            self.forget(&mut inner, id);
+        }
+    }
+
+    /// Hands a piece, or a message that holds no other, on to its lane; waits until there is room.
+    pub async fn hand_on(&self, message: Envelope<Raw>) {
+        let key = self.key(&message);
+        let id = message.head.id;
+        loop {
+            {
+                let mut inner = self.inner();
+                let (in_lanes, bytes) =
+                    (inner.queued - inner.unsplit, inner.queued_bytes - inner.unsplit_bytes);
+                let is_full = in_lanes >= self.limits.messages || bytes >= self.limits.bytes;
+                if !is_full {
+                    match inner.places.get(&id) {
+                        Some(Place::Unsplit(_)) => {
+                            self.forget(&mut inner, id);
+                            self.to_lane(&mut inner, message, key.as_deref());
+                        }
+                        Some(Place::Piece) => self.to_lane(&mut inner, message, key.as_deref()),
+                        // It goes its way already.
+                        Some(Place::Door | Place::Ending | Place::Lane(_)) | None => {}
+                    }
+                    return;
+                }
+            }
+            self.room.notified().await;
+        }
+    }
+
+    /// A piece of this message has ended.
+    pub fn piece_done(&self, parent: MessageId) {
+        for waiting in self.inner().families.get(&parent).into_iter().flatten() {
+            waiting.notify_one();
+        }
+    }
+
+    /// Waits until the last piece has ended.
+    async fn family(&self, parent: MessageId, pieces: u64, journal: &dyn Journal) -> Option<Outcome> {
+        let watching = Watching::of(self, parent);
+        loop {
+            let counts = journal.family(parent).await.ok()?;
+            let count = |state: StateName| {
+                let at = StateName::ALL.iter().position(|one| *one == state);
+                at.and_then(|at| counts.get(at)).copied().unwrap_or(0)
+            };
+            if count(StateName::Received) == 0 {
+                return Some(Outcome::Split { pieces, set_aside: count(StateName::Quarantined) });
+            }
+            watching.ended.notified().await;
+            // Pieces end many at a time: they are not counted anew after each.
+            tokio::time::sleep(FAMILY_PAUSE).await;
+        }
+    }
+}
+
+/// One who waits for the pieces of a message. When it goes away nothing of it stays behind.
+struct Watching<'a> {
+    backlog: &'a Backlog,
+    parent: MessageId,
+    ended: Arc<Notify>,
+}
+
+impl<'a> Watching<'a> {
+    fn of(backlog: &'a Backlog, parent: MessageId) -> Self {
+        let ended = Arc::new(Notify::new());
+        backlog.inner().families.entry(parent).or_default().push(ended.clone());
+        Self { backlog, parent, ended }
+    }
+}
+
+impl Drop for Watching<'_> {
+    fn drop(&mut self) {
+        let mut inner = self.backlog.inner();
+        if let Some(waiting) = inner.families.get_mut(&self.parent) {
+            waiting.retain(|one| !Arc::ptr_eq(one, &self.ended));
+            if waiting.is_empty() {
+                inner.families.remove(&self.parent);
+            }
+        }
     }
 }
 

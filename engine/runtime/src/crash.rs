@@ -4,9 +4,11 @@
 //! is flushed, as with `kill -9`. `tests/crash` goes through all of [`PLACES`].
 
 /// The places, in the order of a message's road.
-pub const PLACES: [&str; 10] = [
+pub const PLACES: [&str; 12] = [
     "received",  // the frame is in memory, nothing is stored
     "journaled", // the bytes are safe, nobody has been told
+    "split",     // a message's pieces are made, nothing of them is stored
+    "expanded",  // they are durable, the lanes do not know yet
     "parsed",
     "mapped",
     "handed",    // the commit goes to the store

@@ -10,8 +10,8 @@ use hub_core::commit::Commit;
 use hub_core::destination::{Asked, Delivered, DeliveryError, Destination};
 use hub_core::document::Parser;
 use hub_core::id::DestinationId;
-use hub_core::store::{Leased, Outbox, Settlement, StoreError};
-use hub_mapping::{Found, Mapping};
+use hub_core::store::{Leased, Outbox, Resources, Settlement, StoreError};
+use hub_mapping::{Found, Mapping, Need};
 use hub_spec::{Circuit as CircuitPolicy, InDoubt, RetryPolicy};
 use time::OffsetDateTime;
 use tokio::sync::{Notify, watch};
@@ -21,6 +21,7 @@ use crate::circuit::{Circuit, Permit};
 use crate::clock::Clock;
 use crate::crash;
 use crate::house::TypedCheck;
+use crate::lookup::{LookupError, look_up};
 use crate::measure;
 use crate::steps::checked;
 
@@ -95,6 +96,8 @@ pub struct Answers {
     pub mapping: Arc<Mapping>,
     /// A last check against the typed model.
     pub typed_check: Option<TypedCheck>,
+    /// Where the mapping looks something up.
+    pub resources: Arc<dyn Resources>,
 }
 
 /// How a destination stands.
@@ -216,7 +219,8 @@ impl Dispatcher {
         let result = self.try_guarded(&leased).await;
         crash::place("delivered");
         let now = self.clock.now();
-        let (name, settlement) = self.judge(&leased, result, now);
+        let found = self.look_up(&leased, &result, now).await;
+        let (name, settlement) = self.judge(&leased, result, now, &found);
         measure::delivery(&self.id, name, started.elapsed());
         self.settle(&leased, settlement).await;
         crash::place("settled");
@@ -267,12 +271,13 @@ impl Dispatcher {
         leased: &Leased,
         result: Result<Delivered, Failure>,
         now: OffsetDateTime,
+        found: &Found,
     ) -> (&'static str, Settlement) {
         let (error, unknowable) = match result {
             Ok(delivered) => {
                 self.health.circuit(Circuit::succeeded);
                 measure::circuit(&self.id, false);
-                let commit = self.read_answer(leased, &delivered);
+                let commit = self.read_answer(leased, &delivered, found);
                 return ("delivered", Settlement::Delivered(delivered, commit));
             }
             Err(Failure::Try(error)) => (error, false),
@@ -309,10 +314,43 @@ impl Dispatcher {
     }
 
     /// Maps the partner's answer. An answer that cannot be read does not undo the delivery: it is kept and logged.
-    fn read_answer(&self, leased: &Leased, delivered: &Delivered) -> Option<Box<Commit>> {
+    /// What the mapping of the answer must know of the store, asked for until the store answers.
+    async fn look_up(
+        &self,
+        leased: &Leased,
+        result: &Result<Delivered, Failure>,
+        now: OffsetDateTime,
+    ) -> Found {
+        let mut found = Found::default();
+        let (Some(answers), Ok(delivered)) = (&self.answers, result) else { return found };
+        if answers.mapping.reads_facts() {
+            found.tell("control_id", leased.parcel.id.control_id());
+            found.tell("time", crate::steps::moment(now));
+        }
+        let Some(bytes) = delivered.answer.as_ref().filter(|_| answers.mapping.may_need()) else {
+            return found;
+        };
+        let needs = catch_unwind(AssertUnwindSafe(|| answers.needs(bytes))).unwrap_or_default();
+        loop {
+            match look_up(&*answers.resources, needs.clone(), &mut found).await {
+                Ok(()) => return found,
+                Err(LookupError::Store(StoreError::Unavailable(error))) => {
+                    tracing::error!(destination = %self.id, parcel = %leased.parcel.id, error = &*error, "What an answer is about cannot be looked up; it will be tried again.");
+                    tokio::time::sleep(STORE_PAUSE).await;
+                }
+                // Without what was to be found its mapping says what is missing.
+                Err(error) => {
+                    tracing::warn!(destination = %self.id, parcel = %leased.parcel.id, error = &error as &dyn std::error::Error, "What an answer is about cannot be looked up.");
+                    return found;
+                }
+            }
+        }
+    }
+
+    fn read_answer(&self, leased: &Leased, delivered: &Delivered, found: &Found) -> Option<Box<Commit>> {
         let answers = self.answers.as_ref()?;
         let bytes = delivered.answer.as_ref()?;
-        let mapped = catch_unwind(AssertUnwindSafe(|| answers.read(bytes)));
+        let mapped = catch_unwind(AssertUnwindSafe(|| answers.read(bytes, found)));
         match mapped.unwrap_or_else(|_| Err("the program failed at it".to_owned())) {
             Ok(commit) => Some(Box::new(commit)),
             Err(error) => {
@@ -347,10 +385,14 @@ impl Dispatcher {
 }
 
 impl Answers {
+    fn needs(&self, bytes: &[u8]) -> Vec<Need> {
+        self.parser.parse(bytes).map_or_else(|_| Vec::new(), |document| self.mapping.needs(&*document))
+    }
+
     /// Answer to commit, by the same rules as a message.
-    fn read(&self, bytes: &[u8]) -> Result<Commit, String> {
+    fn read(&self, bytes: &[u8], found: &Found) -> Result<Commit, String> {
         let document = self.parser.parse(bytes).map_err(|error| error.to_string())?;
-        let run = self.mapping.run_with(&*document, &Found::default()).map_err(|fault| fault.to_string())?;
+        let run = self.mapping.run_with(&*document, found).map_err(|fault| fault.to_string())?;
         let commit = Commit { changes: run.changes, notes: run.notes, ..Commit::default() };
         checked(commit, &self.mapping, self.typed_check).map_err(|fault| fault.to_string())
     }

@@ -10,6 +10,8 @@ pub fn outcome_of(state: MessageState) -> Option<Outcome> {
         MessageState::Committed => Some(Outcome::Committed),
         MessageState::Filtered { rule } => Some(Outcome::Filtered { rule }),
         MessageState::Quarantined(fault) => Some(Outcome::Quarantined(fault)),
+        // How its pieces end is for whoever asks to find out.
+        MessageState::Split { pieces } => Some(Outcome::Split { pieces, set_aside: 0 }),
     }
 }
 

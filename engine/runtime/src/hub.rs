@@ -24,6 +24,8 @@ use crate::dispatch::{Answers, Dispatcher, Health, Wakers};
 use crate::house::House;
 use crate::intake::ChannelDoor;
 use crate::lane::Lane;
+use crate::reply::Answerer;
+use crate::split::Splitter;
 use crate::steps::{Road, Writers};
 
 /// Why a hub could not start. Nothing of it runs then.
@@ -103,6 +105,7 @@ struct Built {
     source: Box<dyn Source>,
     parser: Arc<dyn Parser>,
     writers: Writers,
+    answerer: Option<Arc<Answerer>>,
     address: Option<SocketAddr>,
 }
 
@@ -202,12 +205,13 @@ async fn build(channel: Channel, registry: &Registry, secrets: &dyn Secrets) -> 
         |error: FormatError| StartError::Format { channel: channel.id.clone(), what: error.to_string() };
     let parser = crate::steps::parser(&channel).map_err(format)?;
     let writers = crate::steps::writers(&channel).map_err(format)?;
+    let answerer = Answerer::of(&channel, &parser).map_err(format)?.map(Arc::new);
     let mut source = registry
         .build_source(&channel.from.connector, channel.from.settings.clone(), secrets)
         .map_err(|source| StartError::Build { channel: channel.id.clone(), source })?;
     let address =
         source.bind().await.map_err(|source| StartError::Bind { channel: channel.id.clone(), source })?;
-    Ok(Built { channel, source, parser, writers, address })
+    Ok(Built { channel, source, parser, writers, answerer, address })
 }
 
 /// How the answers of a destination are read, where the channel file says so.
@@ -215,7 +219,12 @@ fn answers(channel: &Channel, route: &Route, house: &House) -> Result<Option<Ans
     let Some(mapping) = &route.answer else { return Ok(None) };
     let parser = hub_formats::parser(mapping.from(), None, mapping.source_layout())
         .map_err(|error| StartError::Format { channel: channel.id.clone(), what: error.to_string() })?;
-    Ok(Some(Answers { parser: Arc::from(parser), mapping: mapping.clone(), typed_check: house.typed_check }))
+    Ok(Some(Answers {
+        parser: Arc::from(parser),
+        mapping: mapping.clone(),
+        typed_check: house.typed_check,
+        resources: house.resources.clone(),
+    }))
 }
 
 /// The key that decides on a message's lane. Without `lane_by` the channel has one lane.
@@ -237,13 +246,21 @@ fn start_channel(
     stop: &watch::Receiver<bool>,
     tasks: &mut Tasks,
 ) -> RunningChannel {
-    let Built { channel, source, parser, writers, address } = built;
+    let Built { channel, source, parser, writers, answerer, address } = built;
     let id = channel.id.clone();
     let about = channel.about.clone();
     let (senders, queues): (Vec<_>, Vec<_>) =
         (0..house.sizes.lanes).map(|_| mpsc::unbounded_channel()).unzip();
     let limits = Limits { messages: house.sizes.backlog_messages, bytes: house.sizes.backlog_bytes };
-    let backlog = Arc::new(Backlog::new(id.clone(), limits, lane_key(&channel, &parser), senders));
+    let backlog = Backlog::new(id.clone(), limits, lane_key(&channel, &parser), senders);
+    let splits = channel.parse.split.clone();
+    let (backlog, unsplit) = match splits {
+        None => (Arc::new(backlog), None),
+        Some(by) => {
+            let (sender, queue) = mpsc::unbounded_channel();
+            (Arc::new(backlog.splitting(sender)), Some((by, queue)))
+        }
+    };
     let door = ChannelDoor {
         channel: id.clone(),
         parse: Arc::new(channel.parse.clone()),
@@ -251,8 +268,13 @@ fn start_channel(
         backlog: backlog.clone(),
         house: house.clone(),
         closed: closed.clone(),
+        answerer,
     };
     let road = Arc::new(Road { channel, parser, writers, typed_check: house.typed_check });
+    if let Some((by, queue)) = unsplit {
+        let splitter = Splitter { road: road.clone(), by, backlog: backlog.clone(), house: house.clone() };
+        tasks.lanes.spawn(splitter.run(queue));
+    }
     for queue in queues {
         let lane = Lane {
             road: road.clone(),

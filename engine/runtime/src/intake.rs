@@ -4,15 +4,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use hub_core::envelope::{Envelope, Head, Raw};
 use hub_core::id::{ChannelId, CorrelationId, Digest, MessageId};
-use hub_core::source::{Acknowledge, Door, Inbound, Outcome, Receipt, Refusal};
+use hub_core::source::{Acknowledge, Door, Inbound, Outcome, Receipt, Refusal, Replied, Reply};
 use hub_core::store::{End, Received};
 
 use crate::backlog::Backlog;
 use crate::crash;
 use crate::house::House;
 use crate::measure;
+use crate::reply::Answerer;
 
 /// The door of one channel.
 #[derive(Clone)]
@@ -29,6 +31,8 @@ pub struct ChannelDoor {
     pub house: House,
     /// Set when the hub stops: nothing more is taken.
     pub closed: Arc<AtomicBool>,
+    /// Makes answers, where the channel says what they are.
+    pub answerer: Option<Arc<Answerer>>,
 }
 
 #[async_trait]
@@ -50,6 +54,17 @@ impl Door for ChannelDoor {
     fn acknowledge(&self) -> Acknowledge {
         self.acknowledge
     }
+
+    async fn reply(&self, request: Bytes, receipt: Receipt) -> Reply {
+        match &self.answerer {
+            Some(answerer) => answerer.answer(request, receipt, &self.backlog, &self.house).await,
+            None => Reply { kind: Replied::Busy, words: None },
+        }
+    }
+
+    fn splits(&self) -> bool {
+        self.parse.split.is_some()
+    }
 }
 
 impl ChannelDoor {
@@ -69,6 +84,7 @@ impl ChannelDoor {
                 correlation: CorrelationId::from(id.0.simple().to_string()),
                 received_at: now,
                 peer: inbound.peer,
+                parent: None,
             },
             body: Raw(inbound.bytes),
         };
@@ -115,7 +131,9 @@ impl ChannelDoor {
         if let Some(fault) = &inbound.unreadable {
             return Some((End::Quarantined(fault.clone()), Refusal::Unreadable(fault.clone())));
         }
-        if !self.parse.takes(inbound.label.message_type.as_deref()) {
+        // What a batch or a file is of, its messages say.
+        let is_told_later = self.parse.split.is_some() && inbound.label.message_type.is_none();
+        if !is_told_later && !self.parse.takes(inbound.label.message_type.as_deref()) {
             let end = End::Filtered { rule: crate::steps::accept_rule(&self.parse) };
             return Some((end, Refusal::Unsupported { expected: self.parse.expected() }));
         }

@@ -18,6 +18,7 @@ use hub_core::envelope::{Envelope, Head, Raw};
 use hub_core::fault::{Fault, FaultStep};
 use hub_core::source::Outcome;
 use hub_core::store::{Cause, Committed, End, StoreError};
+use hub_mapping::Found;
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::mpsc;
 
@@ -26,13 +27,14 @@ use crate::crash;
 use crate::dispatch::Wakers;
 use crate::end::outcome_of_end;
 use crate::house::House;
+use crate::lookup::{LookupError, look_up};
 use crate::measure;
 use crate::steps::{Road, Walked};
 
 /// A message this large is worked on where it cannot hold up other tasks.
-const LARGE_BYTES: usize = 64 << 10;
+pub(crate) const LARGE_BYTES: usize = 64 << 10;
 /// The longest wait between two tries to end a message.
-const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+pub(crate) const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 
 /// What a lane works with.
 #[derive(Clone)]
@@ -88,7 +90,11 @@ impl Lane {
                 message = queue.recv(), if open && room => match message {
                     Some(message) => {
                         nth += 1;
-                        let mut ending = self.begin(nth, message);
+                        if self.road.may_need() {
+                            // What is looked up must show what this lane has done before.
+                            self.finish(&mut under_way).await;
+                        }
+                        let mut ending = self.begin(nth, message).await;
                         // The first poll hands the commit to the store: that keeps the order. Unconstrained, because a task
                         // whose share of time is used up would otherwise be told to wait before it has handed anything over,
                         // and the next message could go first.
@@ -107,21 +113,55 @@ impl Lane {
         }
     }
 
-    /// Walks a message and begins to end it.
-    fn begin(&self, nth: u64, message: Envelope<Raw>) -> Ending {
-        match self.walk(message.clone()) {
+    /// Waits for all that was handed over.
+    async fn finish(&self, under_way: &mut FuturesUnordered<Ending>) {
+        while let Some(ended) = under_way.next().await {
+            if let Err(failed) = self.let_go(ended) {
+                self.ride_out(*failed, under_way).await;
+            }
+        }
+    }
+
+    /// Looks up what the message's mapping needs, walks the message and begins to end it.
+    async fn begin(&self, nth: u64, message: Envelope<Raw>) -> Ending {
+        let found = if self.road.may_need() { self.look_up(&message).await } else { Ok(Found::default()) };
+        let found = match found {
+            Ok(found) => found,
+            Err(fault) => return self.end(nth, message, End::Quarantined(fault), Vec::new()),
+        };
+        match self.walk(message.clone(), found) {
             Walked::Mapped(mapped) => self.commit(nth, message, mapped.body.0),
             Walked::Ended(_, end, keys) => self.end(nth, message, end, keys),
         }
     }
 
+    /// Asks the store until it answers. A fault at which the message itself is to blame sets it aside.
+    async fn look_up(&self, message: &Envelope<Raw>) -> Result<Found, Fault> {
+        let needs = catch_unwind(AssertUnwindSafe(|| self.road.needs(message)));
+        let needs = needs.map_err(|_| program_fault())?;
+        let mut pauses = pauses();
+        loop {
+            let mut found = Found::default();
+            match look_up(&*self.house.resources, needs.clone(), &mut found).await {
+                Ok(()) => return Ok(found),
+                Err(LookupError::Store(error @ StoreError::Unavailable(_))) => {
+                    self.pause(&message.head, &error, &mut pauses).await;
+                }
+                Err(error) => {
+                    let reason = error.to_string();
+                    return Err(Fault { step: FaultStep::Map, place: None, rule: None, reason });
+                }
+            }
+        }
+    }
+
     /// A message at which the program itself fails is set aside like any other that cannot be read: it harms no other, and not
     /// the next start either.
-    fn walk(&self, message: Envelope<Raw>) -> Walked {
+    fn walk(&self, message: Envelope<Raw>, found: Found) -> Walked {
         let head = message.head.clone();
         let large = message.body.0.len() > LARGE_BYTES
             && Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread;
-        let road = AssertUnwindSafe(|| self.road.walk(message));
+        let road = AssertUnwindSafe(|| self.road.walk_with(message, found));
         let walked =
             if large { tokio::task::block_in_place(|| catch_unwind(road)) } else { catch_unwind(road) };
         walked.unwrap_or_else(|_| {
@@ -171,6 +211,7 @@ impl Lane {
         let state = match &outcome {
             Outcome::Committed => "committed",
             Outcome::Filtered { .. } => "filtered",
+            Outcome::Split { .. } => "split",
             Outcome::Quarantined(fault) => {
                 tracing::warn!(channel = %head.channel, message_id = %head.id, step = fault.step.name(), place = fault.place, reason = fault.reason, "A message was set aside.");
                 "quarantined"
@@ -180,6 +221,9 @@ impl Lane {
         measure::ended(&head.channel, state, Duration::try_from(took).unwrap_or_default());
         tracing::debug!(channel = %head.channel, message_id = %head.id, state, "A message has ended.");
         self.backlog.done(head.id, &outcome);
+        if let Some(parent) = head.parent {
+            self.backlog.piece_done(parent.id);
+        }
         self.wakers.wake(&committed.owed);
         Ok(())
     }
@@ -265,7 +309,7 @@ impl Lane {
                 },
             };
             let ending = match again {
-                Again::Walk(_) => self.begin(nth, message.clone()),
+                Again::Walk(_) => self.begin(nth, message.clone()).await,
                 Again::End(end, keys) => self.end(nth, message.clone(), end, keys),
             };
             result = ending.await.result;
@@ -279,7 +323,7 @@ impl Lane {
 }
 
 /// How long a lane waits between its tries.
-fn pauses() -> ExponentialBackoff {
+pub(crate) fn pauses() -> ExponentialBackoff {
     ExponentialBuilder::default()
         .with_min_delay(Duration::from_millis(100))
         .with_max_delay(LONGEST_PAUSE)
@@ -288,11 +332,11 @@ fn pauses() -> ExponentialBackoff {
         .build()
 }
 
-fn commit_fault(error: &StoreError) -> Fault {
+pub(crate) fn commit_fault(error: &StoreError) -> Fault {
     Fault { step: FaultStep::Commit, place: None, rule: None, reason: error.to_string() }
 }
 
-fn program_fault() -> Fault {
+pub(crate) fn program_fault() -> Fault {
     let reason = "the program failed at this message; its log tells where".to_owned();
     Fault { step: FaultStep::Map, place: None, rule: None, reason }
 }

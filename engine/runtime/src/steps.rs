@@ -16,8 +16,10 @@ use hub_core::store::End;
 use hub_fhir::Object;
 use hub_formats::FormatError;
 use hub_formats::fhir::FhirDocument;
-use hub_mapping::{Found, Mapping};
+use hub_mapping::{Found, Mapping, Need};
 use hub_spec::{Channel, Reads, Route};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use crate::crash;
 use crate::house::TypedCheck;
@@ -80,8 +82,30 @@ pub enum Walked {
 }
 
 impl Road {
-    /// Walks a message through all steps.
+    /// Whether something may have to be looked up before a message is walked.
+    pub fn may_need(&self) -> bool {
+        self.channel.mapping.may_need()
+    }
+
+    /// What must be looked up before this message is walked. Nothing for one that will not be mapped.
+    pub fn needs(&self, message: &Envelope<Raw>) -> Vec<Need> {
+        if !self.may_need() || !self.channel.parse.takes(message.head.label.message_type.as_deref()) {
+            return Vec::new();
+        }
+        let Ok(document) = self.parser.parse(&message.body.0) else { return Vec::new() };
+        if self.stopped_by(&*document).is_some() {
+            return Vec::new();
+        }
+        self.channel.mapping.needs(&*document)
+    }
+
+    /// Walks a message through all steps. Its mapping looks nothing up, or finds nothing.
     pub fn walk(&self, message: Envelope<Raw>) -> Walked {
+        self.walk_with(message, Found::default())
+    }
+
+    /// The same, with what was looked up.
+    pub fn walk_with(&self, message: Envelope<Raw>, found: Found) -> Walked {
         let raw = message.body.clone();
         let started = Instant::now();
         if !self.channel.parse.takes(message.head.label.message_type.as_deref()) {
@@ -102,7 +126,7 @@ impl Road {
         if let Some(rule) = self.stopped_by(&*message.body.0) {
             return Walked::Ended(message.head, End::Filtered { rule }, keys);
         }
-        let walked = match self.map(message, &raw, &keys) {
+        let walked = match self.map(message, &raw, &keys, found) {
             Ok(message) => {
                 crash::place("mapped");
                 Walked::Mapped(message)
@@ -142,9 +166,13 @@ impl Road {
         message: Envelope<Parsed>,
         raw: &Raw,
         keys: &[Key],
+        mut found: Found,
     ) -> Result<Envelope<Mapped>, Box<(Head, Fault)>> {
         let document = &*message.body.0;
-        let commit = self.channel.mapping.run_with(document, &Found::default()).and_then(|run| {
+        if self.channel.mapping.reads_facts() {
+            tell(&mut found, &message.head, ParcelId(message.head.id.0));
+        }
+        let commit = self.channel.mapping.run_with(document, &found).and_then(|run| {
             let commit =
                 Commit { changes: run.changes, notes: run.notes, keys: keys.to_vec(), ..Commit::default() };
             let commit = checked(commit, &self.channel.mapping, self.typed_check)?;
@@ -188,8 +216,15 @@ impl Road {
             }
             scopes.retain(|scope| route.when.as_ref().is_none_or(|when| when.holds(seen, *scope)));
             for (nth, scope) in scopes.into_iter().enumerate() {
+                let id = ParcelId::of(head.id, &route.id, nth);
                 let (body, content_type) = match &route.mapping {
-                    Some(mapping) => self.written(&route.id, mapping, seen, scope)?,
+                    Some(mapping) => {
+                        let mut told = Found::default();
+                        if mapping.reads_facts() {
+                            tell(&mut told, head, id);
+                        }
+                        self.written(&route.id, mapping, seen, scope, &told)?
+                    }
                     None => (raw.0.clone(), HL7V2.into()),
                 };
                 bytes += body.len();
@@ -200,7 +235,7 @@ impl Road {
                     )));
                 }
                 parcels.push(Parcel {
-                    id: ParcelId::of(head.id, &route.id, nth),
+                    id,
                     to: route.id.clone(),
                     body,
                     content_type,
@@ -221,18 +256,46 @@ impl Road {
         mapping: &Mapping,
         seen: &dyn Document,
         scope: Node,
+        told: &Found,
     ) -> Result<(Bytes, CompactString), Fault> {
-        let rendered = mapping.render(seen, scope)?;
-        let fault = |place: Option<String>, reason: String| Fault {
+        let writer = self.writers.get(to).ok_or_else(|| Fault {
             step: FaultStep::Map,
-            place,
-            rule: Some(format!("mappings/{}.toml", mapping.name())),
-            reason,
-        };
-        let writer = self.writers.get(to).ok_or_else(|| fault(None, format!("`{to}` has no writer")))?;
-        let bytes = writer.write(&rendered.tree).map_err(|error| fault(Some(error.place), error.what))?;
-        Ok((bytes, writer.content_type()))
+            place: None,
+            rule: None,
+            reason: format!("`{to}` has no writer"),
+        })?;
+        rendered(mapping, &**writer, seen, scope, told)
     }
+}
+
+/// What a mapping makes for a partner, as bytes, and their media type.
+pub(crate) fn rendered(
+    mapping: &Mapping,
+    writer: &dyn Writer,
+    seen: &dyn Document,
+    scope: Node,
+    told: &Found,
+) -> Result<(Bytes, CompactString), Fault> {
+    let rendered = mapping.render_with(seen, scope, told)?;
+    let bytes = writer.write(&rendered.tree).map_err(|error| Fault {
+        step: FaultStep::Map,
+        place: Some(error.place),
+        rule: Some(format!("mappings/{}.toml", mapping.name())),
+        reason: error.what,
+    })?;
+    Ok((bytes, writer.content_type()))
+}
+
+/// Tells a mapping the facts about a message; `parcel` is what its control id is made of.
+pub(crate) fn tell(found: &mut Found, head: &Head, parcel: ParcelId) {
+    found.tell("message_id", head.id.to_string());
+    found.tell("control_id", parcel.control_id());
+    found.tell("time", moment(head.received_at));
+}
+
+/// A moment as FHIR writes it.
+pub(crate) fn moment(at: OffsetDateTime) -> String {
+    at.format(&Rfc3339).unwrap_or_default()
 }
 
 /// A mapping's commit once it is known to fit: not too large, and every resource right by the official tables of R4B and,

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use compact_str::CompactString;
+use hub_core::document::Split;
 use hub_core::finding::Finding;
 use hub_core::id::{ChannelId, DestinationId, Digest};
 use hub_core::path::Path;
 use hub_core::registry::Settings;
 use hub_core::source::Acknowledge;
 use hub_core::store::StateName;
+use hub_core::template::SearchTemplate;
 use hub_mapping::{Condition, Mapping};
 
 use crate::pattern::Pattern;
@@ -59,6 +61,8 @@ pub struct Channel {
     pub keys: Vec<(CompactString, Path)>,
     /// Where something is sent.
     pub to: Vec<Route>,
+    /// What senders are answered; `None`: a receipt.
+    pub reply: Option<Reply>,
     /// What the channel promises, by example.
     pub tests: Vec<ChannelTest>,
     /// The digest of the file, and of every mapping and code table that it uses: another digest, another channel.
@@ -87,6 +91,8 @@ pub struct Parse {
     pub accept: Vec<Pattern>,
     /// The character set of messages that do not name theirs.
     pub charset: Option<String>,
+    /// What there are several of in a frame or file; `None`: each is one message.
+    pub split: Option<Split>,
 }
 
 impl Parse {
@@ -150,6 +156,34 @@ impl Route {
             _ => Reads::Message,
         }
     }
+}
+
+/// What senders are answered who want more than a receipt.
+#[derive(Clone, Debug)]
+pub struct Reply {
+    /// What makes the answer.
+    pub mapping: Arc<Mapping>,
+    /// What it reads.
+    pub facts: Facts,
+    /// When it must have come.
+    pub within: Duration,
+    /// What says that it cannot be answered now; `None`: the protocol's own words.
+    pub busy: Option<Arc<Mapping>>,
+    /// What says that it will not be answered; `None`: the protocol's own words.
+    pub refused: Option<Arc<Mapping>>,
+}
+
+/// What a reply is made of.
+#[derive(Clone, Debug)]
+pub enum Facts {
+    /// The request alone.
+    Request,
+    /// What these find in the store.
+    Search(Vec<SearchTemplate>),
+    /// What the message wrote.
+    Commit,
+    /// What the receiver of this name answered.
+    Answer(DestinationId),
 }
 
 /// The document that a route is read from.
@@ -225,6 +259,12 @@ pub struct ChannelTest {
     pub reason: Option<String>,
     /// The resources written, as a bundle, relative to the project's root. The file may not exist yet.
     pub writes: Option<PathBuf>,
+    /// How many messages the frame or file holds.
+    pub pieces: Option<u64>,
+    /// What the store holds before: a bundle, relative to the project's root.
+    pub stored: Option<PathBuf>,
+    /// What the sender is answered, relative to the project's root. The file may not exist yet.
+    pub reply: Option<PathBuf>,
     /// What each destination is sent: its name, and a file relative to the project's root that may not exist yet.
     pub sends: Vec<(CompactString, PathBuf)>,
 }

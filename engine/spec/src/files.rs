@@ -1,4 +1,4 @@
-//! The TOML files of a project's folders, read once.
+//! The files of a project's folders, read once.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -28,14 +28,19 @@ impl FolderFiles {
     /// Reads `mappings/` below `root`, and says which files could not be read.
     pub fn read(root: &Path) -> (Self, Vec<Finding>) {
         let mut findings = Vec::new();
-        let mut files = Self::default();
-        for file in toml_files(root, "mappings", &mut findings) {
+        let mut read = Self::default();
+        for file in files(root, "mappings", &["toml", "json"], &mut findings) {
+            // A code table may be written as a ConceptMap; other JSON is none of ours.
+            let is_json = file.text.path.extension() == Some(OsStr::new("json"));
+            if is_json && !file.name.starts_with(CODES) {
+                continue;
+            }
             match file.name.strip_prefix(CODES) {
-                Some(name) => files.code_tables.insert(name.to_owned(), file.text),
-                None => files.mappings.insert(file.name, file.text),
+                Some(name) => read.code_tables.insert(name.to_owned(), file.text),
+                None => read.mappings.insert(file.name, file.text),
             };
         }
-        (files, findings)
+        (read, findings)
     }
 }
 
@@ -57,7 +62,7 @@ impl Files for FolderFiles {
     }
 }
 
-/// One TOML file.
+/// One file.
 pub(crate) struct NamedFile {
     /// Its path below its folder, without the suffix, with `/` on every system: `lis/oru-r01`.
     pub name: String,
@@ -67,6 +72,11 @@ pub(crate) struct NamedFile {
 
 /// All TOML files of a folder below `root`, by name. Hidden files and folders are passed over.
 pub(crate) fn toml_files(root: &Path, folder: &str, findings: &mut Vec<Finding>) -> Vec<NamedFile> {
+    files(root, folder, &["toml"], findings)
+}
+
+/// The same for files of other suffixes too.
+fn files(root: &Path, folder: &str, suffixes: &[&str], findings: &mut Vec<Finding>) -> Vec<NamedFile> {
     let mut files = Vec::new();
     let mut folders = vec![(PathBuf::from(folder), 0)];
     while let Some((folder, depth)) = folders.pop() {
@@ -91,7 +101,11 @@ pub(crate) fn toml_files(root: &Path, folder: &str, findings: &mut Vec<Finding>)
                     let message = format!("folders are nested deeper than {MAX_DEPTH}");
                     findings.push(Finding::of_file(FindingKind::Unreadable, path, message));
                 }
-                Ok(what) if path.extension() == Some(OsStr::new("toml")) => {
+                Ok(what)
+                    if path
+                        .extension()
+                        .is_some_and(|suffix| suffixes.iter().any(|known| suffix == *known)) =>
+                {
                     files.extend(read_file(root, &path, what.len(), findings));
                 }
                 Ok(_) => {}

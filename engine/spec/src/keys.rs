@@ -122,6 +122,9 @@ pub const KEYS: &[KeyInfo] = &[
     optional("", "to", "nothing is sent", "[[to]]")
         .takes(Takes::Tables("to"))
         .about("Where something is sent, once for each destination"),
+    optional("", "reply", "senders are answered by a receipt", "[reply]")
+        .takes(Takes::Table("reply"))
+        .about("What senders are answered who want more than a receipt; with `acknowledge = \"on_answered\"`"),
     required("", "test", "[[test]]")
         .takes(Takes::Tables("test"))
         .about("What the channel promises, by example; at least one"),
@@ -129,8 +132,8 @@ pub const KEYS: &[KeyInfo] = &[
         .takes(Takes::Source)
         .about("The system that is spoken to: the name of a source connector"),
     optional("from", "acknowledge", r#""on_received""#, r#"acknowledge = "on_committed""#)
-        .takes(Takes::Words(&["on_received", "on_committed"]))
-        .about("When senders are answered: `\"on_received\"`, as soon as the bytes are safe on disk; `\"on_committed\"`, when the message has been mapped and written, or set aside"),
+        .takes(Takes::Words(&["on_received", "on_committed", "on_answered"]))
+        .about("When senders are answered: `\"on_received\"`, as soon as the bytes are safe on disk; `\"on_committed\"`, when the message has been mapped and written, or set aside; `\"on_answered\"`, with the answer that `[reply]` makes"),
     optional("from", "lane_by", "one lane for all messages", r#"lane_by = "PID-3.1""#)
         .takes(Takes::Path)
         .about("A path. Messages with the same value there are worked on in order of arrival, others side by side"),
@@ -146,6 +149,9 @@ pub const KEYS: &[KeyInfo] = &[
     optional("parse", "charset", "the format's own default", r#"charset = "GB18030""#)
         .takes(Takes::Text)
         .about("The character set of messages that do not name theirs: `\"GB18030\"`. A message that is not in it is set aside, never guessed at"),
+    optional("parse", "split", "each frame or file is one message", r#"split = "messages""#)
+        .takes(Takes::Text)
+        .about("What there are several of in a frame or file: `\"messages\"`, as the format itself holds them (an HL7 v2 batch, the items of a JSON array, the lines of NDJSON, the rows of a CSV file, the entries of a Bundle), or a path: `\"/Request/Items/Item\"`. See [below](#several-messages-in-one)"),
     required("filter", "keep", r#"keep = ['MSH-11.1 = "P"']"#)
         .takes(Takes::List(&Takes::Condition))
         .about("[Conditions](mapping.md#conditions). Each must hold, otherwise the message ends as filtered, with the words of the condition as the reason"),
@@ -216,6 +222,24 @@ pub const KEYS: &[KeyInfo] = &[
     optional("to.circuit", "probe_secs", "15", "probe_secs = 5")
         .takes(Takes::Number(1, DAY_SECS))
         .about("One parcel is tried each time so many seconds have passed"),
+    required("reply", "mapping", r#"mapping = "his/find-patients-answer""#)
+        .takes(Takes::Mapping)
+        .about("The mapping that makes the answer; what it reads is said by `search` or `of`"),
+    optional("reply", "search", "nothing is looked up", r#"search = ["Patient?identifier={QPD-3.1}"]"#)
+        .takes(Takes::List(&Takes::Text))
+        .about("Searches of the store, in the words of FHIR; `{PATH}` is the value at a path of the request. The mapping reads what they find, side by side, with `from = \"fhir\"`"),
+    optional("reply", "of", "the request alone", r#"of = "commit""#)
+        .takes(Takes::Text)
+        .about("What the answer is made of instead: `\"commit\"`, the resources that the message wrote (`from = \"fhir\"`), or the name of a `[[to]]`, what that receiver answered (`from` is the format of its answers)"),
+    optional("reply", "within_secs", "10", "within_secs = 5")
+        .takes(Takes::Number(1, 300))
+        .about("An answer that has not come so many seconds after the request is busy; it is never given to a later request"),
+    optional("reply", "busy", "the protocol's own words", r#"busy = "his/busy""#)
+        .takes(Takes::Mapping)
+        .about("The mapping that says, from the request alone, that it cannot be answered now. Left out: `AE` for HL7 v2, 503 with `Retry-After` for HTTP"),
+    optional("reply", "refused", "the protocol's own words", r#"refused = "his/refused""#)
+        .takes(Takes::Mapping)
+        .about("The mapping that says, from the request alone, that it will not be answered: it was filtered, set aside or refused at the door. Left out: `AE` or `AR` for HL7 v2, 422 for HTTP"),
     required("test", "name", r#"name = "a critical potassium is also told to the ward""#)
         .takes(Takes::Text)
         .about("A sentence: what the channel does"),
@@ -227,7 +251,16 @@ pub const KEYS: &[KeyInfo] = &[
         .about("What the sender is answered: `\"AA\"`, `\"AE\"`, `\"AR\"` for HL7 v2"),
     optional("test", "state", r#""committed""#, r#"state = "quarantined""#)
         .takes(Takes::Words(&["committed", "filtered", "quarantined"]))
-        .about("How the message ends: `\"committed\"`, `\"filtered\"`, `\"quarantined\"`"),
+        .about("How the message, or each of its pieces, ends: `\"committed\"`, `\"filtered\"`, `\"quarantined\"`"),
+    optional("test", "pieces", "not looked at", "pieces = 3")
+        .takes(Takes::Number(0, 10_000))
+        .about("How many messages the frame or file holds, for a channel with `split`"),
+    optional("test", "stored", "an empty store", r#"stored = "his/find/patients.bundle.json""#)
+        .takes(Takes::Fixture)
+        .about("What the store holds before: the file of a Bundle, for mappings with `find` and for replies"),
+    optional("test", "reply", "not looked at", r#"reply = "his/find/one-patient.answer.json""#)
+        .takes(Takes::Fixture)
+        .about("The file of what the sender is answered, for a channel with `[reply]`"),
     optional("test", "place", "not looked at", r#"place = "PID[1]-7""#)
         .takes(Takes::Text)
         .about("Where it is wrong, for a message that is set aside: `\"PID[1]-7\"`"),

@@ -15,7 +15,9 @@ mod retry;
 mod settings;
 mod sheet;
 
-pub use channel::{Channel, ChannelTest, Circuit, From, InDoubt, Parse, Project, Reads, Route, Rule};
+pub use channel::{
+    Channel, ChannelTest, Circuit, Facts, From, InDoubt, Parse, Project, Reads, Reply, Route, Rule,
+};
 pub use files::FolderFiles;
 pub use json::to_json;
 pub use keys::{KEYS, KeyInfo, Need, Takes};

@@ -4,3 +4,4 @@ pub(crate) mod connectors;
 pub(crate) mod mappings;
 pub(crate) mod ports;
 pub(crate) mod promises;
+pub(crate) mod replies;

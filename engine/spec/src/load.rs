@@ -9,14 +9,14 @@ use hub_core::id::{ChannelId, DestinationId, Digest};
 use hub_core::registry::{Registry, Secrets};
 use hub_mapping::Mapping;
 
-use crate::channel::{Channel, ChannelTest, From, Parse, Project, Route};
+use crate::channel::{Channel, ChannelTest, Facts, From, Parse, Project, Reply, Route};
 use crate::files::{FolderFiles, NamedFile, toml_files};
 use crate::lint::mappings::{Compiled, Mappings};
 use crate::lint::ports::Listening;
 use crate::lint::promises::fixture;
-use crate::lint::{connectors, mappings, ports, promises};
+use crate::lint::{connectors, mappings, ports, promises, replies};
 use crate::overrides::Overrides;
-use crate::read::{Draft, RouteDraft, TestDraft, read};
+use crate::read::{Draft, ReplyDraft, RouteDraft, TestDraft, read};
 use crate::sheet::At;
 
 /// Reads and compiles every channel below `root`, with the mappings and code tables they use, and checks their settings
@@ -31,7 +31,8 @@ pub fn load(
 ) -> Result<Project, Vec<Finding>> {
     let (files, mut findings) = FolderFiles::read(root);
     if !root.join("channels").is_dir() {
-        let help = "a project's root holds the folders channels/, mappings/ and fixtures/";
+        let help = "a project's root holds the folders channels/, mappings/ and fixtures/: go there, name it with --root, \
+                    or begin one with `huitong init`";
         let missing = Finding::of_file(FindingKind::Unreadable, "channels", "there is no such folder");
         findings.push(missing.help(help));
     }
@@ -46,6 +47,7 @@ pub fn load(
         listening.extend(addresses.into_iter().map(|address| Listening { channel, address }));
         connectors::check_destinations(draft, registry, secrets);
         mappings::check(draft, registry, &mut mappings);
+        replies::check(draft, registry, &mut mappings);
         promises::check(draft, root);
     }
     ports::check(&mut drafts, &listening);
@@ -100,6 +102,10 @@ fn finish(draft: Draft, mappings: &mut Mappings<'_>) -> Option<Channel> {
         let answer = used_by_route(&route.answer)?;
         to.push(finish_route(route, &draft.id, mapping, answer)?);
     }
+    let reply = match draft.reply {
+        None => None,
+        Some(reply) => Some(finish_reply(reply, &draft.id, &mut used)?),
+    };
     let from = draft.from?;
     let parse = draft.parse?;
     let line_of = |at: usize| draft.sheet.line(at);
@@ -118,12 +124,14 @@ fn finish(draft: Draft, mappings: &mut Mappings<'_>) -> Option<Channel> {
             format: parse.format?.value.into(),
             accept: parse.accept,
             charset: parse.charset.map(|charset| charset.value),
+            split: parse.split.map(|split| split.value),
         },
         filter: draft.filter,
         mapping,
         writes: map.writes?.value.into_iter().map(|name| name.value.into()).collect(),
         keys: draft.keys,
         to,
+        reply,
         tests: tests?,
         digest: digest.digest(),
         file: draft.sheet.file,
@@ -154,6 +162,25 @@ fn finish_route(
     })
 }
 
+fn finish_reply(
+    reply: ReplyDraft,
+    channel: &ChannelId,
+    used: &mut dyn FnMut(&str) -> Option<Arc<Mapping>>,
+) -> Option<Reply> {
+    let mut other = |name: Option<At<String>>| match name {
+        Some(name) => used(&name.value).map(Some),
+        None => Some(None),
+    };
+    let (busy, refused) = (other(reply.busy)?, other(reply.refused)?);
+    let facts = match (reply.search, reply.of) {
+        (Some(search), _) => Facts::Search(search.value),
+        (None, Some(of)) if of.value == "commit" => Facts::Commit,
+        (None, Some(of)) => Facts::Answer(DestinationId::from(format!("{channel}/{}", of.value))),
+        (None, None) => Facts::Request,
+    };
+    Some(Reply { mapping: used(&reply.mapping?.value)?, facts, within: reply.within, busy, refused })
+}
+
 fn finish_test(test: TestDraft, line_of: &dyn Fn(usize) -> usize) -> Option<ChannelTest> {
     Some(ChannelTest {
         name: test.name?.value,
@@ -164,6 +191,9 @@ fn finish_test(test: TestDraft, line_of: &dyn Fn(usize) -> usize) -> Option<Chan
         place: test.place,
         reason: test.reason,
         writes: test.writes.map(|path| fixture(&path.value)),
+        pieces: test.pieces,
+        stored: test.stored.map(|path| fixture(&path.value)),
+        reply: test.reply.map(|path| fixture(&path.value)),
         sends: test.sends.into_iter().map(|(name, path)| (name.value.into(), fixture(&path.value))).collect(),
     })
 }

@@ -4,12 +4,14 @@ use std::path::{Path as FilePath, PathBuf};
 use std::time::Duration;
 
 use compact_str::CompactString;
+use hub_core::document::Split;
 use hub_core::finding::{Finding, FindingKind};
 use hub_core::id::ChannelId;
 use hub_core::path::Path;
 use hub_core::source::Acknowledge;
 use hub_core::store::StateName;
-use hub_mapping::Condition;
+use hub_core::template::SearchTemplate;
+use hub_mapping::{Condition, ConditionError};
 use toml::de::DeTable;
 
 use crate::channel::{Circuit, InDoubt, Rule};
@@ -33,6 +35,7 @@ pub(crate) struct Draft {
     pub map: Option<MapDraft>,
     pub keys: Vec<(CompactString, Path)>,
     pub to: Vec<RouteDraft>,
+    pub reply: Option<ReplyDraft>,
     pub tests: Vec<TestDraft>,
 }
 
@@ -41,6 +44,8 @@ pub(crate) struct FromDraft {
     pub span: Span,
     pub connector: Option<At<String>>,
     pub acknowledge: Acknowledge,
+    /// Where it says so.
+    pub acknowledge_span: Option<Span>,
     pub lane_by: Option<Path>,
     pub settings: SettingsDraft,
 }
@@ -50,6 +55,7 @@ pub(crate) struct ParseDraft {
     pub format: Option<At<String>>,
     pub accept: Vec<Pattern>,
     pub charset: Option<At<String>>,
+    pub split: Option<At<Split>>,
 }
 
 /// `[map]`.
@@ -74,6 +80,17 @@ pub(crate) struct RouteDraft {
     pub circuit: Circuit,
 }
 
+/// `[reply]`.
+pub(crate) struct ReplyDraft {
+    pub span: Span,
+    pub mapping: Option<At<String>>,
+    pub search: Option<At<Vec<SearchTemplate>>>,
+    pub of: Option<At<String>>,
+    pub within: Duration,
+    pub busy: Option<At<String>>,
+    pub refused: Option<At<String>>,
+}
+
 /// One `[[test]]`.
 pub(crate) struct TestDraft {
     pub span: Span,
@@ -84,6 +101,9 @@ pub(crate) struct TestDraft {
     pub place: Option<String>,
     pub reason: Option<String>,
     pub writes: Option<At<String>>,
+    pub pieces: Option<u64>,
+    pub stored: Option<At<String>>,
+    pub reply: Option<At<String>>,
     pub sends: Vec<(At<String>, At<String>)>,
 }
 
@@ -99,17 +119,15 @@ pub(crate) fn read(name: &str, file: PathBuf, text: &str) -> Draft {
         map: None,
         keys: Vec::new(),
         to: Vec::new(),
+        reply: None,
         tests: Vec::new(),
     };
     match DeTable::parse(text) {
         Ok(table) => draft.read_top(table.get_ref()),
         Err(error) => {
-            let span = error.span().unwrap_or(0..0);
-            draft.sheet.report(
-                FindingKind::Unreadable,
-                &span,
-                format!("this is not TOML: {}", error.message()),
-            );
+            let sheet = &mut draft.sheet;
+            let finding = Finding::not_toml(&sheet.file, &sheet.text, error.span(), error.message());
+            sheet.findings.push(finding);
         }
     }
     draft
@@ -138,6 +156,7 @@ impl Draft {
         for route in top.sections(sheet, "to") {
             self.to.push(read_route(sheet, &route));
         }
+        self.reply = top.section(sheet, "reply", "reply").map(|reply| read_reply(sheet, &reply));
         for test in top.sections(sheet, "test") {
             self.tests.push(read_test(sheet, &test));
         }
@@ -146,8 +165,11 @@ impl Draft {
             .is_none_or(|tests| tests.get_ref().as_array().is_some_and(|tests| tests.is_empty()));
         if none {
             let message = "the channel has no test: nothing shows what it does";
-            let help =
-                "add a [[test]] with a name, a message from fixtures/ as `given`, and what is expected of it";
+            let id = &self.id;
+            let help = format!(
+                "add a message to fixtures/, and at the end: [[test]] name = \"a result is stored\" given = \"{id}/one.hl7\" \
+                 writes = \"{id}/one.bundle.json\", a line for each key"
+            );
             sheet.findings.push(Finding::of_file(FindingKind::NoTest, &sheet.file, message).help(help));
         }
     }
@@ -157,7 +179,8 @@ fn check_name(sheet: &mut Sheet, top: &Section<'_>, expected: &str) {
     let Some(name) = top.text(sheet, "name") else { return };
     if name.value != expected {
         let message = format!("the channel is named `{}`, but its file is that of `{expected}`", name.value);
-        let help = Some(format!("write name = \"{expected}\", or move the file"));
+        let help =
+            Some(format!("write name = \"{expected}\", or move the file to channels/{}.toml", name.value));
         sheet.report_with(FindingKind::NameDiffersFromPath, &name.span, message, help);
     }
 }
@@ -172,14 +195,18 @@ fn check_version(sheet: &mut Sheet, top: &Section<'_>) {
 }
 
 fn read_from(sheet: &mut Sheet, from: &Section<'_>) -> FromDraft {
-    let acknowledge = match from.word(sheet, "acknowledge", &["on_received", "on_committed"]) {
-        Some(word) if word.value == "on_committed" => Acknowledge::OnCommitted,
+    let words = ["on_received", "on_committed", "on_answered"];
+    let word = from.word(sheet, "acknowledge", &words);
+    let acknowledge = match word.as_ref().map(|word| word.value.as_str()) {
+        Some("on_committed") => Acknowledge::OnCommitted,
+        Some("on_answered") => Acknowledge::OnAnswered,
         _ => Acknowledge::OnReceived,
     };
     FromDraft {
         span: from.span().clone(),
         connector: from.text(sheet, "connector"),
         acknowledge,
+        acknowledge_span: word.map(|word| word.span),
         lane_by: from.path(sheet, "lane_by"),
         settings: SettingsDraft::read(sheet, from),
     }
@@ -199,7 +226,17 @@ fn read_parse(sheet: &mut Sheet, parse: &Section<'_>) -> ParseDraft {
         }
     }
     let format = parse.text(sheet, "format");
-    ParseDraft { format, accept, charset: parse.text(sheet, "charset") }
+    ParseDraft { format, accept, charset: parse.text(sheet, "charset"), split: read_split(sheet, parse) }
+}
+
+/// `messages`, or a path.
+fn read_split(sheet: &mut Sheet, parse: &Section<'_>) -> Option<At<Split>> {
+    let text = parse.text(sheet, "split")?;
+    let split = match text.value.as_str() {
+        "messages" => Split::Messages,
+        _ => Split::At(read_path(sheet, &text)?),
+    };
+    Some(At { value: split, span: text.span })
 }
 
 fn read_keys(sheet: &mut Sheet, table: &DeTable<'_>) -> Vec<(CompactString, Path)> {
@@ -238,6 +275,36 @@ fn read_route(sheet: &mut Sheet, to: &Section<'_>) -> RouteDraft {
         retry: retry.map(|retry| read_retry(sheet, &retry)).unwrap_or_default(),
         in_doubt: in_doubt.unwrap_or_default(),
         circuit: circuit.map(|circuit| read_circuit(sheet, &circuit)).unwrap_or_default(),
+    }
+}
+
+fn read_reply(sheet: &mut Sheet, reply: &Section<'_>) -> ReplyDraft {
+    let search = reply.texts(sheet, "search").map(|texts| {
+        let templates = texts.value.iter().filter_map(|text| read_search(sheet, text)).collect();
+        At { value: templates, span: texts.span }
+    });
+    let within = reply.number(sheet, "within_secs", 1, 300).map_or(10, |within| within.value);
+    ReplyDraft {
+        span: reply.span().clone(),
+        mapping: reply.text(sheet, "mapping"),
+        search,
+        of: reply.text(sheet, "of"),
+        within: Duration::from_secs(within),
+        busy: reply.text(sheet, "busy"),
+        refused: reply.text(sheet, "refused"),
+    }
+}
+
+/// Reads a search; what is wrong with it is noted at its own column.
+fn read_search(sheet: &mut Sheet, text: &At<String>) -> Option<SearchTemplate> {
+    match SearchTemplate::parse(&text.value) {
+        Ok(template) => Some(template),
+        Err(error) => {
+            let span = sheet.within(text, error.column);
+            let help = Some("for example: \"Patient?identifier=urn:oid:1.2|{PID-3.1}\"".to_owned());
+            sheet.report_with(FindingKind::BadSearch, &span, error.to_string(), help);
+            None
+        }
     }
 }
 
@@ -285,9 +352,9 @@ fn read_circuit(sheet: &mut Sheet, circuit: &Section<'_>) -> Circuit {
 }
 
 fn read_test(sheet: &mut Sheet, test: &Section<'_>) -> TestDraft {
-    let names = StateName::ALL.map(StateName::name);
-    // A test runs until the message has ended; `received` is no end.
-    let state = test.word(sheet, "state", &names[1..]).and_then(|word| StateName::from_name(&word.value));
+    // A test runs until the message, or each of its pieces, has ended; the other states are no end of it.
+    let names = [StateName::Committed, StateName::Filtered, StateName::Quarantined].map(StateName::name);
+    let state = test.word(sheet, "state", &names).and_then(|word| StateName::from_name(&word.value));
     let state = state.unwrap_or(StateName::Committed);
     let place = test.text(sheet, "place");
     let reason = test.text(sheet, "reason");
@@ -310,6 +377,9 @@ fn read_test(sheet: &mut Sheet, test: &Section<'_>) -> TestDraft {
         place: place.map(|place| place.value),
         reason: reason.map(|reason| reason.value),
         writes: test.text(sheet, "writes").filter(|path| is_safe(sheet, path)),
+        pieces: test.number(sheet, "pieces", 0, 10_000).map(|pieces| pieces.value),
+        stored: test.text(sheet, "stored").filter(|path| is_safe(sheet, path)),
+        reply: test.text(sheet, "reply").filter(|path| is_safe(sheet, path)),
         sends: read_sends(sheet, test),
     }
 }
@@ -355,7 +425,8 @@ fn read_condition(sheet: &mut Sheet, text: &At<String>) -> Option<Condition> {
         Ok(condition) => Some(condition),
         Err(error) => {
             let span = sheet.within(text, error.column);
-            sheet.report(FindingKind::BadCondition, &span, error.to_string());
+            let help = Some(ConditionError::HELP.to_owned());
+            sheet.report_with(FindingKind::BadCondition, &span, error.to_string(), help);
             None
         }
     }

@@ -36,6 +36,7 @@ fn message(n: u64) -> Envelope<Raw> {
         correlation: n.to_string().into(),
         received_at,
         peer: Peer::default(),
+        parent: None,
     };
     Envelope { head, body: Raw(body) }
 }

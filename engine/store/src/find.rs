@@ -37,7 +37,10 @@ impl Store {
                 Some((row.try_get(0).map_err(unavailable)?, row.try_get(1).map_err(unavailable)?))
             }
         };
-        let is_narrow = query.key.is_some() || query.control_id.is_some() || query.message_type.is_some();
+        let is_narrow = query.parent.is_some()
+            || query.key.is_some()
+            || query.control_id.is_some()
+            || query.message_type.is_some();
         let mut places = match is_narrow {
             true => self.places_narrow(query, before, limit).await?,
             false => self.places_by_walks(query, before, limit).await?,
@@ -47,7 +50,7 @@ impl Store {
         self.rows_of(&places).await
     }
 
-    /// By key, control id or type: each has an index of its own, and what it leaves is filtered.
+    /// By parent, key, control id or type: each has an index of its own, and what it leaves is filtered.
     async fn places_narrow(
         &self,
         query: &MessageQuery,
@@ -56,7 +59,23 @@ impl Store {
     ) -> Result<Vec<Place>, StoreError> {
         let words = &self.inner.words;
         let mut sql = QueryBuilder::<Sqlite>::new("SELECT m.received_us, m.seq FROM message m WHERE ");
-        if let Some((name, value)) = &query.key {
+        if let Some(parent) = query.parent {
+            sql.push("m.parent = (SELECT p.seq FROM message p WHERE p.id = ")
+                .push_bind(parent.0.as_bytes().to_vec())
+                .push(")");
+            if let Some((name, value)) = &query.key {
+                sql.push(" AND +m.seq IN (SELECT k.seq FROM message_key k WHERE k.value = ")
+                    .push_bind(value.as_str());
+                if let Some(name) = name {
+                    let Some(name) = words.number(WordKind::KeyName, name) else { return Ok(Vec::new()) };
+                    sql.push(" AND k.name = ").push_bind(name);
+                }
+                sql.push(")");
+            }
+            times(&mut sql, query, before, "+");
+            text(&mut sql, "+m.control_id", query.control_id.as_deref());
+            text(&mut sql, "+m.message_type", query.message_type.as_deref());
+        } else if let Some((name, value)) = &query.key {
             sql.push("m.seq IN (SELECT k.seq FROM message_key k WHERE k.value = ").push_bind(value.as_str());
             if let Some(name) = name {
                 let Some(name) = words.number(WordKind::KeyName, name) else { return Ok(Vec::new()) };

@@ -4,12 +4,12 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use compact_str::CompactString;
 use hub_core::commit::Key;
-use hub_core::envelope::{Envelope, Head, Label, Peer, Raw};
+use hub_core::envelope::{Envelope, Head, Label, Parent, Peer, Raw};
 use hub_core::fault::{Fault, FaultStep};
 use hub_core::id::{ChannelId, CorrelationId, DedupeKey, Digest, MessageId, ParcelId};
 use hub_core::store::{
-    End, Journal, MessageDetail, MessageQuery, MessageRow, MessageState, ParcelRow, ParcelState, Received,
-    StateName, StoreError, Tally,
+    AnswerName, Answered, Counts, End, Journal, MessageDetail, MessageQuery, MessageRow, MessageState,
+    ParcelRow, ParcelState, Received, StateName, StoreError, Tally,
 };
 use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row, Sqlite};
@@ -21,7 +21,7 @@ use crate::ids;
 use crate::open::Store;
 use crate::trace;
 use crate::words::{WordKind, Words};
-use crate::writer::{Answer, COMMITTED, FILTERED, QUARANTINED, RECEIVED, TALLY_MESSAGES, Work};
+use crate::writer::{Answer, COMMITTED, FILTERED, QUARANTINED, RECEIVED, SPLIT, TALLY_MESSAGES, Work};
 
 /// How many open messages are looked at in one statement.
 const PAGE: usize = 512;
@@ -31,7 +31,8 @@ const BODIES: usize = 64;
 /// The columns of a message's row, with its trace.
 pub(crate) const ROW: &str =
     "SELECT m.seq, m.id, m.channel, m.message_type, m.control_id, m.sender, m.received_us,
-    m.ended_us, m.state, m.size, m.reused, m.replays, t.keys, t.step, t.place, t.rule, t.reason
+    m.ended_us, m.state, m.size, m.reused, m.replays, t.keys, t.step, t.place, t.rule, t.reason,
+    m.nth, (SELECT p.id FROM message p WHERE p.seq = m.parent), m.answered, m.answered_us
     FROM message m LEFT JOIN message_trace t ON t.seq = m.seq";
 
 #[async_trait]
@@ -47,6 +48,29 @@ impl Journal for Store {
         self.inner.writer.ask(Work::End { id, end, keys }).await.map(|_| ())
     }
 
+    async fn expand(&self, id: MessageId, pieces: Vec<Envelope<Raw>>) -> Result<Vec<MessageId>, StoreError> {
+        match self.inner.writer.ask(Work::Expand { id, pieces }).await? {
+            Answer::Open(open) => Ok(open),
+            _ => Err(closed()),
+        }
+    }
+
+    async fn family(&self, parent: MessageId) -> Result<Counts, StoreError> {
+        let seq: Option<i64> = sqlx::query_scalar("SELECT seq FROM message WHERE id = $1")
+            .bind(&parent.0.as_bytes()[..])
+            .fetch_optional(&self.inner.readers)
+            .await
+            .map_err(unavailable)?;
+        match seq {
+            Some(seq) => self.counts(seq).await,
+            None => Ok(Counts::default()),
+        }
+    }
+
+    async fn answered(&self, id: MessageId, answered: Answered) -> Result<(), StoreError> {
+        self.inner.writer.ask(Work::Answered { id, answered }).await.map(|_| ())
+    }
+
     async fn unfinished(
         &self,
         channel: &ChannelId,
@@ -57,22 +81,26 @@ impl Journal for Store {
             return Ok(Vec::new());
         };
         let mut chosen: Vec<i64> = Vec::new();
-        let mut after = i64::MIN;
+        let mut after = (i64::MIN, 0_i64);
         while chosen.len() < limit {
             let page = sqlx::query(
-                "SELECT seq, id FROM message WHERE channel = $1 AND state = 0 AND seq > $2 ORDER BY seq LIMIT $3",
+                "SELECT seq, id, coalesce(parent, seq), coalesce(nth, 0) FROM message
+                 WHERE channel = $1 AND state = 0 AND coalesce(parent, seq) >= $2
+                   AND (coalesce(parent, seq), coalesce(nth, 0)) > ($2, $3)
+                 ORDER BY coalesce(parent, seq), coalesce(nth, 0) LIMIT $4",
             )
             .bind(number)
-            .bind(after)
+            .bind(after.0)
+            .bind(after.1)
             .bind(PAGE as i64)
             .fetch_all(&self.inner.readers)
             .await
             .map_err(unavailable)?;
             for row in &page {
-                after = row.try_get(0).map_err(unavailable)?;
+                after = (row.try_get(2).map_err(unavailable)?, row.try_get(3).map_err(unavailable)?);
                 let id = MessageId(ids::id(row, 1).map_err(unavailable)?);
                 if chosen.len() < limit && !skip(id) {
-                    chosen.push(after);
+                    chosen.push(row.try_get(0).map_err(unavailable)?);
                 }
             }
             if page.len() < PAGE {
@@ -120,7 +148,12 @@ impl Journal for Store {
         let peer = [text(1)?, text(2)?].into_iter().flatten().collect::<Vec<_>>().join(" ");
         let (notes, wrote) = (trace::notes(text(3)?.as_deref()), trace::wrote(text(4)?.as_deref()));
         let parcels = self.parcels_of(seq).await?;
-        Ok(Some(MessageDetail { row, raw: Raw(Bytes::from(body)), peer, notes, wrote, parcels }))
+        let pieces = match row.state {
+            // Also one that is being split again.
+            MessageState::Split { .. } | MessageState::Received => self.counts(seq).await?,
+            _ => Counts::default(),
+        };
+        Ok(Some(MessageDetail { row, raw: Raw(Bytes::from(body)), peer, notes, wrote, parcels, pieces }))
     }
 
     async fn state(&self, id: MessageId) -> Result<Option<MessageState>, StoreError> {
@@ -166,16 +199,36 @@ impl Store {
     async fn envelopes(&self, seqs: &[i64], channel: &ChannelId) -> Result<Vec<Envelope<Raw>>, sqlx::Error> {
         let mut sql = QueryBuilder::<Sqlite>::new(
             "SELECT m.id, m.dedupe, m.digest, m.message_type, m.control_id, m.sender, m.correlation, m.received_us,
-                    m.peer_address, m.peer_identity, b.body
+                    m.peer_address, m.peer_identity, b.body, m.nth,
+                    (SELECT p.id FROM message p WHERE p.seq = m.parent)
              FROM message m JOIN message_body b ON b.seq = m.seq WHERE m.seq IN (",
         );
         let mut list = sql.separated(", ");
         for seq in seqs {
             list.push_bind(*seq);
         }
-        sql.push(") ORDER BY m.seq");
+        sql.push(") ORDER BY coalesce(m.parent, m.seq), coalesce(m.nth, 0)");
         let rows = sql.build().fetch_all(&self.inner.readers).await?;
         rows.iter().map(|row| envelope(row, channel)).collect()
+    }
+
+    /// How many pieces of a message are in each state.
+    async fn counts(&self, parent: i64) -> Result<Counts, StoreError> {
+        let rows = sqlx::query("SELECT state, count(*) FROM message WHERE parent = $1 GROUP BY state")
+            .bind(parent)
+            .fetch_all(&self.inner.readers)
+            .await
+            .map_err(unavailable)?;
+        let mut counts = Counts::default();
+        for row in rows {
+            let state = state_name(row.try_get(0).map_err(unavailable)?)?;
+            let at = StateName::ALL.iter().position(|one| *one == state);
+            let count: i64 = row.try_get(1).map_err(unavailable)?;
+            if let Some(count_of) = at.and_then(|at| counts.get_mut(at)) {
+                *count_of = count.unsigned_abs();
+            }
+        }
+        Ok(counts)
     }
 
     async fn parcels_of(&self, message: i64) -> Result<Vec<ParcelRow>, StoreError> {
@@ -218,6 +271,7 @@ fn envelope(row: &SqliteRow, channel: &ChannelId) -> Result<Envelope<Raw>, sqlx:
         correlation: CorrelationId(text(6)?),
         received_at: clock::moment(row.try_get(7)?),
         peer: Peer { address: address.and_then(|address| address.parse().ok()), identity: row.try_get(9)? },
+        parent: parent(row, 11, 12)?,
     };
     Ok(Envelope { head, body: Raw(Bytes::from(row.try_get::<Vec<u8>, _>(10)?)) })
 }
@@ -240,7 +294,22 @@ pub(crate) fn read_row(row: &SqliteRow, words: &Words) -> Result<MessageRow, Sto
         reused_control_id: row.try_get::<i64, _>(10).map_err(unavailable)? == 1,
         replays: row.try_get(11).map_err(unavailable)?,
         keys: trace::keys(row.try_get(12).map_err(unavailable)?),
+        parent: parent(row, 17, 18).map_err(unavailable)?,
+        answered: answered(row, 19).map_err(unavailable)?,
     })
+}
+
+/// What a message is a piece of: which of the pieces, and the id.
+fn parent(row: &SqliteRow, nth: usize, id: usize) -> Result<Option<Parent>, sqlx::Error> {
+    let (nth, id): (Option<u32>, _) = (row.try_get(nth)?, ids::id_or_none(row, id)?);
+    Ok(id.zip(nth).map(|(id, nth)| Parent { id: MessageId(id), nth }))
+}
+
+/// What the sender was answered, and when.
+fn answered(row: &SqliteRow, column: usize) -> Result<Option<Answered>, sqlx::Error> {
+    let (kind, at): (Option<i64>, Option<i64>) = (row.try_get(column)?, row.try_get(column + 1)?);
+    let kind = kind.and_then(|kind| AnswerName::ALL.get(usize::try_from(kind).ok()?).copied());
+    Ok(kind.zip(at).map(|(kind, at)| Answered { kind, at: clock::moment(at) }))
 }
 
 /// Reads a state of its number and, from `trace` on, step, place, rule and reason.
@@ -251,6 +320,10 @@ fn read_state(row: &SqliteRow, state: usize, trace: usize) -> Result<MessageStat
         StateName::Received => Ok(MessageState::Received),
         StateName::Committed => Ok(MessageState::Committed),
         StateName::Filtered => Ok(MessageState::Filtered { rule: text(2)?.unwrap_or_default() }),
+        StateName::Split => {
+            let pieces = text(3)?.and_then(|count| count.parse().ok());
+            Ok(MessageState::Split { pieces: pieces.ok_or_else(|| damaged("number of pieces"))? })
+        }
         StateName::Quarantined => {
             let step = text(0)?.and_then(|step| FaultStep::from_name(&step));
             Ok(MessageState::Quarantined(Fault {
@@ -270,6 +343,7 @@ pub(crate) fn state_number(state: StateName) -> i64 {
         StateName::Committed => COMMITTED,
         StateName::Filtered => FILTERED,
         StateName::Quarantined => QUARANTINED,
+        StateName::Split => SPLIT,
     }
 }
 

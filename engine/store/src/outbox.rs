@@ -9,7 +9,7 @@ use compact_str::CompactString;
 use hub_core::commit::Parcel;
 use hub_core::destination::DeliveryError;
 use hub_core::id::{CorrelationId, DestinationId, ParcelId};
-use hub_core::store::{Leased, Outbox, QueueDepth, RetryWhich, Settlement, StoreError};
+use hub_core::store::{Leased, Outbox, ParcelState, QueueDepth, RetryWhich, Settlement, StoreError};
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 use time::OffsetDateTime;
@@ -160,6 +160,21 @@ impl Outbox for Store {
         }
         settling.done();
         Ok(true)
+    }
+
+    async fn answer(&self, id: ParcelId) -> Result<Option<(ParcelState, Option<Bytes>)>, StoreError> {
+        let row = sqlx::query(
+            "SELECT p.state, b.answer FROM parcel p LEFT JOIN parcel_body b ON b.seq = p.seq WHERE p.id = $1",
+        )
+        .bind(&id.0.as_bytes()[..])
+        .fetch_optional(&self.inner.readers)
+        .await
+        .map_err(unavailable)?;
+        let Some(row) = row else { return Ok(None) };
+        let state: i64 = row.try_get(0).map_err(unavailable)?;
+        let state = usize::try_from(state).ok().and_then(|at| ParcelState::ALL.get(at).copied());
+        let answer: Option<Vec<u8>> = row.try_get(1).map_err(unavailable)?;
+        Ok(Some((state.ok_or_else(|| damaged("state of a parcel"))?, answer.map(Bytes::from))))
     }
 
     async fn next_due(&self, to: &DestinationId) -> Result<Option<OffsetDateTime>, StoreError> {

@@ -74,7 +74,7 @@ fn outcome(subject: &Subject, document: &dyn Document) -> anyhow::Result<Result<
         let (write, clears) = match change {
             Change::Merge { clear, .. } => ("merge", clear.iter().map(ToString::to_string).collect()),
             Change::Ensure(_) => ("ensure", Vec::new()),
-            _ => ("put", Vec::new()),
+            _ => ("replace", Vec::new()),
         };
         let lines = lineage.remove(&reference).unwrap_or_default();
         let object = resource.tree().clone();

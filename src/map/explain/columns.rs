@@ -7,6 +7,9 @@ use crate::table::{padded, shortened, terminal_width, width};
 /// Where nobody's terminal says how wide it is.
 const UNBOUNDED: usize = usize::MAX / 8;
 
+/// The blanks around the columns, and the arrow.
+const BETWEEN: usize = 10;
+
 /// The widths of three columns: a name, a value, and what is told of it.
 struct Widths {
     name: usize,
@@ -23,7 +26,7 @@ impl Widths {
         let Some(screen) = terminal_width() else { return Self { name, value, told, line } };
         let name = name.min(screen / 3);
         let line = if screen < 90 { line.min(screen / 4) } else { line };
-        let left = screen.saturating_sub(name + line + 8).max(24);
+        let left = screen.saturating_sub(name + line + BETWEEN).max(24);
         let value = value.min(left * 2 / 5).max(left.saturating_sub(told).min(value));
         Self { name, value, told: told.min(left.saturating_sub(value)).max(10), line }
     }

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use hub_core::commit::{Key, Note};
 use hub_core::operations::{ChannelStatus, DestinationStatus, HubStatus, ReplayReport};
-use hub_core::store::{MessageDetail, MessageRow, MessageState, ParcelRow, ParcelState, QueueDepth};
+use hub_core::store::{
+    MessageDetail, MessageRow, MessageState, ParcelRow, ParcelState, QueueDepth, StateName,
+};
 use serde::Serialize;
 use time::OffsetDateTime;
 use time::serde::rfc3339;
@@ -68,7 +70,7 @@ impl StatusAnswer {
 
 fn channel(channel: ChannelStatus) -> ChannelAnswer {
     let mut messages: BTreeMap<&'static str, u64> =
-        hub_core::store::StateName::ALL.iter().map(|state| (state.name(), 0)).collect();
+        StateName::ALL.iter().map(|state| (state.name(), 0)).collect();
     for tally in &channel.tally {
         *messages.entry(tally.state.name()).or_default() += tally.count;
     }
@@ -157,6 +159,20 @@ struct MessageAnswer {
     /// Why a message stands in quarantine.
     #[serde(skip_serializing_if = "Option::is_none")]
     fault: Option<FaultAnswer>,
+    /// How many messages it held.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pieces: Option<u64>,
+    /// The message it is a piece of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parent: Option<String>,
+    /// Which of its pieces, from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nth: Option<u32>,
+    /// What its sender was answered, where that was more than a receipt: `answered`, `busy`, `refused`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    answered: Option<&'static str>,
+    #[serde(with = "rfc3339::option", skip_serializing_if = "Option::is_none")]
+    answered_at: Option<OffsetDateTime>,
     size_bytes: u64,
     reused_control_id: bool,
     replays: u32,
@@ -178,9 +194,14 @@ struct KeyAnswer {
 }
 
 fn message(row: MessageRow) -> MessageAnswer {
+    let pieces = match row.state {
+        MessageState::Split { pieces } => Some(pieces),
+        _ => None,
+    };
     let (state, filtered_by, fault) = match row.state {
         MessageState::Received => ("received", None, None),
         MessageState::Committed => ("committed", None, None),
+        MessageState::Split { .. } => ("split", None, None),
         MessageState::Filtered { rule } => ("filtered", Some(rule), None),
         MessageState::Quarantined(fault) => {
             let step = fault.step.name();
@@ -199,6 +220,11 @@ fn message(row: MessageRow) -> MessageAnswer {
         state,
         filtered_by,
         fault,
+        pieces,
+        parent: row.parent.map(|parent| parent.id.to_string()),
+        nth: row.parent.map(|parent| parent.nth),
+        answered: row.answered.map(|answered| answered.kind.name()),
+        answered_at: row.answered.map(|answered| answered.at),
         size_bytes: row.size,
         reused_control_id: row.reused_control_id,
         replays: row.replays,
@@ -219,6 +245,9 @@ pub(crate) struct DetailAnswer {
     notes: Vec<NoteAnswer>,
     wrote: Vec<WroteAnswer>,
     parcels: Vec<ParcelAnswer>,
+    /// How many of its pieces are in each state.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pieces_by_state: BTreeMap<&'static str, u64>,
 }
 
 #[derive(Serialize)]
@@ -255,7 +284,14 @@ impl From<MessageDetail> for DetailAnswer {
             next_at: parcel.next_at,
             error: parcel.error,
         };
+        let is_split = detail.pieces.iter().any(|count| *count > 0);
+        let counts = StateName::ALL.iter().map(|state| state.name()).zip(detail.pieces);
         Self {
+            pieces_by_state: if is_split {
+                counts.filter(|(_, n)| *n > 0).collect()
+            } else {
+                BTreeMap::new()
+            },
             message: message(detail.row),
             peer: detail.peer,
             notes: detail.notes.into_iter().map(note).collect(),

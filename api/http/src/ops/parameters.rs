@@ -7,8 +7,8 @@ use time::{Duration, OffsetDateTime};
 use crate::ops::error::OpsError;
 
 /// The fields of a filter.
-pub(crate) const FILTER_FIELDS: [&str; 9] =
-    ["channel", "state", "type", "control_id", "patient", "key", "since", "until", "before"];
+pub(crate) const FILTER_FIELDS: [&str; 10] =
+    ["channel", "state", "type", "control_id", "patient", "key", "parent", "since", "until", "before"];
 
 /// The rows of a page when nothing is said.
 const DEFAULT_LIMIT: u32 = 50;
@@ -75,6 +75,10 @@ pub(crate) fn set(
         }
         "patient" => query.key = Some((Some("patient".into()), value.into())),
         "key" => query.key = Some(key(value)?),
+        "parent" => {
+            let id = value.parse();
+            query.parent = Some(id.map_err(|_| OpsError::field(name, "the id of a message"))?);
+        }
         "since" => query.since = Some(moment(name, value, now)?),
         "until" => query.until = Some(moment(name, value, now)?),
         _ => {

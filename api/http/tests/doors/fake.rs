@@ -8,10 +8,11 @@ use async_trait::async_trait;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode};
+use bytes::Bytes;
 use hub_core::commit::{Commit, Key};
 use hub_core::envelope::{Envelope, Label, Raw};
 use hub_core::fault::{Fault, FaultStep};
-use hub_core::id::{ChannelId, DestinationId, MessageId};
+use hub_core::id::{ChannelId, DestinationId, MessageId, ParcelId};
 use hub_core::operations::{
     ChannelStatus, DestinationStatus, HubStatus, Operations, ReplayReport, ReplayWhat,
 };
@@ -162,6 +163,8 @@ pub fn row(state: MessageState) -> MessageRow {
         reused_control_id: false,
         replays: 1,
         keys: vec![Key { name: "patient".into(), value: "P1".into() }],
+        parent: None,
+        answered: None,
     }
 }
 
@@ -181,6 +184,22 @@ impl Journal for Fake {
     }
 
     async fn end(&self, _id: MessageId, _end: End, _keys: Vec<Key>) -> Result<(), StoreError> {
+        panic!("the doors only read")
+    }
+
+    async fn expand(
+        &self,
+        _id: MessageId,
+        _pieces: Vec<Envelope<Raw>>,
+    ) -> Result<Vec<MessageId>, StoreError> {
+        panic!("the doors only read")
+    }
+
+    async fn family(&self, _parent: MessageId) -> Result<Counts, StoreError> {
+        panic!("the doors never ask")
+    }
+
+    async fn answered(&self, _id: MessageId, _answered: Answered) -> Result<(), StoreError> {
         panic!("the doors only read")
     }
 
@@ -212,6 +231,7 @@ impl Journal for Fake {
             notes: Vec::new(),
             wrote: vec![(Reference::parse("Patient/1").unwrap(), 3)],
             parcels: Vec::new(),
+            pieces: Counts::default(),
         };
         Ok((id.to_string() == MESSAGE).then(detail))
     }
@@ -241,6 +261,10 @@ impl Outbox for Fake {
     }
 
     async fn settle(&self, _leased: &Leased, _settlement: Settlement) -> Result<bool, StoreError> {
+        panic!("the doors never ask")
+    }
+
+    async fn answer(&self, _id: ParcelId) -> Result<Option<(ParcelState, Option<Bytes>)>, StoreError> {
         panic!("the doors never ask")
     }
 

@@ -17,7 +17,7 @@ async fn the_status_tells_of_channels_and_of_destinations_that_no_channel_names(
     let status = answer.json();
     assert_eq!(status["started_at"], "2026-11-23T08:00:00.25Z");
     assert_eq!(status["channels"][0]["address"], "127.0.0.1:2575");
-    let messages = json!({"received": 0, "committed": 7, "filtered": 0, "quarantined": 0});
+    let messages = json!({"received": 0, "committed": 7, "filtered": 0, "quarantined": 0, "split": 0});
     assert_eq!(status["channels"][0]["messages"], messages);
     let parcels = json!({"pending": 2, "delivered": 5, "given_up": 1, "in_doubt": 0});
     assert_eq!(status["destinations"][0]["parcels"], parcels);
@@ -30,7 +30,7 @@ async fn the_status_tells_of_channels_and_of_destinations_that_no_channel_names(
 async fn messages_are_found_by_every_field() {
     let fake = Fake::new();
     let target = format!(
-        "/ops/messages?channel=his/adt&state=quarantined&type=ADT%5EA01&control_id=C1&key=visit:V1\
+        "/ops/messages?channel=his/adt&state=quarantined&type=ADT%5EA01&control_id=C1&key=visit:V1&parent={MESSAGE}\
          &since=2h&until=2026-11-23T08:00:00%2B08:00&before={MESSAGE}&limit=1"
     );
     let answer = get(&fake, &target).await;
@@ -44,6 +44,7 @@ async fn messages_are_found_by_every_field() {
     assert_eq!(query.state, Some(StateName::Quarantined));
     assert_eq!(query.key, Some((Some("visit".into()), "V1".into())));
     assert_eq!((query.limit, query.before), (1, Some(MESSAGE.parse().unwrap())));
+    assert_eq!(query.parent, Some(MESSAGE.parse().unwrap()));
 }
 
 #[tokio::test]

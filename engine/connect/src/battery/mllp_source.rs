@@ -4,8 +4,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use hub_core::fault::{Fault, FaultStep};
-use hub_core::source::{Acknowledge, Outcome, Refusal, Source, SourceError};
+use hub_core::source::{Acknowledge, Outcome, Refusal, Replied, Reply, Source, SourceError, Words};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
@@ -33,6 +34,8 @@ macro_rules! mllp_source_contract {
             enhanced_mode_says_both_words,
             enhanced_mode_keeps_silent_where_it_is_told_to,
             an_acknowledgement_is_not_acknowledged,
+            a_batch_is_acknowledged_whole_where_the_channel_splits,
+            a_request_is_answered_with_its_reply,
             a_message_that_is_too_long_closes_only_its_connection,
             a_stop_ends_the_source);
     };
@@ -288,6 +291,48 @@ pub async fn an_acknowledgement_is_not_acknowledged(source: Box<dyn Source>) {
         pair("AA", "2"),
         "the first answer"
     );
+}
+
+/// A batch.
+pub async fn a_batch_is_acknowledged_whole_where_the_channel_splits(source: Box<dyn Source>) {
+    let batch = b"BHS|^~\\&|APP|FAC|HUB|FAC|20260302||||B7\rMSH|^~\\&|APP|FAC|HUB|FAC|20260302||ADT^A01|1|P|2.5.1\rBTS|1\r";
+    let running = start(source, Acknowledge::OnCommitted).await;
+    let mut stream = connect(&running).await;
+    assert_eq!(verdict(&answer_to(&mut stream, batch).await).0, "AR", "here a frame is one message");
+    running.door.split();
+    running.door.end_with(Some(Outcome::Split { pieces: 100, set_aside: 0 }));
+    let copy = [&batch[..], b"\r"].concat();
+    let answer = answer_to(&mut stream, &copy).await;
+    assert_eq!(verdict(&answer), pair("AA", "B7"), "MSA-2 is the control id of the batch (BHS-11)");
+    assert_eq!(field(&answer, "MSH", 5), "APP", "MSH-5 is the sender of the batch");
+    running.door.end_with(Some(Outcome::Split { pieces: 100, set_aside: 3 }));
+    let answer = answer_to(&mut stream, &copy).await;
+    assert_eq!(verdict(&answer), pair("AE", "B7"));
+    assert!(field(&answer, "ERR", 8).contains("3 of 100 were set aside"), "ERR-8 sums them up");
+    let accepted = running.door.accepted();
+    assert_eq!((accepted.len(), accepted[1].label.control_id.as_deref()), (2, Some("B7")));
+}
+
+/// A query.
+pub async fn a_request_is_answered_with_its_reply(source: Box<dyn Source>) {
+    let running = start(source, Acknowledge::OnAnswered).await;
+    let mut stream = connect(&running).await;
+    let say = |kind, text: &'static str| {
+        let words = Words { body: Bytes::from_static(text.as_bytes()), content_type: "text/plain".into() };
+        running.door.reply_with(Some(Reply { kind, words: Some(words) }));
+    };
+    let found = "MSH|^~\\&|HUB|FAC|APP|FAC|20260302||RSP^K22|R1|P|2.5.1\rMSA|AA|1\r";
+    say(Replied::Answered, found);
+    assert_eq!(answer_to(&mut stream, &message("1", "")).await, found.as_bytes());
+    let enhanced = answer_to(&mut stream, &message("2", "AL|AL")).await;
+    assert_eq!(verdict(&enhanced), pair("CA", "2"), "that it is safe is said first");
+    assert_eq!(answer(&mut stream).await.as_deref(), Some(found.as_bytes()));
+    say(Replied::Busy, "busy, in the partner's words");
+    assert_eq!(answer_to(&mut stream, &message("3", "")).await, b"busy, in the partner's words");
+    running.door.reply_with(None);
+    assert_eq!(verdict(&answer_to(&mut stream, &message("3", "")).await), pair("AE", "3"));
+    running.door.refuse_next(Refusal::Unsupported { expected: "QBP^Q22".to_owned() });
+    assert_eq!(verdict(&answer_to(&mut stream, &message("4", "")).await), pair("AR", "4"));
 }
 
 /// Too long.

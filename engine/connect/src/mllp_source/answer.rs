@@ -15,7 +15,7 @@ use hub_formats::hl7v2::{Ack, AckCode, Header};
 use hub_transport::mllp_server::{Handler, PeerInfo, Replies};
 use time::{OffsetDateTime, UtcOffset};
 
-use super::verdict::{Verdict, at_the_door, of_fault, of_outcome};
+use super::verdict::{Verdict, at_the_door, of_fault, of_outcome, of_reply};
 
 /// Takes the frames of all connections of one source.
 pub(super) struct Feed {
@@ -47,7 +47,7 @@ impl Feed {
         let verdict = match at_the_door(receipt, Some(header)) {
             Err(verdict) => verdict,
             Ok(id) => match self.intake.acknowledge() {
-                Acknowledge::OnReceived => Verdict::Taken,
+                Acknowledge::OnReceived | Acknowledge::OnAnswered => Verdict::Taken,
                 Acknowledge::OnCommitted => of_outcome(&self.intake, id, self.answer).await,
             },
         };
@@ -55,11 +55,12 @@ impl Feed {
     }
 
     /// HL7 v2.5.1 §2.9.3: that it is safe at once, what became of it later, each only when it is asked for.
-    fn enhanced(&self, header: Header, receipt: Receipt) -> Replies {
+    /// What became of a request is its reply.
+    fn enhanced(&self, header: Header, receipt: Receipt, request: Option<Bytes>) -> Replies {
         let accept = When::read(&header.accept_acknowledgement);
         let application = When::read(&header.application_acknowledgement);
         let mut replies = Replies::default();
-        let id = match at_the_door(receipt, Some(&header)) {
+        let id = match at_the_door(receipt.clone(), Some(&header)) {
             Ok(id) => id,
             Err(verdict) if accept.wants(false) => {
                 replies.now.push(self.clerk.accept(&header, &verdict));
@@ -78,6 +79,9 @@ impl Feed {
         if application != When::Never {
             let (intake, clerk, wait) = (self.intake.clone(), Arc::clone(&self.clerk), self.answer);
             replies.later = Some(Box::pin(async move {
+                if let Some(request) = request {
+                    return Some(answered(&intake, &clerk, &header, request, receipt).await);
+                }
                 let verdict = of_outcome(&intake, id, wait).await;
                 let wanted = application.wants(verdict == Verdict::Taken);
                 wanted.then(|| clerk.application(Some(&header), &verdict))
@@ -87,10 +91,31 @@ impl Feed {
     }
 }
 
+/// The channel's reply to a request; where it has no words of its own, an acknowledgement.
+async fn answered(
+    intake: &Intake,
+    clerk: &Clerk,
+    header: &Header,
+    request: Bytes,
+    receipt: Receipt,
+) -> Bytes {
+    let reply = intake.reply(request, receipt).await;
+    match reply.words {
+        Some(words) => words.body,
+        None => clerk.application(Some(header), &of_reply(&reply.kind, Some(header))),
+    }
+}
+
 #[async_trait]
 impl Handler for Feed {
     async fn handle(&self, frame: Bytes, peer: &PeerInfo) -> Replies {
-        let header = Header::read(&frame);
+        let mut header = Header::read(&frame);
+        if header.is_err()
+            && self.intake.splits()
+            && let Some(of_batch) = super::batch::header(&frame)
+        {
+            header = Ok(of_batch);
+        }
         let inbound = Inbound {
             dedupe: dedupe(header.as_ref().ok(), &frame),
             label: header.as_ref().map(label).unwrap_or_default(),
@@ -106,13 +131,17 @@ impl Handler for Feed {
                 return self.unreadable(inbound, fault).await;
             }
         };
+        let request = inbound.bytes.clone();
         let receipt = self.intake.accept(inbound).await;
         // An acknowledgement is never acknowledged (HL7 v2.5.1 §2.9.2.1): two hubs would talk without end.
         if header.message_code == "ACK" {
             return Replies::default();
         }
+        let answers = self.intake.acknowledge() == Acknowledge::OnAnswered;
         if header.is_enhanced() {
-            self.enhanced(header, receipt)
+            self.enhanced(header, receipt, answers.then_some(request))
+        } else if answers {
+            Replies::one(answered(&self.intake, &self.clerk, &header, request, receipt).await)
         } else {
             self.original(&header, receipt).await
         }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use hub_core::fault::{Fault, FaultStep};
 use hub_core::id::MessageId;
-use hub_core::source::{Intake, Outcome, Receipt, Refusal};
+use hub_core::source::{Intake, NoReply, Outcome, Receipt, Refusal, Replied};
 use hub_formats::hl7v2::{AckError, ErrorKind, Header};
 use tokio::time::timeout;
 
@@ -31,15 +31,34 @@ pub(super) fn at_the_door(receipt: Receipt, header: Option<&Header>) -> Result<M
 pub(super) async fn of_outcome(intake: &Intake, id: MessageId, wait: Duration) -> Verdict {
     match timeout(wait, intake.outcome(id)).await {
         Ok(Some(Outcome::Committed | Outcome::Filtered { .. })) => Verdict::Taken,
+        Ok(Some(Outcome::Split { set_aside: 0, .. })) => Verdict::Taken,
+        Ok(Some(Outcome::Split { pieces, set_aside })) => {
+            Verdict::Failed(internal(format!("{set_aside} of {pieces} were set aside")))
+        }
         Ok(Some(Outcome::Quarantined(fault))) => Verdict::Failed(of_fault(&fault)),
         // The message is safe, but AA would say that it has been processed, and AR that it never will be. AE makes the
         // sender send it again: that copy is a duplicate, is not processed twice, and is answered by the outcome.
-        Ok(None) | Err(_) => Verdict::Failed(AckError {
-            kind: ErrorKind::Internal,
-            location: None,
-            message: "it is stored and not finished yet; send it again to hear its outcome".to_owned(),
-        }),
+        Ok(None) | Err(_) => {
+            Verdict::Failed(internal("it is stored and not finished yet; send it again to hear its outcome"))
+        }
     }
+}
+
+/// What is said of a request that is not answered in the partner's own words.
+pub(super) fn of_reply(kind: &Replied, header: Option<&Header>) -> Verdict {
+    match kind {
+        Replied::Answered => Verdict::Taken,
+        Replied::Busy => Verdict::Failed(internal("it cannot be answered now; send it again later")),
+        Replied::Refused(NoReply::Door(refusal)) => refused(refusal, header),
+        Replied::Refused(NoReply::Filtered { rule }) => {
+            Verdict::Failed(internal(format!("the channel's rule `{rule}` stopped it")))
+        }
+        Replied::Refused(NoReply::Fault(fault)) => Verdict::Failed(of_fault(fault)),
+    }
+}
+
+fn internal(message: impl Into<String>) -> AckError {
+    AckError { kind: ErrorKind::Internal, location: None, message: message.into() }
 }
 
 /// What is said of a message that was set aside: the place and the reason, never content.

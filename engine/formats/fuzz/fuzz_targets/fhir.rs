@@ -1,6 +1,7 @@
-//! Any bytes are read as FHIR JSON or refused.
+//! See `checks/fhir.rs`, which a test replays without a fuzzer too.
 #![no_main]
-use hub_core::document::Parser;
-libfuzzer_sys::fuzz_target!(|data: &[u8]| {
-    drop(hub_formats::fhir::FhirParser.parse(data));
-});
+#[path = "../checks/fhir.rs"]
+mod check;
+#[path = "../checks/look.rs"]
+mod look;
+libfuzzer_sys::fuzz_target!(|data: &[u8]| check::check(data));

@@ -133,13 +133,20 @@ impl<'a> Build<'a> {
             if field.raw_value().is_empty() {
                 continue;
             }
+            let first = self.items.len();
+            let mut last = 0;
             for (repetition, parts) in field.repeats.iter().enumerate() {
                 let before = self.items.len();
                 self.repetition(parts, index as u16 + 1, at, start);
                 if let Some(item) = self.items.get_mut(before) {
-                    item.nth = repetition as u32 + 1;
-                    item.many = field.repeats.len() > 1;
+                    last = repetition as u32 + 1;
+                    item.nth = last;
                 }
+            }
+            // Empty repetitions at the end are no more than empty fields at the end.
+            if last > 1 {
+                let repetitions = self.items[first..].iter_mut().filter(|it| it.kind == Kind::Repetition);
+                repetitions.for_each(|item| item.many = true);
             }
         }
         self.close(at);

@@ -40,6 +40,8 @@ pub enum CharsetOrigin {
     Declared,
     /// The channel's setting.
     ChannelDefault,
+    /// The bytes themselves, as the channel allows.
+    Detected,
     /// Nobody: UTF-8 is assumed.
     Assumed,
 }
@@ -49,8 +51,62 @@ impl CharsetOrigin {
         match self {
             Self::Declared => "declared in MSH-18",
             Self::ChannelDefault => "the channel's default, as MSH-18 is empty",
+            Self::Detected => "detected, as MSH-18 is empty and the channel says `detect`",
             Self::Assumed => "assumed, as neither MSH-18 nor the channel names one",
         }
+    }
+}
+
+/// In which charset a message is that declares none: MSH-18 is empty.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Undeclared {
+    /// In UTF-8.
+    #[default]
+    Utf8,
+    /// In the one that the channel names.
+    Named(Charset),
+    /// In UTF-8 or in GB 18030, whichever the bytes are. What can be both, or neither, is refused.
+    Detect,
+}
+
+impl Undeclared {
+    /// The charset of a message without MSH-18, and who says so.
+    pub(crate) fn charset(self, message: &[u8]) -> Result<(Charset, CharsetOrigin), ParseError> {
+        match self {
+            Self::Utf8 => Ok((Charset::Utf8, CharsetOrigin::Assumed)),
+            Self::Named(charset) => Ok((charset, CharsetOrigin::ChannelDefault)),
+            Self::Detect => Ok((detect(message)?, CharsetOrigin::Detected)),
+        }
+    }
+
+    /// The charset that a message without MSH-18 is cut in; `None`: in bytes.
+    pub(crate) fn default_for(self, message: &[u8]) -> Option<Charset> {
+        match self {
+            Self::Utf8 => None,
+            Self::Named(charset) => Some(charset),
+            Self::Detect => detect(message).ok(),
+        }
+    }
+}
+
+/// UTF-8 or GB 18030. Text of China in GB 18030 is valid UTF-8 only when all of it happens to be of two-byte characters, which
+/// then are Latin, Greek or Cyrillic: such a message could be either.
+fn detect(bytes: &[u8]) -> Result<Charset, ParseError> {
+    let error = |at: usize, what: &str| ParseError { at, place: None, what: what.to_owned() };
+    let as_gb18030 = || Charset::Gb18030.decode(bytes, CharsetOrigin::Detected).is_ok();
+    match std::str::from_utf8(bytes) {
+        Ok(text) => match bytes.iter().position(|byte| !byte.is_ascii()) {
+            Some(at) if text.chars().all(|c| c < '\u{800}') && as_gb18030() => Err(error(
+                at,
+                "could be UTF-8 or GB 18030: expected MSH-18, or a channel that names the charset",
+            )),
+            _ => Ok(Charset::Utf8),
+        },
+        Err(_) if as_gb18030() => Ok(Charset::Gb18030),
+        Err(bad) => Err(error(
+            bad.valid_up_to(),
+            "neither UTF-8 nor GB 18030 (the channel says `detect`, as MSH-18 is empty)",
+        )),
     }
 }
 
@@ -115,7 +171,7 @@ impl Charset {
     pub fn from_msh_18(field: &str, repetition: Option<u8>) -> Result<Option<Self>, String> {
         let mut first = None;
         for name in field.split(|c| repetition.is_some_and(|separator| c == char::from(separator))) {
-            if name.trim().is_empty() {
+            if matches!(name.trim(), "" | "\"\"") {
                 continue;
             }
             let charset = Self::from_name(name).ok_or_else(|| name.trim().to_owned())?;
@@ -159,6 +215,16 @@ impl Charset {
     pub fn decode(self, bytes: &[u8], origin: CharsetOrigin) -> Result<Cow<'_, str>, ParseError> {
         let error = |at: usize, what: String| ParseError { at, place: None, what };
         let malformed = |at: usize| error(at, format!("not {} ({})", self.name(), origin.words()));
+        if self != Self::Iso2022Jp
+            && let Some(at) = iso_2022(bytes)
+        {
+            let what = format!(
+                "an escape sequence of ISO 2022, which is not in {} ({})",
+                self.name(),
+                origin.words()
+            );
+            return Err(error(at, what));
+        }
         let text = match self.encoding() {
             None if bytes.is_ascii() => Cow::Borrowed(std::str::from_utf8(bytes).expect("ASCII is UTF-8")),
             None if self == Self::Ascii => {
@@ -200,6 +266,37 @@ impl Charset {
         encoding.encode(&replaced).0.into_owned()
     }
 
+    /// Encodes text that the charset can hold. The error is the first character that it does not have.
+    pub fn encode_exactly(self, text: &str) -> Result<Vec<u8>, char> {
+        if let Some(lacking) = self.lacks(text) {
+            return Err(lacking);
+        }
+        Ok(match self {
+            Self::Gbk => encoding_rs::GBK.encode(text).0.into_owned(), // not the longer forms of GB 18030
+            _ => self.encode(text),
+        })
+    }
+
+    /// The first character that does not come back the same when it is written in this charset.
+    pub fn lacks(self, text: &str) -> Option<char> {
+        let comes_back = |text: &str| {
+            let bytes = match self {
+                Self::Gbk => encoding_rs::GBK.encode(text).0.into_owned(),
+                _ => self.encode(text),
+            };
+            self.decode(&bytes, CharsetOrigin::Declared).is_ok_and(|decoded| decoded == text)
+        };
+        let never = |c: char| c == '\u{FFFD}';
+        if self == Self::Utf8 || (text.is_ascii() && self != Self::Iso2022Jp) {
+            return text.chars().find(|c| never(*c));
+        }
+        if comes_back(text) {
+            return None;
+        }
+        let alone = text.chars().find(|c| !comes_back(c.encode_utf8(&mut [0; 4])));
+        alone.or_else(|| text.chars().next())
+    }
+
     fn single_byte(self, c: char) -> u8 {
         if self == Self::Iso8859_9
             && let Some((byte, _)) = TURKISH.iter().find(|(_, letter)| *letter == c)
@@ -210,6 +307,14 @@ impl Charset {
         let fits = u32::from(c) <= highest && self.single(u32::from(c) as u8) == c;
         if fits { u32::from(c) as u8 } else { b'?' }
     }
+}
+
+/// Where ISO 2022 changes to another charset: what follows would be taken for ASCII, separators and all.
+fn iso_2022(bytes: &[u8]) -> Option<usize> {
+    if !bytes.contains(&0x1B) {
+        return None;
+    }
+    bytes.windows(2).position(|pair| matches!(pair, b"\x1B$" | b"\x1B("))
 }
 
 /// The error is the offset of the first malformed byte.

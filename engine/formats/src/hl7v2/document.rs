@@ -92,6 +92,16 @@ impl Hl7Document {
         outer <= inner && inner < self.item(outer).next as usize
     }
 
+    /// The charset it was read in.
+    pub fn charset(&self) -> Charset {
+        self.charset
+    }
+
+    /// The name of its group structure, `ORU_R01`; `None`: the hub knows none, and all segments stand side by side.
+    pub fn structure(&self) -> Option<&'static str> {
+        self.structure.name()
+    }
+
     /// How many segments there are.
     pub fn segment_count(&self) -> usize {
         self.counts.values().map(|count| *count as usize).sum()

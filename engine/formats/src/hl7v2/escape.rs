@@ -8,8 +8,8 @@ use super::separators::Separators;
 /// More lines or spaces than this in one `\.sp\` or `\.sk\` are not believed.
 const MOST_BLANKS: usize = 100;
 
-/// Reads the escape sequences of a value. Borrowed when there are none. Sequences that are not known, and `\C..\` and
-/// `\M..\` (other character sets, which we cannot show), are kept as they stand; highlighting is dropped.
+/// Reads the escape sequences of a value. Borrowed when there are none. Sequences that are not known, `\Z..\` and
+/// character sets that we cannot show are kept as they stand; highlighting is dropped.
 pub fn unescape<'a>(
     raw: &'a str,
     sign: Option<u8>,
@@ -29,8 +29,11 @@ pub fn unescape<'a>(
             break;
         };
         let word = &after[..length];
-        if one(word, separators, charset, &mut text) {
-            rest = &after[length + 1..];
+        let behind = &after[length + 1..];
+        if let Some(read) = super::escape_sets::run(word, behind, sign, &mut text) {
+            rest = &behind[read..];
+        } else if one(word, separators, charset, &mut text) {
+            rest = behind;
         } else {
             // The second sign may begin a sequence of its own: `C:\dir\T\x`.
             text.push(sign);
@@ -62,7 +65,7 @@ fn one(word: &str, separators: &Separators, charset: Option<Charset>, text: &mut
         "T" => put(Some(separators.subcomponent.unwrap_or(b'&'))),
         "R" => put(Some(separators.repetition.unwrap_or(b'~'))),
         "E" => put(separators.escape),
-        "P" => put(Some(b'#')),
+        "P" => put(Some(separators.truncation.unwrap_or(b'#'))),
         "H" | "N" => true,
         _ => match word.as_bytes().first() {
             Some(b'X') => hex(&word[1..], charset, text),
@@ -80,12 +83,12 @@ fn hex(digits: &str, charset: Option<Charset>, text: &mut String) -> bool {
     });
     let Some(bytes) = pairs.collect::<Option<Vec<u8>>>() else { return false };
     match charset.unwrap_or(Charset::Utf8).decode(&bytes, CharsetOrigin::Declared) {
-        Ok(decoded) => {
-            text.push_str(&decoded);
-            true
-        }
-        Err(_) => false,
+        Ok(decoded) => text.push_str(&decoded),
+        // A control character that the charset keeps for itself, alone: ESC of ISO 2022.
+        Err(_) if bytes.is_ascii() => text.extend(bytes.iter().copied().map(char::from)),
+        Err(_) => return false,
     }
+    true
 }
 
 /// Formatting commands (§2.7.7): lines stay lines, blanks stay blanks, indents are dropped.
@@ -121,46 +124,61 @@ fn format(command: &str, text: &mut String) -> bool {
     }
 }
 
-/// Writes a value so that [`unescape`] gives it back. Line ends become `\.br\`.
+/// Writes a value so that [`unescape`] gives it back: separators by their letters, line feeds as `\.br\`, other control
+/// characters as `\X..\`. Without an escape character they become blanks.
 pub fn escape<'a>(text: &'a str, separators: &Separators) -> Cow<'a, str> {
-    let Some(sign) = separators.escape else {
-        return Cow::Owned(
-            text.chars().map(|c| if special(c, separators).is_some() { ' ' } else { c }).collect(),
-        );
-    };
-    if !text.chars().any(|c| special(c, separators).is_some()) {
+    if is_plain(text, separators) {
         return Cow::Borrowed(text);
     }
-    let mut escaped = String::with_capacity(text.len() + 8);
+    let Some(sign) = separators.escape.map(char::from) else {
+        let blank = |c: char| if special(c, separators).is_some() { ' ' } else { c };
+        return Cow::Owned(text.chars().map(blank).collect());
+    };
+    let mut escaped = String::with_capacity(text.len() + 16);
     let mut rest = text.chars().peekable();
     while let Some(c) = rest.next() {
         let Some(word) = special(c, separators) else {
             escaped.push(c);
             continue;
         };
-        if c == '\r' && rest.peek() == Some(&'\n') {
-            continue;
+        escaped.push(sign);
+        match word {
+            Special::Word(word) => escaped.push_str(word),
+            Special::Hex(13) if rest.next_if_eq(&'\n').is_some() => escaped.push_str("X0D0A"),
+            Special::Hex(byte) => {
+                let digit = |half: u8| char::from(b"0123456789ABCDEF"[usize::from(half & 0xF)]);
+                escaped.extend(['X', digit(byte >> 4), digit(byte)]);
+            }
         }
-        escaped.push(char::from(sign));
-        escaped.push_str(word);
-        escaped.push(char::from(sign));
+        escaped.push(sign);
     }
     Cow::Owned(escaped)
 }
 
-fn special(c: char, separators: &Separators) -> Option<&'static str> {
+/// Whether a value needs no escape sequence.
+pub(crate) fn is_plain(text: &str, separators: &Separators) -> bool {
+    text.bytes().all(|byte| !byte.is_ascii_control() && !separators.has(byte))
+}
+
+enum Special {
+    Word(&'static str),
+    Hex(u8),
+}
+
+fn special(c: char, separators: &Separators) -> Option<Special> {
     let is = |sign: Option<u8>| sign.map(char::from) == Some(c);
-    match c {
-        '\r' | '\n' => Some(".br"),
-        '\u{0B}' => Some("X0B"),
-        '\u{1C}' => Some("X1C"),
-        _ if is(Some(separators.field)) => Some("F"),
-        _ if is(Some(separators.component)) => Some("S"),
-        _ if is(separators.subcomponent) => Some("T"),
-        _ if is(separators.repetition) => Some("R"),
-        _ if is(separators.escape) => Some("E"),
-        _ => None,
-    }
+    Some(Special::Word(match c {
+        // As a separator a dot would cut `\.br\` in two.
+        '\n' if !separators.has(b'.') => ".br",
+        c if c.is_ascii_control() => return Some(Special::Hex(c as u8)),
+        _ if is(Some(separators.field)) => "F",
+        _ if is(Some(separators.component)) => "S",
+        _ if is(separators.subcomponent) => "T",
+        _ if is(separators.repetition) => "R",
+        _ if is(separators.escape) => "E",
+        _ if is(separators.truncation) => "P",
+        _ => return None,
+    }))
 }
 
 #[cfg(test)]
@@ -188,7 +206,7 @@ mod tests {
             r"\Zcustom\",
             r"\XZZ\",
             r"\XFF\",
-            r"\C2842\",
+            r"\C2D41\",
             r"half \F",
             r"\",
             r"\\",

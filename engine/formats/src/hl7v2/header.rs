@@ -1,7 +1,8 @@
 //! The header of a message (MSH), read from its bytes in a microsecond: what a source must know before it answers.
 
-use compact_str::CompactString;
+use compact_str::{CompactString, format_compact};
 use hub_core::document::ParseError;
+use hub_core::envelope::Label;
 
 use super::charset::{Charset, CharsetOrigin, Width};
 use super::separators::{Pieces, Separators, start};
@@ -64,7 +65,11 @@ impl Header {
         let line_end = message.iter().position(|byte| matches!(byte, b'\r' | b'\n' | 0x1C));
         let raw = message.get(end + 1..line_end.unwrap_or(message.len())).unwrap_or_default();
         let (width, charset) = charset_of(raw, &separators, default);
+        Ok(Self::of(raw, separators, width, charset))
+    }
 
+    /// The header of these fields, MSH-3 first.
+    pub(super) fn of(raw: &[u8], separators: Separators, width: Width, charset: Option<Charset>) -> Self {
         let mut fields = [&b""[..]; 16];
         for (field, range) in fields.iter_mut().zip(Pieces::new(raw, Some(separators.field), width)) {
             *field = &raw[range];
@@ -74,7 +79,7 @@ impl Header {
             let pieces = Pieces::new(fields[number - 3], Some(separators.component), width);
             text(pieces.piece(component).unwrap_or_default(), charset)
         };
-        Ok(Self {
+        Self {
             separators,
             sending_application: whole(3),
             sending_facility: whole(4),
@@ -91,7 +96,7 @@ impl Header {
             charsets: whole(18),
             raw: raw.into(),
             width,
-        })
+        }
     }
 
     /// `ADT^A01`, of MSH-9.1 and MSH-9.2; of the structure when the trigger is missing; empty when there is none.
@@ -113,6 +118,17 @@ impl Header {
     /// Whether the sender asks for enhanced mode: MSH-15 or MSH-16 is valued (HL7 v2 §2.9.2).
     pub fn is_enhanced(&self) -> bool {
         !self.accept_acknowledgement.trim().is_empty() || !self.application_acknowledgement.trim().is_empty()
+    }
+
+    /// What the message says of itself, for the journal.
+    pub fn label(&self) -> Label {
+        let valued = |text: CompactString| (!text.is_empty()).then_some(text);
+        let sender = format_compact!("{}|{}", self.sending_application, self.sending_facility);
+        Label {
+            message_type: valued(self.message_type()),
+            control_id: valued(self.control_id.clone()),
+            sender: (sender != "|").then_some(sender),
+        }
     }
 
     /// A field as it came, from MSH-3 on.
@@ -149,7 +165,7 @@ pub(crate) fn charset_of(
         let name = std::str::from_utf8(field).ok()?;
         Charset::from_msh_18(name, separators.repetition).ok().flatten()
     };
-    if raw.is_ascii() && !raw.contains(&0x1B) {
+    if is_cut_in_bytes(raw) {
         return (Width::Single, declared(Width::Single).or(default));
     }
     for width in [Width::Single, Width::Lead, Width::Shifted] {
@@ -160,6 +176,11 @@ pub(crate) fn charset_of(
         }
     }
     (default.map_or(Width::Single, Charset::width), default)
+}
+
+/// Whether every charset cuts these bytes alike.
+pub(crate) fn is_cut_in_bytes(raw: &[u8]) -> bool {
+    raw.is_ascii() && !raw.contains(&0x1B)
 }
 
 fn text(bytes: &[u8], charset: Option<Charset>) -> CompactString {

@@ -1,12 +1,13 @@
 //! Bytes to document: decoded by MSH-18, cut by hl7-parser, guarded against what that crate leaves out silently.
 
-use hub_core::document::{Document, ParseError, Parser};
+use bytes::Bytes;
+use hub_core::document::{Document, ParseError, Parser, Piece, Split};
 use hub_core::path::Path;
 
 use super::build::Build;
-use super::charset::{Charset, CharsetOrigin};
+use super::charset::{Charset, CharsetOrigin, Undeclared};
 use super::document::Hl7Document;
-use super::header::charset_of;
+use super::header::{charset_of, is_cut_in_bytes};
 use super::separators::{Pieces, Separators, lines, start};
 use super::structure::Tag;
 
@@ -18,8 +19,8 @@ const MOST_SEGMENTS: usize = 200_000;
 /// Reads HL7 v2 messages, one at a time.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Hl7Parser {
-    /// The charset of messages whose MSH-18 is empty; `None`: UTF-8.
-    pub default_charset: Option<Charset>,
+    /// The charset of messages whose MSH-18 is empty.
+    pub undeclared: Undeclared,
 }
 
 impl Parser for Hl7Parser {
@@ -28,19 +29,32 @@ impl Parser for Hl7Parser {
     }
 
     fn peek(&self, bytes: &[u8], path: &Path) -> Option<String> {
-        match super::peek::Wanted::of(path) {
-            Some(wanted) => wanted.find(bytes, self.default_charset),
-            None => {
-                let document = self.read(bytes).ok()?;
-                let mut found = Vec::new();
-                document.select(document.root(), path, &mut found);
-                document.text(*found.first()?)?.value().map(std::borrow::Cow::into_owned)
-            }
+        let in_bytes = super::peek::Wanted::of(path).and_then(|wanted| wanted.find(bytes, self.undeclared));
+        if let Some(value) = in_bytes {
+            return value;
+        }
+        let document = self.read(bytes).ok()?;
+        let mut found = Vec::new();
+        document.select(document.root(), path, &mut found);
+        document.text(*found.first()?)?.value().map(std::borrow::Cow::into_owned)
+    }
+
+    /// By messages: a batch or several messages in a row are cut byte for byte. At a path: one message is cut into messages
+    /// that have one of the groups or segments there.
+    fn split(&self, bytes: &Bytes, by: &Split) -> Result<Vec<Piece>, ParseError> {
+        match by {
+            Split::Messages => super::batch::messages(bytes),
+            Split::At(path) => super::split::at_path(bytes, &self.read(bytes)?, path),
         }
     }
 }
 
 impl Hl7Parser {
+    /// The parser of a channel that names the charset of messages whose MSH-18 is empty; `None`: UTF-8.
+    pub fn with_charset(charset: Option<Charset>) -> Self {
+        Self { undeclared: charset.map_or(Undeclared::Utf8, Undeclared::Named) }
+    }
+
     /// Reads one message.
     pub fn read(&self, bytes: &[u8]) -> Result<Hl7Document, ParseError> {
         let begin = start(bytes);
@@ -49,7 +63,7 @@ impl Hl7Parser {
 
     fn read_message(&self, message: &[u8]) -> Result<Hl7Document, ParseError> {
         let (separators, after_msh_2) = Separators::read(message)?;
-        let (charset, origin) = charset_for(&message[after_msh_2..], &separators, self.default_charset)?;
+        let (charset, origin) = charset_for(message, after_msh_2, &separators, self.undeclared)?;
         let decoded = charset.decode(message, origin)?;
         let normal =
             Normal::of(&decoded, &separators, after_msh_2).map_err(|fault| fault.in_bytes(message))?;
@@ -59,28 +73,28 @@ impl Hl7Parser {
     }
 }
 
-/// The charset that decodes a message, and who says so. `rest` begins behind MSH-2.
+/// The charset that decodes a message, and who says so.
 fn charset_for(
-    rest: &[u8],
+    message: &[u8],
+    after_msh_2: usize,
     separators: &Separators,
-    default: Option<Charset>,
+    undeclared: Undeclared,
 ) -> Result<(Charset, CharsetOrigin), ParseError> {
+    let rest = &message[after_msh_2..];
     let length = rest.iter().position(|byte| matches!(byte, b'\r' | b'\n')).unwrap_or(rest.len());
     let header = rest.get(1..length).unwrap_or_default();
-    let (width, _) = charset_of(header, separators, default);
+    let (width, _) = charset_of(header, separators, undeclared.default_for(message));
     let declared = Pieces::new(header, Some(separators.field), width).piece(16).unwrap_or_default();
     let declared = String::from_utf8_lossy(declared);
+    let refused =
+        |what: &str| Err(ParseError { at: 0, place: Some("MSH-18".to_owned()), what: what.to_owned() });
     match Charset::from_msh_18(&declared, separators.repetition) {
+        Ok(Some(charset)) if charset.width() != width && !is_cut_in_bytes(header) => {
+            refused("names a charset in which the fields of MSH would be others")
+        }
         Ok(Some(charset)) => Ok((charset, CharsetOrigin::Declared)),
-        Ok(None) => Ok(match default {
-            Some(charset) => (charset, CharsetOrigin::ChannelDefault),
-            None => (Charset::Utf8, CharsetOrigin::Assumed),
-        }),
-        Err(_) => Err(ParseError {
-            at: 0,
-            place: Some("MSH-18".to_owned()),
-            what: "names a charset that the hub does not know".to_owned(),
-        }),
+        Ok(None) => undeclared.charset(message),
+        Err(_) => refused("names a charset that the hub does not know"),
     }
 }
 
@@ -148,7 +162,7 @@ impl Normal {
             if at > 0 && matches!(&tag, b"MSH" | b"FHS" | b"BHS" | b"BTS" | b"FTS") {
                 return Err(Fault::new(
                     at,
-                    "a second message or a batch segment: one message is taken at a time",
+                    "a second message or a batch segment: several messages are taken where the channel says `[parse] split = \"messages\"`",
                 ));
             }
             if line.len() == tag.len() {

@@ -2,7 +2,7 @@
 
 use hub_core::path::{Path, Pick, Step, To};
 
-use super::charset::{Charset, CharsetOrigin, Width};
+use super::charset::{Charset, CharsetOrigin, Undeclared, Width};
 use super::escape::unescape;
 use super::header::charset_of;
 use super::separators::{Pieces, Separators, lines, start};
@@ -50,15 +50,22 @@ impl<'a> Wanted<'a> {
         })
     }
 
-    /// The value; `None` when there is none, it is null, or the bytes cannot be read there.
-    pub(super) fn find(&self, bytes: &[u8], default: Option<Charset>) -> Option<String> {
+    /// The value; `Some(None)` when there is none, it is null, or the bytes cannot be read there. `None`: the bytes do not tell,
+    /// for names and values may have escape sequences of ISO 2022 in them.
+    pub(super) fn find(&self, bytes: &[u8], undeclared: Undeclared) -> Option<Option<String>> {
         let message = &bytes[start(bytes)..];
-        let (separators, after_msh_2) = Separators::read(message).ok()?;
+        let Ok((separators, after_msh_2)) = Separators::read(message) else { return Some(None) };
         let header = &message[after_msh_2..];
         let length = header.iter().position(|byte| matches!(byte, b'\r' | b'\n')).unwrap_or(header.len());
         let header = header.get(1..length).unwrap_or_default();
-        let (width, charset) = charset_of(header, &separators, default);
-        let reader = Reader { separators, width, charset: charset.unwrap_or(Charset::Utf8) };
+        let (_, charset) = charset_of(header, &separators, undeclared.default_for(message));
+        let charset = charset.unwrap_or(Charset::Utf8);
+        // The header may be all ASCII and what follows not.
+        let width = charset.width();
+        if width == Width::Shifted {
+            return None;
+        }
+        let reader = Reader { separators, width, charset };
 
         // MSH-1 is the field separator itself, so what stands behind MSH-2 is the third field.
         let in_header = (self.tag == *b"MSH").then_some((header, self.field.saturating_sub(2)));
@@ -74,10 +81,10 @@ impl<'a> Wanted<'a> {
                 continue;
             };
             if let Some(value) = self.in_field(field, &reader) {
-                return value;
+                return Some(value);
             }
         }
-        None
+        Some(None)
     }
 
     /// `Some(None)`: the first place is found and answers without a value.

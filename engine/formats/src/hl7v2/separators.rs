@@ -20,6 +20,8 @@ pub struct Separators {
     pub escape: Option<u8>,
     /// The fourth.
     pub subcomponent: Option<u8>,
+    /// The fifth, of v2.7: it marks a value that was cut off.
+    pub truncation: Option<u8>,
 }
 
 impl Default for Separators {
@@ -30,6 +32,7 @@ impl Default for Separators {
             repetition: Some(b'~'),
             escape: Some(b'\\'),
             subcomponent: Some(b'&'),
+            truncation: None,
         }
     }
 }
@@ -37,7 +40,7 @@ impl Default for Separators {
 /// Where a message starts: after a byte order mark, blanks and framing bytes.
 pub(crate) fn start(bytes: &[u8]) -> usize {
     let mark = if bytes.starts_with(b"\xEF\xBB\xBF") { 3 } else { 0 };
-    let blank = |byte: &u8| byte.is_ascii_whitespace() || *byte == 0x0B;
+    let blank = |byte: &u8| byte.is_ascii_whitespace() || matches!(byte, 0x0B | 0x1C);
     mark + bytes[mark..].iter().take_while(|byte| blank(byte)).count()
 }
 
@@ -52,12 +55,24 @@ impl Separators {
         if bytes.starts_with(b"FHS") || bytes.starts_with(b"BHS") {
             return Err(error(
                 0,
-                "a batch (FHS, BHS) is not taken here: expected one message that begins with MSH",
+                "a batch (FHS, BHS) is not one message: it is taken where the channel says `[parse] split = \"messages\"`",
             ));
+        }
+        if bytes.starts_with(b"\xFF\xFE") || bytes.starts_with(b"\xFE\xFF") || bytes.starts_with(b"M\0S\0H\0")
+        {
+            return Err(error(0, "the message is in UTF-16: expected a charset in which MSH is three bytes"));
         }
         if !bytes.starts_with(b"MSH") {
             return Err(error(0, "expected a message that begins with MSH"));
         }
+        Self::of_header(bytes)
+    }
+
+    /// Reads the first two fields of MSH, FHS or BHS. Also tells where the second ends.
+    pub(crate) fn of_header(bytes: &[u8]) -> Result<(Self, usize), ParseError> {
+        let tag = String::from_utf8_lossy(bytes.get(..3).unwrap_or_default());
+        let error =
+            |at: usize, what: &str| ParseError { at, place: Some(tag.to_string()), what: what.to_owned() };
         let Some(&field) = bytes.get(3) else {
             return Err(error(3, "the message ends before its separators (MSH-1, MSH-2)"));
         };
@@ -90,14 +105,27 @@ impl Separators {
             return Err(error(4, "the separators (MSH-2) are empty"));
         }
         let sign = |at: usize| (at < count).then_some(signs[at]);
-        let separators =
-            Self { field, component: signs[0], repetition: sign(1), escape: sign(2), subcomponent: sign(3) };
+        let separators = Self {
+            field,
+            component: signs[0],
+            repetition: sign(1),
+            escape: sign(2),
+            subcomponent: sign(3),
+            truncation: sign(4),
+        };
         Ok((separators, 4 + length))
     }
 
     /// MSH-2 as it is written in an answer.
     pub(crate) fn encoding_characters(&self) -> impl Iterator<Item = u8> {
-        [Some(self.component), self.repetition, self.escape, self.subcomponent].into_iter().flatten()
+        [Some(self.component), self.repetition, self.escape, self.subcomponent, self.truncation]
+            .into_iter()
+            .flatten()
+    }
+
+    /// Whether a byte is one of them.
+    pub(crate) fn has(&self, byte: u8) -> bool {
+        byte == self.field || self.encoding_characters().any(|sign| sign == byte)
     }
 }
 
@@ -195,9 +223,10 @@ mod tests {
     fn four_and_five_characters_and_a_doubled_backslash_are_read() {
         let expected = Separators::default();
         assert_eq!(read(br"MSH|^~\&|A"), Ok((expected, 8)));
-        assert_eq!(read(br"MSH|^~\&#|A"), Ok((expected, 9)));
+        let with_truncation = Separators { truncation: Some(b'#'), ..expected };
+        assert_eq!(read(br"MSH|^~\&#|A"), Ok((with_truncation, 9)));
         assert_eq!(read(br"MSH|^~\\&|A"), Ok((expected, 9)));
-        assert_eq!(read(br"MSH|^~\\&#|A"), Ok((expected, 10)));
+        assert_eq!(read(br"MSH|^~\\&#|A"), Ok((with_truncation, 10)));
     }
 
     #[test]

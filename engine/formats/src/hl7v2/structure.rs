@@ -1,5 +1,6 @@
 //! The group structures of messages, read from `tables/structures.txt`, and which names a group owns.
 
+use std::collections::HashMap;
 use std::sync::LazyLock;
 
 /// A segment's name: three bytes.
@@ -25,6 +26,8 @@ pub(crate) struct Group {
     pub(crate) elements: Vec<Element>,
     /// It may stand more than once in its parent.
     pub(crate) repeats: bool,
+    /// It alone opens what encloses it.
+    leads: bool,
     /// The version it came with.
     since: Version,
 }
@@ -58,8 +61,15 @@ impl Version {
     }
 }
 
-static STRUCTURES: LazyLock<Vec<Structure>> =
+static STRUCTURES: LazyLock<Structures> =
     LazyLock::new(|| read(include_str!("../../tables/structures.txt")).expect("the table is tested"));
+
+/// All structures, found by the types that have them and by their names.
+struct Structures {
+    all: Vec<Structure>,
+    by_type: HashMap<&'static str, usize>,
+    by_name: HashMap<&'static str, usize>,
+}
 
 /// A message of one kind whose segments stand side by side.
 static FLAT: LazyLock<Structure> = LazyLock::new(|| Structure {
@@ -70,21 +80,26 @@ static FLAT: LazyLock<Structure> = LazyLock::new(|| Structure {
         parent: None,
         elements: Vec::new(),
         repeats: false,
+        leads: false,
         since: Version(0, 0),
     }],
 });
 
 /// The structure of a message: by its type, by what it calls its structure, by its code alone; else flat.
 pub(crate) fn of(code: &str, trigger: &str, structure: &str) -> &'static Structure {
-    let by_type = |wanted: &str| STRUCTURES.iter().find(|known| known.types.contains(&wanted));
+    let known = &*STRUCTURES;
     let whole = [code, "^", trigger].concat();
-    by_type(&whole)
-        .or_else(|| STRUCTURES.iter().find(|known| known.name == structure && known.name.starts_with(code)))
-        .or_else(|| by_type(code))
-        .unwrap_or(&FLAT)
+    let by_name = || known.by_name.get(structure).filter(|_| structure.starts_with(code));
+    let found = known.by_type.get(whole.as_str()).or_else(by_name).or_else(|| known.by_type.get(code));
+    found.map_or(&FLAT, |at| &known.all[*at])
 }
 
 impl Structure {
+    /// Its name; `None` for messages whose structure is not known.
+    pub(crate) fn name(&self) -> Option<&'static str> {
+        (!self.types.is_empty()).then_some(self.name)
+    }
+
     /// Whether the group itself may hold this segment.
     pub(crate) fn owns(&self, group: usize, wanted: Tag) -> bool {
         let mut elements = self.groups[group].elements.iter();
@@ -116,23 +131,35 @@ impl Structure {
 
     /// Whether this segment opens the group: itself, or as the opening of a group that may come first in it.
     pub(crate) fn opens(&self, group: usize, wanted: Tag, version: Version) -> bool {
-        let group = &self.groups[group];
-        let own =
-            group.elements.iter().any(|element| matches!(element, Element::Segment { opens: true, .. }));
-        group.elements.iter().any(|element| match element {
+        let elements = &self.groups[group].elements;
+        let own = elements.iter().any(|element| match element {
+            Element::Segment { opens, .. } => *opens,
+            Element::Group(inner) => self.groups[*inner].leads,
+        });
+        elements.iter().any(|element| match element {
             Element::Segment { tag, opens } => *opens && *tag == wanted,
-            Element::Group(inner) => !own && self.has(*inner, version) && self.opens(*inner, wanted, version),
+            Element::Group(inner) => {
+                (!own || self.groups[*inner].leads)
+                    && self.has(*inner, version)
+                    && self.opens(*inner, wanted, version)
+            }
         })
     }
 }
 
-fn read(table: &'static str) -> Result<Vec<Structure>, String> {
+fn read(table: &'static str) -> Result<Structures, String> {
     let mut structures: Vec<Structure> = Vec::new();
     let mut open = 0;
     for line in table.lines().filter(|line| !line.starts_with('#') && !line.trim().is_empty()) {
         if let Some((name, types)) = line.split_once(" for ") {
-            let message =
-                Group { name, parent: None, elements: Vec::new(), repeats: false, since: Version(0, 0) };
+            let message = Group {
+                name,
+                parent: None,
+                elements: Vec::new(),
+                repeats: false,
+                leads: false,
+                since: Version(0, 0),
+            };
             structures.push(Structure { name, types: types.split(' ').collect(), groups: vec![message] });
             open = 0;
             continue;
@@ -144,6 +171,7 @@ fn read(table: &'static str) -> Result<Vec<Structure>, String> {
                     structure.groups[open].parent.ok_or_else(|| format!("`}}` without `{{` in `{line}`"))?;
             } else if let Some(head) = word.strip_suffix('{') {
                 let (head, repeats) = head.strip_suffix('?').map_or((head, true), |head| (head, false));
+                let (head, leads) = head.strip_suffix('!').map_or((head, false), |head| (head, true));
                 let (name, since) = head.split_once('@').unwrap_or((head, "0.0"));
                 let inner = structure.groups.len();
                 let since = Version::of(since);
@@ -152,6 +180,7 @@ fn read(table: &'static str) -> Result<Vec<Structure>, String> {
                     parent: Some(open),
                     elements: Vec::new(),
                     repeats,
+                    leads,
                     since,
                 });
                 structure.groups[open].elements.push(Element::Group(inner));
@@ -163,7 +192,16 @@ fn read(table: &'static str) -> Result<Vec<Structure>, String> {
             }
         }
     }
-    Ok(structures)
+    let mut by_type = HashMap::new();
+    for (at, structure) in structures.iter().enumerate() {
+        for kind in &structure.types {
+            if by_type.insert(*kind, at).is_some() {
+                return Err(format!("`{kind}` has two structures"));
+            }
+        }
+    }
+    let by_name = structures.iter().enumerate().map(|(at, structure)| (structure.name, at)).collect();
+    Ok(Structures { all: structures, by_type, by_name })
 }
 
 #[cfg(test)]
@@ -172,7 +210,8 @@ mod tests {
 
     #[test]
     fn the_table_can_be_read_and_every_inner_group_can_be_opened() {
-        for structure in STRUCTURES.iter() {
+        assert!(STRUCTURES.all.len() > 80 && STRUCTURES.by_name.len() == STRUCTURES.all.len());
+        for structure in &STRUCTURES.all {
             for (at, group) in structure.groups.iter().enumerate().skip(1) {
                 let tags = structure.groups.iter().flat_map(|group| &group.elements);
                 let mut tags = tags.filter_map(|element| match element {
@@ -190,8 +229,10 @@ mod tests {
         assert_eq!(of("ADT", "A40", "ADT_A39").name, "ADT_A39");
         assert_eq!(of("ADT", "A99", "").name, "ADT_A01");
         assert_eq!(of("ORU", "Z99", "ORU_R01").name, "ORU_R01");
+        assert_eq!(of("ORU", "R01", "").name(), Some("ORU_R01"));
+        assert_eq!(of("XYZ", "A01", "").name(), None);
         assert_eq!(of("XYZ", "A01", "").name, "MESSAGE");
-        assert_eq!(of("ORM", "Z99", "ORU_R01").name, "MESSAGE");
+        assert_eq!(of("ORM", "Z99", "ORU_R01").name, "ORM_O01");
         assert_eq!(of("", "", "").name, "MESSAGE");
     }
 }

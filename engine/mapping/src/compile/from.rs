@@ -10,8 +10,8 @@ use hub_fhir::{Json, Object};
 use super::Compiler;
 use super::level::{Level, Slot};
 use super::line::member_of;
-use crate::codes::{CodeTable, Coded, Other};
-use crate::functions::{Function, function, names};
+use crate::codes::{Ambiguous, CodeTable, Coded, Other};
+use crate::functions::{Function, Makes, function, names};
 use crate::plan::{CodeInto, FromPlan, How, Make};
 use crate::reading::{Table, Word, suggest};
 
@@ -39,10 +39,14 @@ impl Compiler<'_> {
             let message = format!("`{}` takes one value, but `split` gives several", slot.name);
             table.sheet.find(FindingKind::WrongCardinality, table.key_span("split"), message);
         }
-        let how = match (table.text("code"), level) {
+        if table.has("code") && table.has("code_back") {
+            let message = "a line has `code` or `code_back`, not both";
+            table.sheet.find(FindingKind::UnknownKey, table.key_span("code_back"), message);
+        }
+        let how = match (table.text("code").or_else(|| table.text("code_back")), level) {
             (Some(code), _) => self.code_line(table, slot, level, &code),
-            (None, Level::Json) => self.json_function(table),
             (None, Level::Fhir(_)) => self.function_line(table, slot),
+            (None, _) => self.message_function(table, level),
         };
         let (how, member) = how?;
         self.check_system(table, &how);
@@ -86,8 +90,8 @@ impl Compiler<'_> {
         }
     }
 
-    /// In a partner's JSON: a string unless the line says otherwise.
-    fn json_function(&self, table: &Table<'_, '_>) -> Option<(How, Option<CompactString>)> {
+    /// In a partner's message: a string unless the line says otherwise; what is copied from HL7 v2 to HL7 v2 keeps its parts.
+    fn message_function(&self, table: &Table<'_, '_>, level: Level) -> Option<(How, Option<CompactString>)> {
         let kind = table.text("type");
         let name = match (&kind, table.text("as")) {
             (Some(kind), Some(_)) => {
@@ -107,14 +111,45 @@ impl Compiler<'_> {
                 }
             },
             (None, Some(word)) => {
-                return self.known_function(table, &word).map(|found| (How::Function(found), None));
+                let found = self.known_function(table, &word)?;
+                return self.fits_message(table, found, &word, level).then_some((How::Function(found), None));
             }
-            (None, None) => "string",
+            (None, None) => match level {
+                Level::Hl7(_) if self.from == "hl7v2" => "copy",
+                Level::Hl7(_) => "ST",
+                _ => "string",
+            },
         };
         function(name).map(|found| (How::Function(found), None))
     }
 
-    fn known_function(&self, table: &Table<'_, '_>, word: &Word<'_>) -> Option<&'static Function> {
+    /// Whether what a function makes can stand in this place of a partner's message.
+    fn fits_message(
+        &self,
+        table: &Table<'_, '_>,
+        found: &'static Function,
+        word: &Word<'_>,
+        level: Level,
+    ) -> bool {
+        let is_hl7 = matches!(level, Level::Hl7(_));
+        let what = match level {
+            _ if found.makes() == Makes::Text => return true,
+            Level::Hl7(0) => "a subcomponent holds a single text",
+            Level::Csv => "a column holds a single text",
+            _ if is_hl7 && found.makes() != Makes::Hl7 => {
+                "an HL7 v2 message has fields, not elements of FHIR"
+            }
+            _ if !is_hl7 && found.makes() == Makes::Hl7 => "only an HL7 v2 message has its fields",
+            _ => return true,
+        };
+        let message = format!("`{}` writes {}, but {what}", found.name, found.writes);
+        let makes = if is_hl7 { Makes::Hl7 } else { Makes::Text };
+        let near = names().filter(|name| function(name).is_some_and(|known| known.makes() == makes));
+        table.sheet.find_help(FindingKind::WrongType, word.span.clone(), message, suggest(word.text, near));
+        false
+    }
+
+    pub(super) fn known_function(&self, table: &Table<'_, '_>, word: &Word<'_>) -> Option<&'static Function> {
         let found = function(word.text);
         if found.is_none() {
             let message = format!("there is no function `{}`", word.text);
@@ -192,7 +227,8 @@ impl Compiler<'_> {
         word: &Word<'_>,
     ) -> Option<(How, Option<CompactString>)> {
         let codes = self.code_table(&table.sheet, word)?;
-        if let Level::Json = level {
+        let codes = if table.has("code_back") { self.turned(table, &codes, word)? } else { codes };
+        if !matches!(level, Level::Fhir(_)) {
             let into = match table.text("type").map(|kind| kind.text) {
                 Some("number") => CodeInto::Number,
                 Some("boolean") => CodeInto::Boolean,
@@ -213,6 +249,26 @@ impl Compiler<'_> {
         };
         self.check_binding(table, slot, &codes, into, word);
         Some((How::Code { table: codes, into }, member_of(slot, of)))
+    }
+
+    /// The table the other way round.
+    fn turned(&self, table: &Table<'_, '_>, codes: &CodeTable, word: &Word<'_>) -> Option<Arc<CodeTable>> {
+        match codes.turned() {
+            Ok(turned) => Some(Arc::new(turned)),
+            Err(Ambiguous { target, sources }) => {
+                let message = format!(
+                    "the code table `{}` cannot be read backwards: `{target}` may be {}",
+                    codes.name,
+                    list(&sources.iter().map(CompactString::as_str).collect::<Vec<_>>())
+                );
+                let help = format!(
+                    "say which one is written, in the table: `[back]` and `{target} = \"{}\"`",
+                    sources[0]
+                );
+                table.sheet.find_help(FindingKind::UnknownCode, word.span.clone(), message, Some(help));
+                None
+            }
+        }
     }
 
     fn code_type(&self, table: &Table<'_, '_>, slot: &Slot) -> Option<&'static TypeRef> {
@@ -245,7 +301,12 @@ impl Compiler<'_> {
         wrong.sort_unstable();
         wrong.dedup();
         let known: Vec<_> = set.codes().take(24).collect();
-        let help = format!("`{}` allows: {}", set.name, known.join(", "));
+        let help = format!(
+            "`{}` allows: {}; the table is mappings/codes/{}.toml",
+            set.name,
+            known.join(", "),
+            codes.name
+        );
         if !wrong.is_empty() {
             let message = format!(
                 "the code table `{}` writes {}, which `{}` does not take",

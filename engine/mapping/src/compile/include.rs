@@ -4,8 +4,9 @@ use hub_core::finding::FindingKind;
 use hub_core::path::Path;
 use toml::de::DeValue;
 
-use super::{KEYS, check_name, line, resource, version};
+use super::{check_name, line, resource, version};
 use crate::files::{FileText, Files};
+use crate::keys;
 use crate::plan::{Invalid, Write};
 use crate::reading::{Table, Word, suggest};
 
@@ -34,7 +35,7 @@ pub(super) fn read(name: &str, main: &Table<'_, '_>, files: &dyn Files) -> Vec<P
             DeValue::String(text) => (Word { text, span: item.span() }, None, None, None),
             DeValue::Table(_) => {
                 let Some(table) = main.as_table(item) else { continue };
-                table.only(&["part", "each", "write", "invalid"]);
+                table.only_keys(keys::INCLUDE);
                 let Some(word) =
                     table.must_text("part", "`{ part = \"hl7v2/patient\", each = \"PATIENT\" }`")
                 else {
@@ -87,7 +88,7 @@ fn each(table: &Table<'_, '_>) -> Option<String> {
 
 /// Checks what stands above the resources of a part.
 pub(super) fn check_part(name: &str, part: &Table<'_, '_>, from: &str) {
-    part.only(&KEYS);
+    part.only_keys(keys::FILE);
     check_name(name, part);
     version(part);
     if part.has("include") {
@@ -102,7 +103,7 @@ pub(super) fn check_part(name: &str, part: &Table<'_, '_>, from: &str) {
             format!("this part reads `{}`, but the mapping that includes it reads `{from}`", word.text);
         part.sheet.find(FindingKind::FormatDiffers, word.span, message);
     }
-    for key in ["message", "zone"] {
+    for key in ["message", "zone", "extends", "without", "request", "source", "to"] {
         if part.has(key) {
             let message = format!("`{key}` has no effect in a part that is included");
             part.sheet.find(FindingKind::UnknownKey, part.key_span(key), message);

@@ -12,8 +12,14 @@ use crate::reading::{Sheet, Word};
 pub(super) enum Level {
     /// The elements of a resource, a data type or a backbone element.
     Fhir(&'static TypeDef),
-    /// A partner's JSON.
+    /// Members of a partner's JSON, of our own choosing.
     Json,
+    /// Elements (`Item`), attributes (`@code`) and text (`#text`) of a partner's XML.
+    Xml,
+    /// Columns of a record: single values.
+    Csv,
+    /// Fields of an HL7 v2 segment, components of a field, or subcomponents: so many levels of parts may stand within one.
+    Hl7(u8),
 }
 
 /// One target element.
@@ -32,8 +38,8 @@ pub(super) struct Slot {
 }
 
 impl Slot {
-    /// For JSON: whether it is a list follows from its lines.
-    fn json(name: &str) -> Self {
+    /// For a partner's message: whether it is a list follows from its lines.
+    pub(super) fn json(name: &str) -> Self {
         Self { name: name.into(), types: Vec::new(), choice: None, many: false, binding: None, beside: false }
     }
 
@@ -62,7 +68,11 @@ impl Slot {
 impl Level {
     /// The element a target names; a finding when there is none.
     pub(super) fn slot(self, sheet: &Sheet<'_>, word: &Word<'_>) -> Option<Slot> {
-        let Level::Fhir(def) = self else { return Some(Slot::json(word.text)) };
+        let def = match self {
+            Level::Fhir(def) => def,
+            Level::Xml => return xml_slot(sheet, word),
+            Level::Json | Level::Csv | Level::Hl7(_) => return Some(Slot::json(word.text)),
+        };
         if let Some(primitive) = word.text.strip_prefix('_') {
             return beside(def, primitive, sheet, word);
         }
@@ -103,6 +113,25 @@ impl Level {
         };
         def.elements.iter().filter(|element| element.min > 0 && !is_set(element)).collect()
     }
+}
+
+/// A name in XML: of an element, with a prefix or without, `@` before that of an attribute, or what the writer knows by `#`.
+fn xml_slot(sheet: &Sheet<'_>, word: &Word<'_>) -> Option<Slot> {
+    const SPECIAL: [&str; 3] = ["#text", "#cdata", "#document"];
+    let is_name = |name: &str| {
+        let mut letters = name.chars();
+        letters.next().is_some_and(|first| first.is_alphabetic() || first == '_')
+            && letters.all(|letter| letter.is_alphanumeric() || matches!(letter, '_' | '-' | '.'))
+    };
+    let name = word.text.strip_prefix('@').unwrap_or(word.text);
+    let is_right = SPECIAL.contains(&word.text) || name.splitn(2, ':').all(is_name);
+    if !is_right {
+        let message = format!("`{}` is no name of an XML element or attribute", word.text);
+        let help = "an element is written `Item` or `soap:Body`, an attribute `@code`, the text beside attributes `#text`";
+        sheet.find_help(FindingKind::UnknownElement, word.span.clone(), message, Some(help.to_owned()));
+        return None;
+    }
+    Some(Slot::json(word.text))
 }
 
 /// `_birthDate`: the extensions of a primitive.

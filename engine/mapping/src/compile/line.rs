@@ -5,20 +5,17 @@ use hub_core::finding::FindingKind;
 use hub_fhir::Json;
 use hub_fhir::elements::{TypeKind, TypeRef};
 
-use super::Compiler;
 use super::level::{Level, Slot, beside_primitive};
 use super::set::is_constant;
+use super::{Compiler, Named};
+use crate::keys;
 use crate::plan::{At, Invalid, LinePlan, Make};
 use crate::reading::{Table, suggest};
 
-const KEYS: [&str; 17] = [
-    "from", "value", "ref", "set", "as", "code", "each", "when", "default", "join", "split", "system",
-    "invalid", "clears", "initial", "unit", "units",
-];
 /// What a line makes its value of; each line has one of them.
-const SOURCES: [&str; 4] = ["from", "value", "ref", "set"];
+const SOURCES: [&str; 5] = ["from", "value", "ref", "find", "set"];
 /// Keys that say how a value is taken from the source.
-const OF_FROM: [&str; 8] = ["as", "code", "join", "split", "system", "invalid", "unit", "units"];
+const OF_FROM: [&str; 9] = ["as", "code", "code_back", "join", "split", "system", "invalid", "unit", "units"];
 
 impl Compiler<'_> {
     pub(super) fn line(
@@ -28,16 +25,18 @@ impl Compiler<'_> {
         level: Level,
         merge: bool,
     ) -> Option<LinePlan> {
-        let json = matches!(level, Level::Json);
-        let mut known = KEYS.to_vec();
-        if json {
-            known.push("type");
-        }
+        let mut known = keys::names(keys::LINE);
+        // A bare number or boolean is told apart from a text only in JSON.
+        known.retain(|key| *key != "type" || matches!(level, Level::Json));
         table.only(&known);
         let each = table.has("each").then(|| self.path(table, "each"));
         let when = table.has("when").then(|| self.condition(table, "when"));
         let clears = self.clears(table, merge);
         let source = self.source(table)?;
+        if source != "find" && table.has("missing") {
+            let message = format!("`missing` belongs to a line with `find`, not with `{source}`");
+            table.sheet.find(FindingKind::UnknownKey, table.key_span("missing"), message);
+        }
         if source != "from" {
             for key in OF_FROM.iter().filter(|key| table.has(key)) {
                 let message = format!("`{key}` belongs to a line with `from`, not with `{source}`");
@@ -50,6 +49,7 @@ impl Compiler<'_> {
                 (Make::Value(self.literals(table, "value", slot, level)?), self.sole_member(table, slot)?)
             }
             "ref" => self.reference(table, slot, level)?,
+            "find" => self.finding_line(table, slot, level)?,
             "set" => (self.set_line(table, slot, level)?, None),
             _ => self.source_line(table, slot, level)?,
         };
@@ -78,13 +78,14 @@ impl Compiler<'_> {
         match (found.next(), found.next()) {
             (Some(one), None) => Some(one),
             (Some(one), Some(other)) => {
-                let message =
-                    format!("a line has one of `from`, `value`, `ref` and `set`, not `{one}` and `{other}`");
+                let message = format!(
+                    "a line has one of `from`, `value`, `ref`, `find` and `set`, not `{one}` and `{other}`"
+                );
                 table.sheet.find(FindingKind::UnknownKey, table.key_span(other), message);
                 None
             }
             (None, _) => {
-                table.missing("from", "a line has one of `from`, `value`, `ref` and `set`");
+                table.missing("from", "a line has one of `from`, `value`, `ref`, `find` and `set`");
                 None
             }
         }
@@ -106,6 +107,23 @@ impl Compiler<'_> {
         let inner = table.table("set")?;
         let below = match level {
             Level::Json => Level::Json,
+            Level::Xml if slot.name.starts_with('@') || slot.name == "#text" || slot.name == "#cdata" => {
+                let message = format!("`{}` is a single text; it has no elements to set", slot.name);
+                table.sheet.find(FindingKind::WrongType, inner.span, message);
+                return None;
+            }
+            Level::Xml => Level::Xml,
+            Level::Csv => {
+                let message = format!("`{}` is a column, which holds a single text", slot.name);
+                table.sheet.find(FindingKind::WrongType, inner.span, message);
+                return None;
+            }
+            Level::Hl7(0) => {
+                let message = format!("`{}` is a subcomponent: nothing stands within it", slot.name);
+                table.sheet.find(FindingKind::WrongType, inner.span, message);
+                return None;
+            }
+            Level::Hl7(depth) => Level::Hl7(depth - 1),
             Level::Fhir(_) if slot.beside => Level::Fhir(beside_primitive()?),
             Level::Fhir(_) => match slot.sole_type().map(|of| (of.def(), of)) {
                 Some((Some(def), _)) => Level::Fhir(def),
@@ -145,12 +163,9 @@ impl Compiler<'_> {
     ) -> Option<(Make, Option<CompactString>)> {
         let word = table.text("ref")?;
         let place = self.resource_named(table, &word, word.text)?;
-        if matches!(level, Level::Json) {
-            table.sheet.find(
-                FindingKind::WrongType,
-                word.span,
-                "a partner's message has no references to resources",
-            );
+        if !matches!(level, Level::Fhir(_)) {
+            let message = "a partner's message has no references to resources";
+            table.sheet.find(FindingKind::WrongType, word.span, message);
             return None;
         }
         let Some(of) = slot.types.iter().find(|of| of.name == "Reference") else {
@@ -164,10 +179,33 @@ impl Compiler<'_> {
         {
             let targets: Vec<_> = of.targets.iter().map(|target| target.name()).collect();
             let message = format!("`{}` cannot point at {kind}, only at: {}", slot.name, targets.join(", "));
-            table.sheet.find(FindingKind::WrongType, word.span, message);
+            let fits = |known: &&Named| known.kind.is_some_and(|kind| of.targets.contains(&kind));
+            let fitting: Vec<_> =
+                self.resources.iter().filter(fits).map(|known| format!("`{}`", known.name)).collect();
+            let help = match fitting.is_empty() {
+                true => "no resource of this mapping is of such a type".to_owned(),
+                false => format!("of this mapping it can point at {}", fitting.join(", ")),
+            };
+            table.sheet.find_help(FindingKind::WrongType, word.span, message, Some(help));
             return None;
         }
         Some((Make::Ref(place), member_of(slot, of)))
+    }
+
+    fn finding_line(
+        &self,
+        table: &Table<'_, '_>,
+        slot: &Slot,
+        level: Level,
+    ) -> Option<(Make, Option<CompactString>)> {
+        if !matches!(level, Level::Fhir(_)) {
+            let message = "a partner's message has no references to resources";
+            table.sheet.find(FindingKind::WrongType, table.key_span("find"), message);
+            return None;
+        }
+        let find = self.line_find(table, slot)?;
+        let of = slot.types.iter().find(|of| of.name == "Reference")?;
+        Some((Make::Find(Box::new(find)), member_of(slot, of)))
     }
 
     /// The JSON name a literal gets; for `value[x]` nobody says which.

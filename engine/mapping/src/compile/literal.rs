@@ -25,7 +25,8 @@ impl Compiler<'_> {
             DeValue::Array(items) if slot.many => items.iter().collect(),
             DeValue::Array(_) if matches!(level, Level::Fhir(_)) => {
                 let message = format!("`{}` takes one value, not a list", slot.name);
-                sheet.find(FindingKind::WrongCardinality, value.span(), message);
+                let help = format!("write one of them: `{key} = ..` without brackets");
+                sheet.find_help(FindingKind::WrongCardinality, value.span(), message, Some(help));
                 return None;
             }
             _ => vec![value],

@@ -1,15 +1,18 @@
 //! Compiles a mapping file into a plan. Everything that can be wrong is found here, all at once.
 
+mod extend;
+mod find;
 mod from;
 mod include;
 mod level;
 mod line;
 mod literal;
+mod message;
 mod paths;
 mod resource;
 mod set;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -20,20 +23,15 @@ use hub_fhir::ResourceType;
 use toml::de::DeValue;
 
 use crate::codes::{self, CodeTable};
-use crate::files::Files;
+use crate::files::{FileText, Files, misplaced};
 use crate::functions::is_zone;
+use crate::keys;
 use crate::mapping::{Mapping, Target};
-use crate::plan::Plan;
+use crate::plan::{Plan, ResourcePlan};
 use crate::reading::{Log, Sheet, Table, Word, suggest};
-
-use level::Level;
 
 /// The only version of the language so far.
 const LANGUAGE_VERSIONS: std::ops::RangeInclusive<i64> = 1..=i64::MAX;
-const KEYS: [&str; 13] = [
-    "name", "version", "about", "from", "source", "to", "basis", "zone", "include", "systems", "resource",
-    "message", "unread",
-];
 const DEFAULT_ZONE: &str = "+08:00";
 
 /// Compiles the mapping of this name. All findings of the file, its parts and its code tables come at once.
@@ -59,9 +57,15 @@ struct Compiler<'a> {
     log: &'a Log,
     to: Target,
     from: CompactString,
+    request: Option<CompactString>,
     resources: Vec<Named>,
     /// Code tables read so far; `None`: not there, or wrong.
     tables: RefCell<HashMap<String, Option<Arc<CodeTable>>>>,
+    /// Some path leads to a fact.
+    reads_facts: Cell<bool>,
+    /// How the format read is laid out, and the message written.
+    source_layout: Settings,
+    message_layout: Settings,
 }
 
 fn plan(name: &str, files: &dyn Files, log: &Log) -> Option<Plan> {
@@ -82,19 +86,49 @@ fn plan(name: &str, files: &dyn Files, log: &Log) -> Option<Plan> {
     let sheet = Sheet { file: &file, number: 0, log };
     let parsed = sheet.parse()?;
     let main = Table { sheet, inner: parsed.get_ref(), span: 0..0 };
-    let head = head(name, &main)?;
-    let parts = include::read(name, &main, files);
-    let sheets: Vec<_> =
-        parts.iter().zip(1..).map(|(part, number)| Sheet { file: &part.file, number, log }).collect();
-    let parsed_parts: Vec<_> = sheets.iter().map(Sheet::parse).collect();
-    let mut tables: Vec<(Table<'_, '_>, Option<&include::Part>)> = Vec::with_capacity(parts.len() + 1);
-    for ((part, sheet), parsed) in parts.iter().zip(&sheets).zip(&parsed_parts) {
-        if let Some(parsed) = parsed {
-            let table = Table { sheet: *sheet, inner: parsed.get_ref(), span: 0..0 };
-            include::check_part(&part.name, &table, &head.from);
-            tables.push((table, Some(part)));
-        }
+    let base = extend::read(name, &main, files);
+    if base.is_none() && main.has("extends") {
+        return None;
     }
+    let base_sheet = base.as_ref().map(|base| Sheet { file: &base.file, number: 1, log });
+    let base_parsed = base_sheet.as_ref().and_then(Sheet::parse);
+    let base_table = base_sheet.zip(base_parsed.as_ref()).map(|(sheet, parsed)| Table {
+        sheet,
+        inner: parsed.get_ref(),
+        span: 0..0,
+    });
+    let base_head = match (&base, &base_table) {
+        (Some(base), Some(table)) => Some(extend::check_base(name, &base.name, table)?),
+        // What is wrong with it is in the log.
+        (Some(_), None) => return None,
+        (None, _) => None,
+    };
+    let head = head(name, &main, base_head.as_ref())?;
+    let of_base = match (&base, &base_table) {
+        (Some(base), Some(table)) => include::read(&base.name, table, files),
+        _ => Vec::new(),
+    };
+    let parts = include::read(name, &main, files);
+    let first_part = if base.is_some() { 2 } else { 1 };
+    let sheets: Vec<_> = of_base
+        .iter()
+        .chain(&parts)
+        .zip(first_part..)
+        .map(|(part, number)| Sheet { file: &part.file, number, log })
+        .collect();
+    let parsed_parts: Vec<_> = sheets.iter().map(Sheet::parse).collect();
+    let mut part_tables = Vec::with_capacity(sheets.len());
+    for ((part, sheet), parsed) in of_base.iter().chain(&parts).zip(&sheets).zip(&parsed_parts) {
+        let Some(parsed) = parsed else { continue };
+        let table = Table { sheet: *sheet, inner: parsed.get_ref(), span: 0..0 };
+        include::check_part(&part.name, &table, &head.from);
+        part_tables.push((table, Some(part)));
+    }
+    // In this order: the parts of the file that is extended, that file, the parts of this one, this one.
+    let own_parts = part_tables.split_off(of_base.len().min(part_tables.len()));
+    let mut tables: Vec<(Table<'_, '_>, Option<&include::Part>)> = part_tables;
+    tables.extend(base_table.iter().map(|base| (base.clone(), None)));
+    tables.extend(own_parts);
     tables.push((main.clone(), None));
 
     let mut compiler = Compiler {
@@ -102,19 +136,45 @@ fn plan(name: &str, files: &dyn Files, log: &Log) -> Option<Plan> {
         log,
         to: head.to,
         from: head.from.clone(),
+        request: head.request.clone(),
         resources: Vec::new(),
         tables: RefCell::default(),
+        reads_facts: Cell::new(false),
+        source_layout: layout_of(&file, base.as_ref(), &["source"]),
+        message_layout: layout_of(&file, base.as_ref(), &["message", "layout"]),
     };
-    let with_parts: Vec<(Table<'_, '_>, Option<&include::Part>)> = tables
+    let last = tables.len() - 1;
+    let with_parts: Vec<(Table<'_, '_>, Option<&include::Part>)> = tables[..last]
         .iter()
         .flat_map(|(table, part)| table.tables("resource").into_iter().map(|resource| (resource, *part)))
         .collect();
-    let resource_tables: Vec<_> = with_parts.iter().map(|(table, _)| table.clone()).collect();
+    let mut resource_tables: Vec<_> = with_parts.iter().map(|(table, _)| table.clone()).collect();
+    let known = resource_tables.len();
     compiler.name_resources(&resource_tables);
-    let resources: Vec<_> = with_parts.iter().map(|(table, part)| compiler.resource(table, *part)).collect();
-    let message = compiler.message(&main, !resource_tables.is_empty());
+    // Of this file's own resources those that the extended file has too change it; the others are new.
+    let (changing, own): (Vec<_>, Vec<_>) = main
+        .tables("resource")
+        .into_iter()
+        .partition(|table| base.is_some() && extend::changes(table, &compiler.resources));
+    compiler.name_resources(&own);
+    resource_tables.extend(own.iter().cloned());
+    let mut resources: Vec<Option<ResourcePlan>> =
+        with_parts.iter().map(|(table, part)| compiler.resource(table, *part)).collect();
+    resources.extend(own.iter().map(|table| compiler.resource(table, None)));
+    for table in &changing {
+        compiler.change(table, &mut resources[..known]);
+    }
+    compiler.take_out(&main, &mut resources, base.is_some());
+    let message = match &base_table {
+        Some(base) => compiler.extended_message(base, &main),
+        None => compiler.message(&main, !resource_tables.is_empty(), false),
+    };
     let order = compiler.order(&resource_tables, &resources);
-    let file_names = std::iter::once(&file).chain(parts.iter().map(|part| &part.file));
+    let base_file = base.as_ref().map(|base| &base.file);
+    let part_files = of_base.iter().chain(&parts).map(|part| &part.file);
+    let file_names = std::iter::once(&file).chain(base_file).chain(part_files);
+    let resources = resources.into_iter().collect::<Option<Vec<_>>>()?;
+    let message = message?;
     Some(Plan {
         name: name.into(),
         version: head.version,
@@ -123,12 +183,15 @@ fn plan(name: &str, files: &dyn Files, log: &Log) -> Option<Plan> {
         zone: head.zone,
         systems: tables.iter().flat_map(|(table, _)| systems(table)).collect(),
         files: file_names.map(|file| file.path.display().to_string()).collect(),
-        resources: resources.into_iter().collect::<Option<Vec<_>>>()?,
+        may_need: find::is_any(&resources),
+        resources,
         order: order?,
-        message: message?,
-        source_layout: layout(&file.text, &["source"]),
-        message_layout: layout(&file.text, &["message", "layout"]),
-        on_purpose: tables.iter().flat_map(|(table, _)| on_purpose(table)).collect(),
+        message,
+        request: head.request,
+        reads_facts: compiler.reads_facts.get(),
+        source_layout: compiler.source_layout,
+        message_layout: compiler.message_layout,
+        on_purpose: tables.iter().rev().flat_map(|(table, _)| on_purpose(table)).collect(),
     })
 }
 
@@ -138,23 +201,36 @@ struct Head {
     from: CompactString,
     to: Target,
     zone: CompactString,
+    request: Option<CompactString>,
 }
 
-fn head(name: &str, table: &Table<'_, '_>) -> Option<Head> {
-    table.only(&KEYS);
+/// `base`: the head of the file that this one extends, whose words hold where this one has none.
+fn head(name: &str, table: &Table<'_, '_>, base: Option<&Head>) -> Option<Head> {
+    table.only_keys(keys::FILE);
     check_name(name, table);
     let version = version(table);
     table.text("about");
     table.text("basis");
-    let from = table.must_text("from", "say which format is read: `from = \"hl7v2\"`").map(|word| word.text);
+    let from = match base {
+        Some(base) if !table.has("from") => Some(base.from.clone()),
+        _ => {
+            let word = table.must_text("from", "say which format is read: `from = \"hl7v2\"`");
+            same_as_base(table, word.as_ref(), base.map(|base| base.from.as_str()), "from");
+            word.map(|word| word.text.into())
+        }
+    };
+    same_as_base(table, table.text("to").as_ref(), base.map(|base| base.to.name()), "to");
     let to = match table.text("to") {
-        None => Target::Fhir,
-        Some(word) if word.text == "fhir" => Target::Fhir,
-        Some(word) if word.text == "json" => Target::Json,
+        None => base.map_or(Target::Fhir, |base| base.to),
         Some(word) => {
-            let message = format!("`to` is `{}`, but a mapping writes `fhir` or `json`", word.text);
-            table.sheet.find(FindingKind::WrongType, word.span, message);
-            return None;
+            let Some(to) = Target::from_name(word.text) else {
+                let names = Target::ALL.map(Target::name);
+                let message =
+                    format!("`to` is `{}`, but a mapping writes one of: {}", word.text, names.join(", "));
+                table.sheet.find_help(FindingKind::WrongType, word.span, message, suggest(word.text, names));
+                return None;
+            };
+            to
         }
     };
     let zone = match table.text("zone") {
@@ -164,9 +240,29 @@ fn head(name: &str, table: &Table<'_, '_>) -> Option<Head> {
             table.sheet.find(FindingKind::WrongType, word.span, message);
             DEFAULT_ZONE.into()
         }
-        None => DEFAULT_ZONE.into(),
+        None => base.map_or(CompactString::const_new(DEFAULT_ZONE), |base| base.zone.clone()),
     };
-    Some(Head { version: version.unwrap_or(0), from: from.unwrap_or_default().into(), to, zone })
+    let request = table.text("request").map(|word| word.text.into());
+    let request = request.or_else(|| base.and_then(|base| base.request.clone()));
+    Some(Head { version: version.unwrap_or(0), from: from.unwrap_or_default(), to, zone, request })
+}
+
+fn same_as_base(table: &Table<'_, '_>, word: Option<&Word<'_>>, base: Option<&str>, key: &str) {
+    if let (Some(word), Some(base)) = (word, base)
+        && word.text != base
+    {
+        let message = format!("`{key}` is `{}`, but the mapping that is extended has `{base}`", word.text);
+        table.sheet.find(FindingKind::FormatDiffers, word.span.clone(), message);
+    }
+}
+
+/// A file's layout, or else that of the file it extends.
+fn layout_of(file: &FileText, base: Option<&extend::Base>, keys: &[&str]) -> Settings {
+    let own = layout(&file.text, keys);
+    match base {
+        Some(base) if own.is_empty() => layout(&base.file.text, keys),
+        _ => own,
+    }
 }
 
 /// The table at these keys as it stands; empty when it is not there. What its format makes of it, the format says.
@@ -234,41 +330,6 @@ fn text_pairs(table: &Table<'_, '_>, key: &str, expected: &str) -> Vec<(CompactS
 }
 
 impl Compiler<'_> {
-    fn message(&self, main: &Table<'_, '_>, has_resources: bool) -> Option<Vec<crate::plan::ElementPlan>> {
-        let sheet = main.sheet;
-        match self.to {
-            Target::Fhir => {
-                if main.has("message") {
-                    let message =
-                        "`[message]` belongs to `to = \"json\"`; a mapping to FHIR has `[[resource]]`s";
-                    sheet.find(FindingKind::UnknownKey, main.key_span("message"), message);
-                }
-                if !has_resources {
-                    main.missing("resource", "a mapping to FHIR has at least one `[[resource]]`");
-                }
-                Some(Vec::new())
-            }
-            Target::Json => {
-                if has_resources {
-                    let message =
-                        "`[[resource]]` belongs to `to = \"fhir\"`; a mapping to JSON has one `[message]`";
-                    sheet.find(FindingKind::UnknownKey, main.key_span("resource"), message);
-                }
-                if !main.has("message") {
-                    main.missing("message", "a mapping to JSON has one `[message]` with `[message.set]`");
-                    return None;
-                }
-                let message = main.table("message")?;
-                message.only(&["layout", "set"]);
-                if !message.has("set") {
-                    message.missing("set", "the members of the message stand under `[message.set]`");
-                    return None;
-                }
-                self.set(&message.table("set")?, Level::Json, false)
-            }
-        }
-    }
-
     /// A code table, read once. A finding when it is not there; its own findings when it is wrong.
     fn code_table(&self, sheet: &Sheet<'_>, word: &Word<'_>) -> Option<Arc<CodeTable>> {
         if let Some(known) = self.tables.borrow().get(word.text) {
@@ -287,8 +348,15 @@ impl Compiler<'_> {
 
     fn missing_table(&self, sheet: &Sheet<'_>, word: &Word<'_>) {
         let names = self.files.code_table_names();
-        let help = suggest(word.text, names.iter().map(String::as_str));
+        let file = format!("mappings/codes/{}.toml", word.text);
+        let help =
+            match (misplaced(word.text, self.files), suggest(word.text, names.iter().map(String::as_str))) {
+                (Some(found), _) => format!("{} is named so: move it to {file}", found.display()),
+                (None, Some(near)) if near.starts_with("did you") => near,
+                (None, Some(known)) => format!("{known}; or write it to {file}"),
+                (None, None) => format!("write it to {file}"),
+            };
         let message = format!("there is no code table `{}`", word.text);
-        sheet.find_help(FindingKind::CodeTableMissing, word.span.clone(), message, help);
+        sheet.find_help(FindingKind::CodeTableMissing, word.span.clone(), message, Some(help));
     }
 }

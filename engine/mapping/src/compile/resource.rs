@@ -10,13 +10,11 @@ use super::include::Part;
 use super::level::Level;
 use super::paths::split_alternatives;
 use super::{Compiler, Named};
+use crate::keys;
 use crate::plan::{
     At, Differs, ElementPlan, IdPart, IdPlan, IdSource, Invalid, Make, Once, ResourcePlan, Write,
 };
 use crate::reading::{Table, Word, suggest};
-
-const KEYS: [&str; 10] =
-    ["as", "type", "each", "when", "once", "known_by", "id", "differs_from", "write", "set"];
 
 impl Compiler<'_> {
     /// Learns the names and types of all resources, so that lines may refer to later ones.
@@ -59,14 +57,18 @@ impl Compiler<'_> {
 
     /// `over` is what the file that includes this resource's part says of it.
     pub(super) fn resource(&self, table: &Table<'_, '_>, over: Option<&Part>) -> Option<ResourcePlan> {
-        table.only(&KEYS);
+        table.only_keys(keys::RESOURCE);
+        let kind = table.value("type").and_then(|_| ResourceType::from_name(table.text("type")?.text));
         let each = self.each(table, over);
         let when = table.has("when").then(|| self.condition(table, "when"));
-        let write = write(table).unwrap_or(Write::Put);
+        let write = write(table).unwrap_or(Write::Replace);
         let once = self.once(table);
-        let id = self.id(table);
+        let find = kind.map_or(Some(None), |kind| self.resource_find(table, kind));
+        let creates = table.text("missing").is_some_and(|word| word.text == "create");
+        // What is only looked up needs no id of its own.
+        let id =
+            if table.has("find") && !creates && !table.has("id") { Some(no_id()) } else { self.id(table) };
         let differs_from = table.has("differs_from").then(|| self.differs_from(table));
-        let kind = table.value("type").and_then(|_| ResourceType::from_name(table.text("type")?.text));
         let set = if table.has("set") {
             table.table("set")
         } else {
@@ -84,6 +86,8 @@ impl Compiler<'_> {
             when: transpose(when)?,
             once: once?,
             id: id?,
+            find: find?,
+            removed: false,
             differs_from: transpose(differs_from)?,
             write: over.and_then(|part| part.write).unwrap_or(write),
             set: set?,
@@ -91,7 +95,7 @@ impl Compiler<'_> {
     }
 
     /// One path, or a list of them; a part's resource without any takes that of the `include`.
-    fn each(&self, table: &Table<'_, '_>, over: Option<&Part>) -> Option<Vec<Path>> {
+    pub(super) fn each(&self, table: &Table<'_, '_>, over: Option<&Part>) -> Option<Vec<Path>> {
         let Some(value) = table.value("each") else {
             return match over.and_then(|part| part.each.as_deref()) {
                 Some(each) => Path::parse(each).ok().map(|path| vec![path]),
@@ -107,7 +111,7 @@ impl Compiler<'_> {
     }
 
     /// The paths that may name one node at most.
-    fn once(&self, table: &Table<'_, '_>) -> Option<Vec<Once>> {
+    pub(super) fn once(&self, table: &Table<'_, '_>) -> Option<Vec<Once>> {
         let at = self.at(table, "once");
         let words = table.texts("once");
         let paths = words.iter().map(|word| {
@@ -118,7 +122,7 @@ impl Compiler<'_> {
     }
 
     /// The resource that must not turn out to be this one.
-    fn differs_from(&self, table: &Table<'_, '_>) -> Option<Differs> {
+    pub(super) fn differs_from(&self, table: &Table<'_, '_>) -> Option<Differs> {
         let word = table.text("differs_from")?;
         let from = self.resource_named(table, &word, word.text)?;
         let own = table.text("as").map(|word| word.text);
@@ -140,7 +144,7 @@ impl Compiler<'_> {
         At { file: table.sheet.number, line: table.sheet.line(&table.key_span(key)) }
     }
 
-    fn id(&self, table: &Table<'_, '_>) -> Option<IdPlan> {
+    pub(super) fn id(&self, table: &Table<'_, '_>) -> Option<IdPlan> {
         let help = "the id is computed of a word and paths: `id = [\"patient\", \"PID-3.1\"]`";
         if !table.has("id") {
             table.missing("id", help);
@@ -235,16 +239,26 @@ impl Compiler<'_> {
     }
 }
 
+/// For a resource that is only looked up: its id is the stored one.
+fn no_id() -> IdPlan {
+    IdPlan {
+        at: At { file: 0, line: 0 },
+        namespace: CompactString::default(),
+        known_by: Vec::new(),
+        parts: Vec::new(),
+    }
+}
+
 /// The key `write` of a resource or of an `include`.
 pub(super) fn write(table: &Table<'_, '_>) -> Option<Write> {
     let word = table.text("write")?;
     Some(match word.text {
-        "put" => Write::Put,
+        "replace" => Write::Replace,
         "merge" => Write::Merge,
         "ensure" => Write::Ensure,
         other => {
-            let message = format!("`write` is `{other}`, but it must be `put`, `merge` or `ensure`");
-            let help = suggest(other, ["put", "merge", "ensure"]);
+            let message = format!("`write` is `{other}`, but it must be `replace`, `merge` or `ensure`");
+            let help = suggest(other, ["replace", "merge", "ensure"]);
             table.sheet.find_help(FindingKind::WrongType, word.span, message, help);
             return None;
         }

@@ -13,11 +13,38 @@ use crate::reading::{Table, Word};
 impl Compiler<'_> {
     /// Compiles every target of a set. `merge`: it is the set of a resource that is merged.
     pub(super) fn set(&self, table: &Table<'_, '_>, level: Level, merge: bool) -> Option<Vec<ElementPlan>> {
+        let plans = self.partial_set(table, level, merge);
+        if !merge {
+            let names: Vec<CompactString> = table.entries().map(|(word, _)| word.text.into()).collect();
+            self.needs_all(table, level, &names);
+        }
+        plans
+    }
+
+    /// The required elements that no target sets.
+    pub(super) fn needs_all(&self, table: &Table<'_, '_>, level: Level, names: &[CompactString]) {
+        let Level::Fhir(def) = level else { return };
+        for element in level.missing(names) {
+            let message =
+                format!("`{}` needs `{}`: without it the result is not valid", def.name, element.name);
+            let help = format!("add a line: `{} = {{ from = \"..\" }}`", quoted(element.name));
+            table.sheet.find_help(FindingKind::MissingKey, table.span.clone(), message, Some(help));
+        }
+    }
+
+    /// The same for a set that changes another one, which has what is required.
+    pub(super) fn partial_set(
+        &self,
+        table: &Table<'_, '_>,
+        level: Level,
+        merge: bool,
+    ) -> Option<Vec<ElementPlan>> {
+        if let Level::Hl7(depth) = level {
+            return self.numbered(table, None, depth);
+        }
         let mut plans = Vec::with_capacity(table.inner.len());
-        let mut names: Vec<CompactString> = Vec::new();
         let mut right = true;
         for (word, value) in table.entries() {
-            names.push(word.text.into());
             let plan = level
                 .slot(&table.sheet, &word)
                 .and_then(|slot| self.element(table, slot, &word, value, level, merge));
@@ -30,20 +57,11 @@ impl Compiler<'_> {
             table.sheet.find(FindingKind::MissingKey, table.span.clone(), "there are no lines in this set");
             right = false;
         }
-        if !merge {
-            for element in level.missing(&names) {
-                let Level::Fhir(def) = level else { break };
-                let message =
-                    format!("`{}` needs `{}`: without it the result is not valid", def.name, element.name);
-                let help = format!("add a line: `{} = {{ from = \"..\" }}`", quoted(element.name));
-                table.sheet.find_help(FindingKind::MissingKey, table.span.clone(), message, Some(help));
-            }
-        }
         mark_rivals(&mut plans, level);
         right.then_some(plans)
     }
 
-    fn element(
+    pub(super) fn element(
         &self,
         table: &Table<'_, '_>,
         mut slot: Slot,
@@ -56,8 +74,7 @@ impl Compiler<'_> {
             DeValue::Array(items) => items.iter().map(|item| line_table(table, word, item)).collect(),
             _ => vec![line_table(table, word, value)],
         };
-        let json = matches!(level, Level::Json);
-        if json {
+        if !matches!(level, Level::Fhir(_)) {
             slot.many = tables.iter().flatten().any(|line| {
                 line.has("each")
                     || line.has("split")
@@ -121,6 +138,6 @@ pub(super) fn is_constant(set: &[ElementPlan]) -> bool {
     set.iter().flat_map(|element| &element.lines).all(|line| match &line.make {
         Make::Value(_) => true,
         Make::Set { constant, .. } => *constant && line.each.is_none(),
-        Make::Ref(_) | Make::From(_) => false,
+        Make::Ref(_) | Make::Find(_) | Make::From(_) => false,
     })
 }

@@ -221,6 +221,92 @@ fn write_clock(clock: &Clock<'_>, written: &mut CompactString) {
     }
 }
 
+/// A date and a time of day in the mapping's zone, as far as they are known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Local {
+    /// Year, month and day.
+    pub(super) day: Option<(u16, u8, u8)>,
+    /// Hour, minute and second.
+    pub(super) clock: Option<(u8, u8, u8)>,
+}
+
+/// Reads a moment, a date or a time of day as it is in `zone`. One that names another zone is moved there.
+pub(super) fn local(text: &str, zone: &str) -> Option<Local> {
+    if text.len() >= 3 && text.as_bytes()[2] == b':' {
+        let clock = read_clock(text)?;
+        return Some(Local { day: None, clock: numbers_of(&clock) });
+    }
+    let stamp = read(text)?;
+    let (Some(_), Some(clock)) = (stamp.day, &stamp.clock) else {
+        return Some(Local { day: day_of(&stamp), clock: None });
+    };
+    if clock.zone == Zone::Unsaid {
+        return Some(Local { day: day_of(&stamp), clock: numbers_of(clock) });
+    }
+    let there = moment(text, zone)?.to_offset(offset(read_zone(zone)?)?);
+    let day = (u16::try_from(there.year()).ok()?, u8::from(there.month()), there.day());
+    Some(Local { day: Some(day), clock: Some((there.hour(), there.minute(), there.second())) })
+}
+
+/// Reads a moment; one that names no zone is in `zone`.
+pub(super) fn moment(text: &str, zone: &str) -> Option<time::OffsetDateTime> {
+    let stamp = read(text)?;
+    let clock = stamp.clock?;
+    let (year, month, day) = day_of(&stamp)?;
+    let (hour, minute, second) = numbers_of(&clock)?;
+    let date = time::Date::from_calendar_date(year.into(), time::Month::try_from(month).ok()?, day).ok()?;
+    let nanos = match clock.fraction {
+        Some(fraction) => format!("{fraction:0<9}").parse().ok()?,
+        None => 0,
+    };
+    let time = time::Time::from_hms_nano(hour, minute, second, nanos).ok()?;
+    let said = if clock.zone == Zone::Unsaid { read_zone(zone)? } else { clock.zone };
+    Some(date.with_time(time).assume_offset(offset(said)?))
+}
+
+/// The HL7 v2 form of a FHIR date or moment, as precise as it is: `2026-11-20T08:15:00+08:00` is `20261120081500+0800`.
+pub(super) fn compact(text: &str, zone: &str) -> Option<CompactString> {
+    let stamp = read(text)?;
+    let mut written = CompactString::with_capacity(24);
+    for part in [Some(stamp.year), stamp.month, stamp.day].into_iter().flatten() {
+        written.push_str(part);
+    }
+    let Some(clock) = &stamp.clock else { return Some(written) };
+    for part in [clock.hour, clock.minute, clock.second] {
+        written.push_str(part);
+    }
+    if let Some(fraction) = clock.fraction {
+        // HL7 v2 has four digits for parts of a second (§2.A.22).
+        written.push('.');
+        written.push_str(&fraction[..fraction.len().min(4)]);
+    }
+    match if clock.zone == Zone::Unsaid { read_zone(zone)? } else { clock.zone } {
+        Zone::Unsaid => {}
+        Zone::Utc => written.push_str("+0000"),
+        Zone::Offset(sign, hours, minutes) => {
+            for part in [sign, hours, minutes] {
+                written.push_str(part);
+            }
+        }
+    }
+    Some(written)
+}
+
+fn day_of(stamp: &Stamp<'_>) -> Option<(u16, u8, u8)> {
+    Some((stamp.year.parse().ok()?, stamp.month?.parse().ok()?, stamp.day?.parse().ok()?))
+}
+
+fn numbers_of(clock: &Clock<'_>) -> Option<(u8, u8, u8)> {
+    Some((clock.hour.parse().ok()?, clock.minute.parse().ok()?, clock.second.parse().ok()?))
+}
+
+fn offset(zone: Zone<'_>) -> Option<time::UtcOffset> {
+    let Zone::Offset(sign, hours, minutes) = zone else { return Some(time::UtcOffset::UTC) };
+    let (hours, minutes): (i8, i8) = (hours.parse().ok()?, minutes.parse().ok()?);
+    let turn = if sign == "-" { -1 } else { 1 };
+    time::UtcOffset::from_hms(turn * hours, turn * minutes, 0).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,14 +5,24 @@
 pub struct Example {
     /// The function, as mappings name it.
     pub function: &'static str,
-    /// The field, as HL7 v2 writes it.
+    /// The source: a field as HL7 v2 writes it, an element as FHIR's JSON writes it, or an element of XML.
     pub field: &'static str,
+    /// The format of the source: `hl7v2`, `fhir` or `xml`.
+    pub format: &'static str,
     /// What the function makes of it, as JSON.
     pub json: &'static str,
 }
 
 const fn example(function: &'static str, field: &'static str, json: &'static str) -> Example {
-    Example { function, field, json }
+    Example { function, field, format: "hl7v2", json }
+}
+
+const fn of_fhir(function: &'static str, field: &'static str, json: &'static str) -> Example {
+    Example { function, field, format: "fhir", json }
+}
+
+const fn of_xml(function: &'static str, field: &'static str, json: &'static str) -> Example {
+    Example { function, field, format: "xml", json }
 }
 
 /// At least one example of every function.
@@ -196,70 +206,175 @@ pub const EXAMPLES: &[Example] = &[
     ),
     example("PL[Reference]", "5E^501^02^H01", r#"{"display":"H01 5E 501 02"}"#),
     example("PL[string]", "5E^501^02", r#""5E 501 02""#),
+    of_xml(
+        "II[Identifier]",
+        r#"<id root="2.16.156.10011.1.3" extension="440305198811120011"/>"#,
+        r#"{"system":"urn:oid:2.16.156.10011.1.3","value":"440305198811120011"}"#,
+    ),
+    of_xml(
+        "II[Identifier]",
+        r#"<id root="6BA7B810-9DAD-11D1-80B4-00C04FD430C8"/>"#,
+        r#"{"system":"urn:ietf:rfc:3986","value":"urn:uuid:6ba7b810-9dad-11d1-80b4-00c04fd430c8"}"#,
+    ),
+    of_xml(
+        "CD[CodeableConcept]",
+        r#"<code code="2345-7" codeSystem="2.16.840.1.113883.6.1" displayName="Glucose"><originalText>血糖</originalText><translation code="GLU" codeSystem="1.2.3"/></code>"#,
+        r#"{"coding":[{"system":"http://loinc.org","code":"2345-7","display":"Glucose"},{"system":"urn:oid:1.2.3","code":"GLU"}],"text":"血糖"}"#,
+    ),
+    of_xml(
+        "CD[Coding]",
+        r#"<interpretationCode code="H" codeSystem="2.16.840.1.113883.5.83"/>"#,
+        r#"{"system":"http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation","code":"H"}"#,
+    ),
+    of_xml("CD[code]", r#"<statusCode code="completed"/>"#, r#""completed""#),
+    of_xml("TS[dateTime]", r#"<effectiveTime value="202611200815+0800"/>"#, r#""2026-11-20T08:15:00+08:00""#),
+    of_xml("TS[date]", r#"<birthTime value="19881112"/>"#, r#""1988-11-12""#),
+    of_xml("TS[instant]", r#"<time value="20261120081500"/>"#, r#""2026-11-20T08:15:00+08:00""#),
+    of_xml(
+        "IVL_TS[Period]",
+        r#"<effectiveTime><low value="20261120"/><high value="20261127"/></effectiveTime>"#,
+        r#"{"start":"2026-11-20","end":"2026-11-27"}"#,
+    ),
+    of_xml(
+        "PN[HumanName]",
+        r#"<name use="L"><family>Chen</family><given>Siyuan</given><given>Maria</given></name>"#,
+        r#"{"use":"official","family":"Chen","given":["Siyuan","Maria"]}"#,
+    ),
+    of_xml("PN[HumanName]", "<name>陈思远</name>", r#"{"text":"陈思远"}"#),
+    of_xml("PN[string]", "<name><family>陈</family><given>思远</given></name>", r#""陈思远""#),
+    of_xml(
+        "AD[Address]",
+        r#"<addr use="HP"><streetAddressLine>深南大道1001号</streetAddressLine><city>深圳市</city><state>广东省</state><postalCode>518000</postalCode></addr>"#,
+        r#"{"use":"home","line":["深南大道1001号"],"city":"深圳市","state":"广东省","postalCode":"518000"}"#,
+    ),
+    of_xml(
+        "TEL[ContactPoint]",
+        r#"<telecom value="tel:+86 755 26001234" use="WP"/>"#,
+        r#"{"system":"phone","value":"+86 755 26001234","use":"work"}"#,
+    ),
+    of_xml(
+        "PQ[Quantity]",
+        r#"<value value="6.10" unit="mmol/L"/>"#,
+        r#"{"value":6.10,"unit":"mmol/L","system":"http://unitsofmeasure.org","code":"mmol/L"}"#,
+    ),
+    of_xml(
+        "IVL_PQ[Range]",
+        r#"<value><low value="3.5" unit="mmol/L"/><high value="5.3" unit="mmol/L"/></value>"#,
+        r#"{"low":{"value":3.5,"unit":"mmol/L","system":"http://unitsofmeasure.org","code":"mmol/L"},"high":{"value":5.3,"unit":"mmol/L","system":"http://unitsofmeasure.org","code":"mmol/L"}}"#,
+    ),
+    of_fhir("HumanName[string]", r#"{"family":"陈","given":["思远"]}"#, r#""陈思远""#),
+    of_fhir(
+        "HumanName[string]",
+        r#"{"prefix":["Dr"],"given":["Siyuan","M."],"family":"Chen"}"#,
+        r#""Dr Siyuan M. Chen""#,
+    ),
+    of_fhir(
+        "Address[string]",
+        r#"{"line":["深南大道1001号"],"city":"深圳市","state":"广东省"}"#,
+        r#""广东省深圳市深南大道1001号""#,
+    ),
+    of_fhir(
+        "Address[string]",
+        r#"{"line":["1 Main St"],"city":"Boston","state":"MA","postalCode":"02101"}"#,
+        r#""1 Main St, Boston, MA, 02101""#,
+    ),
+    of_fhir("CodeableConcept[string]", r#"{"coding":[{"code":"GLU","display":"葡萄糖"}]}"#, r#""葡萄糖""#),
+    of_fhir("Quantity[string]", r#"{"value":0.50,"comparator":"<","unit":"mmol/L"}"#, r#""<0.50 mmol/L""#),
+    example("fen[Money]", "1250", r#"{"value":12.50,"currency":"CNY"}"#),
+    example("money_yuan", "1250", "12.50"),
+    of_fhir("money_fen", r#"{"value":12.50,"currency":"CNY"}"#, "1250"),
+    of_fhir("money_fen", "0.07", "7"),
+    of_fhir("yyyyMMdd", r#""2026-11-20T23:30:00Z""#, r#""20261121""#),
+    of_fhir("yyyy-MM-dd", r#"{"start":"2026-11-20T08:15:00+08:00"}"#, r#""2026-11-20""#),
+    of_fhir("yyyyMMddHHmm", r#""2026-11-20T08:15:00+08:00""#, r#""202611200815""#),
+    of_fhir("yyyy-MM-dd HH:mm", r#""2026-11-20T00:15:00Z""#, r#""2026-11-20 08:15""#),
+    of_fhir("yyyyMMddHHmmss", r#""2026-11-20T08:15:30+08:00""#, r#""20261120081530""#),
+    of_fhir("yyyy-MM-dd HH:mm:ss", r#""2026-11-20T08:15:30.5+08:00""#, r#""2026-11-20 08:15:30""#),
+    of_fhir("HHmmss", r#""2026-11-20T00:15:30Z""#, r#""081530""#),
+    of_fhir("HH:mm:ss", r#""08:15:30""#, r#""08:15:30""#),
+    of_fhir("HH:mm", r#"{"start":"2026-11-20T08:15:00+08:00"}"#, r#""08:15""#),
+    of_fhir("unix_seconds", r#""2026-11-20T08:15:00+08:00""#, "1795133700"),
+    of_fhir("unix_millis", r#""2026-11-20T08:15:00.25+08:00""#, "1795133700250"),
+    example("copy", "陈&Chen^思远^^^^^L", r#"{"1":{"1":"陈","2":"Chen"},"2":"思远","7":"L"}"#),
+    of_fhir("ST", r#"" chest pain ""#, r#""chest pain""#),
+    of_fhir("FT", r#""first line\nsecond line""#, r#""first line\nsecond line""#),
+    of_fhir("ID", r#"{"coding":[{"system":"http://loinc.org","code":"2345-7"}]}"#, r#""2345-7""#),
+    of_fhir("ID", "true", r#""Y""#),
+    of_fhir("NM", r#"{"value":6.10,"unit":"mmol/L"}"#, "6.10"),
+    of_fhir("SN", r#"{"value":0.5,"comparator":"<"}"#, r#"{"1":"<","2":0.5}"#),
+    of_fhir("SN", r#"{"low":{"value":3.5},"high":{"value":9.5}}"#, r#"{"2":3.5,"3":"-","4":9.5}"#),
+    of_fhir("SN", r#"{"numerator":{"value":1},"denominator":{"value":128}}"#, r#"{"2":1,"3":":","4":128}"#),
+    of_fhir(
+        "CQ",
+        r#"{"value":5,"unit":"milligram","system":"http://unitsofmeasure.org","code":"mg"}"#,
+        r#"{"1":5,"2":{"1":"mg","2":"milligram","3":"UCUM"}}"#,
+    ),
+    of_fhir("DTM", r#""2026-11-20T08:15:00+08:00""#, r#""20261120081500+0800""#),
+    of_fhir("DTM", r#""2026-11""#, r#""202611""#),
+    of_fhir("DT", r#""2026-11-20T23:30:00Z""#, r#""20261121""#),
+    of_fhir("TM", r#""08:15:30""#, r#""081530""#),
+    of_fhir(
+        "XPN",
+        r#"{"use":"official","family":"Chen","given":["Siyuan","Maria"],"prefix":["Dr"]}"#,
+        r#"{"1":"Chen","2":"Siyuan","3":"Maria","5":"Dr","7":"L"}"#,
+    ),
+    of_fhir("XPN", r#"{"text":"陈思远"}"#, r#"{"1":"陈思远"}"#),
+    of_fhir(
+        "XCN",
+        r#"{"identifier":{"system":"urn:id:HIS","value":"D1001"},"display":"李明"}"#,
+        r#"{"1":"D1001","2":"李明","9":{"1":"HIS"}}"#,
+    ),
+    of_fhir(
+        "XAD",
+        r#"{"use":"home","line":["深南大道1001号"],"city":"深圳市","state":"广东省","postalCode":"518000","country":"CHN"}"#,
+        r#"{"1":"深南大道1001号","3":"深圳市","4":"广东省","5":"518000","6":"CHN","7":"H"}"#,
+    ),
+    of_fhir(
+        "XTN",
+        r#"{"system":"phone","value":"13800138000","use":"mobile"}"#,
+        r#"{"2":"PRS","3":"CP","12":"13800138000"}"#,
+    ),
+    of_fhir(
+        "XTN",
+        r#"{"system":"email","value":"chen@example.org"}"#,
+        r#"{"2":"NET","3":"Internet","4":"chen@example.org"}"#,
+    ),
+    of_fhir(
+        "XON",
+        r#"{"identifier":{"system":"urn:id:HIS","value":"GJ01"},"display":"国际医疗部"}"#,
+        r#"{"1":"国际医疗部","6":{"1":"HIS"},"10":"GJ01"}"#,
+    ),
+    of_fhir("PL", r#"{"display":"5E 501 02"}"#, r#"{"9":"5E 501 02"}"#),
+    of_fhir(
+        "CX",
+        r#"{"type":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v2-0203","code":"PI"}]},"system":"urn:oid:2.16.156.1","value":"H0000123","assigner":{"display":"HIS"}}"#,
+        r#"{"1":"H0000123","4":{"1":"HIS","2":"2.16.156.1","3":"ISO"},"5":"PI"}"#,
+    ),
+    of_fhir("CX", r#""H0000123""#, r#"{"1":"H0000123"}"#),
+    of_fhir(
+        "EI",
+        r#"{"system":"urn:oid:1.2.3.4","value":"R2026","assigner":{"display":"LIS"}}"#,
+        r#"{"1":"R2026","2":"LIS","3":"1.2.3.4","4":"ISO"}"#,
+    ),
+    of_fhir(
+        "HD",
+        r#""urn:uuid:c757873d-ec9a-4326-a141-556f43239520""#,
+        r#"{"2":"c757873d-ec9a-4326-a141-556f43239520","3":"UUID"}"#,
+    ),
+    of_fhir(
+        "CWE",
+        r#"{"coding":[{"system":"http://loinc.org","code":"2345-7","display":"Glucose"},{"system":"urn:id:LIS","code":"GLU"}],"text":"血糖"}"#,
+        r#"{"1":"2345-7","2":"Glucose","3":"LN","4":"GLU","6":"LIS","9":"血糖"}"#,
+    ),
+    of_fhir("CWE", r#""M""#, r#"{"1":"M"}"#),
+    of_fhir(
+        "Quantity.unit",
+        r#"{"value":5,"unit":"mmol/L","system":"http://unitsofmeasure.org","code":"mmol/L"}"#,
+        r#"{"1":"mmol/L","2":"mmol/L","3":"UCUM"}"#,
+    ),
+    of_fhir(
+        "ED",
+        r#"{"contentType":"application/pdf","data":"JVBERi0="}"#,
+        r#"{"2":"Application","3":"PDF","4":"Base64","5":"JVBERi0="}"#,
+    ),
 ];
-
-#[cfg(test)]
-mod tests {
-    use std::collections::HashMap;
-
-    use hub_core::document::Parser;
-    use hub_core::path::Path;
-    use hub_fhir::elements::{TypeDef, type_of};
-    use hub_fhir::primitive::Primitive;
-    use hub_formats::hl7v2::Hl7Parser;
-
-    use super::*;
-    use crate::functions::{Context, FUNCTIONS, function};
-    use crate::read::{Reader, Value};
-
-    fn made(name: &str, field: &str) -> Option<hub_fhir::Json> {
-        let message =
-            format!("MSH|^~\\&|A|B|C|D|20261120||ADT^A01|1|P|2.5.1|||||||UNICODE UTF-8\rZZZ|{field}\r");
-        let document = Hl7Parser::default().parse(message.as_bytes()).unwrap();
-        let reader = Reader::new(&*document);
-        let mut nodes = Vec::new();
-        document.select(document.root(), &Path::parse("ZZZ-1").unwrap(), &mut nodes);
-        let systems = HashMap::new();
-        let context = Context { zone: "+08:00", systems: &systems, system: None, unit: None, units: None };
-        let value = Value::of_node(&reader, *nodes.first()?);
-        (function(name).unwrap().make)(value, &context)
-            .unwrap_or_else(|misfit| panic!("{name} {field}: {misfit:?}"))
-    }
-
-    #[test]
-    fn every_example_holds() {
-        for example in EXAMPLES {
-            let json = made(example.function, example.field).map_or_else(String::new, |json| json.to_text());
-            assert_eq!(json, example.json, "{} of `{}`", example.function, example.field);
-        }
-    }
-
-    #[test]
-    fn every_function_has_an_example() {
-        for function in FUNCTIONS {
-            let has = EXAMPLES.iter().any(|example| example.function == function.name);
-            assert!(has, "`{}` has no example", function.name);
-        }
-    }
-
-    #[test]
-    fn what_a_function_makes_is_of_the_type_it_says() {
-        for example in EXAMPLES.iter().filter(|example| !example.json.is_empty()) {
-            let json = hub_fhir::json::parse(example.json).unwrap();
-            let writes = function(example.function).unwrap().writes;
-            match Primitive::from_name(writes) {
-                Some(primitive) => assert_eq!(primitive.check(&json), Ok(()), "{}", example.function),
-                None => check_members(type_of(writes).unwrap(), &json),
-            }
-        }
-    }
-
-    fn check_members(def: &'static TypeDef, json: &hub_fhir::Json) {
-        for (name, value) in json.as_object().unwrap().iter() {
-            let Some(element) = def.element(name.trim_start_matches('_')) else {
-                panic!("{} has no element {name}", def.name);
-            };
-            assert_eq!(element.is_list(), value.as_array().is_some(), "{}.{name}", def.name);
-        }
-    }
-}

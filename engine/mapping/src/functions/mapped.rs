@@ -29,6 +29,7 @@ pub(crate) fn make(
     value: Value<'_>,
     context: &Context<'_>,
 ) -> Result<Mapped, Misfit> {
+    let value = coded_part(value);
     let Some(code) = value.text() else { return Ok(Mapped::Nothing) };
     let target = match table.find(&code) {
         Found::Listed(coded) => {
@@ -51,6 +52,12 @@ pub(crate) fn make(
         CodeInto::CodeableConcept => concept(table, target, &code, value)?,
     };
     Ok(Mapped::Value(json))
+}
+
+/// Of a FHIR Coding or CodeableConcept the code is meant.
+fn coded_part(value: Value<'_>) -> Value<'_> {
+    let coding = value.child("coding").unwrap_or(value);
+    coding.child("code").unwrap_or(value)
 }
 
 /// A code with its system.

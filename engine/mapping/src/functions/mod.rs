@@ -11,12 +11,20 @@ mod by;
 mod coded;
 mod contact;
 mod context;
+mod copy;
 mod dates;
 mod examples;
+#[cfg(test)]
+mod examples_tests;
+mod hl7;
 mod identifier;
+mod lines;
 mod mapped;
+mod money;
 mod names;
 mod numbers;
+mod parts;
+mod patterns;
 mod period;
 mod plain;
 mod quantity;
@@ -24,11 +32,13 @@ mod quantity_forms;
 mod reference;
 mod systems;
 mod table;
+mod v3;
 
 use std::borrow::Cow;
 
 use hub_core::document::Node;
 use hub_fhir::Json;
+use hub_fhir::primitive::Primitive;
 
 pub(crate) use by::make as make_by;
 pub(crate) use context::Context;
@@ -46,11 +56,36 @@ pub(crate) struct Function {
     pub(crate) name: &'static str,
     /// What it reads, in the terms of HL7 v2: `XPN`.
     pub(crate) reads: &'static str,
-    /// The FHIR type it writes.
+    /// The type it writes.
     pub(crate) writes: &'static str,
     /// What it does, in a few words.
     pub(crate) about: &'static str,
     pub(crate) make: fn(Value<'_>, &Context<'_>) -> Outcome,
+}
+
+impl Function {
+    /// What sort of value it makes.
+    pub(crate) fn makes(&self) -> Makes {
+        const SIMPLE: [&str; 8] = ["ST", "TX", "FT", "ID", "NM", "DT", "TM", "DTM"];
+        if SIMPLE.contains(&self.writes) || Primitive::from_name(self.writes).is_some() {
+            Makes::Text
+        } else if self.writes.bytes().all(|letter| letter.is_ascii_uppercase()) {
+            Makes::Hl7
+        } else {
+            Makes::Fhir
+        }
+    }
+}
+
+/// Sorts of values that functions make.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Makes {
+    /// A text, a number or a truth: it can stand anywhere.
+    Text,
+    /// An object of FHIR elements.
+    Fhir,
+    /// A field of HL7 v2 with its components.
+    Hl7,
 }
 
 /// What a function makes of a value: `None` when there is nothing in it.

@@ -56,10 +56,10 @@ const XCN: Columns = Columns {
     professional_suffix: 21,
 };
 
-const REPRESENTATION: &str = "http://hl7.org/fhir/StructureDefinition/iso21090-EN-representation";
-const ASSEMBLY_ORDER: &str = "http://hl7.org/fhir/StructureDefinition/humanname-assembly-order";
+pub(super) const REPRESENTATION: &str = "http://hl7.org/fhir/StructureDefinition/iso21090-EN-representation";
+pub(super) const ASSEMBLY_ORDER: &str = "http://hl7.org/fhir/StructureDefinition/humanname-assembly-order";
 /// The subcomponents of FN beside the surname, and the extensions of `family` that hold them.
-const SURNAME_PARTS: [(u16, &str); 4] = [
+pub(super) const SURNAME_PARTS: [(u16, &str); 4] = [
     (2, "http://hl7.org/fhir/StructureDefinition/humanname-own-prefix"),
     (3, "http://hl7.org/fhir/StructureDefinition/humanname-own-name"),
     (4, "http://hl7.org/fhir/StructureDefinition/humanname-partner-prefix"),
@@ -176,7 +176,7 @@ fn is_chinese(name: &Json) -> bool {
 }
 
 /// Whether there is a Han character in it.
-fn has_ideograph(text: &str) -> bool {
+pub(super) fn has_ideograph(text: &str) -> bool {
     text.chars()
         .any(|c| matches!(c, '\u{3400}'..='\u{9FFF}' | '\u{F900}'..='\u{FAFF}' | '\u{20000}'..='\u{3FFFF}'))
 }

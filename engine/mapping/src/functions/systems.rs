@@ -63,6 +63,29 @@ pub(super) fn coding_system(name: Option<&str>, context: &Context<'_>) -> Option
     if name == "L" { None } else { Some(urn(name)) }
 }
 
+/// The name HL7 v2 has for a coding system: the inverse of [`coding_system`].
+pub(super) fn coding_system_name(uri: &str, context: &Context<'_>) -> CompactString {
+    let of_mapping = context.systems.iter().filter(|(_, system)| *system == uri).map(|(name, _)| name).min();
+    if let Some(name) = of_mapping {
+        return name.clone();
+    }
+    // Of several names for one system the first in the table is not always the usual one.
+    let usual = match uri {
+        "http://hl7.org/fhir/sid/icd-9-cm" => Some("I9C"),
+        "http://www.ama-assn.org/go/cpt" => Some("C4"),
+        "http://snomed.info/sct" => Some("SCT"),
+        "http://loinc.org" => Some("LN"),
+        _ => CODING_SYSTEMS.iter().find(|(_, system)| *system == uri).map(|(name, _)| *name),
+    };
+    if let Some(name) = usual {
+        return CompactString::const_new(name);
+    }
+    if let Some(table) = uri.strip_prefix("http://terminology.hl7.org/CodeSystem/v2-") {
+        return format_compact!("HL7{table}");
+    }
+    uri.strip_prefix("urn:id:").or_else(|| uri.strip_prefix("urn:oid:")).unwrap_or(uri).into()
+}
+
 /// `HL70001`, `HL7-0001`
 fn hl7_table(name: &str) -> Option<&str> {
     let digits = name.strip_prefix("HL7")?;

@@ -2,7 +2,7 @@
 
 use super::plain;
 use super::{Function, address, annotation, attachment, coded, contact, dates, identifier, names as people};
-use super::{numbers, period, quantity, quantity_forms, reference};
+use super::{copy, hl7, lines, money, numbers, patterns, period, quantity, quantity_forms, reference, v3};
 
 macro_rules! list {
     ($($name:literal $reads:literal => $writes:literal $about:literal $make:path;)*) => {
@@ -68,6 +68,60 @@ pub(crate) static FUNCTIONS: &[Function] = list! {
     "XON[Reference]" "XON" => "Reference" "points at an organization by number and name" reference::xon;
     "PL[Reference]" "PL" => "Reference" "points at a place by its name: point of care, room, bed" reference::pl;
     "PL[string]" "PL" => "string" "a place in one line" reference::pl_string;
+    "II[Identifier]" "II (V3)" => "Identifier" "an instance identifier; its root is the system" v3::ii;
+    "CD[CodeableConcept]" "CD, CE, CV, CS (V3)" => "CodeableConcept" "the coding, its translations and the original text" v3::cd;
+    "CD[Coding]" "CD, CE, CV, CS (V3)" => "Coding" "the coding alone" v3::coding;
+    "CD[code]" "CD, CE, CV, CS (V3)" => "code" "the code alone" v3::cd_code;
+    "TS[dateTime]" "TS (V3)" => "dateTime" "as precise as the source; a time gets the zone" v3::ts_moment;
+    "TS[date]" "TS (V3)" => "date" "as precise as the source; a time is left out" v3::ts_date;
+    "TS[instant]" "TS (V3)" => "instant" "a date with a time; gets the zone" v3::ts_instant;
+    "IVL_TS[Period]" "IVL_TS (V3)" => "Period" "low and high; one moment alone is the start" v3::ivl_ts;
+    "PN[HumanName]" "PN, EN (V3)" => "HumanName" "a name of parts, or whole" v3::pn;
+    "PN[string]" "PN, EN, ON (V3)" => "string" "a name in one line" v3::pn_string;
+    "AD[Address]" "AD (V3)" => "Address" "an address of parts, or whole" v3::ad;
+    "TEL[ContactPoint]" "TEL (V3)" => "ContactPoint" "tel:, mailto:, fax: and http:" v3::tel;
+    "PQ[Quantity]" "PQ (V3)" => "Quantity" "a number and its UCUM unit" v3::pq;
+    "IVL_PQ[Range]" "IVL_PQ (V3)" => "Range" "low and high" v3::ivl_pq;
+    "HumanName[string]" "HumanName" => "string" "a person's whole name in one line" lines::human_name;
+    "Address[string]" "Address" => "string" "an address in one line" lines::address;
+    "CodeableConcept[string]" "CodeableConcept, Coding" => "string" "the text, else the display, else the code" lines::concept;
+    "Quantity[string]" "Quantity" => "string" "comparator, number and unit in one line" lines::quantity;
+    "fen[Money]" "a number" => "Money" "whole fen as an amount; the currency is the line's `system`, else CNY" money::money_of_fen;
+    "money_yuan" "a number" => "decimal" "whole fen as yuan with two decimals" money::yuan;
+    "money_fen" "Money, a number" => "integer" "yuan as whole fen; a fraction of a fen does not fit" money::fen;
+    "yyyyMMdd" "date, dateTime, Period" => "string" "a day in the mapping's zone" patterns::compact_date;
+    "yyyy-MM-dd" "date, dateTime, Period" => "string" "a day in the mapping's zone" patterns::dashed_date;
+    "yyyyMMddHHmm" "dateTime, instant, Period" => "string" "a moment in the mapping's zone" patterns::compact_minute;
+    "yyyy-MM-dd HH:mm" "dateTime, instant, Period" => "string" "a moment in the mapping's zone" patterns::dashed_minute;
+    "yyyyMMddHHmmss" "dateTime, instant, Period" => "string" "a moment in the mapping's zone" patterns::compact_moment;
+    "yyyy-MM-dd HH:mm:ss" "dateTime, instant, Period" => "string" "a moment in the mapping's zone" patterns::dashed_moment;
+    "HHmmss" "time, dateTime, Period" => "string" "a time of day in the mapping's zone" patterns::compact_time;
+    "HH:mm:ss" "time, dateTime, Period" => "string" "a time of day in the mapping's zone" patterns::colon_time;
+    "HH:mm" "time, dateTime, Period" => "string" "a time of day in the mapping's zone" patterns::colon_minute;
+    "unix_seconds" "dateTime, instant" => "integer" "seconds since 1970 in UTC" patterns::unix_seconds;
+    "unix_millis" "dateTime, instant" => "decimal" "milliseconds since 1970 in UTC" patterns::unix_millis;
+    "copy" "any field of HL7 v2" => "ANY" "a field, component or subcomponent as it stands, with its parts" copy::copy;
+    "ST" "any text" => "ST" "one line of text" hl7::st;
+    "FT" "any text" => "FT" "text with its line breaks" hl7::ft;
+    "ID" "code, boolean, Coding, CodeableConcept" => "ID" "a code alone; Y and N for true and false" hl7::id;
+    "NM" "decimal, Quantity, Money" => "NM" "a number alone; every digit is kept" hl7::nm;
+    "SN" "Quantity, Range, Ratio" => "SN" "comparator, numbers and separator" hl7::sn;
+    "CQ" "Quantity" => "CQ" "a number and its unit" hl7::cq;
+    "DTM" "dateTime, instant, date, Period" => "DTM" "as precise as the source, with its zone" hl7::dtm;
+    "DT" "date, dateTime, Period" => "DT" "a day in the mapping's zone" hl7::dt;
+    "TM" "time, dateTime, Period" => "TM" "a time of day in the mapping's zone" hl7::tm;
+    "XPN" "HumanName" => "XPN" "a person's name" hl7::xpn;
+    "XCN" "Reference, Practitioner" => "XCN" "a person by number and name" hl7::xcn;
+    "XAD" "Address" => "XAD" "an address" hl7::xad;
+    "XTN" "ContactPoint" => "XTN" "a telephone number or e-mail address" hl7::xtn;
+    "XON" "Reference, Organization" => "XON" "an organization by name and number" hl7::xon;
+    "PL" "Reference, Location" => "PL" "a place by its description" hl7::pl;
+    "CX" "Identifier" => "CX" "an identifier with its authority and type" hl7::cx;
+    "EI" "Identifier" => "EI" "an order or report number" hl7::ei;
+    "HD" "uri" => "HD" "a system as an authority" hl7::hd;
+    "CWE" "CodeableConcept, Coding, code" => "CWE" "up to two codings, and the text" hl7::cwe;
+    "Quantity.unit" "Quantity" => "CWE" "the unit: its code with UCUM, or as it is printed" hl7::unit;
+    "ED" "Attachment" => "ED" "a document, or a pointer to one in the form of an RP" hl7::ed;
 };
 
 /// The function of this name.

@@ -58,7 +58,7 @@ fn change(pending: Pending) -> Change {
         clear.into_iter().filter(|name| tree.object.get(name).is_none()).collect();
     let resource = Resource::new(kind, id, tree.object);
     match write {
-        Write::Put => Change::Put(resource),
+        Write::Replace => Change::Put(resource),
         Write::Merge => Change::Merge { resource, clear, initial },
         Write::Ensure => Change::Ensure(resource),
     }

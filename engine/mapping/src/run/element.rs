@@ -2,12 +2,13 @@
 
 use std::collections::HashSet;
 
-use compact_str::CompactString;
+use compact_str::{CompactString, format_compact};
 use hub_core::document::Node;
 use hub_core::fault::Fault;
 use hub_fhir::elements::Element;
 use hub_fhir::{Json, Object};
 
+use super::find::Looked;
 use super::{Beside, Built, Runner};
 use crate::plan::{ElementPlan, LinePlan, Make};
 
@@ -123,16 +124,19 @@ impl Runner<'_> {
             Some(path) => {
                 let mut nodes = self.reader.buffer();
                 self.reader.select(scope, path, &mut nodes);
-                for node in &nodes {
+                let before = self.reader.set_nth(1);
+                for (place, node) in nodes.iter().enumerate() {
                     if got.is_full() {
                         break;
                     }
+                    self.reader.set_nth(place + 1);
                     if self.reader.is_null(*node) {
                         got.null = true;
                     } else if line.when.as_ref().is_none_or(|when| when.holds_in(self.reader, *node)) {
                         self.make(element, line, *node, got)?;
                     }
                 }
+                self.reader.set_nth(before);
                 self.reader.give_back(nodes);
             }
         }
@@ -162,6 +166,12 @@ impl Runner<'_> {
                 }
             }
             Make::Ref(resource) => self.reference(element, line, *resource, scope, got),
+            Make::Find(find) => {
+                if let Looked::Found(id) = self.look_up(find, scope)? {
+                    let reference = format_compact!("{}/{}", find.kind.name(), id.as_str());
+                    self.point(element, line, reference, got);
+                }
+            }
             Make::Set { set, constant } => {
                 let before = self.enter(element, got, line.member.as_deref());
                 let built = self.object(set, scope, None)?;
@@ -194,23 +204,24 @@ impl Runner<'_> {
             if !seen.insert(reference.clone()) {
                 continue;
             }
-            let mut object = Object::with_capacity(1);
-            object.push(CompactString::const_new("reference"), Json::String(reference));
-            let json = Json::Object(object);
-            self.trace(element, got, line.member.as_deref(), &json, line.at, None);
-            got.push(line.member.clone(), json);
-            got.real = true;
+            self.point(element, line, reference, got);
         }
+    }
+
+    fn point(&mut self, element: &ElementPlan, line: &LinePlan, reference: CompactString, got: &mut Got) {
+        let mut object = Object::with_capacity(1);
+        object.push(CompactString::const_new("reference"), Json::String(reference));
+        let json = Json::Object(object);
+        self.trace(element, got, line.member.as_deref(), &json, line.at, None);
+        got.push(line.member.clone(), json);
+        got.real = true;
     }
 
     /// Goes into an object for lineage; gives back where it came from.
     fn enter(&mut self, element: &ElementPlan, got: &Got, member: Option<&str>) -> (usize, usize) {
         let Some(log) = &mut self.lineage else { return (0, 0) };
         let before = (log.prefix.len(), log.list.len());
-        if !log.prefix.ends_with('#') && !log.prefix.is_empty() {
-            log.prefix.push('.');
-        }
-        log.prefix.push_str(member.unwrap_or(&element.name));
+        crate::trace::push_step(&mut log.prefix, member.unwrap_or(&element.name));
         if element.many {
             log.prefix.push_str(&format!("[{}]", got.items.len()));
         }

@@ -8,19 +8,28 @@ use hub_core::fault::Fault;
 use hub_fhir::Id;
 use sha2::{Digest, Sha256};
 
+use super::find::Looked;
 use super::{Instance, Runner};
 use crate::plan::{IdSource, ResourcePlan};
 use crate::read::{Value, after_here};
 
+fn of_id(place: usize, resource: &ResourcePlan, node: Node, id: Id) -> Instance {
+    let reference = format_compact!("{}/{}", resource.kind.name(), id.as_str());
+    Instance { resource: place, node, id, reference, absent: false, notes: Vec::new() }
+}
+
 impl Runner<'_> {
-    pub(super) fn find_instances(&mut self) -> Result<(), Fault> {
+    pub(super) fn find_instances(&mut self, root: Node) -> Result<(), Fault> {
         let plan = self.plan;
         self.ranges = vec![0..0; plan.resources.len()];
         for &place in &plan.order {
             let resource = &plan.resources[place];
             let first = self.instances.len();
+            if resource.removed {
+                self.ranges[place] = first..first;
+                continue;
+            }
             let mut nodes = self.reader.buffer();
-            let root = self.reader.document().root();
             for path in &resource.each {
                 self.reader.select(root, path, &mut nodes);
             }
@@ -31,8 +40,7 @@ impl Runner<'_> {
             for node in &nodes {
                 let wanted = !self.reader.is_null(*node)
                     && resource.when.as_ref().is_none_or(|when| when.holds_in(self.reader, *node));
-                if wanted {
-                    let instance = self.instance(place, resource, *node, &mut seen)?;
+                if wanted && let Some(instance) = self.instance(place, resource, *node, &mut seen)? {
                     self.instances.push(instance);
                 }
             }
@@ -49,8 +57,19 @@ impl Runner<'_> {
         resource: &ResourcePlan,
         node: Node,
         seen: &mut HashMap<Vec<CompactString>, u32>,
-    ) -> Result<Instance, Fault> {
+    ) -> Result<Option<Instance>, Fault> {
         self.check_once(resource, node)?;
+        if let Some(find) = &resource.find {
+            match self.look_up(find, node)? {
+                Looked::Found(id) => {
+                    let instance = of_id(place, resource, node, id);
+                    self.check_differs(resource, &instance, node)?;
+                    return Ok(Some(instance));
+                }
+                Looked::Skip => return Ok(None),
+                Looked::Create => {}
+            }
+        }
         let here = self.known_by(resource, node)?;
         let mut parts = Vec::with_capacity(resource.id.parts.len() + 1);
         parts.push(resource.id.namespace.clone());
@@ -93,10 +112,9 @@ impl Runner<'_> {
         let text =
             &*uuid::Builder::from_custom_bytes(bytes).into_uuid().hyphenated().encode_lower(&mut buffer);
         let id = Id::new(text).expect("a UUID is made of hexadecimal digits and `-`");
-        let reference = format_compact!("{}/{text}", resource.kind.name());
-        let instance = Instance { resource: place, node, id, reference, absent: false, notes: Vec::new() };
+        let instance = of_id(place, resource, node, id);
         self.check_differs(resource, &instance, here)?;
-        Ok(instance)
+        Ok(Some(instance))
     }
 
     /// A second node where one at most may stand sets the message aside, with the place of the second.

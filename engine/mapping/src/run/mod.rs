@@ -2,9 +2,11 @@
 
 mod changes;
 mod element;
+mod find;
 mod ids;
 mod source;
 
+use std::cell::{Cell, RefCell};
 use std::ops::Range;
 
 use compact_str::CompactString;
@@ -13,6 +15,7 @@ use hub_core::document::Node;
 use hub_core::fault::{Fault, FaultStep};
 use hub_fhir::{Id, Object};
 
+use crate::find::Need;
 use crate::mapping::Run;
 use crate::plan::{At, Plan};
 use crate::read::Reader;
@@ -47,13 +50,38 @@ pub(crate) struct Runner<'r> {
     instances: Vec<Instance>,
     /// Where the instances of each resource of the plan stand in `instances`.
     ranges: Vec<Range<usize>>,
-    pub(crate) notes: Vec<Note>,
+    notes: Vec<Note>,
     lineage: Option<LineageLog>,
+    /// The questions to the store, when only they are wanted.
+    asked: Option<RefCell<Vec<Need>>>,
+    /// How many ids stand in for those that are not known while questions are asked.
+    stand_ins: Cell<usize>,
+}
+
+/// What must be looked up for a document. It is found by a run in which everything is taken as found: what stops that run stops the
+/// real one too.
+pub(crate) fn needs(plan: &Plan, reader: &Reader<'_>) -> Vec<Need> {
+    let mut runner = Runner::new(plan, reader);
+    runner.asked = Some(RefCell::default());
+    if runner.find_instances(reader.document().root()).is_ok() {
+        // A fault here is one of the real run; what was asked until then is all it will need.
+        let _ = runner.build_all();
+    }
+    runner.asked.map(RefCell::into_inner).unwrap_or_default()
 }
 
 pub(crate) fn run(plan: &Plan, reader: &Reader<'_>) -> Result<(Run, Option<Vec<Lineage>>), Fault> {
+    run_from(plan, reader, reader.document().root())
+}
+
+/// The same, with the paths of `each` seen from `scope`.
+pub(crate) fn run_from(
+    plan: &Plan,
+    reader: &Reader<'_>,
+    scope: Node,
+) -> Result<(Run, Option<Vec<Lineage>>), Fault> {
     let mut runner = Runner::new(plan, reader);
-    runner.find_instances()?;
+    runner.find_instances(scope)?;
     // An empty resource is not written, so nothing may point at it: what points is built again without it. Each
     // round leaves fewer resources, and a chain of them is at most as long as the plan.
     let mut trees = runner.build_all()?;
@@ -88,17 +116,53 @@ pub(crate) struct Beside {
 impl<'r> Runner<'r> {
     pub(crate) fn new(plan: &'r Plan, reader: &'r Reader<'r>) -> Self {
         let lineage = reader.is_traced().then(LineageLog::default);
-        Self { plan, reader, instances: Vec::new(), ranges: Vec::new(), notes: Vec::new(), lineage }
+        Self {
+            plan,
+            reader,
+            instances: Vec::new(),
+            ranges: Vec::new(),
+            notes: Vec::new(),
+            lineage,
+            asked: None,
+            stand_ins: Cell::new(0),
+        }
+    }
+
+    pub(crate) fn reader(&self) -> &'r Reader<'r> {
+        self.reader
+    }
+
+    /// For lineage: what follows stands within this place of the message.
+    pub(crate) fn within(&mut self, place: &str) {
+        if let Some(log) = &mut self.lineage {
+            log.prefix.clear();
+            log.prefix.push_str(place);
+        }
+    }
+
+    pub(crate) fn lineage_mark(&self) -> usize {
+        self.lineage.as_ref().map_or(0, |log| log.list.len())
+    }
+
+    /// What was noted since a mark was not written after all.
+    pub(crate) fn forget_lineage(&mut self, mark: usize) {
+        if let Some(log) = &mut self.lineage {
+            log.list.truncate(mark);
+        }
+    }
+
+    pub(crate) fn finish(self) -> (Vec<Note>, Option<Vec<Lineage>>) {
+        (self.notes, self.lineage.map(|log| log.list))
     }
 
     fn fault(&self, node: Node, at: At, reason: impl Into<String>) -> Fault {
         // The whole document has no place of its own.
-        let place = Some(self.reader.document().place(node)).filter(|place| !place.is_empty());
+        let place = Some(self.reader.place(node)).filter(|place| !place.is_empty());
         Fault { step: FaultStep::Map, place, rule: Some(self.plan.rule(at)), reason: reason.into() }
     }
 
     fn note(&mut self, node: Node, reason: impl Into<String>) {
-        let place = self.reader.document().place(node);
+        let place = self.reader.place(node);
         self.notes.push(Note { place, reason: reason.into() });
     }
 

@@ -33,7 +33,12 @@ impl Files for Folder {
     }
 
     fn code_table(&self, name: &str) -> Option<FileText> {
-        self.codes.get(name).map(|text| file("mappings/codes", name, text))
+        let json = format!("{name}.json");
+        let toml = self.codes.get(name).map(|text| file("mappings/codes", name, text));
+        toml.or_else(|| {
+            let text = self.codes.get(&json)?.clone();
+            Some(FileText { path: PathBuf::from(format!("mappings/codes/{json}")), text })
+        })
     }
 
     fn mapping_names(&self) -> Vec<String> {

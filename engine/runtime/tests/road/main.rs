@@ -8,4 +8,5 @@ mod failures;
 mod memory;
 mod shelf;
 mod sizes;
+mod splitting;
 mod ward;

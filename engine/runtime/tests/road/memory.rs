@@ -8,8 +8,8 @@ use hub_core::commit::{Commit, Key};
 use hub_core::envelope::{Envelope, Raw};
 use hub_core::id::{ChannelId, MessageId};
 use hub_core::store::{
-    Cause, Committed, End, Journal, MessageDetail, MessageQuery, MessageRow, MessageState, Received,
-    Resources, StoreError, Tally,
+    AnswerName, Answered, Cause, Committed, Counts, End, Journal, MessageDetail, MessageQuery, MessageRow,
+    MessageState, Received, Resources, StoreError, Tally,
 };
 use hub_fhir::Reference;
 use hub_fhir::search::{Page, Search, Stored};
@@ -28,6 +28,7 @@ pub enum Fail {
 enum Work {
     Commit(MessageId, Commit),
     End(MessageId, End, Vec<Key>),
+    Expand(MessageId, Vec<Envelope<Raw>>),
 }
 
 type Asked = (Work, oneshot::Sender<Result<Committed, StoreError>>);
@@ -49,6 +50,8 @@ pub struct State {
     pub fails: VecDeque<Option<Fail>>,
     /// So many looks into the journal fail.
     pub blind: u32,
+    /// What senders were answered.
+    pub answered: Vec<(MessageId, AnswerName)>,
     seed: u64,
 }
 
@@ -72,6 +75,23 @@ impl State {
                     self.latest.insert(resource.reference().to_string(), text);
                 }
                 (id, MessageState::Committed, commit.keys)
+            }
+            Work::Expand(id, pieces) => {
+                if self.row(id).state != MessageState::Received {
+                    return Committed::default();
+                }
+                let count = pieces.len() as u64;
+                for message in pieces {
+                    let there = self.rows.iter_mut().find(|row| row.message.head.id == message.head.id);
+                    match there {
+                        Some(row) => row.state = MessageState::Received,
+                        None => {
+                            let (state, keys) = (MessageState::Received, Vec::new());
+                            self.rows.push(Row { message, state, keys });
+                        }
+                    }
+                }
+                (id, MessageState::Split { pieces: count }, Vec::new())
             }
             Work::End(id, End::Filtered { rule }, keys) => (id, MessageState::Filtered { rule }, keys),
             Work::End(id, End::Quarantined(fault), keys) => (id, MessageState::Quarantined(fault), keys),
@@ -199,6 +219,35 @@ impl Journal for Memory {
         self.ask(Work::End(id, end, keys)).await.map(|_| ())
     }
 
+    async fn expand(&self, id: MessageId, pieces: Vec<Envelope<Raw>>) -> Result<Vec<MessageId>, StoreError> {
+        let ids: Vec<MessageId> = pieces.iter().map(|piece| piece.head.id).collect();
+        self.ask(Work::Expand(id, pieces)).await?;
+        let mut state = self.state();
+        Ok(ids.into_iter().filter(|id| state.row(*id).state == MessageState::Received).collect())
+    }
+
+    async fn family(&self, parent: MessageId) -> Result<Counts, StoreError> {
+        self.wander().await;
+        let mut counts = Counts::default();
+        let state = self.state();
+        let of = |row: &&Row| row.message.head.parent.is_some_and(|found| found.id == parent);
+        for row in state.rows.iter().filter(of) {
+            counts[match row.state {
+                MessageState::Received => 0,
+                MessageState::Committed => 1,
+                MessageState::Filtered { .. } => 2,
+                MessageState::Quarantined(_) => 3,
+                MessageState::Split { .. } => 4,
+            }] += 1;
+        }
+        Ok(counts)
+    }
+
+    async fn answered(&self, id: MessageId, answered: Answered) -> Result<(), StoreError> {
+        self.state().answered.push((id, answered.kind));
+        Ok(())
+    }
+
     async fn unfinished(
         &self,
         channel: &ChannelId,
@@ -212,10 +261,24 @@ impl Journal for Memory {
                 state.blind -= 1;
                 return Err(unavailable());
             }
-            let open = state
+            let place = |at: usize, row: &Row| match row.message.head.parent {
+                None => (at, 0),
+                Some(parent) => {
+                    let whole = state.rows.iter().position(|row| row.message.head.id == parent.id);
+                    (whole.unwrap(), parent.nth)
+                }
+            };
+            let mut open: Vec<((usize, u32), &Row)> = state
                 .rows
                 .iter()
-                .filter(|row| row.state == MessageState::Received && row.message.head.channel == *channel);
+                .enumerate()
+                .filter(|(_, row)| {
+                    row.state == MessageState::Received && row.message.head.channel == *channel
+                })
+                .map(|(at, row)| (place(at, row), row))
+                .collect();
+            open.sort_by_key(|(place, _)| *place);
+            let open = open.into_iter().map(|(_, row)| row);
             let chosen = open.filter(|row| !skip(row.message.head.id)).take(limit);
             chosen.map(|row| row.message.clone()).collect()
         };

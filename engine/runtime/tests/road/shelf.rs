@@ -133,6 +133,11 @@ impl Outbox for Shelf {
         Ok(true)
     }
 
+    async fn answer(&self, id: ParcelId) -> Result<Option<(ParcelState, Option<Bytes>)>, StoreError> {
+        let all = self.owed();
+        Ok(all.iter().find(|owed| owed.parcel.id == id).map(|owed| (owed.state, None)))
+    }
+
     async fn next_due(&self, _to: &DestinationId) -> Result<Option<OffsetDateTime>, StoreError> {
         let all = self.owed();
         Ok(all

@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use bytes::Bytes;
-use hub_core::document::{Document, ParseError, Parser};
+use hub_core::document::{Document, ParseError, Parser, Piece, Split};
 use hub_core::envelope::{Envelope, Head, Label, Peer, Raw};
 use hub_core::id::{DedupeKey, Digest, MessageId};
 use hub_core::path::Path;
@@ -18,6 +18,7 @@ use hub_runtime::dispatch::Wakers;
 use hub_runtime::house::{House, Sizes};
 use hub_runtime::intake::ChannelDoor;
 use hub_runtime::lane::Lane;
+use hub_runtime::split::Splitter;
 use hub_runtime::steps::Road;
 use hub_spec::{Channel, Parse};
 use time::OffsetDateTime;
@@ -60,7 +61,7 @@ impl Files for OneMapping {
             as = "patient"
             type = "Patient"
             id = ["patient", "patient"]
-            write = "put"
+            write = "replace"
 
             [resource.set]
             name = { each = "number", set = { text = { from = "number" } } }
@@ -94,6 +95,23 @@ impl Parser for Fragile {
         assert!(!bytes.windows(6).any(|word| word == b"poison"), "the test's parser is broken");
         self.0.parse(bytes)
     }
+
+    /// A batch is a line that says so, and a message on each line after it.
+    fn split(&self, bytes: &Bytes, _by: &Split) -> Result<Vec<Piece>, ParseError> {
+        let piece = |bytes: Bytes| Piece { bytes, label: Label::default() };
+        let text = std::str::from_utf8(bytes).unwrap();
+        assert!(!text.starts_with("batch poison"), "the test's parser is broken");
+        let Some(lines) = text.strip_prefix("batch\n") else { return Ok(vec![piece(bytes.clone())]) };
+        let lines: Vec<&str> = lines.lines().collect();
+        match lines.iter().position(|line| !line.starts_with('{')) {
+            Some(at) => Err(ParseError {
+                at: 0,
+                place: Some(format!("line {}", at + 2)),
+                what: "expected a message".into(),
+            }),
+            None => Ok(lines.iter().map(|line| piece(bytes.slice_ref(line.as_bytes()))).collect()),
+        }
+    }
 }
 
 pub struct Ward {
@@ -106,9 +124,19 @@ pub const ROOMY: Limits = Limits { messages: 4_096, bytes: 1 << 20 };
 
 impl Ward {
     pub fn open(memory: &Arc<Memory>, limits: Limits) -> Self {
+        Self::open_channel(memory, limits, channel())
+    }
+
+    /// One whose frames may hold several messages.
+    pub fn splitting(memory: &Arc<Memory>, limits: Limits) -> Self {
+        let mut channel = channel();
+        channel.parse.split = Some(Split::Messages);
+        Self::open_channel(memory, limits, channel)
+    }
+
+    fn open_channel(memory: &Arc<Memory>, limits: Limits, channel: Channel) -> Self {
         let parser: Arc<dyn Parser> =
             Arc::new(Fragile(hub_formats::parser("json", None, &toml::Table::new()).unwrap()));
-        let channel = channel();
         let house = House {
             journal: memory.clone(),
             resources: memory.clone(),
@@ -127,7 +155,10 @@ impl Ward {
         let peeker = parser.clone();
         let path = Path::parse("patient").unwrap();
         let lane_key = Box::new(move |bytes: &[u8]| peeker.peek(bytes, &path));
-        let backlog = Arc::new(Backlog::new(channel.id.clone(), limits, lane_key, senders));
+        let backlog = Backlog::new(channel.id.clone(), limits, lane_key, senders);
+        let (unsplit, to_split) = mpsc::unbounded_channel();
+        let splits = channel.parse.split.clone();
+        let backlog = Arc::new(if splits.is_some() { backlog.splitting(unsplit) } else { backlog });
         let door = Arc::new(ChannelDoor {
             channel: channel.id.clone(),
             parse: Arc::new(channel.parse.clone()),
@@ -135,9 +166,15 @@ impl Ward {
             backlog: backlog.clone(),
             house: house.clone(),
             closed: Arc::new(AtomicBool::new(false)),
+            answerer: None,
         });
         let road = Arc::new(Road { channel, parser, writers: BTreeMap::new(), typed_check: None });
         let mut tasks = JoinSet::new();
+        if let Some(by) = splits {
+            let splitter =
+                Splitter { road: road.clone(), by, backlog: backlog.clone(), house: house.clone() };
+            tasks.spawn(splitter.run(to_split));
+        }
         for queue in queues {
             let lane = Lane {
                 road: road.clone(),
@@ -167,6 +204,7 @@ impl Ward {
 
 pub fn channel() -> Channel {
     Channel {
+        reply: None,
         id: "test/patient".into(),
         file: "channels/test/patient.toml".into(),
         about: "Patients, for tests.".into(),
@@ -177,7 +215,7 @@ pub fn channel() -> Channel {
             lane_by: Some(Path::parse("patient").unwrap()),
             settings: toml::Table::new(),
         },
-        parse: Parse { format: "json".into(), accept: Vec::new(), charset: None },
+        parse: Parse { format: "json".into(), accept: Vec::new(), charset: None, split: None },
         filter: Vec::new(),
         mapping: Arc::new(mapping()),
         writes: vec!["Patient".into()],
@@ -215,6 +253,7 @@ pub fn envelope(patient: usize, number: usize) -> Envelope<Raw> {
         correlation: id.to_string().into(),
         received_at: START,
         peer,
+        parent: None,
     };
     Envelope { head, body: Raw(bytes) }
 }

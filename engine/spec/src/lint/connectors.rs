@@ -72,7 +72,7 @@ pub(crate) fn check_source(draft: &mut Draft, registry: &Registry, secrets: &dyn
     let kind = connector.value.as_str();
     match registry.check_source(kind, from.settings.table.clone()) {
         Err(error) => {
-            checking.report(&mut draft.sheet, error);
+            checking.report(&mut draft.sheet, error, secrets);
             Vec::new()
         }
         Ok(addresses) => {
@@ -99,7 +99,7 @@ pub(crate) fn check_destinations(draft: &mut Draft, registry: &Registry, secrets
         };
         let kind = connector.value.as_str();
         match registry.check_destination(kind, route.settings.table.clone()) {
-            Err(error) => checking.report(&mut draft.sheet, error),
+            Err(error) => checking.report(&mut draft.sheet, error, secrets),
             Ok(()) => {
                 let build = |secrets: &dyn Secrets| {
                     registry.build_destination(kind, route.settings.table.clone(), secrets).map(|_| ())
@@ -134,15 +134,15 @@ impl Checking<'_> {
         if missing.is_empty()
             && let Err(error) = outcome
         {
-            self.report(sheet, error);
+            self.report(sheet, error, secrets);
         }
         // With a secret missing, whatever else the connector says may follow from that.
         for name in missing {
-            self.report(sheet, BuildError::Secret { name });
+            self.report(sheet, BuildError::Secret { name }, secrets);
         }
     }
 
-    fn report(&self, sheet: &mut Sheet, error: BuildError) {
+    fn report(&self, sheet: &mut Sheet, error: BuildError, secrets: &dyn Secrets) {
         match error {
             BuildError::UnknownConnector { role, name } => {
                 let message = format!("there is no {role} connector `{name}`");
@@ -171,10 +171,10 @@ impl Checking<'_> {
             }
             BuildError::Secret { name } => {
                 let span = self.settings.string(&name).unwrap_or(self.around);
-                let help = Some(
-                    "secrets are given to the hub by name, outside of its files: see docs/channels.md"
-                        .to_owned(),
-                );
+                let help = Some(match secrets.place(&name) {
+                    Some(place) => format!("put it into {place}"),
+                    None => "secrets are given to the hub by name, outside of its files".to_owned(),
+                });
                 sheet.report_with(
                     FindingKind::SecretNotSet,
                     span,
@@ -213,6 +213,10 @@ impl Secrets for Asked<'_> {
             }
             answer => answer,
         }
+    }
+
+    fn place(&self, name: &str) -> Option<String> {
+        self.secrets.place(name)
     }
 }
 

@@ -166,15 +166,19 @@ fn check_charset(draft: &mut Draft, registry: &Registry, format: Option<&str>) {
     }
 }
 
-fn find(sheet: &mut Sheet, name: &At<String>, mappings: &mut Mappings<'_>) -> Option<Compiled> {
+pub(crate) fn find(sheet: &mut Sheet, name: &At<String>, mappings: &mut Mappings<'_>) -> Option<Compiled> {
     if mappings.files.mapping(&name.value).is_some() {
         return mappings.get(&name.value);
     }
     let known = mappings.files.mapping_names();
     let message = format!("there is no mapping `{}`", name.value);
-    let help = match nearest(&name.value, known.iter().map(String::as_str)) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => format!("write it to mappings/{}.toml", name.value),
+    let near = nearest(&name.value, known.iter().map(String::as_str));
+    let help = match (hub_mapping::misplaced(&name.value, mappings.files), near) {
+        (Some(file), _) => {
+            format!("{} is named so: move it to mappings/{}.toml", file.display(), name.value)
+        }
+        (None, Some(near)) => format!("did you mean `{near}`?"),
+        (None, None) => format!("write it to mappings/{}.toml", name.value),
     };
     sheet.report_with(FindingKind::MappingMissing, &name.span, message, Some(help));
     None
@@ -207,11 +211,6 @@ fn check_route_ends(sheet: &mut Sheet, name: &At<String>, mapping: &Mapping, for
             name.value
         );
         sheet.report(FindingKind::FormatDiffers, &name.span, message);
-    }
-    if mapping.to() == Target::Fhir {
-        let message = format!("the mapping `{}` makes resources, not a message", name.value);
-        let help = Some("a mapping for a destination has to = \"json\"".to_owned());
-        sheet.report_with(FindingKind::FormatDiffers, &name.span, message, help);
     }
 }
 

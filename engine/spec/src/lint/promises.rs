@@ -21,7 +21,10 @@ pub(crate) fn check(draft: &mut Draft, root: &Path) {
         if let Some(given) = &test.given {
             check_given(sheet, given, root);
         }
-        for expected in test.writes.iter().chain(test.sends.iter().map(|(_, path)| path)) {
+        if let Some(stored) = &test.stored {
+            check_given(sheet, stored, root);
+        }
+        for expected in test.writes.iter().chain(&test.reply).chain(test.sends.iter().map(|(_, path)| path)) {
             check_expected(sheet, expected, root);
         }
         for (name, _) in &test.sends {

@@ -94,7 +94,7 @@ pub fn shown(findings: &[Finding]) -> String {
 /// The connectors `lis` and `notify`.
 pub fn registry() -> Registry {
     let mut registry = Registry::default();
-    registry.source::<Lis>().destination::<Notify>().format("hl7v2", |how| match how.charset {
+    registry.source::<Lis>().destination::<Notify>().format("hl7v2", |_, how| match how.charset {
         None | Some("GB18030") => Ok(()),
         Some(other) => Err(format!("there is no charset `{other}`")),
     });
@@ -134,7 +134,7 @@ struct Tls {
 
 impl SourceKind for Lis {
     const TYPE: &'static str = "lis";
-    const FORMAT: &'static str = "hl7v2";
+    const FORMAT: Option<&'static str> = Some("hl7v2");
     type Config = LisConfig;
 
     fn build(config: LisConfig, secrets: &dyn Secrets) -> Result<Box<dyn Source>, BuildError> {

@@ -180,7 +180,12 @@ fn intern(connection: &Connection, words: &Words, works: &[&Work]) -> Result<(),
             }
             Work::Commit { draft, .. } => Some(draft),
             Work::Settle(settle) => settle.draft.as_ref(),
-            Work::Reopen { .. } | Work::Retry { .. } | Work::Prune { .. } => None,
+            // The pieces are of the channel of what they are pieces of.
+            Work::Expand { .. }
+            | Work::Answered { .. }
+            | Work::Reopen { .. }
+            | Work::Retry { .. }
+            | Work::Prune { .. } => None,
         };
         if let Some(draft) = draft {
             names.extend(draft.keys.iter().map(|key| (WordKind::KeyName, key.name.as_str())));
@@ -200,6 +205,15 @@ impl Batch<'_> {
             }
             Work::End { id, end, keys } => {
                 self.messages.end(*id, Trace::ended(end, keys), self.now, &mut self.tallies)?;
+                Ok(Answer::Done)
+            }
+            Work::Expand { id, pieces } => {
+                let open =
+                    self.messages.expand(*id, pieces, self.now, &mut self.numbers, &mut self.tallies)?;
+                Ok(Answer::Open(open))
+            }
+            Work::Answered { id, answered } => {
+                self.messages.answered(*id, *answered)?;
                 Ok(Answer::Done)
             }
             Work::Reopen { id } => Ok(Answer::Flag(self.messages.reopen(*id, &mut self.tallies))),

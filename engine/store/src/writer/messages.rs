@@ -7,7 +7,7 @@ use compact_str::CompactString;
 use hub_core::commit::Key;
 use hub_core::envelope::{Envelope, Raw};
 use hub_core::id::MessageId;
-use hub_core::store::{Cause, End, Received, StoreError};
+use hub_core::store::{AnswerName, Answered, Cause, End, Received, StoreError};
 use hub_fhir::Reference;
 use rusqlite::Connection;
 use uuid::Uuid;
@@ -24,6 +24,7 @@ pub(crate) const RECEIVED: i64 = 0;
 pub(crate) const COMMITTED: i64 = 1;
 pub(crate) const FILTERED: i64 = 2;
 pub(crate) const QUARANTINED: i64 = 3;
+pub(crate) const SPLIT: i64 = 4;
 
 /// What is kept of a message when it ends.
 #[derive(Clone, Debug, Default)]
@@ -58,6 +59,11 @@ impl Trace {
         }
     }
 
+    /// Of a message that held so many.
+    pub fn split(pieces: usize) -> Self {
+        Self { state: SPLIT, reason: Some(compact_str::format_compact!("{pieces}")), ..Self::default() }
+    }
+
     /// Of a message that was committed.
     pub fn committed(draft: &Draft, wrote: &[(Reference, u64)]) -> Self {
         Self {
@@ -71,14 +77,29 @@ impl Trace {
 }
 
 /// A message's row while the batch is decided.
-struct Message {
-    seq: i64,
-    channel: i64,
-    state: i64,
+pub(super) struct Message {
+    pub seq: i64,
+    pub channel: i64,
+    pub state: i64,
     ended_us: Option<i64>,
     replays: i64,
     is_changed: bool,
     trace: Option<Trace>,
+}
+
+impl Message {
+    /// Reads a row of seq, channel, state, replays and end, from this column on.
+    pub fn read(row: &rusqlite::Row<'_>, from: usize) -> Result<Self, rusqlite::Error> {
+        Ok(Self {
+            seq: row.get(from)?,
+            channel: row.get(from + 1)?,
+            state: row.get(from + 2)?,
+            replays: row.get(from + 3)?,
+            ended_us: row.get(from + 4)?,
+            is_changed: false,
+            trace: None,
+        })
+    }
 }
 
 /// What the database knows of a message that is received: the same one, or another with its key.
@@ -93,7 +114,10 @@ type Sameness = (CompactString, CompactString);
 
 /// The messages of a batch.
 pub(crate) struct Messages {
-    known: HashMap<MessageId, Message>,
+    pub(super) known: HashMap<MessageId, Message>,
+    /// The pieces that are stored of messages that are split.
+    pub(super) pieces: HashMap<MessageId, Vec<MessageId>>,
+    answered: Rows,
     earlier: HashMap<MessageId, Earlier>,
     /// Received in this batch: digest and id by channel and key.
     fresh: HashMap<Sameness, Vec<([u8; 16], MessageId)>>,
@@ -119,9 +143,15 @@ const EARLIER: Shape = Shape {
 const INSERT: Shape = Shape {
     before:
         "INSERT INTO message (seq, id, channel, state, received_us, size, reused, replays, digest, dedupe,
-             message_type, control_id, sender, correlation, peer_address, peer_identity) VALUES ",
-    columns: 16,
+             message_type, control_id, sender, correlation, peer_address, peer_identity, parent, nth) VALUES ",
+    columns: 18,
     after: "",
+};
+const ANSWERED: Shape = Shape {
+    before: "WITH w(id, answered, answered_us) AS (VALUES ",
+    columns: 3,
+    after: ") UPDATE message SET answered = w.answered, answered_us = w.answered_us
+              FROM w WHERE message.id = w.id",
 };
 const BODY: Shape = Shape { before: "INSERT INTO message_body (seq, body) VALUES ", columns: 2, after: "" };
 const UPDATE: Shape = Shape {
@@ -159,6 +189,7 @@ impl Messages {
             match work {
                 Work::End { id, .. }
                 | Work::Reopen { id }
+                | Work::Expand { id, .. }
                 | Work::Commit { cause: Cause::Message(id), .. } => ids.push([id.0.into()]),
                 Work::Receive(message) => {
                     let head = &message.head;
@@ -172,26 +203,18 @@ impl Messages {
                 _ => {}
             }
         }
-        let known = ids.ask(connection, |row| {
-            let message = Message {
-                seq: row.get(1)?,
-                channel: row.get(2)?,
-                state: row.get(3)?,
-                replays: row.get(4)?,
-                ended_us: row.get(5)?,
-                is_changed: false,
-                trace: None,
-            };
-            Ok((MessageId(Uuid::from_bytes(row.get(0)?)), message))
-        })?;
+        let known = ids
+            .ask(connection, |row| Ok((MessageId(Uuid::from_bytes(row.get(0)?)), Message::read(row, 1)?)))?;
+        let mut known: HashMap<MessageId, Message> = known.into_iter().collect();
+        let pieces = super::pieces::load(connection, works, &mut known)?;
         let earlier = arrivals.ask(connection, |row| {
             let id = |column| row.get::<_, Option<[u8; 16]>>(column).map(|id| id.map(Uuid::from_bytes));
             let found = Earlier { same: id(1)?, reused: id(2)? };
             Ok((MessageId(Uuid::from_bytes(row.get(0)?)), found))
         })?;
         let (inserts, bodies) = (Rows::new(&INSERT), Rows::new(&BODY));
-        let (known, earlier) = (known.into_iter().collect(), earlier.into_iter().collect());
-        Ok(Self { known, earlier, fresh: HashMap::new(), inserts, bodies })
+        let (earlier, answered) = (earlier.into_iter().collect(), Rows::new(&ANSWERED));
+        Ok(Self { known, pieces, answered, earlier, fresh: HashMap::new(), inserts, bodies })
     }
 
     /// Takes a message in, unless it is known.
@@ -211,6 +234,21 @@ impl Messages {
         }
         let reused = earlier.reused.map(MessageId).or(fresh.first().map(|(_, id)| *id));
         fresh.push((head.digest.0, head.id));
+        self.insert(message, channel, reused.is_some(), None, numbers, tallies);
+        reused.map_or(Received::New, Received::Reused)
+    }
+
+    /// Stores a new message; `parent` is the place of what it is a piece of.
+    pub(super) fn insert(
+        &mut self,
+        message: &Envelope<Raw>,
+        channel: i64,
+        is_reused: bool,
+        parent: Option<i64>,
+        numbers: &mut Numbers,
+        tallies: &mut Tallies,
+    ) {
+        let head = &message.head;
         let seq = Numbers::take(&mut numbers.message);
         let body = message.body.0.clone();
         self.inserts.push([
@@ -220,7 +258,7 @@ impl Messages {
             RECEIVED.into(),
             clock::micros(head.received_at).into(),
             (body.len() as u64).into(),
-            reused.is_some().into(),
+            is_reused.into(),
             0_i64.into(),
             Bytes::copy_from_slice(&head.digest.0).into(),
             (&head.dedupe.0).into(),
@@ -230,10 +268,18 @@ impl Messages {
             (&head.correlation.0).into(),
             head.peer.address.map(|address| address.to_string()).into(),
             head.peer.identity.clone().into(),
+            parent.into(),
+            head.parent.map(|parent| i64::from(parent.nth)).into(),
         ]);
         self.bodies.push([seq.into(), body.into()]);
         tallies.add(TALLY_MESSAGES, channel, RECEIVED, 1);
-        reused.map_or(Received::New, Received::Reused)
+    }
+
+    /// Notes what the sender of a message was answered. A message that is gone needs no note.
+    pub fn answered(&mut self, id: MessageId, answered: Answered) -> Result<(), StoreError> {
+        let kind = AnswerName::ALL.iter().position(|kind| *kind == answered.kind).unwrap_or_default();
+        self.answered.push([id.0.into(), (kind as u64).into(), clock::micros(answered.at).into()]);
+        Ok(())
     }
 
     /// The place of a message that has not ended; `None` when it has.
@@ -281,6 +327,7 @@ impl Messages {
     pub fn write(self, connection: &Connection, words: &Words) -> Result<(), rusqlite::Error> {
         self.inserts.write(connection)?;
         self.bodies.write(connection)?;
+        self.answered.write(connection)?;
         let mut updates = Rows::new(&UPDATE);
         let mut replayed = Rows::new(&OLD_KEYS);
         let mut traces = Rows::new(&TRACE);
@@ -333,6 +380,6 @@ pub(crate) fn forget_keys(
     gone.write(connection)
 }
 
-fn unknown(id: MessageId) -> StoreError {
+pub(super) fn unknown(id: MessageId) -> StoreError {
     StoreError::Invalid { what: format!("there is no message `{id}`") }
 }

@@ -13,6 +13,7 @@ mod decide;
 mod failure;
 mod messages;
 mod parcels;
+mod pieces;
 mod queue;
 mod rare;
 mod recent;
@@ -22,7 +23,7 @@ mod work;
 
 pub(crate) use batch::{Numbers, TALLY_MESSAGES, TALLY_PARCELS};
 pub(crate) use connect::WriterOptions;
-pub(crate) use messages::{COMMITTED, FILTERED, QUARANTINED, RECEIVED};
+pub(crate) use messages::{COMMITTED, FILTERED, QUARANTINED, RECEIVED, SPLIT};
 pub(crate) use parcels::PENDING;
 pub(crate) use queue::{Counters, Writer, WriterSetup};
 pub(crate) use work::{Answer, Draft, Settle, Work};

@@ -97,37 +97,83 @@ fn prune(connection: &Connection, words: &Words, before_us: i64, limit: u32) -> 
         |row| row.try_into(),
     )?;
     for (channel, state) in groups {
-        // Received before it can have ended before: the index narrows it down, the end decides.
-        let old: Vec<(i64, Option<String>)> = all(
+        // Received before it can have ended before: the index narrows it down, the end decides. A message and its pieces go
+        // together, when the last of them may.
+        let old: Vec<Old> = all(
             connection,
-            "SELECT m.seq, t.keys FROM message m LEFT JOIN message_trace t ON t.seq = m.seq
-             WHERE m.channel = ?1 AND m.state = ?2 AND m.received_us < ?3 AND m.ended_us < ?3
+            "SELECT m.seq, m.channel, m.state, t.keys FROM message m LEFT JOIN message_trace t ON t.seq = m.seq
+             WHERE m.channel = ?1 AND m.state = ?2 AND m.received_us < ?3 AND m.ended_us < ?3 AND m.parent IS NULL
                AND NOT EXISTS (SELECT 1 FROM parcel p WHERE p.message = m.seq AND p.state <> 1)
+               AND NOT EXISTS (SELECT 1 FROM message c WHERE c.parent = m.seq
+                                 AND (c.state = 0 OR c.ended_us >= ?3
+                                      OR EXISTS (SELECT 1 FROM parcel p WHERE p.message = c.seq AND p.state <> 1)))
              ORDER BY m.received_us LIMIT ?4",
             [channel, state, before_us, left],
-            |row| row.try_into(),
+            Old::read,
         )?;
-        for (seq, keys) in &old {
-            forget_keys(connection, *seq, keys.as_deref(), words)?;
-            forget_parcels(connection, *seq, &mut tallies)?;
-            for table in [
-                "DELETE FROM message_body WHERE seq = ?1",
-                "DELETE FROM message_trace WHERE seq = ?1",
-                "DELETE FROM message WHERE seq = ?1",
-            ] {
-                run(connection, table, [*seq])?;
+        for message in &old {
+            let pieces: Vec<Old> = all(
+                connection,
+                "SELECT m.seq, m.channel, m.state, t.keys FROM message m LEFT JOIN message_trace t ON t.seq = m.seq
+                 WHERE m.parent = ?1 LIMIT ?2",
+                [message.seq, left],
+                Old::read,
+            )?;
+            left -= i64::try_from(pieces.len()).unwrap_or(left);
+            pruned += pieces.len() as u64;
+            for piece in &pieces {
+                piece.forget(connection, words, &mut tallies)?;
+            }
+            if left <= 0 {
+                // There may be more pieces: the message goes with the last of them.
+                break;
+            }
+            message.forget(connection, words, &mut tallies)?;
+            left -= 1;
+            pruned += 1;
+            if left <= 0 {
+                break;
             }
         }
-        let count = i64::try_from(old.len()).unwrap_or(left);
-        tallies.add(TALLY_MESSAGES, channel, state, -count);
-        pruned += count.unsigned_abs();
-        left -= count;
         if left <= 0 {
             break;
         }
     }
     tallies.write(connection)?;
     Ok(pruned)
+}
+
+/// A message whose time is up.
+struct Old {
+    seq: i64,
+    channel: i64,
+    state: i64,
+    keys: Option<String>,
+}
+
+impl Old {
+    fn read(row: &Row<'_>) -> Result<Self, rusqlite::Error> {
+        Ok(Self { seq: row.get(0)?, channel: row.get(1)?, state: row.get(2)?, keys: row.get(3)? })
+    }
+
+    fn forget(
+        &self,
+        connection: &Connection,
+        words: &Words,
+        tallies: &mut Tallies,
+    ) -> Result<(), rusqlite::Error> {
+        forget_keys(connection, self.seq, self.keys.as_deref(), words)?;
+        forget_parcels(connection, self.seq, tallies)?;
+        for table in [
+            "DELETE FROM message_body WHERE seq = ?1",
+            "DELETE FROM message_trace WHERE seq = ?1",
+            "DELETE FROM message WHERE seq = ?1",
+        ] {
+            run(connection, table, [self.seq])?;
+        }
+        tallies.add(TALLY_MESSAGES, self.channel, self.state, -1);
+        Ok(())
+    }
 }
 
 /// The parcels of a message go with it: they are all settled.

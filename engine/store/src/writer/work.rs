@@ -7,7 +7,7 @@ use compact_str::CompactString;
 use hub_core::commit::{Change, Commit, Key, Note, Parcel, Wake};
 use hub_core::envelope::{Envelope, Raw};
 use hub_core::id::{MessageId, ParcelId};
-use hub_core::store::{Cause, Committed, End, Received, RetryWhich};
+use hub_core::store::{Answered, Cause, Committed, End, Received, RetryWhich};
 use hub_fhir::prepare::Prepared;
 use hub_fhir::{Object, Reference, Resource};
 
@@ -21,6 +21,8 @@ pub(crate) enum Work {
     End { id: MessageId, end: End, keys: Vec<Key> },
     Commit { cause: Cause, draft: Draft },
     Settle(Box<Settle>),
+    Expand { id: MessageId, pieces: Vec<Envelope<Raw>> },
+    Answered { id: MessageId, answered: Answered },
     Reopen { id: MessageId },
     Retry { which: RetryWhich },
     Prune { before_us: i64, limit: u32 },
@@ -33,6 +35,7 @@ pub(crate) enum Answer {
     Received(Received),
     Committed(Committed),
     Flag(bool),
+    Open(Vec<MessageId>),
     Count(u64),
 }
 
@@ -154,7 +157,12 @@ impl Work {
                 let answer = settle.answer.as_ref().map_or(0, Bytes::len);
                 settle.draft.as_ref().map_or(0, Draft::weight) + answer + 300
             }
-            Work::End { .. } | Work::Reopen { .. } | Work::Retry { .. } | Work::Prune { .. } => 500,
+            Work::Expand { pieces, .. } => pieces.iter().map(|piece| piece.body.0.len() + 500).sum(),
+            Work::End { .. }
+            | Work::Answered { .. }
+            | Work::Reopen { .. }
+            | Work::Retry { .. }
+            | Work::Prune { .. } => 500,
         }
     }
 
@@ -165,7 +173,13 @@ impl Work {
             Work::Receive(_) => 0,
             Work::Commit { draft, .. } => 1 + of(draft),
             Work::Settle(settle) => 1 + settle.draft.as_ref().map_or(0, of),
-            Work::End { .. } | Work::Reopen { .. } | Work::Retry { .. } | Work::Prune { .. } => 1,
+            // A row and a body each, as a receive has.
+            Work::Expand { pieces, .. } => 1 + pieces.len(),
+            Work::End { .. }
+            | Work::Answered { .. }
+            | Work::Reopen { .. }
+            | Work::Retry { .. }
+            | Work::Prune { .. } => 1,
         }
     }
 

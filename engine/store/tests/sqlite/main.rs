@@ -9,7 +9,7 @@ mod writes;
 
 use std::collections::HashSet;
 
-use conformance::{journal, message, outbox, resources, search};
+use conformance::{journal, message, outbox, pieces, resources, search};
 use hub_core::commit::{Change, Commit};
 use hub_core::store::{Cause, Journal, Outbox, Received, Resources, StoreError};
 use hub_store::{OpenError, Store, StoreOptions};
@@ -30,6 +30,11 @@ async fn the_journal_keeps_its_promises() {
     journal::a_message_ends_once_until_it_is_opened_again(&store, &store).await;
     journal::messages_are_found_newest_first_page_by_page(&store).await;
     journal::old_messages_are_forgotten_but_not_what_is_owed(&store, &store, &store).await;
+    pieces::a_message_that_holds_several_is_split_once(&store, &store).await;
+    pieces::splitting_again_makes_no_piece_twice(&store, &store).await;
+    pieces::pieces_are_read_back_in_the_place_of_their_message(&store).await;
+    pieces::a_message_and_its_pieces_are_forgotten_together(&store, &store).await;
+    pieces::what_a_sender_was_answered_is_noted(&store).await;
 }
 
 #[tokio::test]
@@ -92,7 +97,7 @@ async fn many_senders_share_an_fsync() {
     let stats = store.stats();
     assert_eq!(stats.works, 1_600);
     assert!(stats.transactions < 600, "{stats:?}");
-    assert_eq!(journal::counts(&store, "shared").await, [1_600, 0, 0, 0]);
+    assert_eq!(journal::counts(&store, "shared").await, [1_600, 0, 0, 0, 0]);
 }
 
 #[tokio::test]
@@ -120,7 +125,7 @@ async fn what_was_answered_is_there_after_a_crash() {
         assert_eq!(leased[0].in_doubt, round > 0);
         tokio::time::sleep(std::time::Duration::from_millis(200)).await;
         let expected = ids.len() as u64;
-        assert_eq!(journal::counts(&store, "crash").await, [expected, round as u64 + 1, 0, 0]);
+        assert_eq!(journal::counts(&store, "crash").await, [expected, round as u64 + 1, 0, 0, 0]);
         drop(store);
         // The writer's task ends by itself when nobody holds the store.
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;

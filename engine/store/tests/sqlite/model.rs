@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use hub_core::commit::Commit;
 use hub_core::destination::{Delivered, DeliveryError};
+use hub_core::envelope::{Envelope, Head, Raw};
 use hub_core::id::{DestinationId, MessageId};
 use hub_core::store::{Cause, End, Journal, Leased, Outbox, Received, Resources, Settlement};
 use hub_store::{Store, StoreOptions};
@@ -12,6 +13,7 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 use time::OffsetDateTime;
 
+use crate::conformance::pieces::pieces_of;
 use crate::conformance::{journal, message, parcel};
 
 const KEYS: [Option<&str>; 3] = [Some("a"), Some("b"), None];
@@ -126,14 +128,17 @@ async fn outbox(steps: Vec<Step>) {
 async fn messages(steps: Vec<(u8, usize)>) {
     let folder = TempDir::new().unwrap();
     let mut store = open(&folder).await;
-    let mut known: Vec<(MessageId, usize)> = Vec::new();
+    // Id, state, and which one it is a piece of.
+    let mut known: Vec<(MessageId, usize, Option<usize>)> = Vec::new();
+    let mut keys: Vec<(MessageId, usize)> = Vec::new();
     for (action, at) in steps {
         let picked = (!known.is_empty()).then(|| at % known.len());
         match (action, picked) {
             (0, _) => {
-                let sent = message("model", &known.len().to_string(), "text");
+                let sent = message("model", &keys.len().to_string(), "text");
                 assert_eq!(store.receive(&sent).await.unwrap(), Received::New);
-                known.push((sent.head.id, 0));
+                known.push((sent.head.id, 0, None));
+                keys.push((sent.head.id, keys.len()));
             }
             (1, Some(at)) => {
                 store.commit(Cause::Message(known[at].0), Commit::default()).await.unwrap();
@@ -152,9 +157,35 @@ async fn messages(steps: Vec<(u8, usize)>) {
                 assert_eq!(store.reopen(known[at].0).await.unwrap(), known[at].1 != 0);
                 known[at].1 = 0;
             }
-            (4, Some(at)) => {
-                let again = message("model", &at.to_string(), "text");
+            (4, Some(at)) if known[at].2.is_none() => {
+                let key = keys.iter().find(|(id, _)| *id == known[at].0).unwrap().1;
+                let again = message("model", &key.to_string(), "text");
                 assert_eq!(store.receive(&again).await.unwrap(), Received::Duplicate(known[at].0));
+            }
+            (6, Some(at)) if known[at].2.is_none() => {
+                // Split into two pieces, for the first time or again.
+                let parent = message_head(&store, known[at].0).await;
+                let pieces = pieces_of(&parent, &["a", "b"]);
+                let open = store.expand(known[at].0, pieces.clone()).await.unwrap();
+                let is_split_now = known[at].1 == 0;
+                for piece in &pieces {
+                    let at_piece = known.iter().position(|(id, ..)| *id == piece.head.id);
+                    match at_piece {
+                        Some(there) if is_split_now => known[there].1 = 0,
+                        Some(_) => {}
+                        None if is_split_now => known.push((piece.head.id, 0, Some(at))),
+                        None => {}
+                    }
+                }
+                if is_split_now {
+                    known[at].1 = 4;
+                }
+                let still_open = |piece: &&Envelope<Raw>| {
+                    known.iter().any(|(id, state, _)| *id == piece.head.id && *state == 0)
+                };
+                let expected: Vec<MessageId> =
+                    pieces.iter().filter(still_open).map(|piece| piece.head.id).collect();
+                assert_eq!(open, expected);
             }
             (5, _) => {
                 drop(store);
@@ -162,14 +193,26 @@ async fn messages(steps: Vec<(u8, usize)>) {
             }
             _ => {}
         }
-        let mut expected = [0; 4];
-        known.iter().for_each(|(_, state)| expected[*state] += 1);
+        let mut expected = [0; 5];
+        known.iter().for_each(|(_, state, _)| expected[*state] += 1);
         assert_eq!(journal::counts(&store, "model").await, expected);
         let open = store.unfinished(&"model".into(), &|_| false, 100).await.unwrap();
-        let expected: Vec<MessageId> =
-            known.iter().filter(|(_, state)| *state == 0).map(|(id, _)| *id).collect();
+        // In the order of arrival, pieces in the place of what they are pieces of.
+        let mut expected: Vec<(usize, usize, MessageId)> = known
+            .iter()
+            .enumerate()
+            .filter(|(_, (_, state, _))| *state == 0)
+            .map(|(at, (id, _, parent))| (parent.unwrap_or(at), at, *id))
+            .collect();
+        expected.sort_unstable();
+        let expected: Vec<MessageId> = expected.into_iter().map(|(.., id)| id).collect();
         assert_eq!(open.iter().map(|open| open.head.id).collect::<Vec<_>>(), expected);
     }
+}
+
+async fn message_head(store: &Store, id: MessageId) -> Head {
+    let row = store.message(id).await.unwrap().unwrap().row;
+    Head { id, ..message(row.channel.as_str(), "0", "text").head }
 }
 
 pub fn block_on(work: impl Future<Output = ()>) {
@@ -185,7 +228,7 @@ proptest! {
     }
 
     #[test]
-    fn the_journal_keeps_states_and_counts(steps in prop::collection::vec((0..6_u8, 0..64_usize), 1..40)) {
+    fn the_journal_keeps_states_and_counts(steps in prop::collection::vec((0..7_u8, 0..64_usize), 1..40)) {
         block_on(messages(steps));
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod journal;
 pub mod outbox;
+pub mod pieces;
 pub mod resources;
 pub mod search;
 
@@ -29,6 +30,7 @@ pub fn message(channel: &str, control: &str, text: &str) -> Envelope<Raw> {
         correlation: format!("c-{control}").into(),
         received_at,
         peer: Peer { address: Some("127.0.0.1:4711".parse().unwrap()), identity: Some("lis".into()) },
+        parent: None,
     };
     Envelope { head, body: Raw(body) }
 }

@@ -1,0 +1,75 @@
+//! The plain connectors, for any partner that needs nothing of its own: a new interface of this kind needs no Rust.
+
+use hub_core::destination::Destination;
+use hub_core::registry::{BuildError, DestinationKind, Registry, Secrets, SourceKind};
+use hub_core::source::Source;
+
+use crate::http_destination::{HttpDestination, HttpDestinationConfig};
+use crate::http_source::{HttpSource, HttpSourceConfig};
+use crate::mllp_destination::{MllpDestination, MllpDestinationConfig};
+use crate::mllp_source::{MllpSource, MllpSourceConfig};
+
+/// Makes the plain connectors known: `mllp` and `http`, as sources and as destinations.
+pub fn register(registry: &mut Registry) {
+    registry.source::<Mllp>().source::<Http>();
+    registry.destination::<Mllp>().destination::<Http>();
+}
+
+/// HL7 v2 over MLLP.
+pub struct Mllp;
+
+/// Any format over HTTP.
+pub struct Http;
+
+impl SourceKind for Mllp {
+    const TYPE: &'static str = "mllp";
+    const FORMAT: Option<&'static str> = Some("hl7v2");
+    type Config = MllpSourceConfig;
+
+    fn build(config: MllpSourceConfig, secrets: &dyn Secrets) -> Result<Box<dyn Source>, BuildError> {
+        Ok(Box::new(MllpSource::build(config, secrets)?))
+    }
+
+    fn listens(config: &MllpSourceConfig) -> Vec<String> {
+        config.listens()
+    }
+}
+
+impl DestinationKind for Mllp {
+    const TYPE: &'static str = "mllp";
+    const FORMAT: Option<&'static str> = Some("hl7v2");
+    type Config = MllpDestinationConfig;
+
+    fn build(
+        config: MllpDestinationConfig,
+        secrets: &dyn Secrets,
+    ) -> Result<Box<dyn Destination>, BuildError> {
+        Ok(Box::new(MllpDestination::build(config, secrets)?))
+    }
+}
+
+impl SourceKind for Http {
+    const TYPE: &'static str = "http";
+    const FORMAT: Option<&'static str> = None;
+    type Config = HttpSourceConfig;
+
+    fn build(config: HttpSourceConfig, secrets: &dyn Secrets) -> Result<Box<dyn Source>, BuildError> {
+        Ok(Box::new(HttpSource::build(config, secrets)?))
+    }
+
+    fn listens(config: &HttpSourceConfig) -> Vec<String> {
+        config.listens()
+    }
+}
+
+impl DestinationKind for Http {
+    const TYPE: &'static str = "http";
+    type Config = HttpDestinationConfig;
+
+    fn build(
+        config: HttpDestinationConfig,
+        secrets: &dyn Secrets,
+    ) -> Result<Box<dyn Destination>, BuildError> {
+        Ok(Box::new(HttpDestination::build(config, secrets)?))
+    }
+}

@@ -1,0 +1,206 @@
+//! Frames that hold several messages: each piece is done once and in its patient's order, whatever happens meanwhile.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hub_core::fault::FaultStep;
+use hub_core::id::MessageId;
+use hub_core::source::{Door, Outcome, Receipt};
+use hub_core::store::{Journal, MessageState};
+use hub_runtime::backlog::Limits;
+use hub_runtime::split::MAX_PIECES;
+use proptest::prelude::*;
+
+use crate::memory::{Fail, Memory};
+use crate::ward::{ROOMY, Ward, content, inbound_text};
+
+fn run<T>(test: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .unwrap()
+        .block_on(test)
+}
+
+fn one(patient: usize, number: usize) -> String {
+    format!(r#"{{"patient":"p{patient}","number":"{number}"}}"#)
+}
+
+/// The frame of this number: every third one is a message alone, the others are batches about every patient, twice about the first.
+fn frame(patients: usize, number: usize) -> String {
+    if number.is_multiple_of(3) {
+        return one(number % patients, 2 * number);
+    }
+    let all = (0..patients).map(|patient| one(patient, 2 * number)).chain([one(0, 2 * number + 1)]);
+    format!("batch\n{}", all.collect::<Vec<_>>().join("\n"))
+}
+
+/// The numbers of each patient, as the frames have them.
+fn told(patients: usize, frames: usize) -> HashMap<String, Vec<usize>> {
+    let mut told: HashMap<String, Vec<usize>> = HashMap::new();
+    for number in 0..frames {
+        let text = frame(patients, number);
+        for line in text.lines().filter(|line| line.starts_with('{')) {
+            let value = hub_fhir::json::parse(line).unwrap();
+            let member =
+                |name: &str| value.as_object().unwrap().get(name).unwrap().as_str().unwrap().to_owned();
+            told.entry(member("patient")).or_default().push(member("number").parse().unwrap());
+        }
+    }
+    told
+}
+
+/// The numbers of each patient, in the order in which they were committed.
+fn committed(memory: &Memory) -> HashMap<String, Vec<usize>> {
+    let state = memory.state();
+    let mut found: HashMap<String, Vec<usize>> = HashMap::new();
+    for id in &state.applied {
+        let row = state.rows.iter().find(|row| row.message.head.id == *id).unwrap();
+        let (patient, number) = content(&row.message);
+        found.entry(patient).or_default().push(number);
+    }
+    found
+}
+
+async fn send(ward: &Ward, text: &str) -> MessageId {
+    match ward.door.accept(inbound_text(text)).await {
+        Receipt::Accepted(id) | Receipt::Duplicate(id) => id,
+        refused @ Receipt::Refused(..) => panic!("{refused:?}"),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
+    #[test]
+    fn every_piece_is_committed_once_and_in_order(
+        seed in any::<u64>(), room in 1usize..40, patients in 1usize..6, frames in 1usize..40,
+    ) {
+        run(async {
+            let memory = Memory::new(seed);
+            let ward = Ward::splitting(&memory, Limits { messages: room, bytes: 1 << 20 });
+            for number in 0..frames {
+                send(&ward, &frame(patients, number)).await;
+            }
+            memory.settled().await;
+            prop_assert_eq!(committed(&memory), told(patients, frames));
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            prop_assert_eq!(ward.backlog.in_flight(), 0);
+            Ok(())
+        })?;
+    }
+
+    #[test]
+    fn a_hub_that_crashes_goes_on_where_it_was(
+        seed in any::<u64>(), room in 1usize..20, frames in 3usize..40, crashes in 1usize..4, turns in 0usize..60,
+    ) {
+        run(async {
+            let memory = Memory::new(seed);
+            let mut next = 0;
+            for crash in 0..=crashes {
+                let ward = Ward::splitting(&memory, Limits { messages: room, bytes: 1 << 20 });
+                let until = frames * (crash + 1) / (crashes + 1);
+                while next < until {
+                    send(&ward, &frame(3, next)).await;
+                    next += 1;
+                }
+                if crash < crashes {
+                    for _ in 0..turns {
+                        tokio::task::yield_now().await;
+                    }
+                    ward.crash().await;
+                } else {
+                    memory.settled().await;
+                }
+            }
+            prop_assert_eq!(committed(&memory), told(3, frames));
+            Ok(())
+        })?;
+    }
+
+    #[test]
+    fn a_store_that_fails_now_and_then_changes_nothing_of_that(
+        seed in any::<u64>(), room in 1usize..40, frames in 1usize..30,
+        fails in prop::collection::vec(prop::option::weighted(0.2, prop::sample::select(vec![Fail::Unavailable, Fail::DoneAllTheSame])), 0..80),
+    ) {
+        run(async {
+            let memory = Memory::new(seed);
+            memory.state().fails.extend(fails);
+            let ward = Ward::splitting(&memory, Limits { messages: room, bytes: 1 << 20 });
+            for number in 0..frames {
+                send(&ward, &frame(3, number)).await;
+            }
+            memory.settled().await;
+            let (found, told) = (committed(&memory), told(3, frames));
+            for (patient, numbers) in &told {
+                // One that overtook another was done again, so that the last word is the sender's last word.
+                let mut each = found[patient].clone();
+                prop_assert_eq!(each.last(), numbers.last());
+                each.sort_unstable();
+                each.dedup();
+                prop_assert_eq!(&each, numbers);
+            }
+            Ok(())
+        })?;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_is_answered_when_its_last_piece_has_ended() {
+    let memory = Memory::new(7);
+    let ward = Ward::splitting(&memory, ROOMY);
+    let all = send(&ward, &frame(3, 1)).await;
+    assert_eq!(ward.door.outcome(all).await, Some(Outcome::Split { pieces: 4, set_aside: 0 }));
+    assert_eq!(memory.open(), 0, "all of them");
+    let some = send(&ward, &format!("batch\n{}\n{{\"poison\":1}}\n{{nonsense", one(1, 1))).await;
+    assert_eq!(ward.door.outcome(some).await, Some(Outcome::Split { pieces: 3, set_aside: 2 }));
+    let alone = send(&ward, &one(2, 2)).await;
+    assert_eq!(ward.door.outcome(alone).await, Some(Outcome::Committed));
+    let none = send(&ward, "batch\n").await;
+    assert_eq!(ward.door.outcome(none).await, Some(Outcome::Split { pieces: 0, set_aside: 0 }));
+    assert_eq!(ward.backlog.waiting(), 0, "nobody is left waiting");
+    // Asked again, as a copy of the batch does.
+    assert_eq!(ward.door.outcome(some).await, Some(Outcome::Split { pieces: 3, set_aside: 2 }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_frame_that_cannot_be_split_is_set_aside_whole() {
+    let memory = Memory::new(7);
+    let ward = Ward::splitting(&memory, ROOMY);
+    let broken = send(&ward, &format!("batch\n{}\nnonsense", one(1, 1))).await;
+    let MessageState::Quarantined(fault) = settled(&memory, broken).await else { panic!("it was taken") };
+    assert_eq!((fault.step, fault.place.as_deref()), (FaultStep::Parse, Some("line 3")));
+    let poison = send(&ward, "batch poison").await;
+    assert!(matches!(settled(&memory, poison).await, MessageState::Quarantined(_)));
+    let lines = vec![one(1, 1); MAX_PIECES + 1].join("\n");
+    let many = send(&ward, &format!("batch\n{lines}")).await;
+    let MessageState::Quarantined(fault) = settled(&memory, many).await else { panic!("it was taken") };
+    assert!(fault.reason.contains("holds 10001 messages"), "{}", fault.reason);
+    assert_eq!(memory.state().rows.len(), 3, "nothing half");
+    let after = send(&ward, &one(1, 2)).await;
+    assert_eq!(settled(&memory, after).await, MessageState::Committed);
+}
+
+async fn settled(memory: &Memory, id: MessageId) -> MessageState {
+    memory.settled().await;
+    memory.state_of(id)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_that_is_replayed_makes_no_piece_twice() {
+    let memory = Memory::new(7);
+    let ward = Arc::new(Ward::splitting(&memory, ROOMY));
+    // The same line twice is two messages.
+    let text = format!("batch\n{}\n{}\n{}", one(1, 1), one(1, 1), one(2, 2));
+    let all = send(&ward, &text).await;
+    memory.settled().await;
+    assert_eq!(memory.state().rows.len(), 4);
+    assert!(memory.reopen(all).await.unwrap());
+    ward.backlog.look_again(&[all]);
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    memory.settled().await;
+    assert_eq!(memory.state().rows.len(), 4);
+    assert_eq!(memory.state().applied.len(), 6, "each piece is done again");
+}
