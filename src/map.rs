@@ -9,6 +9,7 @@ mod given;
 mod leaves;
 mod moment;
 mod old;
+mod route;
 mod subject;
 
 use std::process::ExitCode;

@@ -6,11 +6,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant, SystemTime};
 
-use hub_core::commit::{Change, Note};
-use hub_core::fault::{Fault, FaultStep};
+use hub_core::commit::Note;
+use hub_core::fault::Fault;
 
-use super::compare::{Difference, changes};
+use super::compare::{Difference, made};
 use super::given::{Given, fetch};
+use super::route::Made;
 use super::subject::{Place, Subject};
 use crate::cli::{Global, TryArguments};
 use crate::table::{self, Cell, Row, shortened, terminal_width};
@@ -22,8 +23,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// What one message gave.
 struct Outcome {
     name: String,
-    changes: Vec<Change>,
-    notes: Vec<Note>,
+    made: Made,
     fault: Option<Fault>,
 }
 
@@ -140,15 +140,9 @@ fn of_each(subject: &Subject, given: &Given) -> Vec<Outcome> {
 }
 
 fn one(subject: &Subject, name: String, bytes: &[u8]) -> Outcome {
-    let parsed = subject.parser.parse(bytes).map_err(|error| Fault {
-        step: FaultStep::Parse,
-        place: error.place.clone(),
-        rule: None,
-        reason: error.what,
-    });
-    match parsed.and_then(|document| subject.mapping.run(document.as_ref())) {
-        Ok(run) => Outcome { name, changes: run.changes, notes: run.notes, fault: None },
-        Err(fault) => Outcome { name, changes: Vec::new(), notes: Vec::new(), fault: Some(fault) },
+    match subject.read(bytes).and_then(|document| subject.make(document.as_ref())) {
+        Ok(made) => Outcome { name, made, fault: None },
+        Err(fault) => Outcome { name, made: Made::default(), fault: Some(fault) },
     }
 }
 
@@ -162,25 +156,37 @@ fn show(results: &[Outcome], last: Option<&[Outcome]>) {
             (None, None) => whole(result),
             (None, Some(before)) => differences(result, before),
         }
-        let is_news = |note: &&Note| before.is_none_or(|before| !before.notes.contains(note));
-        for note in result.notes.iter().filter(is_news) {
+        let is_news = |note: &&Note| before.is_none_or(|before| !before.made.notes.contains(note));
+        for note in result.made.notes.iter().filter(is_news) {
             println!("  {} {}: {}", paint::warning("left out"), note.place, note.reason);
         }
     }
 }
 
 fn whole(result: &Outcome) {
-    let commit = hub_core::commit::Commit { changes: result.changes.clone(), ..Default::default() };
-    println!("{}", bundle::of(&commit).to_pretty_text());
+    for message in &result.made.messages {
+        println!("{}", hub_fhir::Json::Object(message.clone()).to_pretty_text());
+    }
+    if !result.made.changes.is_empty() {
+        let commit = hub_core::commit::Commit { changes: result.made.changes.clone(), ..Default::default() };
+        println!("{}", bundle::of(&commit).to_pretty_text());
+    }
+}
+
+fn written(made: &Made) -> String {
+    match made.messages.len() {
+        0 => counted(made.changes.len(), "resource"),
+        count => counted(count, "message"),
+    }
 }
 
 fn differences(result: &Outcome, before: &Outcome) {
     if let Some(fault) = &before.fault {
         println!("  {}: before it was set aside: {fault}", paint::good("written now"));
     }
-    let found = changes(&before.changes, &result.changes);
+    let found = made(&before.made, &result.made);
     if found.is_empty() {
-        println!("  {}", paint::dim(format!("as before: {}", counted(result.changes.len(), "resource"))));
+        println!("  {}", paint::dim(format!("as before: {}", written(&result.made))));
         return;
     }
     let most = terminal_width().map_or(usize::MAX / 8, |width| (width / 3).max(16));

@@ -77,6 +77,7 @@ fn message(fixture: &str, received_at: OffsetDateTime) -> Envelope<Raw> {
         correlation: CorrelationId::from(fixture),
         received_at,
         peer: Peer::default(),
+        parent: None,
     };
     Envelope { head, body: Raw(body) }
 }
@@ -200,4 +201,25 @@ async fn what_cannot_be_compared_is_said() {
     let said = huitong_in(bare.path(), &["map", "diff", "lis/oru-r01", "--data", data]);
     assert!(said.err.contains("there is nothing to compare with"), "{}", said.err);
     assert!(!Path::new(empty.path()).join("hub.db").exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_for_a_partner_is_compared_as_the_channel_would_send_it() {
+    let (scene, store) = Scene::new().await;
+    store.close().await;
+    let data = scene.data.path().to_str().unwrap();
+    let arguments = ["map", "diff", "notify/critical-result", "--data", data, "--json"];
+    scene.change(
+        "mappings/notify/critical-result.toml",
+        "{ value = \"critical-result\" }",
+        "{ value = \"alarm\" }",
+    );
+    let report: Value = huitong_in(scene.project.path(), &arguments).json();
+    // Only the critical potassium is told to the ward; the fourth message is set aside by the channel's own mapping.
+    assert_eq!(counts(&report), [4, 2, 1, 0, 0, 1]);
+    let kind = field(&report, "message.kind");
+    assert_eq!(
+        (&kind["samples"][0]["old"], &kind["samples"][0]["new"]),
+        (&"critical-result".into(), &"alarm".into())
+    );
 }

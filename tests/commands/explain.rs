@@ -145,6 +145,20 @@ fn json_and_fhir_sources_are_explained_too() {
 }
 
 #[test]
+fn a_message_for_a_partner_is_explained_from_the_resources_or_from_the_message_they_were_made_of() {
+    let given = "fixtures/lis/oru-r01/critical-potassium.hl7";
+    let explained: Value = huitong(&["map", "explain", "notify/critical-result", given, "--json"]).json();
+    let number = values(&explained, "message").iter().find(|value| value["path"] == "value.text").unwrap();
+    assert_eq!(number["value"], "6.82"); // OBX-5
+    assert_eq!(number["from"][0]["place"], "Observation[1].valueQuantity.value");
+    let said = huitong(&["map", "explain", "notify/critical-result", given]).well();
+    assert!(said.contains("Location[1]"), "{said}");
+    // Nothing is sent of a message that is not critical.
+    let said = huitong(&["map", "explain", "notify/critical-result", NORMAL]);
+    assert!(said.err.contains("nothing is sent of this message"), "{}", said.err);
+}
+
+#[test]
 fn what_is_wrong_is_said_with_what_to_do() {
     let folder = copy_of_the_files();
     change(folder.path(), "mappings/hl7v2/patient.toml", "birthDate  ", "birthDat  ");

@@ -9,6 +9,7 @@
 mod attempt;
 mod coverage;
 mod diff;
+mod documented;
 mod explain;
 mod init;
 mod mistakes;
