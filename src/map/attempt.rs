@@ -203,16 +203,16 @@ fn row(one: &Difference, most: usize) -> Row {
             vec![
                 Cell::words("  ~"),
                 Cell::words(place),
-                Cell::words(format!("{old} → {new}")).painted(|text| paint::warning(text)),
+                Cell::words(format!("{old} → {new}")).painted(paint::warning),
             ]
         }
         (None, new) => vec![
             Cell::words("  +"),
             Cell::words(place),
-            Cell::words(new.unwrap_or_default()).painted(|text| paint::good(text)),
+            Cell::words(new.unwrap_or_default()).painted(paint::good),
         ],
         (Some(old), None) => {
-            vec![Cell::words("  -"), Cell::words(place), Cell::words(old).painted(|text| paint::error(text))]
+            vec![Cell::words("  -"), Cell::words(place), Cell::words(old).painted(paint::error)]
         }
     };
     Row { cells, notes: Vec::new() }

@@ -67,7 +67,7 @@ fn maps(report: &Report) {
         .into_iter()
         .map(|(kind, sheet, counts)| TableRow {
             cells: vec![
-                Cell::words(kind.name()).painted(|text| paint::dim(text)),
+                Cell::words(kind.name()).painted(paint::dim),
                 Cell::words(sheet),
                 Cell::count(counts.rows as u64),
                 Cell::count(counts.covered as u64),
@@ -85,12 +85,10 @@ fn rows(report: &Report, only_missing: bool) {
     let rows: Vec<TableRow> = kept
         .map(|(row, verdict)| {
             let (told, paint): (String, fn(String) -> String) = match verdict {
-                Verdict::Covered(by) => (by.clone(), |text| paint::good(text)),
-                Verdict::LeftOut(reason) => (format!("left out: {reason}"), |text| paint::dim(text)),
-                Verdict::Missing if row.condition.is_empty() => {
-                    ("missing".to_owned(), |text| paint::error(text))
-                }
-                Verdict::Missing => (format!("missing ({})", row.condition), |text| paint::error(text)),
+                Verdict::Covered(by) => (by.clone(), paint::good),
+                Verdict::LeftOut(reason) => (format!("left out: {reason}"), paint::dim),
+                Verdict::Missing if row.condition.is_empty() => ("missing".to_owned(), paint::error),
+                Verdict::Missing => (format!("missing ({})", row.condition), paint::error),
             };
             let field = format!("{} {}", row.field, row.title);
             let cells = [&row.sheet, &table::shortened(&field, 44), &table::shortened(&row.element, 40)];
@@ -103,6 +101,9 @@ fn rows(report: &Report, only_missing: bool) {
         table::print(&["map", "field", "element", ""], &rows);
     }
 }
+
+/// Whether a row belongs in a section.
+type Is = fn(&Verdict) -> bool;
 
 /// The page for people.
 pub fn markdown(report: &Report) -> String {
@@ -123,7 +124,7 @@ pub fn markdown(report: &Report) -> String {
     }
     let Counts { rows, covered, left_out, missing } = report.counts();
     page.push_str(&format!("| | **all** | {rows} | {covered} | {left_out} | {missing} |\n"));
-    let titled: [(&str, &str, fn(&Verdict) -> bool); 3] = [
+    let titled: [(&str, &str, Is); 3] = [
         ("Missing", "condition", |verdict| *verdict == Verdict::Missing),
         ("Left out on purpose", "why", |verdict| matches!(verdict, Verdict::LeftOut(_))),
         ("Covered", "by", |verdict| matches!(verdict, Verdict::Covered(_))),

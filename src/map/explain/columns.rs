@@ -51,7 +51,7 @@ impl Widths {
 }
 
 const PLAIN: fn(String) -> String = |text| text;
-const DIM: fn(String) -> String = |text| paint::dim(text);
+const DIM: fn(String) -> String = paint::dim;
 
 /// Prints it.
 pub fn print(explained: &Explained) {
@@ -122,9 +122,9 @@ fn source(explained: &Explained) {
     let widths = Widths::of(&cells);
     for (cells, (_, became, is_word)) in cells.iter().zip(&rows) {
         let paint_told: fn(String) -> String = match became {
-            Became::Written => |text| paint::good(text),
-            Became::Unread => |text| paint::warning(text),
-            Became::Fault => |text| paint::error(text),
+            Became::Written => paint::good,
+            Became::Unread => paint::warning,
+            Became::Fault => paint::error,
             Became::Read | Became::OnPurpose | Became::Unknown => DIM,
         };
         let arrow = if *is_word { " " } else { "→" };
