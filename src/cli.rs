@@ -7,7 +7,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub use self::map::{DiffArguments, ExplainArguments, MapCommand, SchemaArguments, SchemaKind};
+pub use self::map::{
+    CoverageArguments, DiffArguments, ExplainArguments, MapCommand, SchemaArguments, SchemaKind, TryArguments,
+};
 use self::values::{above_zero, fault_names, id, zero_or_more};
 
 /// Huitong 汇通, the integration hub for international medicine.

@@ -1,12 +1,15 @@
 //! `huitong map`: what a mapping makes of messages, and what it leaves.
 
+mod attempt;
 mod compare;
+mod coverage;
 mod diff;
 mod explain;
 mod given;
 mod leaves;
 mod moment;
 mod old;
+mod route;
 mod subject;
 
 use std::process::ExitCode;
@@ -16,6 +19,8 @@ use crate::cli::{Global, MapCommand};
 /// Does what is asked.
 pub async fn run(global: &Global, command: MapCommand) -> anyhow::Result<ExitCode> {
     match command {
+        MapCommand::Coverage(arguments) => coverage::run(global, &arguments),
+        MapCommand::Try(arguments) => attempt::run(global, &arguments).await,
         MapCommand::Diff(arguments) => diff::run(global, &arguments).await,
         MapCommand::Explain(arguments) => explain::run(global, &arguments).await,
     }

@@ -17,6 +17,15 @@ Examples:
 
 The exit code is 1 when the mapping sets the message aside. What is shown is patient data.")]
     Explain(ExplainArguments),
+    /// Run a mapping over messages, again each time a file is saved, and show what changed
+    #[command(after_help = "\
+Examples:
+  huitong map try lis/oru-r01 fixtures/lis/oru-r01/normal.hl7
+  huitong map try mappings/his/adt.toml fixtures/his/adt/*.hl7
+  huitong map try his/adt message.hl7 --once        run one time, print the whole result
+
+Watched are the mapping, its parts, its code tables and the messages. What is shown is patient data.")]
+    Try(TryArguments),
     /// Run the mapping as its files are now over the real messages of the journal, and count what would change
     #[command(after_help = "\
 Examples:
@@ -28,6 +37,16 @@ Examples:
 
 Nothing is written, and a running hub is not disturbed. Samples are patient data; --no-values leaves them out.")]
     Diff(DiffArguments),
+    /// Show which rows of the official HL7 v2-to-FHIR maps the mappings cover, and which not
+    #[command(after_help = "\
+Examples:
+  huitong map coverage                          every map whose segment or type a mapping reads
+  huitong map coverage --segment PID            row by row, each with its mapping line
+  huitong map coverage --missing --fail-missing for CI: the rows nobody has decided about; exit code 1 when there are any
+  huitong map coverage --markdown               writes docs/v2-to-fhir-coverage.md
+
+What is left out on purpose stands, with its reason, in mappings/left-out.tsv.")]
+    Coverage(CoverageArguments),
 }
 
 /// `huitong map explain`
@@ -47,6 +66,20 @@ pub struct ExplainArguments {
     /// Write one HTML page that needs nothing else; - for standard output
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
+}
+
+/// `huitong map try`
+#[derive(Debug, Args)]
+pub struct TryArguments {
+    /// The mapping: its name, its file, or the file of a channel
+    #[arg(value_name = "MAPPING")]
+    pub file: String,
+    /// Messages: files, or the ids of messages of the hub
+    #[arg(required = true)]
+    pub messages: Vec<String>,
+    /// Run one time and end; the exit code is 1 when a message is set aside
+    #[arg(long)]
+    pub once: bool,
 }
 
 /// `huitong map diff`
@@ -85,6 +118,35 @@ pub struct DiffArguments {
     /// JSON, in the shape docs/mapping-commands.md tells
     #[arg(long)]
     pub json: bool,
+}
+
+/// `huitong map coverage`
+#[derive(Debug, Args)]
+pub struct CoverageArguments {
+    /// Read the official maps from this folder, instead of those the program carries
+    #[arg(long, value_name = "FOLDER")]
+    pub maps: Option<PathBuf>,
+    /// Only the maps of this segment, data type or message: PID, XPN, ORU_R01. Row by row
+    #[arg(long, value_name = "NAME")]
+    pub segment: Option<String>,
+    /// Also the maps of what no mapping reads
+    #[arg(long)]
+    pub all: bool,
+    /// Only the rows that are neither covered nor left out on purpose
+    #[arg(long)]
+    pub missing: bool,
+    /// Exit code 1 when a row is neither covered nor left out on purpose
+    #[arg(long)]
+    pub fail_missing: bool,
+    /// JSON, in the shape docs/mapping-commands.md tells
+    #[arg(long, conflicts_with = "markdown")]
+    pub json: bool,
+    /// Write the report for people to FILE [default: docs/v2-to-fhir-coverage.md]; - for standard output
+    #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "docs/v2-to-fhir-coverage.md")]
+    pub markdown: Option<PathBuf>,
+    /// Write the facts of the official maps that the program carries; for who changes the program
+    #[arg(long, value_name = "FILE", requires = "maps", hide = true)]
+    pub write_facts: Option<PathBuf>,
 }
 
 /// `huitong schema`

@@ -6,6 +6,7 @@ use hub_core::commit::Change;
 use hub_fhir::{Json, Object, ResourceType};
 
 use super::leaves::{each_leaf, each_leaf_of, shown, without_places};
+use super::route::Made;
 
 /// One value that differs. Old and new are never both absent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,7 +83,7 @@ fn list<'n>(names: impl Iterator<Item = &'n str>) -> String {
 }
 
 /// What differs between two runs, in the order of the new one; what is gone comes last.
-pub fn changes(old: &[Change], new: &[Change]) -> Vec<Difference> {
+fn changes(old: &[Change], new: &[Change]) -> Vec<Difference> {
     let (old, new) = (Part::of(old), Part::of(new));
     let mut left: Vec<&Part<'_>> = old.iter().collect();
     let mut pairs: Vec<(Option<&Part<'_>>, &Part<'_>)> = Vec::with_capacity(new.len());
@@ -106,6 +107,19 @@ pub fn changes(old: &[Change], new: &[Change]) -> Vec<Difference> {
     for part in left {
         let mut log = Log { kind: part.kind.to_string(), name: part.name.clone(), found: &mut found };
         each_leaf(part.tree, &mut |path, json| log.push(path, Some(json), None));
+    }
+    found
+}
+
+/// What differs between what two mappings make of one message.
+pub fn made(old: &Made, new: &Made) -> Vec<Difference> {
+    let mut found = changes(&old.changes, &new.changes);
+    let nothing = Object::new();
+    let count = old.messages.len().max(new.messages.len());
+    for at in 0..count {
+        let name = if count == 1 { "message".to_owned() } else { format!("message({})", at + 1) };
+        let side = |made: &Made| made.messages.get(at).cloned().unwrap_or_else(|| nothing.clone());
+        found.extend(trees("message", &name, &side(old), &side(new)));
     }
     found
 }

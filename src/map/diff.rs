@@ -51,6 +51,9 @@ pub async fn run(global: &Global, arguments: &DiffArguments) -> anyhow::Result<E
             return Ok(ExitCode::from(EXIT_WRONG_FILES));
         }
     };
+    if arguments.stored && new.renders() {
+        bail!("--stored compares resources, and mapping `{}` renders messages for a partner", place.name);
+    }
     let before = match old.as_ref().map(|old| place.compile_with(old)) {
         None => None,
         Some(Ok(subject)) => Some(subject),
@@ -83,7 +86,7 @@ pub async fn run(global: &Global, arguments: &DiffArguments) -> anyhow::Result<E
 }
 
 fn stretch(place: &Place, arguments: &DiffArguments) -> anyhow::Result<Stretch> {
-    let known: Vec<&str> = place.channels.iter().map(|channel| channel.name.as_str()).collect();
+    let known = place.channel_names();
     let channels = match &arguments.channel {
         Some(channel) if known.contains(&channel.as_str()) => vec![ChannelId::from(channel.as_str())],
         Some(channel) => bail!("channel `{channel}` does not map its messages with `{}`", place.name),
@@ -121,9 +124,10 @@ async fn walk(
         let Some(last) = messages.last() else { break };
         place = last.place;
         left -= messages.len() as u64;
-        // What was filtered never came to a mapping.
+        // What was filtered never came to a mapping, and of what was split the pieces did, which are messages themselves.
+        let whole = messages.into_iter().filter(|past| past.state != StateName::Split);
         let (filtered, mapped): (Vec<Past>, Vec<Past>) =
-            messages.into_iter().partition(|past| past.state == StateName::Filtered);
+            whole.partition(|past| past.state == StateName::Filtered);
         tally.filtered += filtered.len() as u64;
         let sides = sides.clone();
         under_way = Some(tokio::task::spawn_blocking(move || sides.map_all(mapped)));

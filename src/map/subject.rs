@@ -4,9 +4,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use hub_core::document::Parser;
-use hub_core::finding::Finding;
+use hub_core::finding::{Finding, FindingKind};
 use hub_mapping::{Files, Mapping};
 use hub_spec::FolderFiles;
+
+use super::route::RouteFile;
 
 /// A mapping that compiles.
 pub struct Subject {
@@ -16,6 +18,16 @@ pub struct Subject {
     pub parser: Box<dyn Parser>,
     /// Where its files are.
     pub place: Place,
+    /// For a mapping that reads resources: what makes them of a message, where a channel sends what it renders.
+    pub upstream: Option<Upstream>,
+}
+
+/// The mapping of a channel, whose resources another mapping reads.
+pub struct Upstream {
+    /// The mapping.
+    pub mapping: Mapping,
+    /// Reads the channel's messages.
+    pub parser: Box<dyn Parser>,
 }
 
 /// Where a mapping is found.
@@ -27,6 +39,8 @@ pub struct Place {
     pub name: String,
     /// The channels that read their messages with it.
     pub channels: Vec<ChannelFile>,
+    /// The destinations that are sent what it renders.
+    pub routes: Vec<RouteFile>,
 }
 
 /// What a channel file says of reading messages. The file is not linted here: a mapping is worked on before its channel is right.
@@ -52,7 +66,8 @@ impl Place {
             false => name,
         };
         let channels = channels_of(&root, &name, of_channel.then_some(what));
-        Ok(Self { root, name, channels })
+        let routes = routes_of(&root, &name);
+        Ok(Self { root, name, channels, routes })
     }
 
     /// Compiles the mapping as its files are now.
@@ -67,18 +82,39 @@ impl Place {
     /// Compiles the mapping from other files.
     pub fn compile_with(&self, files: &dyn Files) -> Result<Subject, Vec<Finding>> {
         let mapping = hub_mapping::compile(&self.name, files)?;
-        let parser = self.parser(&mapping)?;
-        Ok(Subject { mapping, parser, place: self.clone() })
+        let charset = self.channels.iter().find_map(|channel| channel.charset.as_deref());
+        let parser = parser(&mapping, charset)?;
+        let upstream = match self.routes.first().filter(|_| mapping.from() == "fhir") {
+            None => None,
+            Some(route) => {
+                let mapping = hub_mapping::compile(&route.reads_after, files)?;
+                let parser = parser_of(&mapping, route)?;
+                Some(Upstream { mapping, parser })
+            }
+        };
+        Ok(Subject { mapping, parser, place: self.clone(), upstream })
     }
 
-    fn parser(&self, mapping: &Mapping) -> Result<Box<dyn Parser>, Vec<Finding>> {
-        let charset = self.channels.iter().find_map(|channel| channel.charset.as_deref());
-        let parser = hub_formats::parser(mapping.from(), charset, mapping.source_layout());
-        parser.map_err(|error| {
-            let file = format!("mappings/{}.toml", self.name);
-            vec![Finding::of_file(hub_core::finding::FindingKind::WrongSettings, file, error.to_string())]
-        })
+    /// The channels whose messages come to it, itself or through what their mappings make.
+    pub fn channel_names(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = self.channels.iter().map(|channel| channel.name.as_str()).collect();
+        names.extend(self.routes.iter().map(|route| route.channel.as_str()));
+        names.sort_unstable();
+        names.dedup();
+        names
     }
+}
+
+fn parser_of(mapping: &Mapping, route: &RouteFile) -> Result<Box<dyn Parser>, Vec<Finding>> {
+    parser(mapping, route.charset.as_deref())
+}
+
+fn parser(mapping: &Mapping, charset: Option<&str>) -> Result<Box<dyn Parser>, Vec<Finding>> {
+    let parser = hub_formats::parser(mapping.from(), charset, mapping.source_layout());
+    parser.map_err(|error| {
+        let file = format!("mappings/{}.toml", mapping.name());
+        vec![Finding::of_file(FindingKind::WrongSettings, file, error.to_string())]
+    })
 }
 
 /// The root, `channels` or `mappings`, and the name, of something that is a file; `None` for a name.
@@ -120,8 +156,8 @@ fn mapping_of(channel: &Path) -> anyhow::Result<String> {
     name.with_context(|| format!("{} names no mapping: `huitong check` says more", channel.display()))
 }
 
-/// The channels that read with this mapping; when one was named, that one first.
-fn channels_of(root: &Path, mapping: &str, named: Option<&str>) -> Vec<ChannelFile> {
+/// Every channel file that can be read: its name and what it says.
+fn channel_files(root: &Path) -> Vec<(String, toml::Table)> {
     let mut found = Vec::new();
     let home = root.join("channels");
     let mut folders = vec![home.clone()];
@@ -134,14 +170,37 @@ fn channels_of(root: &Path, mapping: &str, named: Option<&str>) -> Vec<ChannelFi
             }
             let is_toml = path.extension().is_some_and(|suffix| suffix == "toml");
             let Some(table) = is_toml.then(|| read(&path).ok()).flatten() else { continue };
-            if text(&table, "map", "mapping") == Some(mapping) {
-                let below = path.strip_prefix(&home).unwrap_or(&path).with_extension("");
-                let charset = text(&table, "parse", "charset").map(str::to_owned);
-                found.push(ChannelFile { name: below.display().to_string(), charset });
-            }
+            let below = path.strip_prefix(&home).unwrap_or(&path).with_extension("");
+            found.push((below.display().to_string(), table));
         }
     }
+    found.sort_by(|a, b| a.0.cmp(&b.0));
+    found
+}
+
+/// The channels that read with this mapping; when one was named, that one first.
+fn channels_of(root: &Path, mapping: &str, named: Option<&str>) -> Vec<ChannelFile> {
+    let channel = |(name, table): (String, toml::Table)| {
+        let charset = text(&table, "parse", "charset").map(str::to_owned);
+        (text(&table, "map", "mapping") == Some(mapping)).then_some(ChannelFile { name, charset })
+    };
+    let mut found: Vec<ChannelFile> = channel_files(root).into_iter().filter_map(channel).collect();
     let is_named = |channel: &ChannelFile| named.is_some_and(|named| named.contains(channel.name.as_str()));
-    found.sort_by(|a, b| is_named(b).cmp(&is_named(a)).then_with(|| a.name.cmp(&b.name)));
+    found.sort_by_key(|channel| !is_named(channel));
+    found
+}
+
+/// The destinations that are sent what this mapping renders.
+fn routes_of(root: &Path, mapping: &str) -> Vec<RouteFile> {
+    let mut found = Vec::new();
+    for (channel, table) in channel_files(root) {
+        let reads_after = text(&table, "map", "mapping").unwrap_or_default();
+        let charset = text(&table, "parse", "charset");
+        let routes = table.get("to").and_then(toml::Value::as_array);
+        let routes = routes.into_iter().flatten().filter_map(toml::Value::as_table);
+        let rendered =
+            routes.filter(|route| route.get("mapping").and_then(toml::Value::as_str) == Some(mapping));
+        found.extend(rendered.map(|route| RouteFile::of(&channel, reads_after, charset, route)));
+    }
     found
 }

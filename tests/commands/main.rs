@@ -1,7 +1,16 @@
 //! The commands that work on mappings, as an engineer meets them at the prompt: `huitong map ...` and `huitong schema`.
 
-#![expect(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a test may stop at what it did not expect, and says what it did not run"
+)]
 
+mod attempt;
+mod coverage;
+mod diff;
+mod documented;
+mod explain;
 mod init;
 mod mistakes;
 mod prompt;

@@ -87,3 +87,14 @@ pub fn change(folder: &Path, file: &str, from: &str, to: &str) {
     assert!(text.contains(from), "{file} does not hold {from}");
     std::fs::write(path, text.replacen(from, to, 1)).unwrap();
 }
+
+/// Holds what was said to a file of `tests/commands/golden/`; with `HUITONG_BLESS=1` the file is written anew.
+pub fn golden(name: &str, said: &str) {
+    let file = root().join("tests/commands/golden").join(name);
+    if std::env::var_os("HUITONG_BLESS").is_some() {
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(&file, said).unwrap();
+    }
+    let kept = std::fs::read_to_string(&file).unwrap_or_default();
+    assert!(kept == said, "{name} differs; HUITONG_BLESS=1 writes it anew:\n{said}");
+}

@@ -45,6 +45,8 @@ fn help_names_every_command() {
         "demo",
         "check",
         "test",
+        "map",
+        "schema",
         "send",
         "replay",
         "retry",

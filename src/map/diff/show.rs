@@ -95,10 +95,10 @@ fn counts(tally: &Tally, took: Duration) {
     let pace = format!("messages looked at, in {:.1} s ({rate:.0} a second)", took.as_secs_f64());
     let mut rows = vec![
         row(tally.looked_at, pace, |text| text),
-        row(tally.unchanged, "unchanged".to_owned(), |text| paint::good(text)),
-        row(tally.changed, "changed".to_owned(), |text| paint::warning(text)),
-        row(tally.newly_failing, "newly failing".to_owned(), |text| paint::error(text)),
-        row(tally.newly_passing, "newly passing".to_owned(), |text| paint::good(text)),
+        row(tally.unchanged, "unchanged".to_owned(), paint::good),
+        row(tally.changed, "changed".to_owned(), paint::warning),
+        row(tally.newly_failing, "newly failing".to_owned(), paint::error),
+        row(tally.newly_passing, "newly passing".to_owned(), paint::good),
         row(tally.still_failing, "failing as before".to_owned(), |text| text),
     ];
     if tally.filtered > 0 {
@@ -139,8 +139,7 @@ fn example(sample: &Sample) -> String {
     if sample.old.is_none() && sample.new.is_none() {
         return format!("{id}  {}", sample.place);
     }
-    let (old, new) =
-        (value(&sample.old, |text| paint::error(text)), value(&sample.new, |text| paint::good(text)));
+    let (old, new) = (value(&sample.old, paint::error), value(&sample.new, paint::good));
     format!("{id}  {old} → {new}")
 }
 

@@ -2,15 +2,15 @@
 
 use hub_core::commit::Change;
 use hub_core::document::Document;
-use hub_core::fault::{Fault, FaultStep};
+use hub_core::fault::Fault;
 use hub_core::store::StateName;
 use hub_fhir::merge::merge;
 use hub_fhir::{Object, Resource};
-use hub_mapping::Mapping;
 use hub_store::{Archive, Past};
 
 use super::tally::Seen;
-use crate::map::compare::{Difference, changes, trees};
+use crate::map::compare::{Difference, made, trees};
+use crate::map::route::Made;
 use crate::map::subject::Subject;
 
 /// Threads that map a page together, at most.
@@ -27,16 +27,18 @@ pub struct Sides {
 
 /// What a message gave.
 pub struct Outcome {
-    old: Option<Result<Vec<Change>, Fault>>,
-    new: Result<Vec<Change>, Fault>,
+    old: Option<Result<Made, Fault>>,
+    new: Result<Made, Fault>,
 }
 
 impl Sides {
     /// Two mappings, or one and the store.
     pub fn new(old: Option<Subject>, new: Subject) -> Self {
         let read_alike = old.as_ref().is_some_and(|old| {
+            // What reads resources is read through a mapping, which may itself have changed.
+            let direct = old.upstream.is_none() && new.upstream.is_none();
             let (old, new) = (&old.mapping, &new.mapping);
-            old.from() == new.from() && old.source_layout() == new.source_layout()
+            direct && old.from() == new.from() && old.source_layout() == new.source_layout()
         });
         Self { old, new, read_alike }
     }
@@ -64,11 +66,11 @@ impl Sides {
     }
 
     fn map(&self, bytes: &[u8]) -> Outcome {
-        let document = parse(&self.new, bytes);
-        let new = run(&self.new.mapping, &document);
+        let document = self.new.read(bytes);
+        let new = run(&self.new, &document);
         let old = self.old.as_ref().map(|old| match self.read_alike {
-            true => run(&old.mapping, &document),
-            false => run(&old.mapping, &parse(old, bytes)),
+            true => run(old, &document),
+            false => run(old, &old.read(bytes)),
         });
         Outcome { old, new }
     }
@@ -77,7 +79,7 @@ impl Sides {
     pub async fn settle(&self, past: &Past, outcome: Outcome, archive: &Archive) -> anyhow::Result<Seen> {
         let Some(old) = outcome.old else { return with_store(past, outcome.new, archive).await };
         Ok(match (old, outcome.new) {
-            (Ok(old), Ok(new)) => seen(changes(&old, &new)),
+            (Ok(old), Ok(new)) => seen(made(&old, &new)),
             (Ok(_), Err(fault)) => Seen::NewlyFailing(fault),
             (Err(fault), Ok(_)) => Seen::NewlyPassing(Some(fault)),
             (Err(_), Err(fault)) => Seen::StillFailing(fault),
@@ -89,28 +91,19 @@ fn seen(differences: Vec<Difference>) -> Seen {
     if differences.is_empty() { Seen::Unchanged } else { Seen::Changed(differences) }
 }
 
-fn parse(subject: &Subject, bytes: &[u8]) -> Result<Box<dyn Document>, Fault> {
-    subject.parser.parse(bytes).map_err(|error| Fault {
-        step: FaultStep::Parse,
-        place: error.place.clone(),
-        rule: None,
-        reason: error.what,
-    })
-}
-
-fn run(mapping: &Mapping, document: &Result<Box<dyn Document>, Fault>) -> Result<Vec<Change>, Fault> {
+fn run(subject: &Subject, document: &Result<Box<dyn Document>, Fault>) -> Result<Made, Fault> {
     let document = document.as_ref().map_err(Clone::clone)?;
-    mapping.run(document.as_ref()).map(|run| run.changes)
+    subject.make(document.as_ref())
 }
 
 /// What a replay of the message would change of what is stored now.
-async fn with_store(past: &Past, new: Result<Vec<Change>, Fault>, archive: &Archive) -> anyhow::Result<Seen> {
+async fn with_store(past: &Past, new: Result<Made, Fault>, archive: &Archive) -> anyhow::Result<Seen> {
     let failed_before = past.state == StateName::Quarantined;
     let changes = match new {
         Err(fault) if failed_before => return Ok(Seen::StillFailing(fault)),
         Err(fault) => return Ok(Seen::NewlyFailing(fault)),
         Ok(_) if failed_before => return Ok(Seen::NewlyPassing(None)),
-        Ok(changes) => changes,
+        Ok(made) => made.changes,
     };
     let mut found = Vec::new();
     for change in &changes {

@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 
-use anyhow::{Context, anyhow};
+use anyhow::bail;
 use hub_core::commit::{Change, Note};
 use hub_core::document::Document;
-use hub_core::fault::Fault;
+use hub_core::fault::{Fault, FaultStep};
 use hub_fhir::Object;
-use hub_mapping::{Found, Lineage, Target, Unread};
+use hub_mapping::{Found, Lineage, Unread};
 
 use super::{Became, Explained, FaultTold, Link, NoteTold, Origin, SourceField, TargetPart, TargetValue};
 use crate::map::leaves::{each_leaf, shown, without_places};
@@ -16,10 +16,18 @@ use crate::map::subject::Subject;
 /// Runs the mapping over a message and says what became of it.
 pub fn explain(subject: &Subject, bytes: &[u8], name: &str) -> anyhow::Result<Explained> {
     let mapping = &subject.mapping;
-    let document = subject.parser.parse(bytes);
-    let document = document.map_err(|error| anyhow!("{error}")).with_context(|| {
-        format!("{name} cannot be read as {}, the format of mapping `{}`", mapping.from(), mapping.name())
-    })?;
+    let document = match subject.read(bytes) {
+        Ok(document) => document,
+        Err(fault) if fault.step == FaultStep::Parse => {
+            let place = fault.place.map_or(String::new(), |place| format!(" at {place}"));
+            let (format, mapping) = (mapping.from(), mapping.name());
+            bail!(
+                "{name} cannot be read as {format}, the format of mapping `{mapping}`{place}: {}",
+                fault.reason
+            );
+        }
+        Err(fault) => bail!("the channel's own mapping sets {name} aside: {fault}"),
+    };
     let mut explained = Explained {
         mapping: mapping.name().to_owned(),
         files: mapping.files().map(str::to_owned).collect(),
@@ -54,8 +62,8 @@ struct Ran {
 
 fn outcome(subject: &Subject, document: &dyn Document) -> anyhow::Result<Result<Ran, Fault>> {
     let mapping = &subject.mapping;
-    if mapping.to() != Target::Fhir {
-        anyhow::bail!("mapping `{}` writes {}, not FHIR", mapping.name(), mapping.to().name());
+    if subject.renders() {
+        return rendered(subject, document);
     }
     let (run, trace) = match mapping.run_traced(document, &Found::default()) {
         Ok(ran) => ran,
@@ -84,6 +92,36 @@ fn outcome(subject: &Subject, document: &dyn Document) -> anyhow::Result<Result<
     });
     let parts = parts.collect();
     Ok(Ok(Ran { parts, notes: run.notes, unread }))
+}
+
+/// What a mapping to a partner's message made: a part for each message.
+fn rendered(subject: &Subject, document: &dyn Document) -> anyhow::Result<Result<Ran, Fault>> {
+    let scopes = subject.scopes(document);
+    if scopes.is_empty() {
+        bail!(
+            "nothing is sent of this message: no node is found by `each`, or `when` of the channel's [[to]] does not hold"
+        );
+    }
+    let mut ran = Ran { parts: Vec::new(), notes: Vec::new(), unread: Vec::new() };
+    let mut unread: Option<Vec<Unread>> = None;
+    for (nth, scope) in scopes.iter().enumerate() {
+        let (rendered, trace) = match subject.mapping.render_traced(document, *scope, &Found::default()) {
+            Ok(rendered) => rendered,
+            Err(fault) => return Ok(Err(fault)),
+        };
+        let name = if scopes.len() == 1 { "message".to_owned() } else { format!("message({})", nth + 1) };
+        let part = TargetPart { name, reference: None, write: None, clears: Vec::new(), values: Vec::new() };
+        // What one message leaves another may read.
+        let left = subject.mapping.unread(document, &trace);
+        unread = Some(match unread {
+            None => left,
+            Some(before) => before.into_iter().filter(|known| left.contains(known)).collect(),
+        });
+        ran.notes.extend(rendered.notes);
+        ran.parts.push((part, rendered.tree, trace.lineage));
+    }
+    ran.unread = unread.unwrap_or_default();
+    Ok(Ok(ran))
 }
 
 /// `Patient`, or where there are several of a type: `Observation(2)`.

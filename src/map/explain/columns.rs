@@ -1,5 +1,7 @@
 //! An explanation at a terminal: aligned columns, no wider than the terminal; whole where no person reads it.
 
+use std::collections::BTreeMap;
+
 use super::{Became, Explained, Origin, SourceField, TargetPart};
 use crate::paint;
 use crate::table::{padded, shortened, terminal_width, width};
@@ -49,7 +51,7 @@ impl Widths {
 }
 
 const PLAIN: fn(String) -> String = |text| text;
-const DIM: fn(String) -> String = |text| paint::dim(text);
+const DIM: fn(String) -> String = paint::dim;
 
 /// Prints it.
 pub fn print(explained: &Explained) {
@@ -88,7 +90,18 @@ fn heading(explained: &Explained) {
 fn source(explained: &Explained) {
     println!("\n{}", paint::strong("Each field, and what became of it"));
     let mut rows: Vec<([String; 4], Became, bool)> = Vec::new();
+    let whole = unread_resources(explained);
+    let mut told_of: Option<&str> = None;
     for field in &explained.source {
+        let group = resource_of(&field.place);
+        if let Some(count) = whole.get(group) {
+            if told_of != Some(group) {
+                let told = format!("{count} fields, not read");
+                rows.push(([group.to_owned(), told, String::new(), String::new()], Became::Read, true));
+                told_of = Some(group);
+            }
+            continue;
+        }
         let value = field.value.clone().unwrap_or_else(|| "\"\" (no value any more)".to_owned());
         let told = told(field);
         if field.to.is_empty() {
@@ -109,14 +122,30 @@ fn source(explained: &Explained) {
     let widths = Widths::of(&cells);
     for (cells, (_, became, is_word)) in cells.iter().zip(&rows) {
         let paint_told: fn(String) -> String = match became {
-            Became::Written => |text| paint::good(text),
-            Became::Unread => |text| paint::warning(text),
-            Became::Fault => |text| paint::error(text),
+            Became::Written => paint::good,
+            Became::Unread => paint::warning,
+            Became::Fault => paint::error,
             Became::Read | Became::OnPurpose | Became::Unknown => DIM,
         };
         let arrow = if *is_word { " " } else { "→" };
         widths.print(*cells, [PLAIN, PLAIN, paint_told, DIM], arrow);
     }
+}
+
+/// `Patient.name.family` is of the resource `Patient`.
+fn resource_of(place: &str) -> &str {
+    place.split('.').next().unwrap_or(place)
+}
+
+/// For a mapping that reads resources: those of which it reads nothing, and how many fields they have.
+fn unread_resources(explained: &Explained) -> BTreeMap<&str, usize> {
+    let mut counts: BTreeMap<&str, (usize, bool)> = BTreeMap::new();
+    for field in explained.source.iter().filter(|_| explained.format == "fhir") {
+        let (count, unread) = counts.entry(resource_of(&field.place)).or_insert((0, true));
+        *count += 1;
+        *unread &= field.became == Became::Unread;
+    }
+    counts.into_iter().filter(|(_, (_, unread))| *unread).map(|(name, (count, _))| (name, count)).collect()
 }
 
 /// In words, what became of a field that is not written.
@@ -197,6 +226,12 @@ fn summary(explained: &Explained) {
         count(Became::OnPurpose),
         if unread == 0 { unread_told } else { paint::warning(unread_told) },
         explained.target.len(),
-        if explained.target.len() == 1 { "resource" } else { "resources" },
+        match (explained.target.first().is_some_and(|part| part.reference.is_none()), explained.target.len())
+        {
+            (true, 1) => "message",
+            (true, _) => "messages",
+            (false, 1) => "resource",
+            (false, _) => "resources",
+        },
     );
 }

@@ -140,10 +140,11 @@ fn source(page: &mut String, fields: &[SourceField]) {
         let _ = write!(
             page,
             "<div class=\"row {state}\" tabindex=\"0\" id=\"s{at}\" data-state=\"{state}\" data-name=\"{place}\" data-text=\"{}\">\
-             <span class=\"place\"><i class=\"dot\"></i>{place}</span><span class=\"value\">{}</span>",
+             <span class=\"place\"><i class=\"dot\"></i>{short}</span><span class=\"value\">{}</span>",
             escaped(&text),
             value.map_or("<span class=\"null\">no value any more</span>".to_owned(), escaped),
             place = escaped(&field.place),
+            short = escaped(short(&field.place, group)),
         );
         let why = match (field.became, &field.reason) {
             (Became::Written | Became::Unknown, _) => String::new(),
@@ -255,19 +256,28 @@ fn rules(explained: &Explained, root: &Path) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// What fields are shown together by: the segment, or the first two steps of a path.
+/// What fields are shown together by: the segment, the resource, or the first two steps of a path with slashes.
 fn group_of(place: &str) -> &str {
     if let Some((segment, _)) = place.split_once('-')
         && !segment.contains(['/', '.'])
     {
         return segment;
     }
-    let steps: Vec<usize> = place.match_indices(['/', '.']).map(|(at, _)| at).filter(|at| *at > 0).collect();
+    if !place.contains('/') {
+        return place.split('.').next().unwrap_or(place);
+    }
+    let steps: Vec<usize> = place.match_indices('/').map(|(at, _)| at).filter(|at| *at > 0).collect();
     match steps.as_slice() {
         [_, second, ..] => &place[..*second],
         [only] => &place[..*only],
         [] => place,
     }
+}
+
+/// A place below the heading of its group: `name.family`; of HL7 v2 whole, as people say it.
+fn short<'p>(place: &'p str, group: &str) -> &'p str {
+    let below = place.strip_prefix(group).map(|rest| rest.trim_start_matches(['.', '/']));
+    below.filter(|below| !below.is_empty() && !below.starts_with('-')).unwrap_or(place)
 }
 
 fn escaped(text: &str) -> String {
@@ -298,7 +308,9 @@ mod tests {
     fn fields_are_grouped_by_segment_or_by_the_first_steps_of_a_path() {
         assert_eq!(group_of("OBX[3]-5(2).1"), "OBX[3]");
         assert_eq!(group_of("/Request/Body/Items/Item[2]/Code"), "/Request/Body");
-        assert_eq!(group_of("Patient.name[0].family"), "Patient.name[0]");
+        assert_eq!(group_of("Patient.name[0].family"), "Patient");
+        assert_eq!(short("Patient.name[0].family", "Patient"), "name[0].family");
+        assert_eq!(short("OBX[3]-5(2).1", "OBX[3]"), "OBX[3]-5(2).1");
         assert_eq!(group_of("id"), "id");
     }
 
