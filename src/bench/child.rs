@@ -37,6 +37,7 @@ impl HubProcess {
             "log.level=error".to_owned(),
             "channels.\"his/adt\".settings.listen=127.0.0.1:0".to_owned(),
             "channels.\"lis/oru-r01\".settings.listen=127.0.0.1:0".to_owned(),
+            "channels.\"his/find-patients\".settings.listen=127.0.0.1:0".to_owned(),
             format!("channels.\"his/adt\".to.lis-feed.url=mllp://{lis}"),
             format!("channels.\"lis/oru-r01\".to.ward-notice.url=http://{notices}/notices"),
         ] {

@@ -320,8 +320,7 @@ fn page() -> String {
         said_of_a_move(SEX_FILE, "mappings/lab/sex.toml"),
     ));
     let mut channels = told(IN_CHANNELS);
-    let second =
-        CHANNEL.replace("lab/results\"\nversion", "lab/more\"\nversion").replace("0.0.1:2590", "0.0.1:2590");
+    let second = CHANNEL.replace("lab/results\"\nversion", "lab/more\"\nversion");
     channels.push((
         "two channels on one port".to_owned(),
         said_of_two("ports", "channels/lab/more.toml", &second),

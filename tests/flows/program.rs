@@ -169,6 +169,7 @@ fn the_data_folder_is_made_for_its_user_alone_and_a_reader_that_has_gone_does_no
         .args(["--set", "http.listen=127.0.0.1:0"])
         .args(["--set", "channels.\"his/adt\".settings.listen=127.0.0.1:0"])
         .args(["--set", "channels.\"lis/oru-r01\".settings.listen=127.0.0.1:0"])
+        .args(["--set", "channels.\"his/find-patients\".settings.listen=127.0.0.1:0"])
         .current_dir(root())
         .stdout(Stdio::piped())
         .spawn()

@@ -18,15 +18,3 @@ pub fn look(document: &dyn Document) {
         }
     }
 }
-
-/// The place of a leaf is a path to it.
-#[allow(dead_code, reason = "used by some of the checks")]
-pub fn places_are_paths(document: &dyn Document) {
-    for leaf in document.leaves().into_iter().take(200) {
-        let place = document.place(leaf);
-        let Ok(path) = Path::parse(&place) else { panic!("a place is no path") };
-        let mut found = Vec::new();
-        document.select(document.root(), &path, &mut found);
-        assert_eq!(found, [leaf]);
-    }
-}

@@ -6,7 +6,7 @@ use hub_core::path::Path;
 use hub_core::registry::Settings;
 use hub_formats::xml::{XmlParser, XmlWriter};
 
-use super::look::{look, places_are_paths};
+use super::look::look;
 
 pub fn check(data: &[u8]) {
     let nested: Settings = "nested = ['/a/b', '/a/b/c/d', '/Envelope/Body/HIPMessageServer/message']\nnamespaces = { x = 'urn:x' }"
@@ -40,5 +40,16 @@ pub fn check(data: &[u8]) {
                 assert!(found.len() <= 1, "a piece has one of several");
             }
         }
+    }
+}
+
+/// The place of a leaf is a path to it.
+fn places_are_paths(document: &dyn Document) {
+    for leaf in document.leaves().into_iter().take(200) {
+        let place = document.place(leaf);
+        let Ok(path) = Path::parse(&place) else { panic!("a place is no path") };
+        let mut found = Vec::new();
+        document.select(document.root(), &path, &mut found);
+        assert_eq!(found, [leaf]);
     }
 }

@@ -140,28 +140,28 @@ impl<'a> Reading<'a> {
         names.iter().rev().fold(String::new(), |path, name| path + "/" + name)
     }
 
+    /// Whether there is room for one more node.
+    pub(super) fn room(&self, level: Level<'_>, at: usize) -> Result<(), ParseError> {
+        if self.tree.len() <= MOST_NODES {
+            return Ok(());
+        }
+        self.error(level, at, format!("more than {MOST_NODES} elements, attributes and texts"))
+    }
+
     /// Adds a node.
     pub(super) fn push(
         &mut self,
-        level: Level<'_>,
         place: (usize, usize),
         parent: usize,
         name: Span,
         kind: Kind,
         text: Span,
         mark: Mark,
-    ) -> Result<usize, ParseError> {
-        if self.tree.len() > MOST_NODES {
-            return self.error(
-                level,
-                place.0,
-                format!("more than {MOST_NODES} elements, attributes and texts"),
-            );
-        }
+    ) -> usize {
         if let Some(places) = &mut self.places {
             places.push((place.0 as u32, place.1 as u32));
         }
-        Ok(self.tree.push(parent, name, kind, text, mark))
+        self.tree.push(parent, name, kind, text, mark)
     }
 
     /// Reads a document as the only child of a node.
@@ -313,7 +313,8 @@ impl<'a> Reading<'a> {
         let span = self.tree.keep(local);
         let mark = Mark { prefix: u16::try_from(length).unwrap_or(u16::MAX), ..Mark::default() };
         let place = (tag.start, tag.end);
-        let node = self.push(level, place, parent, span, Kind::Group, Span::default(), mark)?;
+        self.room(level, tag.start)?;
+        let node = self.push(place, parent, span, Kind::Group, Span::default(), mark);
         let mut open = Open {
             node,
             start: tag.start,
@@ -355,7 +356,8 @@ impl<'a> Reading<'a> {
             return Ok(());
         }
         let (parent, kind) = (open.node, if is_blank { Kind::Blank } else { Kind::Text });
-        self.push(level, (at, at), parent, self.text_name, kind, text, Mark::text())?;
+        self.room(level, at)?;
+        self.push((at, at), parent, self.text_name, kind, text, Mark::text());
         Ok(())
     }
 

@@ -106,7 +106,8 @@ impl Reading<'_> {
         let length = prefix.map_or(0, |prefix| prefix.len() + 1);
         let prefix = u16::try_from(length).unwrap_or(u16::MAX);
         let mark = Mark { space, prefix, is_attribute: true, ..Mark::default() };
-        self.push(level, (at, at), open.node, name, kind, text, mark)?;
+        self.room(level, at)?;
+        self.push((at, at), open.node, name, kind, text, mark);
         Ok(())
     }
 
