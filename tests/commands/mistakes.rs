@@ -207,6 +207,30 @@ const IN_CHANNELS: &[Mistake] = &[
         "format = \"hl7\"",
     ),
     mistake("a filter that is no condition", CHANNEL_FILE, "'MSH-11.1 = \"P\"'", "'MSH-11.1 is P'"),
+    mistake(
+        "a path that is none of HL7 v2",
+        CHANNEL_FILE,
+        "lane_by   = \"PID-3.1\"",
+        "lane_by   = \"pid.3\"",
+    ),
+    mistake(
+        "an element that no resource has",
+        CHANNEL_FILE,
+        "each      = \"Observation\"",
+        "each      = \"Observation.note.txt\"",
+    ),
+    mistake(
+        "a connector that sends something else",
+        CHANNEL_FILE,
+        "connector = \"notify\"\nsettings  = { url = \"http://127.0.0.1:9090/notices\" }",
+        "connector = \"mllp\"\nsettings  = { url = \"mllp://127.0.0.1:2591\" }",
+    ),
+    mistake(
+        "a layout that the format does not know",
+        NOTICE_FILE,
+        "[message.set]\ntest ",
+        "[message.layout]\nindentation = 2\n[message.set]\ntest ",
+    ),
     mistake("a message file that is not there", CHANNEL_FILE, "lab/results/one.hl7", "lab/results/two.hl7"),
     mistake(
         "no test",

@@ -25,7 +25,7 @@ mod trace;
 mod unread;
 
 pub use codes::check_code_table;
-pub use compile::compile;
+pub use compile::{compile, wrong_path};
 pub use concept_map::concept_map;
 pub use condition::Condition;
 pub use condition_parse::ConditionError;

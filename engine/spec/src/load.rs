@@ -7,9 +7,9 @@ use compact_str::CompactString;
 use hub_core::finding::{Finding, FindingKind};
 use hub_core::id::{ChannelId, DestinationId, Digest};
 use hub_core::registry::{Registry, Secrets};
-use hub_mapping::Mapping;
+use hub_mapping::{Condition, Mapping};
 
-use crate::channel::{Channel, ChannelTest, Facts, From, Parse, Project, Reply, Route};
+use crate::channel::{Channel, ChannelTest, Facts, From, Parse, Project, Reply, Route, Rule};
 use crate::files::{FolderFiles, NamedFile, toml_files};
 use crate::lint::mappings::{Compiled, Mappings};
 use crate::lint::ports::Listening;
@@ -117,7 +117,7 @@ fn finish(draft: Draft, mappings: &mut Mappings<'_>) -> Option<Channel> {
         from: From {
             connector: from.connector?.value.into(),
             acknowledge: from.acknowledge,
-            lane_by: from.lane_by,
+            lane_by: from.lane_by.map(|path| path.value),
             settings: from.settings.table,
         },
         parse: Parse {
@@ -126,7 +126,7 @@ fn finish(draft: Draft, mappings: &mut Mappings<'_>) -> Option<Channel> {
             charset: parse.charset.map(|charset| charset.value),
             split: parse.split.map(|split| split.value),
         },
-        filter: draft.filter,
+        filter: draft.filter.into_iter().map(|condition| rule(condition.value)).collect(),
         mapping,
         writes: map.writes?.value.into_iter().map(|name| name.value.into()).collect(),
         keys: draft.keys,
@@ -137,6 +137,10 @@ fn finish(draft: Draft, mappings: &mut Mappings<'_>) -> Option<Channel> {
         file: draft.sheet.file,
         id: draft.id,
     })
+}
+
+fn rule(condition: Condition) -> Rule {
+    Rule { text: condition.as_str().to_owned(), condition }
 }
 
 fn finish_route(
@@ -151,11 +155,11 @@ fn finish_route(
         name,
         connector: route.connector?.value.into(),
         settings: route.settings.table,
-        when: route.when,
-        each: route.each,
+        when: route.when.map(|condition| condition.value),
+        each: route.each.map(|path| path.value),
         mapping,
         answer,
-        order_by: route.order_by,
+        order_by: route.order_by.map(|path| path.value),
         retry: route.retry,
         in_doubt: route.in_doubt,
         circuit: route.circuit,

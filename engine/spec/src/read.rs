@@ -14,7 +14,7 @@ use hub_core::template::SearchTemplate;
 use hub_mapping::{Condition, ConditionError};
 use toml::de::DeTable;
 
-use crate::channel::{Circuit, InDoubt, Rule};
+use crate::channel::{Circuit, InDoubt};
 use crate::keys::{DAY_SECS, YEAR_HOURS};
 use crate::pattern::Pattern;
 use crate::retry::RetryPolicy;
@@ -31,7 +31,7 @@ pub(crate) struct Draft {
     pub about: Option<String>,
     pub from: Option<FromDraft>,
     pub parse: Option<ParseDraft>,
-    pub filter: Vec<Rule>,
+    pub filter: Vec<At<Condition>>,
     pub map: Option<MapDraft>,
     pub keys: Vec<(CompactString, Path)>,
     pub to: Vec<RouteDraft>,
@@ -46,7 +46,7 @@ pub(crate) struct FromDraft {
     pub acknowledge: Acknowledge,
     /// Where it says so.
     pub acknowledge_span: Option<Span>,
-    pub lane_by: Option<Path>,
+    pub lane_by: Option<At<Path>>,
     pub settings: SettingsDraft,
 }
 
@@ -70,11 +70,11 @@ pub(crate) struct RouteDraft {
     pub name: Option<At<String>>,
     pub connector: Option<At<String>>,
     pub settings: SettingsDraft,
-    pub when: Option<Condition>,
-    pub each: Option<Path>,
+    pub when: Option<At<Condition>>,
+    pub each: Option<At<Path>>,
     pub mapping: Option<At<String>>,
     pub answer: Option<At<String>>,
-    pub order_by: Option<Path>,
+    pub order_by: Option<At<Path>>,
     pub retry: RetryPolicy,
     pub in_doubt: InDoubt,
     pub circuit: Circuit,
@@ -144,7 +144,7 @@ impl Draft {
         self.parse = top.section(sheet, "parse", "parse").map(|parse| read_parse(sheet, &parse));
         if let Some(filter) = top.section(sheet, "filter", "filter") {
             let keep = filter.texts(sheet, "keep").map(|keep| keep.value).unwrap_or_default();
-            self.filter = keep.into_iter().filter_map(|text| read_rule(sheet, text)).collect();
+            self.filter = keep.into_iter().filter_map(|text| read_condition(sheet, &text)).collect();
         }
         if let Some(map) = top.section(sheet, "map", "map") {
             let mapping = map.text(sheet, "mapping");
@@ -414,15 +414,10 @@ fn is_safe(sheet: &mut Sheet, path: &At<String>) -> bool {
     fits
 }
 
-fn read_rule(sheet: &mut Sheet, text: At<String>) -> Option<Rule> {
-    let condition = read_condition(sheet, &text)?;
-    Some(Rule { text: text.value, condition })
-}
-
 /// Compiles a condition; what is wrong with it is noted at its own column.
-fn read_condition(sheet: &mut Sheet, text: &At<String>) -> Option<Condition> {
+fn read_condition(sheet: &mut Sheet, text: &At<String>) -> Option<At<Condition>> {
     match Condition::compile(&text.value) {
-        Ok(condition) => Some(condition),
+        Ok(condition) => Some(At { value: condition, span: text.span.clone() }),
         Err(error) => {
             let span = sheet.within(text, error.column);
             let help = Some(ConditionError::HELP.to_owned());

@@ -197,9 +197,9 @@ impl<'a> Section<'a> {
     }
 
     /// A path.
-    pub fn path(&self, sheet: &mut Sheet, key: &str) -> Option<Path> {
+    pub fn path(&self, sheet: &mut Sheet, key: &str) -> Option<At<Path>> {
         let text = self.text(sheet, key)?;
-        read_path(sheet, &text)
+        Some(At { value: read_path(sheet, &text)?, span: text.span })
     }
 
     /// A table within, whose keys are checked against `name`.

@@ -12,6 +12,8 @@ mod paths;
 mod resource;
 mod set;
 
+pub use paths::wrong_path;
+
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::sync::Arc;

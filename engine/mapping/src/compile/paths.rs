@@ -115,10 +115,8 @@ impl Compiler<'_> {
             _ => {}
         }
         match self.from.as_str() {
-            "hl7v2" => wrong_in_hl7(path.steps()),
-            "fhir" => wrong_in_fhir(path.steps()),
             "csv" => self.wrong_column(path.steps()),
-            _ => None,
+            format => wrong_path(format, path).map(|(what, help)| Wrong { what, help }),
         }
     }
 
@@ -173,9 +171,20 @@ fn wrong_fact(rest: &[Step]) -> Option<Wrong> {
     }
 }
 
+/// What is wrong with the names of a path into messages of this format, and how to mend it: of formats that have names of their
+/// own, `hl7v2` and `fhir`.
+pub fn wrong_path(format: &str, path: &Path) -> Option<(String, Option<String>)> {
+    let wrong = match format {
+        "hl7v2" => wrong_in_hl7(path.steps()),
+        "fhir" => wrong_in_fhir(path.steps()),
+        _ => None,
+    };
+    wrong.map(|wrong| (wrong.what, wrong.help))
+}
+
 /// A path into resources of R4B that begins with one: each name is an element of the type before it. A path that begins within
 /// one is known only when it is read.
-pub(crate) fn wrong_in_fhir(steps: &[Step]) -> Option<Wrong> {
+fn wrong_in_fhir(steps: &[Step]) -> Option<Wrong> {
     let (first, rest) = steps.split_first()?;
     let To::Name(name) = &first.to else { return None };
     if !name.starts_with(|letter: char| letter.is_ascii_uppercase()) {
@@ -209,7 +218,7 @@ pub(crate) fn wrong_in_fhir(steps: &[Step]) -> Option<Wrong> {
 }
 
 /// What is wrong with the names of a path into an HL7 v2 message, which are known by their form.
-pub(crate) fn wrong_in_hl7(steps: &[Step]) -> Option<Wrong> {
+fn wrong_in_hl7(steps: &[Step]) -> Option<Wrong> {
     for (place, step) in steps.iter().enumerate() {
         let To::Name(name) = &step.to else { continue };
         if place == 0 && name == "@" {

@@ -5,12 +5,13 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use hub_core::finding::{Finding, FindingKind, nearest};
+use hub_core::path::Path;
 use hub_core::registry::{FormatUse, Registry, Settings};
 use hub_mapping::{FileText, Files, Mapping, Target};
 
 use crate::files::FolderFiles;
 use crate::read::Draft;
-use crate::sheet::{At, Sheet};
+use crate::sheet::{At, Sheet, Span};
 
 /// The format of the resources that a channel writes.
 const RESOURCES: &str = "fhir";
@@ -115,27 +116,100 @@ pub(crate) fn check(draft: &mut Draft, registry: &Registry, mappings: &mut Mappi
     let format = check_format(draft, registry);
     check_charset(draft, registry, format.as_deref());
     let sheet = &mut draft.sheet;
+    if let (Some(from), Some(format)) = (&draft.from, format.as_deref())
+        && let Some(path) = &from.lane_by
+    {
+        check_paths(sheet, format, [&path.value], &path.span);
+    }
+    if let Some(format) = format.as_deref() {
+        for condition in &draft.filter {
+            check_paths(sheet, format, condition.value.paths(), &condition.span);
+        }
+    }
     if let Some(map) = &draft.map {
         let compiled =
             map.mapping.as_ref().and_then(|name| find(sheet, name, mappings).map(|found| (name, found)));
         if let Some((name, compiled)) = compiled {
             check_ends(sheet, name, &compiled.mapping, format.as_deref());
+            check_layouts(sheet, name, &compiled.mapping, registry);
             if let Some(writes) = &map.writes {
                 check_writes(sheet, name, &compiled.mapping, writes);
             }
         }
     }
     for route in &draft.to {
-        if let Some(name) = &route.mapping
-            && let Some(compiled) = find(sheet, name, mappings)
-        {
+        let compiled = route.mapping.as_ref().and_then(|name| Some((name, find(sheet, name, mappings)?)));
+        let reads = match &compiled {
+            Some((_, compiled)) if compiled.mapping.from() == RESOURCES => Some(RESOURCES),
+            Some(_) => format.as_deref(),
+            // What it reads is known when its mapping is right.
+            None if route.mapping.is_some() => None,
+            None => format.as_deref(),
+        };
+        if let Some((name, compiled)) = compiled {
             check_route_ends(sheet, name, &compiled.mapping, format.as_deref());
+            check_layouts(sheet, name, &compiled.mapping, registry);
+            if let Some(connector) = &route.connector {
+                check_sent(sheet, name, &compiled.mapping, connector, registry);
+            }
+        }
+        if let Some(format) = reads {
+            for path in [&route.each, &route.order_by].into_iter().flatten() {
+                check_paths(sheet, format, [&path.value], &path.span);
+            }
+            if let Some(when) = &route.when {
+                check_paths(sheet, format, when.value.paths(), &when.span);
+            }
         }
         if let Some(name) = &route.answer
             && let Some(compiled) = find(sheet, name, mappings)
         {
             check_makes_resources(sheet, name, &compiled.mapping);
+            check_layouts(sheet, name, &compiled.mapping, registry);
         }
+    }
+}
+
+/// The names in paths are those of the format they are read from.
+fn check_paths<'p>(sheet: &mut Sheet, format: &str, paths: impl IntoIterator<Item = &'p Path>, span: &Span) {
+    let wrong = paths.into_iter().find_map(|path| Some((path, hub_mapping::wrong_path(format, path)?)));
+    if let Some((path, (what, help))) = wrong {
+        sheet.report_with(FindingKind::BadPath, span, format!("the path `{path}`: {what}"), help);
+    }
+}
+
+/// The formats can be read and written as the mapping lays them out.
+pub(crate) fn check_layouts(sheet: &mut Sheet, name: &At<String>, mapping: &Mapping, registry: &Registry) {
+    let reads = FormatUse { written: false, charset: None, layout: mapping.source_layout() };
+    let writes = FormatUse { written: true, charset: None, layout: mapping.message_layout() };
+    let read = (mapping.from(), reads, "[source]");
+    let written = (mapping.to().name(), writes, "[message.layout]");
+    let ends = [Some(read), (mapping.to() != Target::Fhir).then_some(written)];
+    for (format, how, table) in ends.into_iter().flatten() {
+        if let Err(what) = registry.check_format(format, &how) {
+            let message = format!("{table} of the mapping `{}`: {what}", name.value);
+            let help = Some(format!("docs/formats.md tells every key of `{format}`"));
+            sheet.report_with(FindingKind::WrongSettings, &name.span, message, help);
+        }
+    }
+}
+
+/// A destination is given what it sends.
+fn check_sent(
+    sheet: &mut Sheet,
+    name: &At<String>,
+    mapping: &Mapping,
+    connector: &At<String>,
+    registry: &Registry,
+) {
+    let to = mapping.to().name();
+    if let Some(sent) = registry.destination_format(&connector.value).filter(|sent| *sent != to) {
+        let message = format!(
+            "the mapping `{}` writes `{to}`, the connector `{}` sends `{sent}`",
+            name.value, connector.value
+        );
+        let help = Some(format!("write to = \"{sent}\" in the mapping, or choose another connector"));
+        sheet.report_with(FindingKind::FormatDiffers, &name.span, message, help);
     }
 }
 

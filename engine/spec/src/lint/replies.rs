@@ -5,7 +5,7 @@ use hub_core::registry::Registry;
 use hub_core::source::Acknowledge;
 use hub_mapping::{Mapping, Target};
 
-use super::mappings::{Mappings, find};
+use super::mappings::{Mappings, check_layouts, find};
 use crate::read::{Draft, ReplyDraft};
 use crate::sheet::{At, Sheet};
 
@@ -49,6 +49,7 @@ pub(crate) fn check(draft: &mut Draft, registry: &Registry, mappings: &mut Mappi
             sheet.report_with(FindingKind::FormatDiffers, &name.span, message, help);
         }
         check_words(sheet, name, mapping, format.as_deref(), spoken);
+        check_layouts(sheet, name, mapping, registry);
     }
     for name in [&reply.busy, &reply.refused].into_iter().flatten() {
         let Some(compiled) = find(sheet, name, mappings) else { continue };
@@ -60,6 +61,7 @@ pub(crate) fn check(draft: &mut Draft, registry: &Registry, mappings: &mut Mappi
             sheet.report(FindingKind::FormatDiffers, &name.span, message);
         }
         check_words(sheet, name, mapping, format.as_deref(), spoken);
+        check_layouts(sheet, name, mapping, registry);
     }
 }
 
