@@ -164,7 +164,7 @@ pub(super) fn read(layout: &Layout, source: &Source<'_>) -> Result<CsvDocument, 
         let what = format!("more than {MOST_NODES} fields: a file so large is read row by row, with a split");
         return Err(source.error(0, "line 1".to_owned(), what));
     }
-    let mut tree = Tree::new(Kind::Group, (), source.text.len());
+    let mut tree = Tree::new(Kind::Group, (), nodes + 16, source.text.len());
     let mut builder = Builder { layout, source, tree: &mut tree };
     if let Some(header) = parts.side(layout, source, Side::Header)? {
         builder.side(Side::Header, &header.names, &header.fields);
