@@ -90,8 +90,30 @@ impl Charset {
         };
         match text.find('\u{FFFD}') {
             None => Ok(text),
-            Some(at) => Err(Malformed { at: self.length(&text[..at]), is_replacement: true }),
+            Some(at) => Err(Malformed { at: self.byte(bytes, at), is_replacement: true }),
         }
+    }
+
+    /// Where in the bytes the character begins that begins at `at` in their text. A text does not always say how it was encoded: GB 18030
+    /// has two ways to write a euro sign.
+    pub(crate) fn byte(self, bytes: &[u8], at: usize) -> usize {
+        let encoding = match self {
+            Self::Ascii => return at,
+            Self::Known(encoding) if encoding == encoding_rs::UTF_8 => return at,
+            Self::Known(encoding) => encoding,
+            Self::Utf16 { big: true } => encoding_rs::UTF_16BE,
+            Self::Utf16 { big: false } => encoding_rs::UTF_16LE,
+        };
+        let mut decoder = encoding.new_decoder_without_bom_handling();
+        let (mut written, mut out) = (0, [0; 16]);
+        for (place, byte) in bytes.iter().enumerate() {
+            if written >= at {
+                return place;
+            }
+            let (_, _, more) = decoder.decode_to_utf8_without_replacement(&[*byte], &mut out, false);
+            written += more;
+        }
+        bytes.len()
     }
 
     /// Encodes text. The error is where in the text the first character stands that the character set does not have.
@@ -180,6 +202,7 @@ mod tests {
         assert_eq!(gbk.decode(&lost).unwrap_err(), Malformed { at: 2, is_replacement: true });
         assert_eq!(UTF_8.decode(b"abc\xD5\xC5").unwrap_err().at, 3);
         assert_eq!(gbk.encode("a\u{1F600}"), Err(1));
+        assert_eq!(gbk.byte(b"a\x80\xD5\xC5b", "a€张".len()), 4); // not the two bytes of A2 E3
         let utf_16 = Charset::Utf16 { big: true };
         assert_eq!(utf_16.decode(&utf_16.encode("张𠮷a").unwrap()).unwrap(), "张𠮷a");
     }

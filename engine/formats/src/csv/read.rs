@@ -48,6 +48,8 @@ pub(super) struct Source<'a> {
     pub(super) charset: Charset,
     /// The byte order mark.
     pub(super) mark: &'a [u8],
+    /// What follows it.
+    content: &'a [u8],
 }
 
 impl<'a> Source<'a> {
@@ -63,11 +65,11 @@ impl<'a> Source<'a> {
             )),
             what: bad.what(layout.charset, "the layout's or the channel's charset"),
         })?;
-        Ok(Self { text, charset: layout.charset, mark })
+        Ok(Self { text, charset: layout.charset, mark, content })
     }
 
     pub(super) fn error(&self, at: usize, place: String, what: impl Into<String>) -> ParseError {
-        let at = self.mark.len() + self.charset.length(&self.text[..at]);
+        let at = self.mark.len() + self.charset.byte(self.content, at);
         ParseError { at, place: Some(place), what: what.into() }
     }
 
@@ -162,7 +164,7 @@ pub(super) fn read(layout: &Layout, source: &Source<'_>) -> Result<CsvDocument, 
         let what = format!("more than {MOST_NODES} fields: a file so large is read row by row, with a split");
         return Err(source.error(0, "line 1".to_owned(), what));
     }
-    let mut tree = Tree::new(Kind::Group, (), source.text.len());
+    let mut tree = Tree::new(Kind::Group, (), nodes + 16, source.text.len());
     let mut builder = Builder { layout, source, tree: &mut tree };
     if let Some(header) = parts.side(layout, source, Side::Header)? {
         builder.side(Side::Header, &header.names, &header.fields);

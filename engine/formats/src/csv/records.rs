@@ -50,7 +50,8 @@ fn records(layout: &Layout, source: &Source<'_>) -> Result<Vec<Record>, ParseErr
         let content = &text[at..end];
         let length = content.strip_suffix('\r').unwrap_or(content).len();
         let next = (end + 1).min(text.len());
-        let is_end_of_file = next == text.len() && content.chars().all(|letter| letter == '\u{1A}');
+        // What DOS ends a file with is no record, wherever it stands.
+        let is_end_of_file = content.trim_end_matches('\r').chars().all(|letter| letter == '\u{1A}');
         if !is_comment && length > 0 && !is_end_of_file {
             list.push(Record { range: at..at + length, end: next, line });
         }

@@ -9,7 +9,11 @@ use super::fields::{self, Field};
 use super::layout::{Form, Layout, Side};
 use super::read::{Source, columns};
 use super::records::{Parts, Record};
+use crate::charset::UTF_8;
 use crate::limits::check_split;
+
+/// The byte order mark of UTF-8.
+const MARK: &[u8] = b"\xEF\xBB\xBF";
 
 pub(super) fn split(layout: &Layout, bytes: &Bytes, by: &Split) -> Result<Vec<Piece>, ParseError> {
     let source = Source::decode(layout, bytes)?;
@@ -51,7 +55,10 @@ pub(super) fn split(layout: &Layout, bytes: &Bytes, by: &Split) -> Result<Vec<Pi
         let (before, row, after) = encoded.map_err(|_| {
             source.error(0, place.clone(), format!("a piece cannot be written in {}", charset.name()))
         })?;
-        let bytes = Bytes::from([source.mark, &before[..], &row[..], &after[..]].concat());
+        // A mark that stands in a row is not that of the file, which a second one says.
+        let begins_as_mark = charset == UTF_8 && before.is_empty() && row.starts_with(MARK);
+        let mark = if begins_as_mark { MARK } else { source.mark };
+        let bytes = Bytes::from([mark, &before[..], &row[..], &after[..]].concat());
         Ok(Piece { bytes, label: Label::default() })
     };
     parts.rows.iter().enumerate().map(piece).collect()

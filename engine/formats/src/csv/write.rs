@@ -1,5 +1,7 @@
 //! Writes a file of records: the inverse of reading it.
 
+use std::fmt;
+
 use bytes::Bytes;
 use compact_str::{CompactString, format_compact};
 use hub_core::document::{WriteError, Writer};
@@ -53,7 +55,7 @@ impl Writer for CsvWriter {
             Some(columns) => columns.clone(),
             None => {
                 let columns = columns_of(rows)?;
-                file.record(columns.iter().map(|name| Ok((name.clone(), "rows".to_owned()))), &[], false)?;
+                file.heading("rows", &columns)?;
                 columns
             }
         };
@@ -79,8 +81,21 @@ impl Writer for CsvWriter {
     }
 }
 
-fn error<T>(place: &str, what: impl Into<String>) -> Result<T, WriteError> {
-    Err(WriteError { place: place.to_owned(), what: what.into() })
+fn error<T>(place: impl fmt::Display, what: impl Into<String>) -> Result<T, WriteError> {
+    Err(WriteError { place: place.to_string(), what: what.into() })
+}
+
+/// A field of a record: `rows[2].amount`.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    record: &'a str,
+    name: &'a str,
+}
+
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.record, self.name)
+    }
 }
 
 /// The columns that rows have, in the order in which they come up.
@@ -137,7 +152,7 @@ impl File<'_> {
                 {
                     names.push(name.clone());
                 }
-                self.record(names.iter().map(|name| Ok((name.clone(), side.name().to_owned()))), &[], false)?;
+                self.heading(side.name(), &names)?;
                 self.named(side.name(), given, &names, Some(side), mark.as_deref())
             }
         }
@@ -152,73 +167,72 @@ impl File<'_> {
         side: Option<Side>,
         mark: Option<&str>,
     ) -> Result<(), WriteError> {
-        if let Some((name, _)) = object.iter().find(|(name, _)| !names.iter().any(|known| known == name)) {
-            return error(&format!("{place}.{name}"), "the layout has no such column");
-        }
         let rows = self.rows.to_string();
         let counted = self.layout.count.as_ref().filter(|(counted, _)| Some(*counted) == side);
-        let value = |(index, name): (usize, &String)| {
-            let place = format!("{place}.{name}");
-            let given = match object.get(name) {
+        let (mut members, mut taken) = (object.iter().peekable(), 0);
+        let mut values = Vec::with_capacity(names.len());
+        for (index, name) in names.iter().enumerate() {
+            let place = Place { record: place, name };
+            // Members mostly stand in the order of the columns.
+            let given = match members.next_if(|(member, _)| member == name) {
+                Some((_, value)) => Some(value),
+                None => object.get(name),
+            };
+            taken += usize::from(given.is_some());
+            let given = match given {
                 None | Some(Json::Null) => "",
                 Some(Json::String(text) | Json::Number(text)) => text.as_str(),
                 Some(Json::Bool(true)) => "true",
                 Some(Json::Bool(false)) => "false",
-                Some(_) => return error(&place, "expected a text: a field has no parts"),
+                Some(_) => return error(place, "expected a text: a field has no parts"),
             };
             let filled = if counted.is_some_and(|(_, counted)| counted == name) {
                 Some(rows.as_str())
             } else {
                 mark.filter(|_| index == 0)
             };
-            match filled {
-                None => Ok((given.to_owned(), place)),
-                Some(filled)
-                    if given.is_empty() || given.trim_start_matches('0') == filled || given == filled =>
-                {
-                    Ok((if given.is_empty() { filled } else { given }.to_owned(), place))
-                }
-                Some(filled) => error(&place, format!("must be `{filled}` or left out")),
-            }
-        };
-        let widths = super::fields::widths(self.layout, side);
-        let values: Vec<_> = names.iter().enumerate().map(value).collect();
-        let named = names.iter().map(String::as_str).collect::<Vec<_>>();
-        self.record_of(values.into_iter(), &named, widths, true)
+            let value = match filled {
+                None => given,
+                Some(filled) if given.is_empty() => filled,
+                Some(filled) if given.trim_start_matches('0') == filled || given == filled => given,
+                Some(filled) => return error(place, format!("must be `{filled}` or left out")),
+            };
+            values.push((value, place));
+        }
+        if taken < object.len()
+            && let Some((name, _)) = object.iter().find(|(name, _)| !names.iter().any(|known| known == name))
+        {
+            return error(Place { record: place, name }, "the layout has no such column");
+        }
+        self.record(values.into_iter(), super::fields::widths(self.layout, side), true)
     }
 
-    fn record(
-        &mut self,
-        values: impl Iterator<Item = Result<(String, String), WriteError>>,
-        widths: &[usize],
-        is_data: bool,
-    ) -> Result<(), WriteError> {
-        self.record_of(values, &[], widths, is_data)
+    /// A record of names.
+    fn heading(&mut self, place: &str, names: &[String]) -> Result<(), WriteError> {
+        let names = names.iter().map(|name| (name.as_str(), Place { record: place, name }));
+        self.record(names, &[], false)
     }
 
     /// A record of texts, each with its place.
-    fn record_of(
+    fn record<'v>(
         &mut self,
-        values: impl Iterator<Item = Result<(String, String), WriteError>>,
-        names: &[&str],
+        values: impl Iterator<Item = (&'v str, Place<'v>)>,
         widths: &[usize],
         is_data: bool,
     ) -> Result<(), WriteError> {
         let start = self.text.len();
-        for (index, value) in values.enumerate() {
-            let (value, place) = value?;
-            self.check(&value, &place)?;
+        for (index, (value, place)) in values.enumerate() {
+            self.check(value, place)?;
             let is_quoting = matches!(self.layout.form, Form::Delimited(Delimited { quote: Some(_), .. }));
             if self.text.is_empty() && value.starts_with('\u{FEFF}') && !is_quoting {
-                return error(&place, "begins with a byte order mark, which would be that of the file");
+                return error(place, "begins with a byte order mark, which would be that of the file");
             }
             match &self.layout.form {
-                Form::Delimited(form) => self.delimited(form, index, &value, &place, is_data)?,
+                Form::Delimited(form) => self.delimited(form, index, value, place, is_data)?,
                 Form::Fixed(fixed) => {
                     let width = widths.get(index).copied().unwrap_or_default();
-                    let is_zero_filled =
-                        fixed.zero_filled.iter().any(|name| names.get(index) == Some(&name.as_str()));
-                    self.fixed(fixed, (index, width), &value, &place, is_zero_filled)?;
+                    let is_zero_filled = fixed.zero_filled.iter().any(|name| name == place.name);
+                    self.fixed(fixed, (index, width), value, place, is_zero_filled)?;
                 }
             }
         }
@@ -250,7 +264,10 @@ impl File<'_> {
         Ok(())
     }
 
-    fn check(&self, value: &str, place: &str) -> Result<(), WriteError> {
+    fn check(&self, value: &str, place: Place<'_>) -> Result<(), WriteError> {
+        if self.layout.charset.is_unicode() && !value.contains('\u{FFFD}') {
+            return Ok(());
+        }
         if let Some(letter) =
             value.chars().find(|letter| !self.layout.charset.has(*letter) || *letter == '\u{FFFD}')
         {
@@ -270,7 +287,7 @@ impl File<'_> {
         form: &Delimited,
         index: usize,
         value: &str,
-        place: &str,
+        place: Place<'_>,
         is_data: bool,
     ) -> Result<(), WriteError> {
         if let Some((strip, between)) = form.strip.as_ref().filter(|_| is_data) {
@@ -317,7 +334,7 @@ impl File<'_> {
         fixed: &Fixed,
         (index, width): (usize, usize),
         value: &str,
-        place: &str,
+        place: Place<'_>,
         is_zero_filled: bool,
     ) -> Result<(), WriteError> {
         if value.contains(['\n', '\r']) {
@@ -348,7 +365,11 @@ impl File<'_> {
 
 /// Whether a value before a delimiter is read as itself: it neither holds the delimiter nor makes another one with its end.
 fn is_apart(value: &str, delimiter: &str) -> bool {
-    if delimiter.chars().count() == 1 {
+    if delimiter.len() == 1 {
+        return !value.as_bytes().contains(&delimiter.as_bytes()[0]);
+    }
+    let begins_one = |(at, _): (usize, char)| at > 0 && value.ends_with(&delimiter[..at]);
+    if value.contains(delimiter) || !delimiter.char_indices().any(begins_one) {
         return !value.contains(delimiter);
     }
     format!("{value}{delimiter}").find(delimiter) == Some(value.len())

@@ -3,7 +3,7 @@
 use hub_fhir::elements::{Element, TypeDef, TypeKind, of_resource, type_of};
 use hub_fhir::{Json, Object, ResourceType};
 
-use crate::tree::{Kind, Naming, Span, Tree, TreeDocument};
+use crate::tree::{Kind, Naming, Span, Tree, TreeDocument, Weight};
 
 /// Resources side by side: `Observation.code.coding.display` from the root is that of every Observation; from within one
 /// it is its own. The entries of a Bundle count as standing beside it.
@@ -24,6 +24,8 @@ pub struct Mark {
     is_resource: bool,
 }
 
+/// No name of a type of resource is longer, in bytes.
+const LONGEST_TYPE: usize = 34;
 const UNKNOWN: Mark = Mark { def: None, is_resource: false };
 
 /// What is known of a member's value.
@@ -44,8 +46,14 @@ fn mark(parent: Mark, member: &str, value: &Json) -> Mark {
 
 impl FhirDocument {
     /// A document of these resources, in their order.
-    pub fn new<'a>(resources: impl IntoIterator<Item = &'a Object>) -> Self {
-        let mut tree = Tree::new(Kind::Group, UNKNOWN, 1024);
+    pub fn new<'a>(resources: impl IntoIterator<Item = &'a Object, IntoIter: Clone>) -> Self {
+        let resources = resources.into_iter();
+        let mut weight = Weight::default();
+        for resource in resources.clone() {
+            (weight.nodes, weight.bytes) = (weight.nodes + 1, weight.bytes + LONGEST_TYPE);
+            weight.add_object(resource);
+        }
+        let mut tree = Tree::new(Kind::Group, UNKNOWN, weight.nodes, weight.bytes);
         let mut nth: Vec<(Span, u32, usize)> = Vec::new();
         for resource in resources {
             let kind = resource.get("resourceType").and_then(Json::as_str).unwrap_or("Resource");

@@ -3,7 +3,7 @@
 use hub_fhir::{Json, Object};
 
 use crate::nested::{self, Nested};
-use crate::tree::{Kind, Naming, Tree, TreeDocument};
+use crate::tree::{Kind, Naming, Tree, TreeDocument, Weight};
 
 /// JSON that was read.
 pub type JsonDocument = TreeDocument<Members>;
@@ -36,7 +36,9 @@ impl JsonDocument {
             Along { along, is_text: name != "*" && has_parts && nested.ends(along) }
         };
         let kind = if matches!(top, Json::Array(_)) { Kind::Array } else { Kind::Group };
-        let mut tree = Tree::new(kind, root, 1024);
+        let mut weight = Weight::default();
+        weight.add(top);
+        let mut tree = Tree::new(kind, root, weight.nodes, weight.bytes);
         match top {
             Json::Array(items) => {
                 let name = tree.keep("*");

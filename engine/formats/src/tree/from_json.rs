@@ -4,6 +4,41 @@ use hub_fhir::{Json, Object};
 
 use super::{Kind, Span, Tree};
 
+/// How much room JSON takes as nodes.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Weight {
+    pub(crate) nodes: usize,
+    pub(crate) bytes: usize,
+}
+
+impl Weight {
+    pub(crate) fn add_object(&mut self, object: &Object) {
+        for (name, value) in object.iter() {
+            self.bytes += name.len();
+            self.add(value);
+        }
+    }
+
+    pub(crate) fn add(&mut self, value: &Json) {
+        match value {
+            Json::Object(object) => {
+                self.nodes += 1;
+                self.add_object(object);
+            }
+            Json::Array(items) => {
+                // One more for an array that is a node itself.
+                (self.nodes, self.bytes) = (self.nodes + 1, self.bytes + 1);
+                items.iter().for_each(|item| self.add(item));
+            }
+            Json::String(text) | Json::Number(text) => {
+                (self.nodes, self.bytes) = (self.nodes + 1, self.bytes + text.len());
+            }
+            Json::Bool(_) => (self.nodes, self.bytes) = (self.nodes + 1, self.bytes + "false".len()),
+            Json::Null => self.nodes += 1,
+        }
+    }
+}
+
 impl<M: Copy> Tree<M> {
     /// Adds the members of an object as children of a node. `mark_of` tells what is known of a member's value from what is known of
     /// the node, the member's name and the value.

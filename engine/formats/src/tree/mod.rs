@@ -11,6 +11,7 @@ use compact_str::CompactString;
 
 pub(crate) use cut::cut_json;
 pub use document::{Naming, TreeDocument};
+pub(crate) use from_json::Weight;
 
 /// Nodes with more children than this get an index of their names.
 const WIDE: usize = 256;
@@ -70,10 +71,10 @@ pub struct Tree<M> {
 }
 
 impl<M: Copy> Tree<M> {
-    /// A tree of a root alone, for about so many bytes of text.
-    pub(crate) fn new(root: Kind, mark: M, bytes: usize) -> Self {
-        let mut tree =
-            Self { items: Vec::with_capacity(64), text: String::with_capacity(bytes), wide: HashMap::new() };
+    /// A tree of a root alone, with room for so many nodes and so many bytes of names and texts: growing costs more than reading.
+    pub(crate) fn new(root: Kind, mark: M, nodes: usize, bytes: usize) -> Self {
+        let items = Vec::with_capacity(nodes + 1);
+        let mut tree = Self { items, text: String::with_capacity(bytes), wide: HashMap::new() };
         tree.push(0, Span::default(), root, Span::default(), mark);
         tree
     }

@@ -17,6 +17,8 @@ pub(super) struct Source<'a> {
     pub(super) charset: Charset,
     /// The byte order mark.
     pub(super) mark: &'a [u8],
+    /// What follows it.
+    content: &'a [u8],
 }
 
 impl Source<'_> {
@@ -26,7 +28,7 @@ impl Source<'_> {
         while !self.text.is_char_boundary(at) {
             at -= 1;
         }
-        self.mark.len() + self.charset.length(&self.text[..at])
+        self.mark.len() + self.charset.byte(self.content, at)
     }
 }
 
@@ -75,7 +77,7 @@ pub(super) fn decode(bytes: &[u8], default: Option<Charset>) -> Result<Source<'_
         place: None,
         what: bad.what(charset, why),
     })?;
-    let source = Source { text, charset, mark };
+    let source = Source { text, charset, mark, content };
     check_declared(&source)?;
     if let Some(at) = source.text.find(|letter| !is_char(letter)) {
         let line = source.text[..at].matches('\n').count() + 1;

@@ -10,6 +10,7 @@ mod message;
 mod names;
 mod read;
 mod tag;
+mod words;
 mod write;
 
 use std::collections::BTreeMap;

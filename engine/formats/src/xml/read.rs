@@ -11,6 +11,7 @@ use super::attributes::resolve;
 use super::decode::Source;
 use super::document::{Mark, Spaces, XmlDocument};
 use super::names::qualified;
+use super::words::words;
 use super::{XmlParser, names};
 use crate::limits::MOST_NODES;
 use crate::nested::{Along, Nested};
@@ -18,6 +19,9 @@ use crate::tree::{Kind, Span, Tree, TreeDocument};
 
 /// Elements may stand so deep in one another, those of nested documents included.
 pub(super) const MOST_DEPTH: usize = 128;
+
+/// What an element or attribute takes of a document that is much read, with its name and text.
+const BYTES_A_NODE: usize = 24;
 
 /// What was read, and where it stands.
 pub(super) struct Read {
@@ -82,7 +86,8 @@ pub(super) struct Level<'t> {
 
 impl<'a> Reading<'a> {
     pub(super) fn new(parser: &'a XmlParser, source: &'a Source<'a>, with_places: bool) -> Self {
-        let mut tree = Tree::new(Kind::Group, Mark::default(), source.text.len());
+        let mut tree =
+            Tree::new(Kind::Group, Mark::default(), source.text.len() / BYTES_A_NODE, source.text.len());
         let text_name = tree.keep("#text");
         Self {
             nested: &parser.nested,
@@ -173,7 +178,7 @@ impl<'a> Reading<'a> {
             let at = reader.buffer_position() as usize;
             let event = match reader.read_event() {
                 Ok(event) => event,
-                Err(error) => return self.syntax(level, reader.error_position() as usize, &error),
+                Err(error) => return self.error(level, reader.error_position() as usize, words(&error)),
             };
             let end = reader.buffer_position() as usize;
             let is_within = self.open.len() > level.floor;
@@ -246,35 +251,6 @@ impl<'a> Reading<'a> {
             return self.error(level, level.text.len(), "expected an element, and there is none");
         }
         Ok(())
-    }
-
-    fn syntax<T>(&self, level: Level<'_>, at: usize, error: &quick_xml::Error) -> Result<T, ParseError> {
-        use quick_xml::errors::{IllFormedError, SyntaxError};
-        let what = match error {
-            quick_xml::Error::IllFormed(IllFormedError::MismatchedEndTag { expected, .. }) => {
-                return self.error(
-                    level,
-                    at,
-                    format!("expected `</{expected}>`, and another element is closed"),
-                );
-            }
-            quick_xml::Error::IllFormed(IllFormedError::UnmatchedEndTag(_)) => {
-                "an end tag without a start tag"
-            }
-            quick_xml::Error::IllFormed(IllFormedError::DoubleHyphenInComment) => "`--` stands in a comment",
-            quick_xml::Error::IllFormed(IllFormedError::UnclosedReference) => {
-                "expected `;` after `&` and a name"
-            }
-            quick_xml::Error::Syntax(SyntaxError::UnclosedComment) => "a comment is not closed",
-            quick_xml::Error::Syntax(SyntaxError::UnclosedCData) => "a CDATA section is not closed",
-            quick_xml::Error::Syntax(SyntaxError::UnclosedTag) => "a tag is not closed",
-            quick_xml::Error::Syntax(SyntaxError::UnclosedDoctype) => "a DOCTYPE is not closed",
-            quick_xml::Error::Syntax(SyntaxError::UnclosedPI | SyntaxError::UnclosedXmlDecl) => {
-                "a processing instruction or declaration is not closed"
-            }
-            _ => "not XML",
-        };
-        self.error(level, at, what)
     }
 
     fn start(
