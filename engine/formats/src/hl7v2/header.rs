@@ -5,7 +5,7 @@ use hub_core::document::ParseError;
 use hub_core::envelope::Label;
 
 use super::charset::{Charset, CharsetOrigin, Width};
-use super::separators::{Pieces, Separators, start};
+use super::separators::{Pieces, Separators, lines, start};
 
 /// What MSH says.
 #[derive(Clone, PartialEq, Eq)]
@@ -62,8 +62,7 @@ impl Header {
         let message = &bytes[begin..];
         let (separators, end) =
             Separators::read(message).map_err(|error| ParseError { at: error.at + begin, ..error })?;
-        let line_end = message.iter().position(|byte| matches!(byte, b'\r' | b'\n' | 0x1C));
-        let raw = message.get(end + 1..line_end.unwrap_or(message.len())).unwrap_or_default();
+        let raw = header_fields(message, end);
         let (width, charset) = charset_of(raw, &separators, default);
         Ok(Self::of(raw, separators, width, charset))
     }
@@ -176,6 +175,12 @@ pub(crate) fn charset_of(
         }
     }
     (default.map_or(Width::Single, Charset::width), default)
+}
+
+/// The fields of MSH from the third on, of a message whose MSH-2 ends at `after_msh_2`.
+pub(crate) fn header_fields(message: &[u8], after_msh_2: usize) -> &[u8] {
+    let end = lines(message).next().map_or(message.len(), |line| line.end);
+    message.get(after_msh_2 + 1..end).unwrap_or_default()
 }
 
 /// Whether every charset cuts these bytes alike.

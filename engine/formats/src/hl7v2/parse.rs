@@ -7,7 +7,7 @@ use hub_core::path::Path;
 use super::build::Build;
 use super::charset::{Charset, CharsetOrigin, Undeclared};
 use super::document::Hl7Document;
-use super::header::{charset_of, is_cut_in_bytes};
+use super::header::{charset_of, header_fields, is_cut_in_bytes};
 use super::separators::{Pieces, Separators, lines, start};
 use super::structure::Tag;
 
@@ -80,9 +80,7 @@ fn charset_for(
     separators: &Separators,
     undeclared: Undeclared,
 ) -> Result<(Charset, CharsetOrigin), ParseError> {
-    let rest = &message[after_msh_2..];
-    let length = rest.iter().position(|byte| matches!(byte, b'\r' | b'\n')).unwrap_or(rest.len());
-    let header = rest.get(1..length).unwrap_or_default();
+    let header = header_fields(message, after_msh_2);
     let (width, _) = charset_of(header, separators, undeclared.default_for(message));
     let declared = Pieces::new(header, Some(separators.field), width).piece(16).unwrap_or_default();
     let declared = String::from_utf8_lossy(declared);

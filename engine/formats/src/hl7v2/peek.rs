@@ -4,7 +4,7 @@ use hub_core::path::{Path, Pick, Step, To};
 
 use super::charset::{Charset, CharsetOrigin, Undeclared, Width};
 use super::escape::unescape;
-use super::header::charset_of;
+use super::header::{charset_of, header_fields};
 use super::separators::{Pieces, Separators, lines, start};
 use super::structure::Tag;
 
@@ -55,9 +55,7 @@ impl<'a> Wanted<'a> {
     pub(super) fn find(&self, bytes: &[u8], undeclared: Undeclared) -> Option<Option<String>> {
         let message = &bytes[start(bytes)..];
         let Ok((separators, after_msh_2)) = Separators::read(message) else { return Some(None) };
-        let header = &message[after_msh_2..];
-        let length = header.iter().position(|byte| matches!(byte, b'\r' | b'\n')).unwrap_or(header.len());
-        let header = header.get(1..length).unwrap_or_default();
+        let header = header_fields(message, after_msh_2);
         let (_, charset) = charset_of(header, &separators, undeclared.default_for(message));
         let charset = charset.unwrap_or(Charset::Utf8);
         // The header may be all ASCII and what follows not.

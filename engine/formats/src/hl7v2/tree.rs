@@ -50,7 +50,11 @@ impl Hl7Document {
         let parts =
             self.children(at).filter_map(|child| Some((self.item(child).number, self.tree_of(child)?)));
         let parts = object(parts);
-        (!parts.is_empty()).then_some(Json::Object(parts))
+        match parts.get("1") {
+            // A first part that has the only value is the whole: others were there, and said nothing.
+            Some(first) if parts.len() == 1 && first.as_object().is_none() => Some(first.clone()),
+            _ => (!parts.is_empty()).then_some(Json::Object(parts)),
+        }
     }
 }
 
