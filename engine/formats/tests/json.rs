@@ -89,6 +89,12 @@ fn an_array_at_the_root_has_items_without_a_name() {
     let items = nodes(&document, document.root(), "*");
     assert_eq!(texts_from(&document, items[1], "remark"), ["已签收"]);
     assert_eq!(document.place(items[1]), "*[2]");
+    let uneven = read(r#"[{"a":"1","remark":"its own"},{"a":"2"}]"#);
+    let second = nodes(&uneven, uneven.root(), "*(2)")[0];
+    assert!(texts_from(&uneven, second, "remark").is_empty()); // never that of another item
+    assert_eq!(texts_from(&uneven, second, "/a"), ["2"]);
+    assert_eq!(texts_from(&uneven, second, "*(1).remark"), [""; 0]);
+    assert_eq!(texts_from(&uneven, second, "/*(1)/remark"), ["its own"]);
     assert_eq!(document.text(nodes(&document, items[0], "remark")[0]), Some(Text::Null));
     for bad in ["5", "\"x\"", "null", "", "{", "{\"a\":1,\"a\":2}", "[1] 2", "{\"a\":01}"] {
         assert!(parser("").read(bad.as_bytes()).is_err(), "{bad}");

@@ -1,5 +1,8 @@
 //! Resources as a document: what a destination's mapping and a channel's conditions read.
 
+use std::collections::HashMap;
+
+use compact_str::CompactString;
 use hub_fhir::elements::{Element, TypeDef, TypeKind, of_resource, type_of};
 use hub_fhir::{Json, Object, ResourceType};
 
@@ -13,8 +16,14 @@ use crate::tree::{Kind, Naming, Span, Tree, TreeDocument, Weight};
 pub type FhirDocument = TreeDocument<Fhir>;
 
 /// What FHIR knows of a tree: elements, choices, resources.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Fhir;
+#[derive(Clone, Debug, Default)]
+pub struct Fhir {
+    /// The resources by type, where there are many.
+    many: Option<HashMap<CompactString, Vec<u32>>>,
+}
+
+/// So many nodes may be looked at for a resource before they get an index.
+const FEW: usize = 64;
 
 /// What FHIR knows of a node.
 #[derive(Clone, Copy)]
@@ -76,7 +85,9 @@ impl FhirDocument {
             tree.item_mut(first).many = count > 1;
         }
         tree.close(0);
-        TreeDocument { tree, naming: Fhir }
+        let mut naming = Fhir::default();
+        naming.index(&tree);
+        TreeDocument { tree, naming }
     }
 
     /// The resources, as they were read.
@@ -86,17 +97,48 @@ impl FhirDocument {
 }
 
 impl Fhir {
+    fn index(&mut self, tree: &Tree<Mark>) {
+        if tree.len() <= FEW {
+            return;
+        }
+        let mut resources = Vec::new();
+        each_resource(tree, |resource| resources.push(resource));
+        if resources.len() <= FEW {
+            return;
+        }
+        let many = self.many.get_or_insert_default();
+        for resource in resources {
+            if let Some(kind) = resource_type(tree, resource) {
+                many.entry(kind.into()).or_default().push(resource as u32);
+            }
+        }
+    }
+
     /// Whether a node is a resource of this type.
     pub(super) fn is_resource(&self, tree: &Tree<Mark>, at: usize, kind: &str) -> bool {
-        tree.item(at).mark.is_resource && {
-            let named = tree.children(at).find(|child| tree.name(*child) == "resourceType");
-            named.and_then(|child| tree.value(child)) == Some(kind)
-        }
+        tree.item(at).mark.is_resource && resource_type(tree, at) == Some(kind)
     }
 
     fn element(&self, tree: &Tree<Mark>, at: usize, name: &str) -> Option<&'static Element> {
         let def = tree.item(at).mark.def?;
         def.element(name).or_else(|| def.elements.iter().find(|element| element.stem() == name))
+    }
+}
+
+fn resource_type(tree: &Tree<Mark>, at: usize) -> Option<&str> {
+    let named = tree.children(at).find(|child| tree.name(*child) == "resourceType");
+    named.and_then(|child| tree.value(child))
+}
+
+/// Hands over the resources of the root, and those in the entries of a Bundle right behind it.
+fn each_resource(tree: &Tree<Mark>, mut take: impl FnMut(usize)) {
+    for top in tree.children(0) {
+        take(top);
+        if resource_type(tree, top) == Some("Bundle") {
+            for entry in tree.children(top).filter(|entry| tree.name(*entry) == "entry") {
+                tree.children(entry).filter(|child| tree.item(*child).mark.is_resource).for_each(&mut take);
+            }
+        }
     }
 }
 
@@ -110,16 +152,15 @@ impl Naming for Fhir {
     /// Members, a choice's members, and from the root the resources.
     fn named(&self, tree: &Tree<Mark>, at: usize, name: &str, found: &mut Vec<usize>) {
         if at == 0 {
-            for top in tree.children(0) {
-                if self.is_resource(tree, top, name) {
-                    found.push(top);
-                }
-                if self.is_resource(tree, top, "Bundle") {
-                    let entries = tree.children(top).filter(|entry| tree.name(*entry) == "entry");
-                    let resources = entries.flat_map(|entry| tree.children(entry));
-                    found.extend(resources.filter(|resource| self.is_resource(tree, *resource, name)));
-                }
+            if let Some(many) = &self.many {
+                found.extend(many.get(name).into_iter().flatten().map(|resource| *resource as usize));
+                return;
             }
+            each_resource(tree, |resource| {
+                if self.is_resource(tree, resource, name) {
+                    found.push(resource);
+                }
+            });
             return;
         }
         let choice =

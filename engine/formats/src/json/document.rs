@@ -70,20 +70,25 @@ impl Naming for Members {
     type Mark = Along;
 
     fn named(&self, tree: &Tree<Along>, at: usize, name: &str, found: &mut Vec<usize>) {
-        let is_array = tree.item(at).kind == Kind::Array;
-        for child in tree.children(at) {
-            if name == "*" || (!is_array && tree.name(child) == name) {
-                found.push(child);
-            } else if tree.name(child) == "*" {
-                self.named(tree, child, name, found);
-            }
+        if name == "*" {
+            found.extend(tree.children(at));
+            return;
         }
+        if tree.item(at).kind != Kind::Array {
+            tree.each_named(at, name, |child| found.push(child));
+        }
+        tree.each_named(at, "*", |child| self.named(tree, child, name, found));
+    }
+
+    fn goes_through(&self, tree: &Tree<Along>, child: usize, name: &str) -> bool {
+        tree.name(child) == "*" && !tree.has_child(tree.parent(child), name)
     }
 
     fn can_hold(&self, tree: &Tree<Along>, at: usize, name: &str) -> bool {
         let within = |at: usize| {
-            let items = tree.children(at).filter(|child| tree.name(*child) == "*");
-            items.into_iter().any(|child| self.can_hold(tree, child, name))
+            let mut any = false;
+            tree.each_named(at, "*", |child| any = any || self.can_hold(tree, child, name));
+            any
         };
         match tree.item(at).kind {
             Kind::Group | Kind::Array if name == "*" => true,

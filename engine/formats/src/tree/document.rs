@@ -19,7 +19,7 @@ pub trait Naming: Send + Sync {
 
     /// Adds the nodes that a step of this name goes to from `at`.
     fn named(&self, tree: &Tree<Self::Mark>, at: usize, name: &str, found: &mut Vec<usize>) {
-        found.extend(tree.children(at).filter(|child| self.is_named(tree, *child, name)));
+        tree.each_named(at, name, |child| found.push(child));
     }
 
     /// Whether a node can have a child of this name, so that a path that begins with it is meant to begin there.
@@ -39,6 +39,11 @@ pub trait Naming: Send + Sync {
 
     /// Whether a child of such a node is a value of its own beside it.
     fn is_beside(&self, _tree: &Tree<Self::Mark>, _at: usize) -> bool {
+        false
+    }
+
+    /// Whether a name that is not the child's own goes on into it, as into the items of an array without a name.
+    fn goes_through(&self, _tree: &Tree<Self::Mark>, _child: usize, _name: &str) -> bool {
         false
     }
 
@@ -85,6 +90,11 @@ impl<N: Naming> TreeDocument<N> {
             if self.is_picked(own, &step.pick) {
                 self.follow(own, scope, rest, found);
             }
+            return;
+        }
+        // Seen from within an item, the other items are not meant, even where it has no such part itself.
+        if let Some(own) = towards.filter(|own| self.naming.goes_through(&self.tree, *own, &name)) {
+            self.follow(own, scope, steps, found);
             return;
         }
         let mut named = Vec::new();

@@ -5,7 +5,7 @@ mod document;
 mod from_json;
 mod to_json;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use compact_str::CompactString;
 
@@ -66,8 +66,8 @@ pub(crate) struct Item<M> {
 pub struct Tree<M> {
     items: Vec<Item<M>>,
     text: String,
-    /// The names of the children of nodes that have many.
-    wide: HashMap<u32, HashSet<CompactString>>,
+    /// The children by name of nodes that have many, so that what stands beside many is found without looking at them all.
+    wide: HashMap<u32, HashMap<CompactString, Vec<u32>>>,
 }
 
 impl<M: Copy> Tree<M> {
@@ -110,7 +110,13 @@ impl<M: Copy> Tree<M> {
         self.items[at].next = self.items.len() as u32;
         let is_wide = self.items.len() - at > WIDE && self.children(at).nth(WIDE).is_some();
         if is_wide {
-            let names = self.children(at).map(|child| CompactString::new(self.name(child))).collect();
+            let mut names: HashMap<CompactString, Vec<u32>> = HashMap::new();
+            for child in self.children(at) {
+                match names.get_mut(self.name(child)) {
+                    Some(list) => list.push(child as u32),
+                    None => _ = names.insert(self.name(child).into(), vec![child as u32]),
+                }
+            }
             self.wide.insert(at as u32, names);
         }
     }
@@ -120,24 +126,26 @@ impl<M: Copy> Tree<M> {
         if self.children(at).nth(1).is_none() {
             return;
         }
-        let mut seen: HashMap<CompactString, (u32, usize)> = HashMap::new();
-        let mut few: Vec<(Span, u32, usize)> = Vec::new();
-        let is_wide = self.wide.contains_key(&(at as u32));
+        if let Some(names) = self.wide.get(&(at as u32)) {
+            for list in names.values() {
+                for (place, child) in list.iter().enumerate() {
+                    let item = &mut self.items[*child as usize];
+                    item.nth = place as u32 + 1;
+                    item.many = list.len() > 1;
+                }
+            }
+            return;
+        }
+        let mut known: Vec<(Span, u32, usize)> = Vec::new();
         let mut child = at + 1;
         while child < self.items[at].next as usize {
             let name = self.items[child].name;
-            let (count, last) = if is_wide {
-                let entry = seen.entry(CompactString::new(self.slice(name))).or_insert((0, child));
-                (&mut entry.0, &mut entry.1)
-            } else {
-                let known = few.iter().position(|(known, _, _)| self.slice(*known) == self.slice(name));
-                let place = known.unwrap_or_else(|| {
-                    few.push((name, 0, child));
-                    few.len() - 1
-                });
-                let entry = &mut few[place];
-                (&mut entry.1, &mut entry.2)
-            };
+            let place = known.iter().position(|(known, _, _)| self.slice(*known) == self.slice(name));
+            let place = place.unwrap_or_else(|| {
+                known.push((name, 0, child));
+                known.len() - 1
+            });
+            let (_, count, last) = &mut known[place];
             *count += 1;
             self.items[child].nth = *count;
             if *count > 1 {
@@ -235,8 +243,16 @@ impl<M: Copy> Tree<M> {
     /// Whether a node has a child of this name.
     pub(crate) fn has_child(&self, at: usize, name: &str) -> bool {
         match self.wide.get(&(at as u32)) {
-            Some(names) => names.contains(name),
+            Some(names) => names.contains_key(name),
             None => self.children(at).any(|child| self.name(child) == name),
+        }
+    }
+
+    /// Hands over the children of this name.
+    pub(crate) fn each_named(&self, at: usize, name: &str, mut take: impl FnMut(usize)) {
+        match self.wide.get(&(at as u32)) {
+            Some(names) => names.get(name).into_iter().flatten().for_each(|child| take(*child as usize)),
+            None => self.children(at).filter(|child| self.name(*child) == name).for_each(take),
         }
     }
 }

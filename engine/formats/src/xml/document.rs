@@ -138,8 +138,18 @@ impl Naming for Xml {
         };
         if name == "*" {
             found.extend(tree.children(at).filter(is_element));
-        } else {
-            found.extend(tree.children(at).filter(|child| self.is_named(tree, *child, name)));
+            return;
+        }
+        match split(name) {
+            None => tree.each_named(at, name, |child| found.push(child)),
+            Some((true, _, _)) => {
+                found.extend(tree.children(at).filter(|child| self.is_named(tree, *child, name)));
+            }
+            Some((false, _, local)) => tree.each_named(at, local, |child| {
+                if self.is_named(tree, child, name) {
+                    found.push(child);
+                }
+            }),
         }
     }
 
@@ -147,8 +157,11 @@ impl Naming for Xml {
         match split(name) {
             None if name == "*" => true,
             None => tree.has_child(at, name),
-            Some((false, _, local)) if !tree.has_child(at, local) => false,
-            Some(_) => tree.children(at).any(|child| self.is_named(tree, child, name)),
+            Some(_) => {
+                let mut found = Vec::new();
+                self.named(tree, at, name, &mut found);
+                !found.is_empty()
+            }
         }
     }
 
