@@ -17,6 +17,8 @@ use hub_core::source::{
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 
+pub mod file_destination;
+pub mod file_source;
 pub mod http_destination;
 pub mod http_source;
 pub mod mllp_destination;

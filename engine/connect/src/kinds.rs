@@ -4,15 +4,17 @@ use hub_core::destination::Destination;
 use hub_core::registry::{BuildError, DestinationKind, Registry, Secrets, SourceKind};
 use hub_core::source::Source;
 
+use crate::file_destination::{FileDestination, FileDestinationConfig};
+use crate::file_source::{FileSource, FileSourceConfig};
 use crate::http_destination::{HttpDestination, HttpDestinationConfig};
 use crate::http_source::{HttpSource, HttpSourceConfig};
 use crate::mllp_destination::{MllpDestination, MllpDestinationConfig};
 use crate::mllp_source::{MllpSource, MllpSourceConfig};
 
-/// Makes the plain connectors known: `mllp` and `http`, as sources and as destinations.
+/// Makes the plain connectors known: `mllp`, `http` and `file`, each as a source and as a destination.
 pub fn register(registry: &mut Registry) {
-    registry.source::<Mllp>().source::<Http>();
-    registry.destination::<Mllp>().destination::<Http>();
+    registry.source::<Mllp>().source::<Http>().source::<Files>();
+    registry.destination::<Mllp>().destination::<Http>().destination::<Files>();
 }
 
 /// HL7 v2 over MLLP.
@@ -20,6 +22,9 @@ pub struct Mllp;
 
 /// Any format over HTTP.
 pub struct Http;
+
+/// Any format as files in a folder.
+pub struct Files;
 
 impl SourceKind for Mllp {
     const TYPE: &'static str = "mllp";
@@ -71,5 +76,31 @@ impl DestinationKind for Http {
         secrets: &dyn Secrets,
     ) -> Result<Box<dyn Destination>, BuildError> {
         Ok(Box::new(HttpDestination::build(config, secrets)?))
+    }
+}
+
+impl SourceKind for Files {
+    const TYPE: &'static str = "file";
+    const FORMAT: Option<&'static str> = None;
+    type Config = FileSourceConfig;
+
+    fn build(config: FileSourceConfig, secrets: &dyn Secrets) -> Result<Box<dyn Source>, BuildError> {
+        Ok(Box::new(FileSource::build(config, secrets)?))
+    }
+
+    fn listens(_config: &FileSourceConfig) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+impl DestinationKind for Files {
+    const TYPE: &'static str = "file";
+    type Config = FileDestinationConfig;
+
+    fn build(
+        config: FileDestinationConfig,
+        secrets: &dyn Secrets,
+    ) -> Result<Box<dyn Destination>, BuildError> {
+        Ok(Box::new(FileDestination::build(config, secrets)?))
     }
 }

@@ -1,4 +1,4 @@
-//! The standard sources and destinations that connectors are built on: HL7 v2 over MLLP and any format over HTTP, both ways.
+//! The standard sources and destinations that connectors are built on: HL7 v2 over MLLP, any format over HTTP and as files, both ways.
 //!
 //! HIS, LIS and PACS all speak HL7 over MLLP, and no connector may use another: what they share has to live below them.
 //! `transport` knows bytes and no messages, `formats` knows messages and no sockets; this crate joins the two once, so
@@ -8,6 +8,8 @@
 
 #[cfg(feature = "battery")]
 pub mod battery;
+pub mod file_destination;
+pub mod file_source;
 pub mod http_destination;
 pub mod http_source;
 pub mod kinds;
