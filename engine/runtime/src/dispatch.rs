@@ -313,7 +313,6 @@ impl Dispatcher {
         }
     }
 
-    /// Maps the partner's answer. An answer that cannot be read does not undo the delivery: it is kept and logged.
     /// What the mapping of the answer must know of the store, asked for until the store answers.
     async fn look_up(
         &self,
@@ -332,7 +331,7 @@ impl Dispatcher {
         };
         let needs = catch_unwind(AssertUnwindSafe(|| answers.needs(bytes))).unwrap_or_default();
         loop {
-            match look_up(&*answers.resources, needs.clone(), &mut found).await {
+            match look_up(&*answers.resources, &needs, &mut found).await {
                 Ok(()) => return found,
                 Err(LookupError::Store(StoreError::Unavailable(error))) => {
                     tracing::error!(destination = %self.id, parcel = %leased.parcel.id, error = &*error, "What an answer is about cannot be looked up; it will be tried again.");
@@ -347,6 +346,7 @@ impl Dispatcher {
         }
     }
 
+    /// Maps the partner's answer. An answer that cannot be read does not undo the delivery: it is kept and logged.
     fn read_answer(&self, leased: &Leased, delivered: &Delivered, found: &Found) -> Option<Box<Commit>> {
         let answers = self.answers.as_ref()?;
         let bytes = delivered.answer.as_ref()?;

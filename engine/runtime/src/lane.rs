@@ -3,7 +3,7 @@
 //! A lane does not wait for one commit before it maps the next message: the store applies commits in the order in which they are
 //! handed over, so one patient's messages stay in order while many of them share one durable transaction.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use hub_core::envelope::{Envelope, Head, Raw};
 use hub_core::fault::{Fault, FaultStep};
 use hub_core::source::Outcome;
 use hub_core::store::{Cause, Committed, End, StoreError};
-use hub_mapping::Found;
+use hub_mapping::{Found, Need};
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::mpsc;
 
@@ -29,7 +29,7 @@ use crate::end::outcome_of_end;
 use crate::house::House;
 use crate::lookup::{LookupError, look_up};
 use crate::measure;
-use crate::steps::{Road, Walked};
+use crate::steps::{Prepared, Road, Walked};
 
 /// A message this large is worked on where it cannot hold up other tasks.
 pub(crate) const LARGE_BYTES: usize = 64 << 10;
@@ -75,6 +75,7 @@ impl Lane {
     /// Works for as long as the hub lives: what has begun goes on when the queue is empty.
     pub async fn run(self, mut queue: mpsc::UnboundedReceiver<Envelope<Raw>>) {
         let mut under_way: FuturesUnordered<Ending> = FuturesUnordered::new();
+        let mut turns = Turns::default();
         let mut open = true;
         let mut nth = 0;
         while open || !under_way.is_empty() {
@@ -83,28 +84,22 @@ impl Lane {
                 // What was handed over goes before what is new, should the store have had no room for it.
                 biased;
                 Some(ended) = under_way.next(), if !under_way.is_empty() => {
-                    if let Err(failed) = self.let_go(ended) {
-                        self.ride_out(*failed, &mut under_way).await;
-                    }
+                    self.came_back(ended, &mut under_way, &mut turns).await;
                 }
                 message = queue.recv(), if open && room => match message {
                     Some(message) => {
                         nth += 1;
-                        if self.road.may_need() {
-                            // What is looked up must show what this lane has done before.
-                            self.finish(&mut under_way).await;
-                        }
-                        let mut ending = self.begin(nth, message).await;
+                        let mut ending = if self.road.may_need() {
+                            self.begin_in_turn(nth, message, &mut under_way, &mut turns).await
+                        } else {
+                            self.begin(nth, message)
+                        };
                         // The first poll hands the commit to the store: that keeps the order. Unconstrained, because a task
                         // whose share of time is used up would otherwise be told to wait before it has handed anything over,
                         // and the next message could go first.
                         match futures_util::poll!(tokio::task::unconstrained(ending.as_mut())) {
                             Poll::Pending => under_way.push(ending),
-                            Poll::Ready(ended) => {
-                                if let Err(failed) = self.let_go(ended) {
-                                    self.ride_out(*failed, &mut under_way).await;
-                                }
-                            }
+                            Poll::Ready(ended) => self.came_back(ended, &mut under_way, &mut turns).await,
                         }
                     }
                     None => open = false,
@@ -113,39 +108,83 @@ impl Lane {
         }
     }
 
-    /// Waits for all that was handed over.
-    async fn finish(&self, under_way: &mut FuturesUnordered<Ending>) {
-        while let Some(ended) = under_way.next().await {
-            if let Err(failed) = self.let_go(ended) {
-                self.ride_out(*failed, under_way).await;
-            }
+    /// Lets a message go that has come back from the store, or rides out what keeps it from ending.
+    async fn came_back(&self, ended: Ended, under_way: &mut FuturesUnordered<Ending>, turns: &mut Turns) {
+        turns.ended(ended.nth);
+        if let Err(failed) = self.let_go(ended) {
+            self.ride_out(*failed, under_way).await;
+            // Nothing is under way any more.
+            *turns = Turns::default();
         }
     }
 
-    /// Looks up what the message's mapping needs, walks the message and begins to end it.
-    async fn begin(&self, nth: u64, message: Envelope<Raw>) -> Ending {
-        let found = if self.road.may_need() { self.look_up(&message).await } else { Ok(Found::default()) };
-        let found = match found {
-            Ok(found) => found,
-            Err(fault) => return self.end(nth, message, End::Quarantined(fault), Vec::new()),
-        };
-        match self.walk(message.clone(), found) {
-            Walked::Mapped(mapped) => self.commit(nth, message, mapped.body.0),
-            Walked::Ended(_, end, keys) => self.end(nth, message, end, keys),
+    /// Walks a message and begins to end it. For mappings that look nothing up.
+    fn begin(&self, nth: u64, message: Envelope<Raw>) -> Ending {
+        let walked = self.guarded(&message, || self.road.walk(message.clone()));
+        self.end_as(nth, message, walked)
+    }
+
+    fn end_as(&self, nth: u64, message: Envelope<Raw>, walked: Result<Walked, Fault>) -> Ending {
+        match walked {
+            Ok(Walked::Mapped(mapped)) => self.commit(nth, message, mapped.body.0),
+            Ok(Walked::Ended(_, end, keys)) => self.end(nth, message, end, keys),
+            Err(fault) => self.end(nth, message, End::Quarantined(fault), Vec::new()),
         }
+    }
+
+    /// The same for mappings that look something up: what they find must show what earlier messages of the same order have
+    /// written. Those of others are not waited for.
+    async fn begin_in_turn(
+        &self,
+        nth: u64,
+        message: Envelope<Raw>,
+        under_way: &mut FuturesUnordered<Ending>,
+        turns: &mut Turns,
+    ) -> Ending {
+        let prepared = self.guarded(&message, || self.road.prepare(message.clone()));
+        if let Ok(Prepared::Asking(asking)) = &prepared {
+            while turns.waits(asking.lane_key.as_deref())
+                && let Some(ended) = under_way.next().await
+            {
+                self.came_back(ended, under_way, turns).await;
+            }
+        }
+        let key = match &prepared {
+            Ok(Prepared::Asking(asking)) => asking.lane_key.clone(),
+            _ => self.backlog.key(&message),
+        };
+        let ending = self.begin_prepared(nth, message, prepared).await;
+        turns.began(nth, key);
+        ending
+    }
+
+    /// Looks up what is needed, walks the message to the end and begins to end it.
+    async fn begin_prepared(
+        &self,
+        nth: u64,
+        message: Envelope<Raw>,
+        prepared: Result<Prepared, Fault>,
+    ) -> Ending {
+        let walked = match prepared {
+            Ok(Prepared::Walked(walked)) => Ok(*walked),
+            Ok(Prepared::Asking(asking)) => match self.look_up(&message.head, &asking.needs).await {
+                Ok(found) => self.guarded(&message, || self.road.walk_on(*asking, found)),
+                Err(fault) => Err(fault),
+            },
+            Err(fault) => Err(fault),
+        };
+        self.end_as(nth, message, walked)
     }
 
     /// Asks the store until it answers. A fault at which the message itself is to blame sets it aside.
-    async fn look_up(&self, message: &Envelope<Raw>) -> Result<Found, Fault> {
-        let needs = catch_unwind(AssertUnwindSafe(|| self.road.needs(message)));
-        let needs = needs.map_err(|_| program_fault())?;
+    async fn look_up(&self, head: &Head, needs: &[Need]) -> Result<Found, Fault> {
         let mut pauses = pauses();
         loop {
             let mut found = Found::default();
-            match look_up(&*self.house.resources, needs.clone(), &mut found).await {
+            match look_up(&*self.house.resources, needs, &mut found).await {
                 Ok(()) => return Ok(found),
                 Err(LookupError::Store(error @ StoreError::Unavailable(_))) => {
-                    self.pause(&message.head, &error, &mut pauses).await;
+                    self.pause(head, &error, &mut pauses).await;
                 }
                 Err(error) => {
                     let reason = error.to_string();
@@ -157,16 +196,15 @@ impl Lane {
 
     /// A message at which the program itself fails is set aside like any other that cannot be read: it harms no other, and not
     /// the next start either.
-    fn walk(&self, message: Envelope<Raw>, found: Found) -> Walked {
-        let head = message.head.clone();
+    fn guarded<T>(&self, message: &Envelope<Raw>, step: impl FnOnce() -> T) -> Result<T, Fault> {
         let large = message.body.0.len() > LARGE_BYTES
             && Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread;
-        let road = AssertUnwindSafe(|| self.road.walk_with(message, found));
-        let walked =
-            if large { tokio::task::block_in_place(|| catch_unwind(road)) } else { catch_unwind(road) };
-        walked.unwrap_or_else(|_| {
-            tracing::error!(channel = %head.channel, message_id = %head.id, "The program failed at a message; this is a fault of the program.");
-            Walked::Ended(head, End::Quarantined(program_fault()), Vec::new())
+        let step = AssertUnwindSafe(step);
+        let done =
+            if large { tokio::task::block_in_place(|| catch_unwind(step)) } else { catch_unwind(step) };
+        done.map_err(|_| {
+            tracing::error!(channel = %message.head.channel, message_id = %message.head.id, "The program failed at a message; this is a fault of the program.");
+            program_fault()
         })
     }
 
@@ -309,7 +347,11 @@ impl Lane {
                 },
             };
             let ending = match again {
-                Again::Walk(_) => self.begin(nth, message.clone()).await,
+                // Nothing else of the lane is under way: a look-up sees all that came before.
+                Again::Walk(_) => {
+                    let prepared = self.guarded(&message, || self.road.prepare(message.clone()));
+                    self.begin_prepared(nth, message.clone(), prepared).await
+                }
                 Again::End(end, keys) => self.end(nth, message.clone(), end, keys),
             };
             result = ending.await.result;
@@ -319,6 +361,37 @@ impl Lane {
     async fn pause(&self, head: &Head, error: &StoreError, pauses: &mut ExponentialBackoff) {
         tracing::error!(channel = %head.channel, message_id = %head.id, error = error as &dyn std::error::Error, "The store does not answer; the lane waits for it.");
         tokio::time::sleep(pauses.next().unwrap_or(LONGEST_PAUSE)).await;
+    }
+}
+
+/// Which messages of a lane are under way, and which of them was the last of its order. Kept only where something is looked up.
+#[derive(Default)]
+struct Turns {
+    under_way: BTreeSet<u64>,
+    last: HashMap<String, u64>,
+}
+
+impl Turns {
+    /// A message was handed over. One without a key has no order to keep.
+    fn began(&mut self, nth: u64, key: Option<String>) {
+        self.under_way.insert(nth);
+        if let Some(key) = key {
+            self.last.insert(key, nth);
+        }
+        // Those that have ended are forgotten now and then.
+        if self.last.len() > 2 * self.under_way.len() + 64 {
+            self.last.retain(|_, nth| self.under_way.contains(nth));
+        }
+    }
+
+    fn ended(&mut self, nth: u64) {
+        self.under_way.remove(&nth);
+    }
+
+    /// Whether the last message of this order is still under way. The store ends them in the order of their handing over, so the
+    /// others before it have ended when it has.
+    fn waits(&self, key: Option<&str>) -> bool {
+        key.and_then(|key| self.last.get(key)).is_some_and(|nth| self.under_way.contains(nth))
     }
 }
 

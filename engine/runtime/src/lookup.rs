@@ -23,7 +23,7 @@ pub enum LookupError {
 /// Asks the store, and keeps the answers.
 pub async fn look_up(
     resources: &dyn Resources,
-    needs: Vec<Need>,
+    needs: &[Need],
     found: &mut Found,
 ) -> Result<(), LookupError> {
     for need in needs {
@@ -32,7 +32,7 @@ pub async fn look_up(
         let search = parse(need.kind, &query).map_err(|error| LookupError::Search(need.kind, error))?;
         let page = resources.search(&Search { count: ENOUGH, ..search }).await.map_err(LookupError::Store)?;
         let ids = page.matches.into_iter().map(|stored| stored.reference.id).collect();
-        found.put(need, ids);
+        found.put(need.clone(), ids);
     }
     Ok(())
 }

@@ -81,51 +81,78 @@ pub enum Walked {
     Ended(Head, End, Vec<Key>),
 }
 
+/// A message as far as it can go without the store.
+pub enum Prepared {
+    /// To the end: nothing has to be looked up.
+    Walked(Box<Walked>),
+    /// Up to its mapping, which must know something first.
+    Asking(Box<Asking>),
+}
+
+impl Prepared {
+    fn walked(walked: Walked) -> Self {
+        Self::Walked(Box::new(walked))
+    }
+}
+
+/// A message whose mapping must know something of the store.
+pub struct Asking {
+    message: Envelope<Parsed>,
+    raw: Raw,
+    keys: Vec<Key>,
+    /// What must be looked up.
+    pub needs: Vec<Need>,
+    /// What keeps it in order: what messages with the same value have written must be seen. `None`: it has no order to keep.
+    pub lane_key: Option<String>,
+}
+
 impl Road {
     /// Whether something may have to be looked up before a message is walked.
     pub fn may_need(&self) -> bool {
         self.channel.mapping.may_need()
     }
 
-    /// What must be looked up before this message is walked. Nothing for one that will not be mapped.
-    pub fn needs(&self, message: &Envelope<Raw>) -> Vec<Need> {
-        if !self.may_need() || !self.channel.parse.takes(message.head.label.message_type.as_deref()) {
-            return Vec::new();
-        }
-        let Ok(document) = self.parser.parse(&message.body.0) else { return Vec::new() };
-        if self.stopped_by(&*document).is_some() {
-            return Vec::new();
-        }
-        self.channel.mapping.needs(&*document)
-    }
-
     /// Walks a message through all steps. Its mapping looks nothing up, or finds nothing.
     pub fn walk(&self, message: Envelope<Raw>) -> Walked {
-        self.walk_with(message, Found::default())
+        match self.prepare(message) {
+            Prepared::Walked(walked) => *walked,
+            Prepared::Asking(asking) => self.walk_on(*asking, Found::default()),
+        }
     }
 
-    /// The same, with what was looked up.
-    pub fn walk_with(&self, message: Envelope<Raw>, found: Found) -> Walked {
+    /// Walks a message as far as nothing has to be looked up: it is read once.
+    pub fn prepare(&self, message: Envelope<Raw>) -> Prepared {
         let raw = message.body.clone();
         let started = Instant::now();
         if !self.channel.parse.takes(message.head.label.message_type.as_deref()) {
-            return Walked::Ended(
-                message.head,
-                End::Filtered { rule: accept_rule(&self.channel.parse) },
-                Vec::new(),
-            );
+            let end = End::Filtered { rule: accept_rule(&self.channel.parse) };
+            return Prepared::walked(Walked::Ended(message.head, end, Vec::new()));
         }
         let message = match parse(&*self.parser, message) {
             Ok(message) => message,
-            Err(failed) => return Walked::Ended(failed.0, End::Quarantined(failed.1), Vec::new()),
+            Err(failed) => {
+                return Prepared::walked(Walked::Ended(failed.0, End::Quarantined(failed.1), Vec::new()));
+            }
         };
         crash::place("parsed");
         let keys = self.keys(&*message.body.0);
-        let parsed = Instant::now();
-        measure::step(self.id(), "parse", parsed - started);
+        measure::step(self.id(), "parse", started.elapsed());
         if let Some(rule) = self.stopped_by(&*message.body.0) {
-            return Walked::Ended(message.head, End::Filtered { rule }, keys);
+            return Prepared::walked(Walked::Ended(message.head, End::Filtered { rule }, keys));
         }
+        let lane_key = self.may_need().then(|| self.lane_key(&*message.body.0)).flatten();
+        let needs = self.channel.mapping.needs(&*message.body.0);
+        let asking = Asking { message, raw, keys, needs, lane_key };
+        if asking.needs.is_empty() {
+            return Prepared::walked(self.walk_on(asking, Found::default()));
+        }
+        Prepared::Asking(Box::new(asking))
+    }
+
+    /// Walks a message to the end, with what was looked up.
+    pub fn walk_on(&self, asking: Asking, found: Found) -> Walked {
+        let started = Instant::now();
+        let Asking { message, raw, keys, .. } = asking;
         let walked = match self.map(message, &raw, &keys, found) {
             Ok(message) => {
                 crash::place("mapped");
@@ -133,8 +160,16 @@ impl Road {
             }
             Err(failed) => Walked::Ended(failed.0, End::Quarantined(failed.1), keys),
         };
-        measure::step(self.id(), "map", parsed.elapsed());
+        measure::step(self.id(), "map", started.elapsed());
         walked
+    }
+
+    /// The value that keeps messages in order. Without `lane_by` all of the channel are in one.
+    fn lane_key(&self, document: &dyn Document) -> Option<String> {
+        match &self.channel.from.lane_by {
+            None => Some(String::new()),
+            Some(path) => values(document, document.root(), path).into_iter().next(),
+        }
     }
 
     fn id(&self) -> &ChannelId {
