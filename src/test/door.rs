@@ -16,10 +16,10 @@ use hub_core::source::{
 };
 use hub_core::store::{End, StateName};
 use hub_formats::hl7v2::{AckRead, Header};
-use hub_mapping::Found;
+use hub_mapping::{Found, Need};
 use hub_runtime::reply::Answerer;
 use hub_runtime::split::{Held, held};
-use hub_runtime::steps::{Road, Walked};
+use hub_runtime::steps::{Prepared, Road, Walked};
 use hub_spec::Facts;
 use hub_transport::mllp_server::PeerInfo;
 use time::{OffsetDateTime, UtcOffset};
@@ -126,24 +126,32 @@ impl TestDoor {
     }
 
     async fn walk_one(&self, message: Envelope<Raw>) -> Came {
-        let found = match &self.stage {
-            Some(stage) => stage.look_up(self.road.needs(&message)).await,
-            None => Ok(Found::default()),
-        };
-        let found = match found {
-            Ok(found) => found,
-            Err(error) => {
-                self.fail(error);
-                Found::default()
+        let walked = match self.road.prepare(message) {
+            Prepared::Walked(walked) => *walked,
+            Prepared::Asking(asking) => {
+                let found = self.look_up(&asking.needs).await;
+                self.road.walk_on(*asking, found)
             }
         };
-        let came = Came::of(self.road.walk_with(message, found));
+        let came = Came::of(walked);
         if let Some(stage) = &self.stage
             && let Err(error) = stage.write(&came.commit).await
         {
             self.fail(error);
         }
         came
+    }
+
+    /// What is asked of the stage. What it cannot answer is noted, and finds nothing.
+    async fn look_up(&self, needs: &[Need]) -> Found {
+        let Some(stage) = &self.stage else { return Found::default() };
+        match stage.look_up(needs).await {
+            Ok(found) => found,
+            Err(error) => {
+                self.fail(error);
+                Found::default()
+            }
+        }
     }
 
     /// What the reply is made of, and its words.

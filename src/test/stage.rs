@@ -68,7 +68,7 @@ impl Stage {
         Ok(Some(Arc::new(stage)))
     }
 
-    pub(super) async fn look_up(&self, needs: Vec<Need>) -> anyhow::Result<Found> {
+    pub(super) async fn look_up(&self, needs: &[Need]) -> anyhow::Result<Found> {
         let mut found = Found::default();
         look_up(&*self.store, needs, &mut found).await?;
         Ok(found)
