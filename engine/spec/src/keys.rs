@@ -139,7 +139,7 @@ pub const KEYS: &[KeyInfo] = &[
         .about("A path. Messages with the same value there are worked on in order of arrival, others side by side"),
     optional("from", "settings", "the connector's own defaults", "[from.settings]")
         .takes(Takes::Settings)
-        .about("The connector's own settings: see its README. Addresses here, names of secrets here, never secrets"),
+        .about("The connector's own settings: see docs/connectors.md, or its README. Addresses here, names of secrets here, never secrets"),
     required("parse", "format", r#"format = "hl7v2""#)
         .takes(Takes::Format)
         .about("The format of the messages, the same as the connector's: `\"hl7v2\"`"),
@@ -174,7 +174,7 @@ pub const KEYS: &[KeyInfo] = &[
         r#"settings = { url = "http://127.0.0.1:9000" }"#,
     )
         .takes(Takes::Settings)
-        .about("The connector's own settings: see its README. `url` or `address` for where"),
+        .about("The connector's own settings: see docs/connectors.md, or its README. `url` or `address` for where"),
     optional("to", "when", "always", r#"when = 'Observation.status = "final"'"#)
         .takes(Takes::Condition)
         .about("A [condition](mapping.md#conditions): only what it holds for is sent. Seen from each node of `each`"),
