@@ -104,9 +104,12 @@ impl Probe {
             return false;
         };
         let wanted = root(&row.element);
-        let separator = if WITHIN.contains(&row.of()) { "&" } else { "^" };
+        let is_within = WITHIN.contains(&row.of());
+        let separator = if is_within { "&" } else { "^" };
         let examples = EXAMPLES.iter().filter(|example| example.function == self.function.name);
         let fields = examples.map(|example| example.field).chain(AROUND);
+        let fields =
+            fields.map(|field| if is_within { field.split('^').next().unwrap_or(field) } else { field });
         fields.into_iter().any(|field| {
             let mut parts: Vec<&str> = field.split(separator).collect();
             parts.resize(parts.len().max(number), "");
