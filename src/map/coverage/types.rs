@@ -20,6 +20,9 @@ const TRIED: [&str; 17] = [
 const AROUND: [&str; 3] =
     ["", "X0", "C1^C2^C3^C4^C5^C6^C7^C8^C9^C10^C11^C12^C13^C14^C15^C16^C17^C18^C19^C20^C21^C22"];
 
+/// Data types that stand only within a component of another, whose function reads them: their own parts are subcomponents.
+const WITHIN: [&str; 1] = ["SAD"];
+
 /// The function that a map is written as: named as the map, or writing its type from its v2 type.
 pub fn function_of(row: &Row) -> Option<FunctionInfo> {
     let (reads, writes) = (row.of(), row.writes());
@@ -101,20 +104,24 @@ impl Probe {
             return false;
         };
         let wanted = root(&row.element);
+        let is_within = WITHIN.contains(&row.of());
+        let separator = if is_within { "&" } else { "^" };
         let examples = EXAMPLES.iter().filter(|example| example.function == self.function.name);
         let fields = examples.map(|example| example.field).chain(AROUND);
+        let fields =
+            fields.map(|field| if is_within { field.split('^').next().unwrap_or(field) } else { field });
         fields.into_iter().any(|field| {
-            let mut parts: Vec<&str> = field.split('^').collect();
+            let mut parts: Vec<&str> = field.split(separator).collect();
             parts.resize(parts.len().max(number), "");
             let own = parts[number - 1];
             parts[number - 1] = "";
-            let without = self.make(&parts.join("^"));
+            let without = self.make(&parts.join(separator));
             let mut tried: Vec<&str> = TRIED.to_vec();
             tried.insert(0, own);
             tried.into_iter().filter(|text| !text.is_empty()).any(|text| {
                 let mut parts = parts.clone();
                 parts[number - 1] = text;
-                differs(&without, &self.make(&parts.join("^")), &wanted)
+                differs(&without, &self.make(&parts.join(separator)), &wanted)
             })
         })
     }
@@ -156,5 +163,11 @@ mod tests {
         assert!(covers("CX[Identifier]", "CX.1", "value"));
         assert!(covers("TS[dateTime]", "TS.1", "$value"));
         assert!(!covers("CX[Identifier]", "CX.9", "value"));
+    }
+
+    #[test]
+    fn a_type_that_stands_within_a_component_is_tried_in_subcomponents() {
+        assert!(covers("SAD[Address]", "SAD.3", "line[3]"));
+        assert!(!covers("SAD[Address]", "SAD.3", "city"));
     }
 }

@@ -3,9 +3,14 @@
 use hub_fhir::Json;
 use hub_fhir::primitive::Primitive;
 
-use super::build::{Build, text};
+use super::build::{Build, extension, text};
 use super::{Context, Outcome, coded, period, plain};
 use crate::read::Value;
+
+/// The extension that holds what an address is used for where `use` has no word for it.
+pub(super) const ADDRESS_USE: &str = "http://hl7.org/fhir/StructureDefinition/iso21090-AD-use";
+/// HL7's code, in table 0190 and in that extension, for the address of a holiday home.
+pub(super) const HOLIDAY_HOME: &str = "HV";
 
 pub(super) fn xad(value: Value<'_>, context: &Context<'_>) -> Outcome {
     let mut lines = Vec::new();
@@ -33,6 +38,9 @@ pub(super) fn xad(value: Value<'_>, context: &Context<'_>) -> Outcome {
 
     let mut built = Build::with_capacity(8);
     if let Some(kind) = value.part_text(7) {
+        if kind == HOLIDAY_HOME {
+            built.list("extension", vec![extension(ADDRESS_USE, "valueCode", HOLIDAY_HOME.into())]);
+        }
         built.put_some("use", address_use(&kind));
         built.put_some("type", matches!(kind.as_ref(), "M" | "SH").then_some("postal"));
     }

@@ -40,7 +40,9 @@ fn encapsulated(value: Value<'_>, data: Value<'_>) -> Outcome {
         return Err(Misfit::new(data, "expected base64"));
     }
     let mut built = Build::with_capacity(3);
-    built.put_some("contentType", content_type(value, 2, 3));
+    // FHIR asks for a type beside data; a type without its subtype is none.
+    let media = content_type(value, 2, 3).unwrap_or_else(|| "application/octet-stream".into());
+    built.put("contentType", media);
     built.put("data", json);
     built.put_some("size", i64::try_from(size).ok().filter(|size| *size <= i64::from(i32::MAX)));
     built.finish()

@@ -69,7 +69,7 @@ pub(super) fn string(value: Value<'_>, _: &Context<'_>) -> Outcome {
 }
 
 pub(super) fn code(value: Value<'_>, context: &Context<'_>) -> Outcome {
-    match value.part(1) {
+    match [1, 4, 10].into_iter().find_map(|at| value.part(at).filter(|part| part.text().is_some())) {
         Some(part) => plain::code(part, context),
         None => Ok(None),
     }

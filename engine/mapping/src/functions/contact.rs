@@ -3,14 +3,24 @@
 use hub_fhir::Json;
 use hub_fhir::primitive::Primitive;
 
-use super::build::Build;
-use super::{Context, Outcome, numbers, period, plain};
+use super::build::{Build, extension, text};
+use super::{Context, Misfit, Outcome, numbers, period, plain};
 use crate::read::Value;
+
+/// The components of a telephone number, and the extensions that hold them beside the whole number.
+pub(super) const NUMBER_PARTS: [(u16, &str); 4] = [
+    (5, "http://hl7.org/fhir/StructureDefinition/contactpoint-country"),
+    (6, "http://hl7.org/fhir/StructureDefinition/contactpoint-area"),
+    (7, "http://hl7.org/fhir/StructureDefinition/contactpoint-local"),
+    (8, "http://hl7.org/fhir/StructureDefinition/contactpoint-extension"),
+];
 
 /// The number or address, and where it stands.
 struct Contact {
     text: String,
     is_address: bool,
+    /// Whether it is put together of the components that say what each part is.
+    is_of_parts: bool,
 }
 
 pub(super) fn xtn(value: Value<'_>, context: &Context<'_>) -> Outcome {
@@ -32,7 +42,10 @@ pub(super) fn xtn(value: Value<'_>, context: &Context<'_>) -> Outcome {
         (_, Some("WPN")) => Some("work"),
         _ => None,
     };
-    let mut built = Build::with_capacity(4);
+    let mut built = Build::with_capacity(5);
+    if contact.is_of_parts {
+        built.list("extension", number_parts(value)?);
+    }
     built.put("system", Json::string(system));
     built.put_some("value", plain::readable(value, &contact.text, Primitive::String)?);
     built.put_some("use", usage);
@@ -50,6 +63,20 @@ pub(super) fn xtn_string(value: Value<'_>, _: &Context<'_>) -> Outcome {
     }
 }
 
+/// What country, area, local number and extension are; nothing of a number that has only one of them, which is the value itself.
+fn number_parts(value: Value<'_>) -> Result<Vec<Json>, Misfit> {
+    let mut parts = Vec::new();
+    for (component, url) in NUMBER_PARTS {
+        if let Some(part) = text(value.part(component))? {
+            parts.push(extension(url, "valueString", part));
+        }
+    }
+    if parts.len() < 2 {
+        parts.clear();
+    }
+    Ok(parts)
+}
+
 fn contact(value: Value<'_>) -> Option<Contact> {
     let equipment = value.part_text(3);
     let said_internet = matches!(equipment.as_deref(), Some("Internet" | "X.400"))
@@ -58,7 +85,7 @@ fn contact(value: Value<'_>) -> Option<Contact> {
     let address = value.part_text(4);
     if said_internet {
         let text = address.or(plain_number)?;
-        return Some(Contact { text: text.into_owned(), is_address: true });
+        return Some(Contact { text: text.into_owned(), is_address: true, is_of_parts: false });
     }
     if let Some(local) = value.part_text(7) {
         let mut text = String::new();
@@ -76,17 +103,17 @@ fn contact(value: Value<'_>) -> Option<Contact> {
             text.push_str(" X");
             text.push_str(&extension);
         }
-        return Some(Contact { text, is_address: false });
+        return Some(Contact { text, is_address: false, is_of_parts: true });
     }
     if let Some(number) = value.part_text(12).or(plain_number) {
         let is_address = equipment.is_none() && number.contains('@');
-        return Some(Contact { text: number.into_owned(), is_address });
+        return Some(Contact { text: number.into_owned(), is_address, is_of_parts: false });
     }
     // Some senders write the area where the country belongs, and the number where the area belongs.
     if let Some(number) = value.part_text(6) {
         let area = value.part_text(5).map_or_else(String::new, |area| format!("{area} "));
-        return Some(Contact { text: format!("{area}{number}"), is_address: false });
+        return Some(Contact { text: format!("{area}{number}"), is_address: false, is_of_parts: false });
     }
     let text = address?.into_owned();
-    Some(Contact { text, is_address: true })
+    Some(Contact { text, is_address: true, is_of_parts: false })
 }

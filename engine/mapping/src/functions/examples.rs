@@ -85,11 +85,31 @@ pub const EXAMPLES: &[Example] = &[
         "1 Main St^Apt 2^Boston^MA^02101^USA^M^^Suffolk",
         r#"{"type":"postal","line":["1 Main St","Apt 2"],"city":"Boston","district":"Suffolk","state":"MA","postalCode":"02101","country":"USA"}"#,
     ),
+    example(
+        "Address",
+        "12&Harbour Road&Flat 3^^Wan Chai^^^HKG",
+        r#"{"line":["12","Harbour Road","Flat 3"],"city":"Wan Chai","country":"HKG"}"#,
+    ),
+    example(
+        "Address",
+        "5 Lake Lane^^Lugano^^^CHE^HV",
+        r#"{"extension":[{"url":"http://hl7.org/fhir/StructureDefinition/iso21090-AD-use","valueCode":"HV"}],"line":["5 Lake Lane"],"city":"Lugano","country":"CHE"}"#,
+    ),
     example("XAD[string]", "1 Main St^Apt 2^Boston^MA^02101", r#""1 Main St, Apt 2, Boston, MA, 02101""#),
     example(
         "ContactPoint",
         "^PRN^CP^^86^755^26001234^8",
-        r#"{"system":"phone","value":"+86 755 26001234 X8","use":"mobile"}"#,
+        r#"{"extension":[{"url":"http://hl7.org/fhir/StructureDefinition/contactpoint-country","valueString":"86"},{"url":"http://hl7.org/fhir/StructureDefinition/contactpoint-area","valueString":"755"},{"url":"http://hl7.org/fhir/StructureDefinition/contactpoint-local","valueString":"26001234"},{"url":"http://hl7.org/fhir/StructureDefinition/contactpoint-extension","valueString":"8"}],"system":"phone","value":"+86 755 26001234 X8","use":"mobile"}"#,
+    ),
+    example(
+        "ContactPoint",
+        "^WPN^PH^^0755^26001234",
+        r#"{"system":"phone","value":"0755 26001234","use":"work"}"#,
+    ),
+    example(
+        "ContactPoint",
+        "^PRS^CP^^^^13800138000",
+        r#"{"system":"phone","value":"13800138000","use":"mobile"}"#,
     ),
     example("ContactPoint", "13800138000", r#"{"system":"phone","value":"13800138000"}"#),
     example(
@@ -147,6 +167,7 @@ pub const EXAMPLES: &[Example] = &[
     ),
     example("CWE[string]", "GLU^葡萄糖^LIS", r#""葡萄糖""#),
     example("CWE[code]", "GLU^葡萄糖^LIS", r#""GLU""#),
+    example("CWE[code]", "^^^2345-7^Glucose^LN", r#""2345-7""#),
     example("Quantity", "6.10", r#"{"value":6.10}"#),
     example("Quantity", "<0.5", r#"{"value":0.5,"comparator":"<"}"#),
     example(
@@ -188,6 +209,11 @@ pub const EXAMPLES: &[Example] = &[
         "Attachment",
         "LIS^Application^PDF^Base64^JVBERi0=",
         r#"{"contentType":"application/pdf","data":"JVBERi0=","size":5}"#,
+    ),
+    example(
+        "Attachment",
+        "LIS^Image^^Hex^FFD8",
+        r#"{"contentType":"application/octet-stream","data":"/9g=","size":2}"#,
     ),
     example(
         "Attachment",
@@ -328,6 +354,16 @@ pub const EXAMPLES: &[Example] = &[
         "XAD",
         r#"{"use":"home","line":["深南大道1001号"],"city":"深圳市","state":"广东省","postalCode":"518000","country":"CHN"}"#,
         r#"{"1":"深南大道1001号","3":"深圳市","4":"广东省","5":"518000","6":"CHN","7":"H"}"#,
+    ),
+    of_fhir(
+        "XAD",
+        r#"{"extension":[{"url":"http://hl7.org/fhir/StructureDefinition/iso21090-AD-use","valueCode":"HV"}],"line":["5 Lake Lane"],"city":"Lugano"}"#,
+        r#"{"1":"5 Lake Lane","3":"Lugano","7":"HV"}"#,
+    ),
+    of_fhir(
+        "XTN",
+        r#"{"extension":[{"url":"http://hl7.org/fhir/StructureDefinition/contactpoint-country","valueString":"86"},{"url":"http://hl7.org/fhir/StructureDefinition/contactpoint-area","valueString":"755"},{"url":"http://hl7.org/fhir/StructureDefinition/contactpoint-local","valueString":"26001234"}],"system":"phone","value":"+86 755 26001234","use":"work"}"#,
+        r#"{"2":"WPN","3":"PH","5":"86","6":"755","7":"26001234","12":"+86 755 26001234"}"#,
     ),
     of_fhir(
         "XTN",

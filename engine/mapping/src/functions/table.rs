@@ -49,7 +49,7 @@ pub(crate) static FUNCTIONS: &[Function] = list! {
     "ST[CodeableConcept]" "ST" => "CodeableConcept" "text without a code" coded::text_concept;
     "Coding" "CWE, CE, CNE, CF, IS, ID" => "Coding" "the first coding" coded::coding;
     "CWE[string]" "CWE, CE, CNE, CF" => "string" "the original text, else the display, else the code" coded::string;
-    "CWE[code]" "CWE, CE, CNE, CF, IS, ID" => "code" "the code alone" coded::code;
+    "CWE[code]" "CWE, CE, CNE, CF, IS, ID" => "code" "the code alone; the first one there is" coded::code;
     "Quantity" "NM, CQ, SN, ST" => "Quantity" "a number with comparator and unit: 5.6, <0.5, ^>=^100" quantity::quantity;
     "Age" "NM, CQ" => "Age" "like Quantity" quantity::quantity;
     "Duration" "NM, CQ" => "Duration" "like Quantity" quantity::quantity;

@@ -86,7 +86,7 @@ fn surname(name: Value<'_>, family: Value<'_>) -> Option<Json> {
 }
 
 /// The value of an extension that holds a code or a string.
-fn extension(value: Value<'_>, url: &str) -> Option<String> {
+pub(super) fn extension(value: Value<'_>, url: &str) -> Option<String> {
     let wanted =
         value.children("extension").into_iter().find(|it| it.child_text("url").as_deref() == Some(url))?;
     let text = wanted.child_text("valueCode").or_else(|| wanted.child_text("valueString"))?;

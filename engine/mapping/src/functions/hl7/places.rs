@@ -2,9 +2,11 @@
 
 use hub_fhir::Json;
 
+use super::super::address::{ADDRESS_USE, HOLIDAY_HOME};
+use super::super::contact::NUMBER_PARTS;
 use super::super::parts::Parts;
 use super::super::{Context, Outcome};
-use super::identifiers;
+use super::{identifiers, names};
 use crate::read::Value;
 
 pub(in crate::functions) fn xad(value: Value<'_>, _: &Context<'_>) -> Outcome {
@@ -28,7 +30,7 @@ pub(in crate::functions) fn xad(value: Value<'_>, _: &Context<'_>) -> Outcome {
         (Some("old"), _) => Some("BA"),
         (Some("billing"), _) => Some("BI"),
         (_, Some("postal")) => Some("M"),
-        _ => None,
+        _ => names::extension(value, ADDRESS_USE).filter(|code| code == HOLIDAY_HOME).map(|_| HOLIDAY_HOME),
     };
     parts.put_some(7, kind);
     parts.text(9, value.child("district"));
@@ -65,6 +67,9 @@ pub(in crate::functions) fn xtn(value: Value<'_>, _: &Context<'_>) -> Outcome {
     };
     parts.put_some(2, usage);
     parts.put(3, equipment);
+    for (component, url) in NUMBER_PARTS {
+        parts.put_some(component, names::extension(value, url).map(Json::string));
+    }
     parts.text(12, Some(contact));
     parts.text(18, value.child("rank"));
     parts.finish()
