@@ -24,13 +24,14 @@ use hub_spec::Facts;
 use hub_transport::mllp_server::PeerInfo;
 use time::{OffsetDateTime, UtcOffset};
 
-use super::stage::{self, Stage};
+use super::stage;
+use crate::shelf::Shelf;
 
 /// Brings a message to the channel's door as its source does; gives what came of it and what it was answered.
 pub(super) async fn knock(
     road: &Arc<Road>,
     answerer: Option<Arc<Answerer>>,
-    stage: Option<&Arc<Stage>>,
+    stage: Option<&Arc<Shelf>>,
     bytes: Bytes,
 ) -> anyhow::Result<Came> {
     let door = Arc::new(TestDoor {
@@ -90,7 +91,7 @@ async fn by_mllp(door: &Arc<TestDoor>, bytes: Bytes) -> Came {
 struct TestDoor {
     road: Arc<Road>,
     answerer: Option<Arc<Answerer>>,
-    stage: Option<Arc<Stage>>,
+    stage: Option<Arc<Shelf>>,
     came: Mutex<Option<Came>>,
     /// The test itself failed: its store.
     failed: Mutex<Option<anyhow::Error>>,
@@ -127,7 +128,7 @@ impl TestDoor {
 
     async fn walk_one(&self, message: Envelope<Raw>) -> Came {
         let found = match &self.stage {
-            Some(stage) => stage.look_up(self.road.needs(&message)).await,
+            Some(stage) => stage.look_up(self.road.needs(&message)).await.map_err(anyhow::Error::from),
             None => Ok(Found::default()),
         };
         let found = match found {
