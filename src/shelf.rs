@@ -71,11 +71,7 @@ impl Shelf {
     }
 
     /// What the searches of a channel's reply find.
-    pub async fn searched(
-        &self,
-        answerer: &Answerer,
-        request: &dyn Document,
-    ) -> Result<Vec<Object>, Fault> {
+    pub async fn searched(&self, answerer: &Answerer, request: &dyn Document) -> Result<Vec<Object>, Fault> {
         let wrong = |reason: String| Fault { step: FaultStep::Map, place: None, rule: None, reason };
         let found =
             answerer.searched(request, &self.house).await.map_err(|error| wrong(error.to_string()))?;
@@ -147,7 +143,8 @@ mod tests {
     fn a_resource_a_bundle_and_lines_are_read() {
         let (one, two) = (r#"{"resourceType":"Patient","id":"a"}"#, r#"{"resourceType":"Patient","id":"b"}"#);
         assert_eq!(ids(one), ["Patient/a"]);
-        let bundle = format!(r#"{{"resourceType":"Bundle","entry":[{{"resource":{one}}},{{"resource":{two}}}]}}"#);
+        let bundle =
+            format!(r#"{{"resourceType":"Bundle","entry":[{{"resource":{one}}},{{"resource":{two}}}]}}"#);
         assert_eq!(ids(&bundle), ["Patient/a", "Patient/b"]);
         assert_eq!(ids(&format!("{one}\n\n{two}\n")), ["Patient/a", "Patient/b"]);
         assert_eq!(ids(r#"{"resourceType":"Bundle","type":"searchset"}"#), Vec::<String>::new());
@@ -160,7 +157,8 @@ mod tests {
         assert!(wrong("{\n\"a\": }").starts_with("line 2 column"), "{}", wrong("{\n\"a\": }"));
         assert!(wrong(&format!("{one}\n{{\"a\": }}")).starts_with("line 2 column"));
         assert!(wrong(&format!("{one}\n{{\"a\": 1}}")).starts_with("line 2: "));
-        let bundle = format!(r#"{{"resourceType":"Bundle","entry":[{{"resource":{one}}},{{"resource":{{}}}}]}}"#);
+        let bundle =
+            format!(r#"{{"resourceType":"Bundle","entry":[{{"resource":{one}}},{{"resource":{{}}}}]}}"#);
         assert!(wrong(&bundle).starts_with("entry 2: "), "{}", wrong(&bundle));
     }
 }

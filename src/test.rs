@@ -19,8 +19,8 @@ use crate::cli::{Global, TestArguments};
 use crate::settings::Settings;
 use crate::{EXIT_WRONG_FILES, bundle, check, hub, paint};
 
-pub use self::door::at_the_door;
 use self::door::knock;
+pub use self::door::{at_the_door, replied_with};
 
 /// Runs the tests that the words choose.
 pub async fn run(global: &Global, arguments: &TestArguments) -> anyhow::Result<ExitCode> {

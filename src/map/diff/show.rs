@@ -53,7 +53,7 @@ pub fn json(about: &About, tally: &Tally, took: Duration) -> Value {
         "messages": {
             "looked_at": tally.looked_at, "filtered": tally.filtered, "unchanged": tally.unchanged,
             "changed": tally.changed, "newly_failing": tally.newly_failing, "newly_passing": tally.newly_passing,
-            "still_failing": tally.still_failing,
+            "still_failing": tally.still_failing, "lookups_not_answered": tally.unanswered,
         },
         "fields": fields,
         "faults": faults,
