@@ -12,6 +12,7 @@ use hub_core::fault::Fault;
 use super::compare::{Difference, made};
 use super::given::{Given, fetch};
 use super::lookup::{Answers, Asked, found_in_words, unanswered};
+use super::reply::advice;
 use super::route::Made;
 use super::subject::{Place, Subject};
 use crate::cli::{Global, TryArguments};
@@ -150,7 +151,15 @@ fn of_each(subject: &Subject, given: &Given, answers: &Answers) -> Vec<Outcome> 
 
 fn one(subject: &Subject, name: String, bytes: &[u8], answers: &Answers) -> Outcome {
     let mut asked = Vec::new();
-    let document = subject.read(bytes, answers, &mut asked);
+    let document =
+        subject.read(bytes, answers, &mut asked).map_err(|fault| match subject.mapping.request() {
+            Some(_) => {
+                let reason =
+                    format!("{}; the mapping makes a reply: {}", fault.reason, advice(&subject.place, &name));
+                Fault { reason, ..fault }
+            }
+            None => fault,
+        });
     match document.and_then(|document| subject.make(document.as_ref(), answers, &mut asked)) {
         Ok(made) => Outcome { name, made, fault: None, asked },
         Err(fault) => Outcome { name, made: Made::default(), fault: Some(fault), asked },

@@ -3,6 +3,7 @@
 mod build;
 mod columns;
 mod page;
+mod segments;
 
 use std::io::Write;
 use std::path::Path;
@@ -33,6 +34,9 @@ pub struct Explained {
     pub message: String,
     /// The format that is read: `hl7v2`.
     pub format: String,
+    /// Of a reply, the format of the request that is read beside it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request: Option<String>,
     /// Why the message is set aside; then nothing is written.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fault: Option<FaultTold>,

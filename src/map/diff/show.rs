@@ -105,6 +105,11 @@ fn counts(tally: &Tally, took: Duration) {
         rows.push(row(tally.filtered, "filtered when they came, and not looked at".to_owned(), |text| text));
     }
     table::print(&[], &rows);
+    if tally.unanswered > 0 {
+        let words =
+            "what the mapping looks up in the store is not answered here: on both sides it finds nothing";
+        println!("\n{}: {words} ({} messages)", paint::warning("not known here"), tally.unanswered);
+    }
 }
 
 fn fields(tally: &Tally) {

@@ -10,6 +10,7 @@ use hub_fhir::Object;
 use hub_mapping::{Found, Lineage, Mapping, Unread};
 use hub_runtime::with_request::WithRequest;
 
+use super::segments::Segments;
 use super::{Became, Explained, FaultTold, Link, NoteTold, Origin, SourceField, TargetPart, TargetValue};
 use crate::map::leaves::{each_leaf, shown, without_places};
 use crate::map::lookup::{Answers, unanswered};
@@ -65,7 +66,8 @@ pub fn explain_reply(mapping: &Mapping, answered: &Answered, name: &str) -> anyh
     let both = WithRequest { found: &answered.found, request: answered.request.as_ref() };
     let mut told = Found::default();
     shelf::facts(&mut told);
-    lay_out(mapping, &both, Some(&[both.root()]), Ok(told), name)
+    let explained = lay_out(mapping, &both, Some(&[both.root()]), Ok(told), name)?;
+    Ok(Explained { request: mapping.request().map(str::to_owned), ..explained })
 }
 
 fn lay_out(
@@ -80,6 +82,7 @@ fn lay_out(
         files: mapping.files().map(str::to_owned).collect(),
         message: name.to_owned(),
         format: mapping.from().to_owned(),
+        request: None,
         fault: None,
         source: fields(document),
         target: Vec::new(),
@@ -263,7 +266,12 @@ impl Sources {
             by_path.entry(path).or_default().push(line);
             by_name.entry(without_places(path)).or_default().push(line);
         }
-        each_leaf(&object, &mut |path, json| {
+        // Lineage names what stands in a segment by the segment, and so do people.
+        let segments = Segments::of(&object);
+        each_leaf(&object, &mut |tree_path, json| {
+            let names = segments.names(tree_path);
+            let (path, shown_path) =
+                names.as_ref().map_or((tree_path, tree_path), |(path, shown_path)| (path, shown_path));
             if part.reference.is_some() && matches!(path, "resourceType" | "id") {
                 return;
             }
@@ -287,7 +295,7 @@ impl Sources {
                     from.push(origin);
                 }
             }
-            part.values.push(TargetValue { path: path.to_owned(), value, from });
+            part.values.push(TargetValue { path: shown_path.to_owned(), value, from });
         });
         part
     }

@@ -86,7 +86,15 @@ pub fn print(explained: &Explained) {
 
 fn heading(explained: &Explained) {
     let Explained { mapping, message, format, files, .. } = explained;
-    println!("{}  reads {message} ({format})", paint::strong(mapping));
+    match &explained.request {
+        None => println!("{}  reads {message} ({format})", paint::strong(mapping)),
+        Some(request) => {
+            println!(
+                "{}  answers {message} ({request}) with what is found ({format})",
+                paint::strong(mapping)
+            );
+        }
+    }
     for file in files {
         println!("  {}", paint::dim(file));
     }
