@@ -26,6 +26,7 @@ mod schema;
 mod secrets;
 mod send;
 mod settings;
+mod shelf;
 mod sim;
 mod status;
 mod stop;

@@ -7,8 +7,10 @@ mod diff;
 mod explain;
 mod given;
 mod leaves;
+mod lookup;
 mod moment;
 mod old;
+mod reply;
 mod route;
 mod subject;
 

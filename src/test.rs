@@ -19,9 +19,8 @@ use crate::cli::{Global, TestArguments};
 use crate::settings::Settings;
 use crate::{EXIT_WRONG_FILES, bundle, check, hub, paint};
 
-pub use self::door::at_the_door;
 use self::door::knock;
-use self::stage::Stage;
+pub use self::door::{at_the_door, replied_with};
 
 /// Runs the tests that the words choose.
 pub async fn run(global: &Global, arguments: &TestArguments) -> anyhow::Result<ExitCode> {
@@ -84,7 +83,7 @@ struct Judged {
 async fn judge(road: &Arc<Road>, test: &ChannelTest, root: &Path, bless: bool) -> anyhow::Result<Judged> {
     let given = std::fs::read(root.join(&test.given)).with_context(|| test.given.display().to_string())?;
     let answerer = Answerer::of(&road.channel, &road.parser)?.map(Arc::new);
-    let stage = Stage::set(road, test, root).await?;
+    let stage = stage::set(road, test, root).await?;
     let came = knock(road, answerer, stage.as_ref(), Bytes::from(given)).await?;
     let mut judged = Judged::default();
     let mut expect = |what: &str, expected: &str, found: &str| {

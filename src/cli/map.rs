@@ -14,6 +14,8 @@ Examples:
   huitong map explain mappings/his/adt.toml 01a206b9-814e-73f3-8cd1-3927b0747fcc     a message of the hub
   huitong map explain his/adt message.hl7 --html message.html                        one page for a browser
   huitong messages ID --raw | huitong map explain his/adt - --json
+  huitong map explain ward/notes note.json --stored patients.json                    its lookups are answered by a file
+  huitong map explain channels/his/find-patients.toml query.hl7 --reply --stored patients.json
 
 The exit code is 1 when the mapping sets the message aside. What is shown is patient data.")]
     Explain(ExplainArguments),
@@ -57,6 +59,12 @@ pub struct ExplainArguments {
     pub file: String,
     /// The message: a file, - for standard input, or the id of a message of the hub
     pub message: String,
+    /// What the store holds, for mappings that look something up and for replies: a file of a Bundle, a resource, or NDJSON
+    #[arg(long, value_name = "FILE")]
+    pub stored: Option<PathBuf>,
+    /// Explain what the message is answered: the channel's reply. MAPPING is then the channel's file, or the reply's mapping
+    #[arg(long)]
+    pub reply: bool,
     /// Which message of a file that holds several, from 1
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     pub nth: u32,
@@ -77,6 +85,9 @@ pub struct TryArguments {
     /// Messages: files, or the ids of messages of the hub
     #[arg(required = true)]
     pub messages: Vec<String>,
+    /// What the store holds, for mappings that look something up: a file of a Bundle, a resource, or NDJSON
+    #[arg(long, value_name = "FILE")]
+    pub stored: Option<PathBuf>,
     /// Run one time and end; the exit code is 1 when a message is set aside
     #[arg(long)]
     pub once: bool,

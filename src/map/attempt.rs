@@ -11,6 +11,8 @@ use hub_core::fault::Fault;
 
 use super::compare::{Difference, made};
 use super::given::{Given, fetch};
+use super::lookup::{Answers, Asked, found_in_words, unanswered};
+use super::reply::advice;
 use super::route::Made;
 use super::subject::{Place, Subject};
 use crate::cli::{Global, TryArguments};
@@ -25,13 +27,15 @@ struct Outcome {
     name: String,
     made: Made,
     fault: Option<Fault>,
+    /// What was looked up in the store.
+    asked: Vec<Asked>,
 }
 
 /// Runs once, or until it is stopped.
 pub async fn run(global: &Global, arguments: &TryArguments) -> anyhow::Result<ExitCode> {
     let place = Place::find(&global.root, &arguments.file)?;
     let mut last: Option<Vec<Outcome>> = None;
-    let mut seen = stamps(&place, &arguments.messages);
+    let mut seen = stamps(&place, arguments);
     loop {
         let began = Instant::now();
         if last.is_some() && std::io::stdout().is_terminal() {
@@ -45,7 +49,7 @@ pub async fn run(global: &Global, arguments: &TryArguments) -> anyhow::Result<Ex
             }
             Ok(subject) => {
                 let compiled = began.elapsed();
-                let results = match results(global, &subject, &arguments.messages).await {
+                let results = match results(global, &subject, arguments).await {
                     Ok(results) => results,
                     Err(error) if arguments.once || last.is_none() => return Err(error),
                     // An editor may take a file away for a moment while it saves.
@@ -77,7 +81,7 @@ pub async fn run(global: &Global, arguments: &TryArguments) -> anyhow::Result<Ex
         println!("{}", paint::dim("Watching; Ctrl-C ends."));
         loop {
             tokio::time::sleep(LOOK_EVERY).await;
-            let now = stamps(&place, &arguments.messages);
+            let now = stamps(&place, arguments);
             if now != seen {
                 seen = now;
                 break;
@@ -94,8 +98,9 @@ fn counted(count: usize, what: &str) -> String {
     if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }
 
-/// When each file that matters was last written, and its size: all mappings, parts and code tables, and the messages.
-fn stamps(place: &Place, messages: &[String]) -> BTreeMap<PathBuf, (Option<SystemTime>, u64)> {
+/// When each file that matters was last written, and its size: all mappings, parts and code tables, the messages,
+/// and what they are looked up in.
+fn stamps(place: &Place, arguments: &TryArguments) -> BTreeMap<PathBuf, (Option<SystemTime>, u64)> {
     let mut found = BTreeMap::new();
     let mut add = |path: PathBuf| {
         if let Ok(what) = std::fs::metadata(&path) {
@@ -112,26 +117,31 @@ fn stamps(place: &Place, messages: &[String]) -> BTreeMap<PathBuf, (Option<Syste
             }
         }
     }
-    messages.iter().for_each(|message| add(PathBuf::from(message)));
+    arguments.messages.iter().map(PathBuf::from).chain(arguments.stored.clone()).for_each(add);
     found
 }
 
-async fn results(global: &Global, subject: &Subject, messages: &[String]) -> anyhow::Result<Vec<Outcome>> {
+async fn results(
+    global: &Global,
+    subject: &Subject,
+    arguments: &TryArguments,
+) -> anyhow::Result<Vec<Outcome>> {
+    let answers = Answers::of(arguments.stored.as_deref()).await?;
     let mut results = Vec::new();
-    for message in messages {
+    for message in &arguments.messages {
         let given = fetch(global, message).await?;
-        results.extend(of_each(subject, &given));
+        results.extend(of_each(subject, &given, &answers));
     }
     Ok(results)
 }
 
 /// What each message of a file gives.
-fn of_each(subject: &Subject, given: &Given) -> Vec<Outcome> {
+fn of_each(subject: &Subject, given: &Given, answers: &Answers) -> Vec<Outcome> {
     let mut results = Vec::new();
     for nth in 1.. {
         let Ok((bytes, count)) = given.message(subject.parser.as_ref(), nth) else { break };
         let name = if count == 1 { given.name.clone() } else { format!("{} ({nth} of {count})", given.name) };
-        results.push(one(subject, name, &bytes));
+        results.push(one(subject, name, &bytes, answers));
         if nth as usize >= count {
             break;
         }
@@ -139,15 +149,33 @@ fn of_each(subject: &Subject, given: &Given) -> Vec<Outcome> {
     results
 }
 
-fn one(subject: &Subject, name: String, bytes: &[u8]) -> Outcome {
-    match subject.read(bytes).and_then(|document| subject.make(document.as_ref())) {
-        Ok(made) => Outcome { name, made, fault: None },
-        Err(fault) => Outcome { name, made: Made::default(), fault: Some(fault) },
+fn one(subject: &Subject, name: String, bytes: &[u8], answers: &Answers) -> Outcome {
+    let mut asked = Vec::new();
+    let document =
+        subject.read(bytes, answers, &mut asked).map_err(|fault| match subject.mapping.request() {
+            Some(_) => {
+                let reason =
+                    format!("{}; the mapping makes a reply: {}", fault.reason, advice(&subject.place, &name));
+                Fault { reason, ..fault }
+            }
+            None => fault,
+        });
+    match document.and_then(|document| subject.make(document.as_ref(), answers, &mut asked)) {
+        Ok(made) => Outcome { name, made, fault: None, asked },
+        Err(fault) => Outcome { name, made: Made::default(), fault: Some(fault), asked },
     }
 }
 
 /// The first time, the whole result; then, what differs from the last.
 fn show(results: &[Outcome], last: Option<&[Outcome]>) {
+    each(results, last);
+    let asked: Vec<Asked> = results.iter().flat_map(|result| result.asked.clone()).collect();
+    if let Some(words) = unanswered(&asked) {
+        println!("\n{}: {words}", paint::warning("not looked up"));
+    }
+}
+
+fn each(results: &[Outcome], last: Option<&[Outcome]>) {
     for result in results {
         println!("{}", paint::strong(&result.name));
         let before = last.and_then(|last| last.iter().find(|before| before.name == result.name));
@@ -159,6 +187,12 @@ fn show(results: &[Outcome], last: Option<&[Outcome]>) {
         let is_news = |note: &&Note| before.is_none_or(|before| !before.made.notes.contains(note));
         for note in result.made.notes.iter().filter(is_news) {
             println!("  {} {}: {}", paint::warning("left out"), note.place, note.reason);
+        }
+        let is_news = |asked: &&Asked| before.is_none_or(|before| !before.asked.contains(asked));
+        for Asked { question, found } in result.asked.iter().filter(is_news) {
+            if let Some(found) = found {
+                println!("  {} {question}: {}", paint::dim("looked up"), found_in_words(found));
+            }
         }
     }
 }

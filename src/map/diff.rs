@@ -117,6 +117,7 @@ async fn walk(
         let messages = if page == 0 { Vec::new() } else { archive.after(stretch, place, page).await? };
         if let Some(task) = under_way.take() {
             for (past, outcome) in task.await? {
+                tally.unanswered += u64::from(outcome.unanswered);
                 tally.take(past.id, sides.settle(&past, outcome, archive).await?);
             }
             progress(tally);

@@ -3,19 +3,24 @@
 mod build;
 mod columns;
 mod page;
+mod segments;
 
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context;
+use hub_core::finding::Finding;
 use serde::Serialize;
 
-use self::build::explain;
+use self::build::{explain, explain_reply};
 use super::given;
+use super::lookup::{Answers, Asked};
+use super::reply::Replier;
 use super::subject::Place;
 use crate::check;
 use crate::cli::{ExplainArguments, Global};
+use crate::shelf::Shelf;
 use crate::{EXIT_WRONG_FILES, paint};
 
 /// What a mapping makes of one message. Its JSON is what `--json` prints: members are added to it, never renamed.
@@ -29,6 +34,9 @@ pub struct Explained {
     pub message: String,
     /// The format that is read: `hl7v2`.
     pub format: String,
+    /// Of a reply, the format of the request that is read beside it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request: Option<String>,
     /// Why the message is set aside; then nothing is written.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fault: Option<FaultTold>,
@@ -38,6 +46,10 @@ pub struct Explained {
     pub target: Vec<TargetPart>,
     /// What was left out, and why.
     pub notes: Vec<NoteTold>,
+    /// What was looked up in the store, in the order in which it was asked.
+    pub looked_up: Vec<Asked>,
+    /// What was not there to be told, so that it is otherwise in the hub; and what to do about it.
+    pub notices: Vec<String>,
 }
 
 /// Why a message is set aside.
@@ -149,23 +161,21 @@ pub struct Link {
 /// Explains one message.
 pub async fn run(global: &Global, arguments: &ExplainArguments) -> anyhow::Result<ExitCode> {
     let place = Place::find(&global.root, &arguments.file)?;
-    let subject = match place.compile() {
-        Ok(subject) => subject,
+    let explained = match arguments.reply {
+        true => of_reply(global, &place, arguments).await?,
+        false => of_message(global, &place, arguments).await?,
+    };
+    let (explained, count) = match explained {
+        Ok(explained) => explained,
         Err(findings) => {
             check::print(&findings, arguments.json);
             return Ok(ExitCode::from(EXIT_WRONG_FILES));
         }
     };
-    let given = given::fetch(global, &arguments.message).await?;
-    let (bytes, count) = given.message(subject.parser.as_ref(), arguments.nth)?;
-    let mut explained = explain(&subject, &bytes, &given.name)?;
-    if count > 1 {
-        explained.message = format!("{} (message {} of {count})", given.name, arguments.nth);
-    }
     if arguments.json {
         println!("{}", serde_json::to_string_pretty(&explained)?);
     } else if let Some(file) = &arguments.html {
-        let page = page::write(&explained, &subject.place.root);
+        let page = page::write(&explained, &place.root);
         if file == Path::new("-") {
             std::io::stdout().write_all(page.as_bytes())?;
         } else {
@@ -179,6 +189,42 @@ pub async fn run(global: &Global, arguments: &ExplainArguments) -> anyhow::Resul
         }
     }
     Ok(if explained.fault.is_none() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// What is explained, and how many messages there were in what was given; or what is wrong with the files.
+type Told = Result<(Explained, usize), Vec<Finding>>;
+
+async fn of_message(global: &Global, place: &Place, arguments: &ExplainArguments) -> anyhow::Result<Told> {
+    let subject = match place.compile() {
+        Ok(subject) => subject,
+        Err(findings) => return Ok(Err(findings)),
+    };
+    let answers = Answers::of(arguments.stored.as_deref()).await?;
+    let given = given::fetch(global, &arguments.message).await?;
+    let (bytes, count) = given.message(subject.parser.as_ref(), arguments.nth)?;
+    let mut explained = explain(&subject, &bytes, &given.name, &answers)?;
+    explained.message = called(&given.name, arguments.nth, count);
+    Ok(Ok((explained, count)))
+}
+
+async fn of_reply(global: &Global, place: &Place, arguments: &ExplainArguments) -> anyhow::Result<Told> {
+    let replier = match Replier::find(global, place)? {
+        Ok(replier) => replier,
+        Err(findings) => return Ok(Err(findings)),
+    };
+    let given = given::fetch(global, &arguments.message).await?;
+    let (bytes, count) = given.message(replier.road.parser.as_ref(), arguments.nth)?;
+    let shelf = Shelf::of(arguments.stored.as_deref()).await?;
+    let answered = replier.answer(bytes, &given.name, shelf).await?;
+    let mut explained =
+        explain_reply(&replier.mapping, &answered, &called(&given.name, arguments.nth, count))?;
+    explained.notices.extend(replier.unanswered().filter(|_| arguments.stored.is_none()));
+    Ok(Ok((explained, count)))
+}
+
+/// What a message is called: its file, and which of several in it it is.
+fn called(name: &str, nth: u32, count: usize) -> String {
+    if count > 1 { format!("{name} (message {nth} of {count})") } else { name.to_owned() }
 }
 
 /// Writes a file that only its owner can read.

@@ -8,6 +8,7 @@ use hub_fhir::{Object, Resource};
 use hub_formats::fhir::FhirDocument;
 use hub_mapping::{Condition, Target};
 
+use super::lookup::{Answers, Asked};
 use super::subject::Subject;
 
 /// A `[[to]]` of a channel: to whom what a mapping renders is sent, and of what.
@@ -66,8 +67,13 @@ impl Subject {
     }
 
     /// Reads bytes as the mapping reads them. Where it reads resources and is given a message of the channel that sends what it
-    /// renders, the channel's mapping makes the resources first.
-    pub fn read(&self, bytes: &[u8]) -> Result<Box<dyn Document>, Fault> {
+    /// renders, the channel's mapping makes the resources first. What that looks up is added to `asked`.
+    pub fn read(
+        &self,
+        bytes: &[u8],
+        answers: &Answers,
+        asked: &mut Vec<Asked>,
+    ) -> Result<Box<dyn Document>, Fault> {
         let own = self.parser.parse(bytes);
         let (error, upstream) = match (own, &self.upstream) {
             (Ok(document), _) => return Ok(document),
@@ -82,7 +88,8 @@ impl Subject {
         };
         let Some(upstream) = upstream else { return Err(parsing(error)) };
         let document = upstream.parser.parse(bytes).map_err(parsing)?;
-        let run = upstream.mapping.run(document.as_ref())?;
+        let told = answers.tell(&upstream.mapping, document.as_ref(), asked)?;
+        let run = upstream.mapping.run_with(document.as_ref(), &told)?;
         let trees = run.changes.iter().filter_map(Change::resource).map(Resource::tree);
         Ok(Box::new(FhirDocument::new(trees)))
     }
@@ -95,15 +102,21 @@ impl Subject {
         }
     }
 
-    /// What the mapping makes of a document.
-    pub fn make(&self, document: &dyn Document) -> Result<Made, Fault> {
+    /// What the mapping makes of a document. What it looks up is added to `asked`.
+    pub fn make(
+        &self,
+        document: &dyn Document,
+        answers: &Answers,
+        asked: &mut Vec<Asked>,
+    ) -> Result<Made, Fault> {
+        let told = answers.tell(&self.mapping, document, asked)?;
         if !self.renders() {
-            let run = self.mapping.run(document)?;
+            let run = self.mapping.run_with(document, &told)?;
             return Ok(Made { changes: run.changes, messages: Vec::new(), notes: run.notes });
         }
         let mut made = Made::default();
         for scope in self.scopes(document) {
-            let rendered = self.mapping.render(document, scope)?;
+            let rendered = self.mapping.render_with(document, scope, &told)?;
             made.messages.push(rendered.tree);
             made.notes.extend(rendered.notes);
         }

@@ -41,6 +41,8 @@ pub struct Place {
     pub channels: Vec<ChannelFile>,
     /// The destinations that are sent what it renders.
     pub routes: Vec<RouteFile>,
+    /// The channels whose `[reply]` it is.
+    pub repliers: Vec<String>,
 }
 
 /// What a channel file says of reading messages. The file is not linted here: a mapping is worked on before its channel is right.
@@ -67,7 +69,8 @@ impl Place {
         };
         let channels = channels_of(&root, &name, of_channel.then_some(what));
         let routes = routes_of(&root, &name);
-        Ok(Self { root, name, channels, routes })
+        let repliers = repliers_of(&root, &name);
+        Ok(Self { root, name, channels, routes, repliers })
     }
 
     /// Compiles the mapping as its files are now.
@@ -188,6 +191,12 @@ fn channels_of(root: &Path, mapping: &str, named: Option<&str>) -> Vec<ChannelFi
     let is_named = |channel: &ChannelFile| named.is_some_and(|named| named.contains(channel.name.as_str()));
     found.sort_by_key(|channel| !is_named(channel));
     found
+}
+
+/// The channels that answer with this mapping.
+fn repliers_of(root: &Path, mapping: &str) -> Vec<String> {
+    let answers = |table: &toml::Table| text(table, "reply", "mapping") == Some(mapping);
+    channel_files(root).into_iter().filter(|(_, table)| answers(table)).map(|(name, _)| name).collect()
 }
 
 /// The destinations that are sent what this mapping renders.

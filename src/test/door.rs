@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use hub_connect::mllp_source::answering;
 use hub_core::commit::Commit;
+use hub_core::document::Document;
 use hub_core::envelope::{Envelope, Head, Label, Mapped, Peer, Raw};
 use hub_core::fault::{Fault, FaultStep};
 use hub_core::id::{CorrelationId, DedupeKey, Digest, MessageId};
@@ -15,6 +16,7 @@ use hub_core::source::{
     Acknowledge, Door, Inbound, Intake, NoReply, Outcome, Receipt, Refusal, Replied, Reply, Words,
 };
 use hub_core::store::{End, StateName};
+use hub_fhir::Object;
 use hub_formats::hl7v2::{AckRead, Header};
 use hub_mapping::{Found, Need};
 use hub_runtime::reply::Answerer;
@@ -24,13 +26,14 @@ use hub_spec::Facts;
 use hub_transport::mllp_server::PeerInfo;
 use time::{OffsetDateTime, UtcOffset};
 
-use super::stage::{self, Stage};
+use super::stage;
+use crate::shelf::Shelf;
 
 /// Brings a message to the channel's door as its source does; gives what came of it and what it was answered.
 pub(super) async fn knock(
     road: &Arc<Road>,
     answerer: Option<Arc<Answerer>>,
-    stage: Option<&Arc<Stage>>,
+    stage: Option<&Arc<Shelf>>,
     bytes: Bytes,
 ) -> anyhow::Result<Came> {
     let door = Arc::new(TestDoor {
@@ -52,6 +55,38 @@ pub(super) async fn knock(
         came.reply = None;
     }
     Ok(came)
+}
+
+/// What the reply to a request is made of, once the channel has taken the request in; or why it is not made.
+pub async fn replied_with(
+    road: &Arc<Road>,
+    answerer: Answerer,
+    shelf: Shelf,
+    request: Bytes,
+) -> anyhow::Result<Result<Vec<Object>, String>> {
+    let door = TestDoor {
+        road: road.clone(),
+        answerer: None,
+        stage: Some(Arc::new(shelf)),
+        came: Mutex::default(),
+        failed: Mutex::default(),
+    };
+    let document = match road.parser.parse(&request) {
+        Ok(document) => document,
+        Err(error) => return Ok(Err(format!("it cannot be read: {error}"))),
+    };
+    let came = door.walk(at_the_door(road, request)).await;
+    if let Some(error) = door.failed.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        return Err(error);
+    }
+    if let Some(fault) = &came.fault {
+        return Ok(Err(format!("the channel sets it aside: {fault}")));
+    }
+    if came.state == StateName::Filtered {
+        return Ok(Err(format!("the channel stops it by `{}`", came.rule)));
+    }
+    door.keep(came);
+    Ok(door.resources(&answerer, &*document).await.map_err(|fault| fault.to_string()))
 }
 
 /// As any source does that only hands bytes over: it asks for the reply where the channel makes one.
@@ -90,7 +125,7 @@ async fn by_mllp(door: &Arc<TestDoor>, bytes: Bytes) -> Came {
 struct TestDoor {
     road: Arc<Road>,
     answerer: Option<Arc<Answerer>>,
-    stage: Option<Arc<Stage>>,
+    stage: Option<Arc<Shelf>>,
     came: Mutex<Option<Came>>,
     /// The test itself failed: its store.
     failed: Mutex<Option<anyhow::Error>>,
@@ -148,30 +183,34 @@ impl TestDoor {
         match stage.look_up(needs).await {
             Ok(found) => found,
             Err(error) => {
-                self.fail(error);
+                self.fail(error.into());
                 Found::default()
             }
         }
     }
 
-    /// What the reply is made of, and its words.
+    /// The words of the reply.
     async fn words(&self, request: &Bytes) -> Result<Words, Fault> {
         let answerer = self.answerer.as_ref().ok_or_else(|| unanswerable("the channel has no [reply]"))?;
         let document = self.road.parser.parse(request).map_err(|error| unanswerable(&error.to_string()))?;
+        let resources = self.resources(answerer, &*document).await?;
+        answerer.words(&resources, &*document, &stage::facts())
+    }
+
+    /// What the reply is made of.
+    async fn resources(&self, answerer: &Answerer, request: &dyn Document) -> Result<Vec<Object>, Fault> {
         let reply = self.road.channel.reply.as_ref().map(|reply| &reply.facts);
-        let resources = match (reply, &self.stage) {
-            (Some(Facts::Request), _) => Vec::new(),
+        match (reply, &self.stage) {
+            (Some(Facts::Request), _) => Ok(Vec::new()),
             (Some(Facts::Commit), _) => {
                 let came = self.came.lock().unwrap_or_else(PoisonError::into_inner);
                 let changes = came.iter().flat_map(|came| &came.commit.changes);
-                changes
-                    .filter_map(|change| change.resource().map(|resource| resource.tree().clone()))
-                    .collect()
+                let trees = changes.filter_map(|change| Some(change.resource()?.tree().clone()));
+                Ok(trees.collect())
             }
-            (Some(Facts::Search(_)), Some(stage)) => stage.searched(answerer, &*document).await?,
-            _ => return Err(unanswerable("an answer made of what a receiver answers cannot be tested here")),
-        };
-        answerer.words(&resources, &*document, &stage::facts())
+            (Some(Facts::Search(_)), Some(stage)) => stage.searched(answerer, request).await,
+            _ => Err(unanswerable("an answer made of what a receiver answers can only be made by the hub")),
+        }
     }
 }
 

@@ -12,6 +12,7 @@ mod diff;
 mod documented;
 mod explain;
 mod init;
+mod lookup;
 mod mistakes;
 mod prompt;
 mod schemas;

@@ -10,6 +10,7 @@ use hub_store::{Archive, Past};
 
 use super::tally::Seen;
 use crate::map::compare::{Difference, made, trees};
+use crate::map::lookup::{Answers, Asked};
 use crate::map::route::Made;
 use crate::map::subject::Subject;
 
@@ -23,12 +24,15 @@ pub struct Sides {
     new: Subject,
     /// Both read bytes alike, so that a message is parsed once.
     read_alike: bool,
+    answers: Answers,
 }
 
 /// What a message gave.
 pub struct Outcome {
     old: Option<Result<Made, Fault>>,
     new: Result<Made, Fault>,
+    /// Something was looked up and not answered.
+    pub unanswered: bool,
 }
 
 impl Sides {
@@ -40,7 +44,7 @@ impl Sides {
             let (old, new) = (&old.mapping, &new.mapping);
             direct && old.from() == new.from() && old.source_layout() == new.source_layout()
         });
-        Self { old, new, read_alike }
+        Self { old, new, read_alike, answers: Answers::none() }
     }
 
     /// Maps messages on all processors, and gives them back in their order.
@@ -66,13 +70,17 @@ impl Sides {
     }
 
     fn map(&self, bytes: &[u8]) -> Outcome {
-        let document = self.new.read(bytes);
-        let new = run(&self.new, &document);
+        let (answers, mut asked) = (&self.answers, Vec::new());
+        let document = self.new.read(bytes, answers, &mut asked);
+        let new = run(&self.new, &document, answers, &mut asked);
         let old = self.old.as_ref().map(|old| match self.read_alike {
-            true => run(old, &document),
-            false => run(old, &old.read(bytes)),
+            true => run(old, &document, answers, &mut asked),
+            false => {
+                let document = old.read(bytes, answers, &mut asked);
+                run(old, &document, answers, &mut asked)
+            }
         });
-        Outcome { old, new }
+        Outcome { old, new, unanswered: asked.iter().any(|one| one.found.is_none()) }
     }
 
     /// Compares the two sides of a message.
@@ -91,9 +99,14 @@ fn seen(differences: Vec<Difference>) -> Seen {
     if differences.is_empty() { Seen::Unchanged } else { Seen::Changed(differences) }
 }
 
-fn run(subject: &Subject, document: &Result<Box<dyn Document>, Fault>) -> Result<Made, Fault> {
+fn run(
+    subject: &Subject,
+    document: &Result<Box<dyn Document>, Fault>,
+    answers: &Answers,
+    asked: &mut Vec<Asked>,
+) -> Result<Made, Fault> {
     let document = document.as_ref().map_err(Clone::clone)?;
-    subject.make(document.as_ref())
+    subject.make(document.as_ref(), answers, asked)
 }
 
 /// What a replay of the message would change of what is stored now.

@@ -4,20 +4,34 @@ use std::collections::HashMap;
 
 use anyhow::bail;
 use hub_core::commit::{Change, Note};
-use hub_core::document::Document;
+use hub_core::document::{Document, Node};
 use hub_core::fault::{Fault, FaultStep};
 use hub_fhir::Object;
-use hub_mapping::{Found, Lineage, Unread};
+use hub_mapping::{Found, Lineage, Mapping, Unread};
+use hub_runtime::with_request::WithRequest;
 
+use super::segments::Segments;
 use super::{Became, Explained, FaultTold, Link, NoteTold, Origin, SourceField, TargetPart, TargetValue};
 use crate::map::leaves::{each_leaf, shown, without_places};
+use crate::map::lookup::{Answers, unanswered};
+use crate::map::reply::{Answered, advice};
 use crate::map::subject::Subject;
+use crate::shelf;
 
 /// Runs the mapping over a message and says what became of it.
-pub fn explain(subject: &Subject, bytes: &[u8], name: &str) -> anyhow::Result<Explained> {
+pub fn explain(subject: &Subject, bytes: &[u8], name: &str, answers: &Answers) -> anyhow::Result<Explained> {
     let mapping = &subject.mapping;
-    let document = match subject.read(bytes) {
+    let mut asked = Vec::new();
+    let document = match subject.read(bytes, answers, &mut asked) {
         Ok(document) => document,
+        Err(fault) if fault.step == FaultStep::Parse && mapping.request().is_some() => {
+            let (format, mapping) = (mapping.from(), mapping.name());
+            bail!(
+                "{name} cannot be read as {format}: mapping `{mapping}` makes the reply to a request, of what was found and of the \
+                 request; {}",
+                advice(&subject.place, name)
+            );
+        }
         Err(fault) if fault.step == FaultStep::Parse => {
             let place = fault.place.map_or(String::new(), |place| format!(" at {place}"));
             let (format, mapping) = (mapping.from(), mapping.name());
@@ -26,19 +40,61 @@ pub fn explain(subject: &Subject, bytes: &[u8], name: &str) -> anyhow::Result<Ex
                 fault.reason
             );
         }
-        Err(fault) => bail!("the channel's own mapping sets {name} aside: {fault}"),
+        Err(fault) => {
+            let why = unanswered(&asked).map_or_else(String::new, |why| format!(" ({why})"));
+            bail!("the channel's own mapping sets {name} aside: {fault}{why}");
+        }
     };
+    let document = document.as_ref();
+    let told = answers.tell(mapping, document, &mut asked);
+    let scopes = subject.renders().then(|| subject.scopes(document));
+    let mut explained = lay_out(mapping, document, scopes.as_deref(), told, name)?;
+    if mapping.request().is_some() {
+        let notice = format!(
+            "the request is not given, so paths into it find nothing: {}",
+            advice(&subject.place, "REQUEST")
+        );
+        explained.notices.push(notice);
+    }
+    explained.notices.extend(unanswered(&asked));
+    explained.looked_up = asked;
+    Ok(explained)
+}
+
+/// Says what became of a request, and of what was found for it, in the reply to it.
+pub fn explain_reply(mapping: &Mapping, answered: &Answered, name: &str) -> anyhow::Result<Explained> {
+    let both = WithRequest { found: &answered.found, request: answered.request.as_ref() };
+    let mut told = Found::default();
+    shelf::facts(&mut told);
+    let explained = lay_out(mapping, &both, Some(&[both.root()]), Ok(told), name)?;
+    Ok(Explained { request: mapping.request().map(str::to_owned), ..explained })
+}
+
+fn lay_out(
+    mapping: &Mapping,
+    document: &dyn Document,
+    scopes: Option<&[Node]>,
+    told: Result<Found, Fault>,
+    name: &str,
+) -> anyhow::Result<Explained> {
     let mut explained = Explained {
         mapping: mapping.name().to_owned(),
         files: mapping.files().map(str::to_owned).collect(),
         message: name.to_owned(),
         format: mapping.from().to_owned(),
+        request: None,
         fault: None,
-        source: fields(document.as_ref()),
+        source: fields(document),
         target: Vec::new(),
         notes: Vec::new(),
+        looked_up: Vec::new(),
+        notices: Vec::new(),
     };
-    match outcome(subject, document.as_ref())? {
+    let ran = match told {
+        Ok(told) => outcome(mapping, document, scopes, &told)?,
+        Err(fault) => Err(fault),
+    };
+    match ran {
         Ok(ran) => {
             let sources = Sources::of(&explained.source, &ran.unread);
             for part in ran.parts {
@@ -60,12 +116,16 @@ struct Ran {
     unread: Vec<Unread>,
 }
 
-fn outcome(subject: &Subject, document: &dyn Document) -> anyhow::Result<Result<Ran, Fault>> {
-    let mapping = &subject.mapping;
-    if subject.renders() {
-        return rendered(subject, document);
+fn outcome(
+    mapping: &Mapping,
+    document: &dyn Document,
+    scopes: Option<&[Node]>,
+    told: &Found,
+) -> anyhow::Result<Result<Ran, Fault>> {
+    if let Some(scopes) = scopes {
+        return rendered(mapping, document, scopes, told);
     }
-    let (run, trace) = match mapping.run_traced(document, &Found::default()) {
+    let (run, trace) = match mapping.run_traced(document, told) {
         Ok(ran) => ran,
         Err(fault) => return Ok(Err(fault)),
     };
@@ -95,8 +155,12 @@ fn outcome(subject: &Subject, document: &dyn Document) -> anyhow::Result<Result<
 }
 
 /// What a mapping to a partner's message made: a part for each message.
-fn rendered(subject: &Subject, document: &dyn Document) -> anyhow::Result<Result<Ran, Fault>> {
-    let scopes = subject.scopes(document);
+fn rendered(
+    mapping: &Mapping,
+    document: &dyn Document,
+    scopes: &[Node],
+    told: &Found,
+) -> anyhow::Result<Result<Ran, Fault>> {
     if scopes.is_empty() {
         bail!(
             "nothing is sent of this message: no node is found by `each`, or `when` of the channel's [[to]] does not hold"
@@ -105,14 +169,14 @@ fn rendered(subject: &Subject, document: &dyn Document) -> anyhow::Result<Result
     let mut ran = Ran { parts: Vec::new(), notes: Vec::new(), unread: Vec::new() };
     let mut unread: Option<Vec<Unread>> = None;
     for (nth, scope) in scopes.iter().enumerate() {
-        let (rendered, trace) = match subject.mapping.render_traced(document, *scope, &Found::default()) {
+        let (rendered, trace) = match mapping.render_traced(document, *scope, told) {
             Ok(rendered) => rendered,
             Err(fault) => return Ok(Err(fault)),
         };
         let name = if scopes.len() == 1 { "message".to_owned() } else { format!("message({})", nth + 1) };
         let part = TargetPart { name, reference: None, write: None, clears: Vec::new(), values: Vec::new() };
         // What one message leaves another may read.
-        let left = subject.mapping.unread(document, &trace);
+        let left = mapping.unread(document, &trace);
         unread = Some(match unread {
             None => left,
             Some(before) => before.into_iter().filter(|known| left.contains(known)).collect(),
@@ -202,7 +266,12 @@ impl Sources {
             by_path.entry(path).or_default().push(line);
             by_name.entry(without_places(path)).or_default().push(line);
         }
-        each_leaf(&object, &mut |path, json| {
+        // Lineage names what stands in a segment by the segment, and so do people.
+        let segments = Segments::of(&object);
+        each_leaf(&object, &mut |tree_path, json| {
+            let names = segments.names(tree_path);
+            let (path, shown_path) =
+                names.as_ref().map_or((tree_path, tree_path), |(path, shown_path)| (path, shown_path));
             if part.reference.is_some() && matches!(path, "resourceType" | "id") {
                 return;
             }
@@ -226,7 +295,7 @@ impl Sources {
                     from.push(origin);
                 }
             }
-            part.values.push(TargetValue { path: path.to_owned(), value, from });
+            part.values.push(TargetValue { path: shown_path.to_owned(), value, from });
         });
         part
     }

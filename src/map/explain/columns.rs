@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Became, Explained, Origin, SourceField, TargetPart};
+use crate::map::lookup::found_in_words;
 use crate::paint;
 use crate::table::{padded, shortened, terminal_width, width};
 
@@ -57,6 +58,10 @@ const DIM: fn(String) -> String = paint::dim;
 pub fn print(explained: &Explained) {
     heading(explained);
     source(explained);
+    looked_up(explained);
+    for notice in &explained.notices {
+        println!("\n{}: {notice}", paint::warning("not known here"));
+    }
     if let Some(fault) = &explained.fault {
         let place =
             fault.place.as_deref().map_or(String::new(), |place| format!(" at {}", paint::strong(place)));
@@ -81,7 +86,15 @@ pub fn print(explained: &Explained) {
 
 fn heading(explained: &Explained) {
     let Explained { mapping, message, format, files, .. } = explained;
-    println!("{}  reads {message} ({format})", paint::strong(mapping));
+    match &explained.request {
+        None => println!("{}  reads {message} ({format})", paint::strong(mapping)),
+        Some(request) => {
+            println!(
+                "{}  answers {message} ({request}) with what is found ({format})",
+                paint::strong(mapping)
+            );
+        }
+    }
     for file in files {
         println!("  {}", paint::dim(file));
     }
@@ -129,6 +142,19 @@ fn source(explained: &Explained) {
         };
         let arrow = if *is_word { " " } else { "→" };
         widths.print(*cells, [PLAIN, PLAIN, paint_told, DIM], arrow);
+    }
+}
+
+/// What was asked of the store and answered; of the rest a notice tells.
+fn looked_up(explained: &Explained) {
+    let answered = || explained.looked_up.iter().filter_map(|one| Some((&one.question, one.found.as_ref()?)));
+    if answered().next().is_some() {
+        println!("\n{}", paint::strong("Looked up in the store"));
+    }
+    let widest = answered().map(|(question, _)| width(question)).max().unwrap_or(0);
+    for (question, found) in answered() {
+        let found = found_in_words(found);
+        println!("  {}  {} {found}", padded(question, widest, false), paint::dim("→"));
     }
 }
 

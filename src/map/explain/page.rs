@@ -7,6 +7,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::{Became, Explained, Origin, SourceField, TargetPart};
+use crate::map::lookup::{Asked, found_in_words};
 
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
@@ -64,6 +65,7 @@ pub fn write(explained: &Explained, root: &Path) -> String {
         target(&mut page, part, explained, &mut number);
     }
     notes(&mut page, explained);
+    looked_up(&mut page, explained);
     page.push_str("</section>\n<svg aria-hidden=\"true\"></svg>\n</main>\n");
     page.push_str(
         "<footer aria-live=\"polite\"><div class=\"lead\">Point at a field to see what it becomes, and which line of the mapping \
@@ -102,6 +104,9 @@ fn header(page: &mut String, explained: &Explained, rules: &BTreeMap<String, Str
     page.push_str(
         "<button class=\"plain\" id=\"theme\" title=\"Light or dark\">◐</button></div>\n</header>\n",
     );
+    for notice in &explained.notices {
+        let _ = writeln!(page, "<div class=\"alarm\"><b>Not known here</b>: {}</div>", escaped(notice));
+    }
     if let Some(fault) = &explained.fault {
         let place = fault
             .place
@@ -200,6 +205,20 @@ fn target(page: &mut String, part: &TargetPart, explained: &Explained, number: &
     }
     for name in &part.clears {
         let _ = writeln!(page, "<div class=\"none\">removes {}</div>", escaped(name));
+    }
+    page.push_str("</div>\n");
+}
+
+fn looked_up(page: &mut String, explained: &Explained) {
+    let mut answered =
+        explained.looked_up.iter().filter_map(|one| Some((one, one.found.as_ref()?))).peekable();
+    if answered.peek().is_none() {
+        return;
+    }
+    page.push_str("<h2>Looked up in the store</h2>\n<div class=\"card\">\n");
+    for (Asked { question, .. }, found) in answered {
+        let (question, found) = (escaped(question), escaped(&found_in_words(found)));
+        let _ = writeln!(page, "<div class=\"none\">&ensp;<code>{question}</code> → {found}</div>");
     }
     page.push_str("</div>\n");
 }
