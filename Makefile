@@ -33,5 +33,9 @@ bench: setup     ## measure this machine and this build; writes docs/benchmarks.
 	$(CARGO) build --release --bin huitong
 	./target/release/huitong bench $(ARGS)
 
-fuzz:            ## fuzz the parsers for a minute each (needs cargo-fuzz and a nightly compiler)
-	@for crate in engine/formats engine/transport; do (cd $$crate && for target in $$(cargo fuzz list); do cargo fuzz run $$target -- -max_total_time=60 || exit 1; done) || exit 1; done
+FUZZ_SECONDS ?= 600
+
+fuzz:            ## fuzz every parser, FUZZ_SECONDS each (needs cargo-fuzz and a nightly compiler); docs/fuzzing.md tells more
+	@for crate in engine/formats engine/transport; do (cd $$crate && for target in $$($(CARGO) +nightly fuzz list); do \
+	mkdir -p fuzz/corpus/$$target && $(CARGO) +nightly fuzz run $$target fuzz/corpus/$$target fuzz/seeds/$$target -- \
+	-max_total_time=$(FUZZ_SECONDS) -max_len=4096 -timeout=20 || exit 1; done) || exit 1; done

@@ -53,7 +53,7 @@ fn announce(running: &RunningHub) {
     say("metrics", format!("{base}/metrics"));
     for channel in &running.hub.channels {
         if let Some(address) = channel.address {
-            say(&channel.id, format!("mllp://{address:<21} {}", paint::dim(&channel.about)));
+            say(&channel.id, format!("{address:<21} {}", paint::dim(&channel.about)));
         }
     }
     let data = std::path::absolute(&running.settings.data_dir);
@@ -62,5 +62,5 @@ fn announce(running: &RunningHub) {
 
 /// A line of what is printed at the start.
 pub fn say(what: impl Display, where_it_is: impl Display) {
-    out::line(format_args!("  {what:<14} {where_it_is}", what = what.to_string()));
+    out::line(format_args!("  {what:<18} {where_it_is}", what = what.to_string()));
 }
