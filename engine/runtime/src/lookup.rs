@@ -1,6 +1,6 @@
 //! Answers what a mapping must know of the store before it runs.
 
-use hub_core::store::{Resources, StoreError};
+use hub_core::store::{Searches, StoreError};
 use hub_fhir::ResourceType;
 use hub_fhir::search::{Search, SearchError, parse};
 use hub_mapping::{Found, Need};
@@ -22,7 +22,7 @@ pub enum LookupError {
 
 /// Asks the store, and keeps the answers.
 pub async fn look_up(
-    resources: &dyn Resources,
+    resources: &dyn Searches,
     needs: Vec<Need>,
     found: &mut Found,
 ) -> Result<(), LookupError> {
