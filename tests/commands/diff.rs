@@ -266,7 +266,7 @@ async fn what_is_looked_up_is_found_in_what_the_store_holds_now() {
     let reasons: Vec<&str> =
         report["faults"].as_array().unwrap().iter().map(|fault| fault["reason"].as_str().unwrap()).collect();
     assert!(
-        reasons.iter().any(|reason| reason.starts_with("2 Patient identifier are stored")),
+        reasons.iter().any(|reason| reason.starts_with("2 Patient are stored with this identifier")),
         "{reasons:?}"
     );
     assert!(reasons.contains(&"no Patient with this identifier is stored"), "{reasons:?}");

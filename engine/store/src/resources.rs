@@ -15,10 +15,16 @@ use crate::open::Store;
 use crate::search::Searcher;
 use crate::writer::{Answer, Draft, Work};
 
+impl Store {
+    pub(crate) fn searcher(&self) -> Searcher<'_> {
+        Searcher { words: &self.inner.words, readers: &self.inner.readers }
+    }
+}
+
 #[async_trait]
 impl Searches for Store {
     async fn search(&self, search: &Search) -> Result<Page, StoreError> {
-        Searcher { words: &self.inner.words, readers: &self.inner.readers }.run(search).await
+        self.searcher().run(search).await
     }
 }
 
