@@ -56,6 +56,11 @@ impl Shelf {
         Ok(shelf)
     }
 
+    /// The store.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
     /// Answers what a mapping needs.
     pub async fn look_up(&self, needs: &[Need]) -> Result<Found, LookupError> {
         let mut found = Found::default();

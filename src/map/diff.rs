@@ -17,6 +17,7 @@ use time::OffsetDateTime;
 
 use self::sides::{Outcome, Sides};
 use self::tally::Tally;
+use super::lookup::Answers;
 use super::moment::moment;
 use super::old::Old;
 use super::subject::Place;
@@ -69,11 +70,11 @@ pub async fn run(global: &Global, arguments: &DiffArguments) -> anyhow::Result<E
         stretch: stretch(&place, arguments)?,
         data: settings.data_dir.clone(),
     };
-    let archive = Archive::open(&about.data).await.context(
+    let archive = Arc::new(Archive::open(&about.data).await.context(
         "there is no journal to read: `--data FOLDER` or the setting `data_dir` names the hub's data folder",
-    )?;
+    )?);
     let began = Instant::now();
-    let sides = Arc::new(Sides::new(before, new));
+    let sides = Arc::new(Sides::new(before, new, Answers::of_hub(archive.clone())));
     let mut tally = Tally::new(arguments.samples as usize, !arguments.no_values);
     walk(&archive, &about.stretch, arguments.limit, &sides, &mut tally).await?;
     let took = began.elapsed();
@@ -117,7 +118,6 @@ async fn walk(
         let messages = if page == 0 { Vec::new() } else { archive.after(stretch, place, page).await? };
         if let Some(task) = under_way.take() {
             for (past, outcome) in task.await? {
-                tally.unanswered += u64::from(outcome.unanswered);
                 tally.take(past.id, sides.settle(&past, outcome, archive).await?);
             }
             progress(tally);

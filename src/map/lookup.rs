@@ -1,10 +1,14 @@
-//! What `find` of a mapping asks of the store, and what answers it here: the resources of a file, or nobody.
+//! What `find` of a mapping asks of the store, and what answers it here: the resources of a file, the store of a hub, or nobody.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use hub_core::document::Document;
 use hub_core::fault::{Fault, FaultStep};
+use hub_core::store::Searches;
 use hub_mapping::{Found, Mapping, Need};
+use hub_runtime::lookup::look_up;
+use hub_store::Archive;
 use serde::Serialize;
 use tokio::runtime::Handle;
 
@@ -12,8 +16,15 @@ use crate::shelf::{self, Shelf};
 
 /// Answers what mappings ask, and tells them the facts of a message that never came.
 pub struct Answers {
-    shelf: Option<Shelf>,
+    store: Asking,
     runtime: Handle,
+}
+
+/// Who is asked.
+enum Asking {
+    Nobody,
+    File(Shelf),
+    Hub(Arc<Archive>),
 }
 
 /// One question to the store.
@@ -28,13 +39,18 @@ pub struct Asked {
 impl Answers {
     /// Nobody answers: what is looked up finds nothing.
     pub fn none() -> Self {
-        Self { shelf: None, runtime: Handle::current() }
+        Self { store: Asking::Nobody, runtime: Handle::current() }
     }
 
     /// The resources of a file answer, where one is named.
     pub async fn of(file: Option<&Path>) -> anyhow::Result<Self> {
         let Some(file) = file else { return Ok(Self::none()) };
-        Ok(Self { shelf: Some(Shelf::of(Some(file)).await?), ..Self::none() })
+        Ok(Self { store: Asking::File(Shelf::of(Some(file)).await?), ..Self::none() })
+    }
+
+    /// The store of a hub answers, by what it holds now.
+    pub fn of_hub(archive: Arc<Archive>) -> Self {
+        Self { store: Asking::Hub(archive), ..Self::none() }
     }
 
     /// What a mapping is told before it runs on a document. What it asks is added to `asked`. A value that cannot be searched for sets
@@ -52,7 +68,8 @@ impl Answers {
         }
         for need in &needs {
             let ids = || found.ids(need).iter().map(|id| format!("{}/{id}", need.kind)).collect();
-            let one = Asked { question: question(need), found: self.shelf.as_ref().map(|_| ids()) };
+            let is_answered = !matches!(self.store, Asking::Nobody);
+            let one = Asked { question: question(need), found: is_answered.then(ids) };
             if !asked.contains(&one) {
                 asked.push(one);
             }
@@ -61,17 +78,17 @@ impl Answers {
     }
 
     fn look_up(&self, needs: &[Need]) -> Result<Found, Fault> {
-        let Some(shelf) = self.shelf.as_ref().filter(|_| !needs.is_empty()) else {
-            return Ok(Found::default());
+        let mut found = Found::default();
+        let store: &dyn Searches = match &self.store {
+            Asking::File(shelf) if !needs.is_empty() => shelf.store(),
+            Asking::Hub(archive) if !needs.is_empty() => &**archive,
+            _ => return Ok(found),
         };
         // A mapping runs in one go, wherever it runs: only the store is asked in its own time.
-        let looked_up = tokio::task::block_in_place(|| self.runtime.block_on(shelf.look_up(needs)));
-        looked_up.map_err(|error| Fault {
-            step: FaultStep::Map,
-            place: None,
-            rule: None,
-            reason: error.to_string(),
-        })
+        let asking = look_up(store, needs, &mut found);
+        let asked = tokio::task::block_in_place(|| self.runtime.block_on(asking));
+        let fault = |reason| Fault { step: FaultStep::Map, place: None, rule: None, reason };
+        asked.map(|()| found).map_err(|error| fault(error.to_string()))
     }
 }
 

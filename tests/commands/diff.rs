@@ -5,6 +5,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use hub_core::commit::{Change, Commit};
 use hub_core::envelope::{Envelope, Head, Label, Peer, Raw};
 use hub_core::id::{CorrelationId, DedupeKey, Digest, MessageId};
 use hub_core::store::{Cause, Journal, Resources};
@@ -67,14 +68,17 @@ impl Scene {
 
 fn message(fixture: &str, received_at: OffsetDateTime) -> Envelope<Raw> {
     let file = root().join(format!("fixtures/lis/oru-r01/{fixture}.hl7"));
-    let body = Bytes::from(std::fs::read(file).unwrap());
+    came_by("lis/oru-r01", fixture, Bytes::from(std::fs::read(file).unwrap()), received_at)
+}
+
+fn came_by(channel: &str, name: &str, body: Bytes, received_at: OffsetDateTime) -> Envelope<Raw> {
     let head = Head {
         id: MessageId::new(received_at),
-        channel: "lis/oru-r01".into(),
-        dedupe: DedupeKey::from(fixture),
+        channel: channel.into(),
+        dedupe: DedupeKey::from(name),
         digest: Digest::of(&body),
         label: Label::default(),
-        correlation: CorrelationId::from(fixture),
+        correlation: CorrelationId::from(name),
         received_at,
         peer: Peer::default(),
         parent: None,
@@ -222,4 +226,52 @@ async fn a_message_for_a_partner_is_compared_as_the_channel_would_send_it() {
         (&kind["samples"][0]["old"], &kind["samples"][0]["new"]),
         (&"critical-result".into(), &"alarm".into())
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_looked_up_is_found_in_what_the_store_holds_now() {
+    let project = crate::lookup::project();
+    let data = TempDir::new().unwrap();
+    std::fs::create_dir_all(project.path().join("channels/ward")).unwrap();
+    std::fs::write(project.path().join("channels/ward/notes.toml"), "[map]\nmapping = \"ward/notes\"\n")
+        .unwrap();
+    let store = Store::open(StoreOptions::new(data.path())).await.unwrap();
+    let put = |line: &str| {
+        let tree = hub_fhir::json::parse(line).unwrap();
+        Change::Put(hub_fhir::Resource::from_tree(tree).unwrap())
+    };
+    let changes = crate::lookup::PATIENTS.lines().map(put).collect();
+    let commit = Commit { changes, ..Commit::default() };
+    store.commit(Cause::Timer { name: "test" }, commit).await.unwrap();
+    let now = OffsetDateTime::now_utc();
+    for number in 1..=4 {
+        let body = Bytes::from(std::fs::read(project.path().join(format!("{number}.json"))).unwrap());
+        let received_at = now - Duration::hours(number);
+        let message = came_by("ward/notes", &number.to_string(), body, received_at);
+        store.receive(&message).await.unwrap();
+    }
+    // The old mapping did not look anything up.
+    let new = std::fs::read_to_string(project.path().join("mappings/ward/notes.toml")).unwrap();
+    let kept: Vec<&str> = new.lines().filter(|line| !line.starts_with("find ")).collect();
+    let old = project.path().join("old.toml");
+    std::fs::write(&old, kept.join("\n")).unwrap();
+    let all = ["map", "diff", "ward/notes", "--data", data.path().to_str().unwrap(), "--json", "--old"];
+    let with_old = |old: &str| huitong_in(project.path(), &[&all[..], &[old]].concat()).json();
+    // P1 and P2 are found while the hub runs; of P3 there are two, and P4 is not there.
+    let report: Value = with_old(old.to_str().unwrap());
+    assert_eq!(counts(&report), [4, 0, 2, 2, 0, 0]);
+    let samples = field(&report, "DocumentReference.subject.reference")["samples"].as_array().unwrap();
+    let found: Vec<&str> = samples.iter().map(|sample| sample["new"].as_str().unwrap()).collect();
+    assert_eq!(found, ["Patient/one", "Patient/two"]); // in the order in which they came
+    let reasons: Vec<&str> =
+        report["faults"].as_array().unwrap().iter().map(|fault| fault["reason"].as_str().unwrap()).collect();
+    assert!(
+        reasons.iter().any(|reason| reason.starts_with("2 Patient are stored with this identifier")),
+        "{reasons:?}"
+    );
+    assert!(reasons.contains(&"no Patient with this identifier is stored"), "{reasons:?}");
+    // Against itself nothing changes.
+    let report: Value = with_old("mappings/ward/notes.toml");
+    assert_eq!(counts(&report), [4, 2, 0, 0, 0, 2]);
+    store.close().await;
 }

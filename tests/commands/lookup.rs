@@ -29,13 +29,14 @@ content = { set = { attachment = { set = { title = { from = "title" } } } } }
 "#;
 
 /// A Patient of the number P1, one of P2, and two of P3: as NDJSON.
-const PATIENTS: &str = r#"{"resourceType":"Patient","id":"one","identifier":[{"system":"urn:id:HIS","value":"P1"}]}
+pub const PATIENTS: &str = r#"{"resourceType":"Patient","id":"one","identifier":[{"system":"urn:id:HIS","value":"P1"}]}
 {"resourceType":"Patient","id":"two","identifier":[{"system":"urn:id:HIS","value":"P2"}]}
 {"resourceType":"Patient","id":"three","identifier":[{"system":"urn:id:HIS","value":"P3"}]}
 {"resourceType":"Patient","id":"four","identifier":[{"system":"urn:id:HIS","value":"P3"}]}
 "#;
 
-fn project() -> TempDir {
+/// A project of one mapping, and messages of the patients P1 to P4.
+pub fn project() -> TempDir {
     let folder = TempDir::new().unwrap();
     std::fs::create_dir_all(folder.path().join("mappings/ward")).unwrap();
     let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();

@@ -68,9 +68,16 @@ pub trait Journal: Send + Sync {
     async fn prune(&self, before: OffsetDateTime, limit: u32) -> Result<u64, StoreError>;
 }
 
+/// Resources that can be searched.
+#[async_trait]
+pub trait Searches: Send + Sync {
+    /// Runs a search.
+    async fn search(&self, search: &Search) -> Result<Page, StoreError>;
+}
+
 /// The FHIR store: read by the API, written only through [`Resources::commit`].
 #[async_trait]
-pub trait Resources: Send + Sync {
+pub trait Resources: Searches {
     /// The current version; a deleted resource comes as its deletion.
     async fn read(&self, reference: &Reference) -> Result<Option<Stored>, StoreError>;
 
@@ -84,9 +91,6 @@ pub trait Resources: Send + Sync {
         before: Option<u64>,
         count: u32,
     ) -> Result<Vec<Stored>, StoreError>;
-
-    /// Runs a search.
-    async fn search(&self, search: &Search) -> Result<Page, StoreError>;
 
     /// Writes resources, search rows, outbox rows, audit rows and the cause's end in one transaction. Commits are applied
     /// in the order in which they are handed over, many of them in one durable transaction; each is whole or not at all.

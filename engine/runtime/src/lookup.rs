@@ -1,6 +1,6 @@
 //! Answers what a mapping must know of the store before it runs.
 
-use hub_core::store::{Resources, StoreError};
+use hub_core::store::{Searches, StoreError};
 use hub_fhir::ResourceType;
 use hub_fhir::search::{Search, SearchError, parse};
 use hub_mapping::{Found, Need};
@@ -21,11 +21,7 @@ pub enum LookupError {
 }
 
 /// Asks the store, and keeps the answers.
-pub async fn look_up(
-    resources: &dyn Resources,
-    needs: &[Need],
-    found: &mut Found,
-) -> Result<(), LookupError> {
+pub async fn look_up(resources: &dyn Searches, needs: &[Need], found: &mut Found) -> Result<(), LookupError> {
     for need in needs {
         let query: Vec<(String, String)> =
             need.criteria.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();

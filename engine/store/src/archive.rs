@@ -1,13 +1,14 @@
 //! Reads the journal and the resources of a data folder without owning it: beside the hub that does, or without any.
 
-use std::collections::HashMap;
 use std::path::Path;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use compact_str::{CompactString, ToCompactString};
 use hub_core::id::{ChannelId, MessageId};
-use hub_core::store::{StateName, StoreError};
+use hub_core::store::{Searches, StateName, StoreError};
+use hub_fhir::search::{Page, Search};
 use hub_fhir::{Object, Reference};
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions, SqliteRow};
 use sqlx::{QueryBuilder, Row, Sqlite};
@@ -16,6 +17,8 @@ use time::OffsetDateTime;
 use crate::error::{OpenError, damaged, unavailable};
 use crate::journal::{state_name, state_number};
 use crate::resources::stored;
+use crate::search::Searcher;
+use crate::words::{WordKind, Words};
 use crate::{clock, ids};
 
 /// The store of a data folder, to be read only.
@@ -23,8 +26,8 @@ use crate::{clock, ids};
 /// Invariant: nothing is written, no lock of the hub is taken, and no statement runs for long: a hub that runs is not held up.
 pub struct Archive {
     readers: SqlitePool,
-    /// Interned words with the letters of their kinds, as far as they were known when it was opened.
-    words: HashMap<CompactString, i64>,
+    /// As far as they were known when it was opened.
+    words: Words,
 }
 
 /// Which messages of the journal are read.
@@ -61,6 +64,13 @@ impl std::fmt::Debug for Past {
     }
 }
 
+#[async_trait]
+impl Searches for Archive {
+    async fn search(&self, search: &Search) -> Result<Page, StoreError> {
+        Searcher { words: &self.words, readers: &self.readers }.run(search).await
+    }
+}
+
 impl Archive {
     /// Opens the store of a folder. It must be there.
     pub async fn open(data_dir: &Path) -> Result<Self, OpenError> {
@@ -79,9 +89,9 @@ impl Archive {
         let rows =
             sqlx::query("SELECT text, number FROM word").fetch_all(&readers).await.map_err(database)?;
         let words =
-            rows.iter().map(|row| Ok((row.try_get::<&str, _>(0)?.to_compact_string(), row.try_get(1)?)));
-        let words = words.collect::<Result<_, sqlx::Error>>().map_err(database)?;
-        Ok(Self { readers, words })
+            rows.iter().map(|row| Ok((row.try_get(1)?, row.try_get::<&str, _>(0)?.to_compact_string())));
+        let words: Vec<(i64, CompactString)> = words.collect::<Result<_, sqlx::Error>>().map_err(database)?;
+        Ok(Self { readers, words: Words::read_only(words) })
     }
 
     /// The next messages after a place, in the order of arrival; the first page is after [`Archive::begin`].
@@ -159,11 +169,10 @@ impl Archive {
 
     /// The current version of a resource; `None` when it is not there or deleted.
     pub async fn resource(&self, reference: &Reference) -> Result<Option<Object>, StoreError> {
-        let Some(kind) = self.words.get(&*format!("t{}", reference.kind.name())) else { return Ok(None) };
         let row = sqlx::query(
             "SELECT version, updated_us, deleted, body FROM resource WHERE type = $1 AND id = $2",
         )
-        .bind(kind)
+        .bind(self.words.kind(reference.kind))
         .bind(reference.id.as_str())
         .fetch_optional(&self.readers)
         .await
@@ -177,10 +186,8 @@ impl Archive {
 
     /// The numbers and names of the channels of a stretch that have ever had a message.
     fn channels(&self, stretch: &Stretch) -> Vec<(i64, ChannelId)> {
-        let all = self.words.iter().filter_map(|(word, number)| {
-            let name = word.strip_prefix('c')?;
-            Some((*number, ChannelId::from(name)))
-        });
+        let all = self.words.names(WordKind::Channel).into_iter();
+        let all = all.map(|(number, name)| (number, ChannelId::from(name.as_str())));
         all.filter(|(_, name)| stretch.channels.is_empty() || stretch.channels.contains(name)).collect()
     }
 }

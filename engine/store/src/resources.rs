@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 use hub_core::commit::Commit;
-use hub_core::store::{Cause, Committed, Resources, StoreError};
+use hub_core::store::{Cause, Committed, Resources, Searches, StoreError};
 use hub_fhir::Reference;
 use hub_fhir::search::{Page, Search, Stored};
 use sqlx::Row;
@@ -12,7 +12,21 @@ use sqlx::sqlite::SqliteRow;
 use crate::clock;
 use crate::error::{closed, unavailable};
 use crate::open::Store;
+use crate::search::Searcher;
 use crate::writer::{Answer, Draft, Work};
+
+impl Store {
+    pub(crate) fn searcher(&self) -> Searcher<'_> {
+        Searcher { words: &self.inner.words, readers: &self.inner.readers }
+    }
+}
+
+#[async_trait]
+impl Searches for Store {
+    async fn search(&self, search: &Search) -> Result<Page, StoreError> {
+        self.searcher().run(search).await
+    }
+}
 
 #[async_trait]
 impl Resources for Store {
@@ -61,10 +75,6 @@ impl Resources for Store {
         .await
         .map_err(unavailable)?;
         rows.iter().map(|row| stored(reference.clone(), row)).collect::<Result<_, _>>().map_err(unavailable)
-    }
-
-    async fn search(&self, search: &Search) -> Result<Page, StoreError> {
-        self.run_search(search).await
     }
 
     async fn commit(&self, cause: Cause, commit: Commit) -> Result<Committed, StoreError> {

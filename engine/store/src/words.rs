@@ -54,18 +54,29 @@ const INSERT: Shape =
     Shape { before: "INSERT INTO word (text) VALUES ", columns: 1, after: " ON CONFLICT (text) DO NOTHING" };
 
 impl Words {
+    /// The words of a database that is only read: a type or parameter that it does not know yet is -1, which no row has.
+    pub fn read_only(rows: impl IntoIterator<Item = (i64, CompactString)>) -> Self {
+        let mut known = Known::default();
+        for (number, text) in rows {
+            known.numbers.insert(text.clone(), number);
+            known.texts.insert(number, text);
+        }
+        let number = |text: &CompactString| known.numbers.get(text).copied();
+        let types = types().map(|(kind, text)| (kind, number(&text)));
+        let types: Vec<(ResourceType, Option<i64>)> = types.collect();
+        let params = params().filter_map(|(id, text)| Some((id, number(&text)?))).collect();
+        Self {
+            types: types.iter().map(|(kind, number)| (*kind, number.unwrap_or(-1))).collect(),
+            types_back: types.iter().filter_map(|(kind, number)| Some(((*number)?, *kind))).collect(),
+            params,
+            known: RwLock::new(known),
+        }
+    }
+
     /// Reads all words; those of the program's tables are added where they are missing.
     pub fn load(connection: &Connection) -> Result<Self, rusqlite::Error> {
-        let types: Vec<_> =
-            ResourceType::all().map(|kind| (kind, word(WordKind::Type, kind.name()))).collect();
-        let params: Vec<_> = ResourceType::all()
-            .flat_map(params_of)
-            .filter(|param| supported(param))
-            .map(|param| {
-                let name = format_compact!("{}.{}", param.base.name(), param.code);
-                (param.id, word(WordKind::Param, &name))
-            })
-            .collect();
+        let types: Vec<_> = types().collect();
+        let params: Vec<_> = params().collect();
         let mut words = Self {
             known: RwLock::default(),
             types: HashMap::new(),
@@ -114,6 +125,15 @@ impl Words {
         known.texts.get(&number).map(|text| CompactString::new(&text[1..]))
     }
 
+    /// All names of a kind, with their numbers.
+    pub fn names(&self, kind: WordKind) -> Vec<(i64, CompactString)> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        let names = known.numbers.iter().filter_map(|(word, number)| {
+            Some((*number, CompactString::new(word.strip_prefix(kind.letter())?)))
+        });
+        names.collect()
+    }
+
     /// Interns names that are not known yet, in a transaction of their own: what is in memory is then always on disk.
     pub fn intern<'a>(
         &self,
@@ -155,6 +175,19 @@ impl Words {
         }
         Ok(())
     }
+}
+
+/// The types of the program's tables, with their words.
+fn types() -> impl Iterator<Item = (ResourceType, CompactString)> {
+    ResourceType::all().map(|kind| (kind, word(WordKind::Type, kind.name())))
+}
+
+/// The search parameters of the program's tables that resources are indexed by, with their words.
+fn params() -> impl Iterator<Item = (ParamId, CompactString)> {
+    ResourceType::all().flat_map(params_of).filter(|param| supported(param)).map(|param| {
+        let name = format_compact!("{}.{}", param.base.name(), param.code);
+        (param.id, word(WordKind::Param, &name))
+    })
 }
 
 fn word(kind: WordKind, name: &str) -> CompactString {

@@ -53,7 +53,7 @@ pub fn json(about: &About, tally: &Tally, took: Duration) -> Value {
         "messages": {
             "looked_at": tally.looked_at, "filtered": tally.filtered, "unchanged": tally.unchanged,
             "changed": tally.changed, "newly_failing": tally.newly_failing, "newly_passing": tally.newly_passing,
-            "still_failing": tally.still_failing, "lookups_not_answered": tally.unanswered,
+            "still_failing": tally.still_failing,
         },
         "fields": fields,
         "faults": faults,
@@ -105,11 +105,6 @@ fn counts(tally: &Tally, took: Duration) {
         rows.push(row(tally.filtered, "filtered when they came, and not looked at".to_owned(), |text| text));
     }
     table::print(&[], &rows);
-    if tally.unanswered > 0 {
-        let words =
-            "what the mapping looks up in the store is not answered here: on both sides it finds nothing";
-        println!("\n{}: {words} ({} messages)", paint::warning("not known here"), tally.unanswered);
-    }
 }
 
 fn fields(tally: &Tally) {

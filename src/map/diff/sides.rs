@@ -24,6 +24,7 @@ pub struct Sides {
     new: Subject,
     /// Both read bytes alike, so that a message is parsed once.
     read_alike: bool,
+    /// Old and new alike look things up in what the store holds now.
     answers: Answers,
 }
 
@@ -31,20 +32,18 @@ pub struct Sides {
 pub struct Outcome {
     old: Option<Result<Made, Fault>>,
     new: Result<Made, Fault>,
-    /// Something was looked up and not answered.
-    pub unanswered: bool,
 }
 
 impl Sides {
     /// Two mappings, or one and the store.
-    pub fn new(old: Option<Subject>, new: Subject) -> Self {
+    pub fn new(old: Option<Subject>, new: Subject, answers: Answers) -> Self {
         let read_alike = old.as_ref().is_some_and(|old| {
             // What reads resources is read through a mapping, which may itself have changed.
             let direct = old.upstream.is_none() && new.upstream.is_none();
             let (old, new) = (&old.mapping, &new.mapping);
             direct && old.from() == new.from() && old.source_layout() == new.source_layout()
         });
-        Self { old, new, read_alike, answers: Answers::none() }
+        Self { old, new, read_alike, answers }
     }
 
     /// Maps messages on all processors, and gives them back in their order.
@@ -80,7 +79,7 @@ impl Sides {
                 run(old, &document, answers, &mut asked)
             }
         });
-        Outcome { old, new, unanswered: asked.iter().any(|one| one.found.is_none()) }
+        Outcome { old, new }
     }
 
     /// Compares the two sides of a message.

@@ -32,8 +32,6 @@ pub struct Tally {
     pub newly_failing: u64,
     pub newly_passing: u64,
     pub still_failing: u64,
-    /// Messages of which a lookup was not answered.
-    pub unanswered: u64,
     /// By field: `Patient.name.family`.
     pub fields: BTreeMap<String, Field>,
     /// By whether they are new, the rule and the reason.
@@ -97,7 +95,6 @@ impl Tally {
             newly_failing: 0,
             newly_passing: 0,
             still_failing: 0,
-            unanswered: 0,
             fields: BTreeMap::new(),
             faults: BTreeMap::new(),
         }

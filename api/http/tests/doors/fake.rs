@@ -91,28 +91,7 @@ impl Fake {
 }
 
 #[async_trait]
-impl Resources for Fake {
-    async fn read(&self, reference: &Reference) -> Result<Option<Stored>, StoreError> {
-        self.gate()?;
-        Ok(self.of(reference).next_back().cloned())
-    }
-
-    async fn vread(&self, reference: &Reference, version: u64) -> Result<Option<Stored>, StoreError> {
-        self.gate()?;
-        Ok(self.of(reference).find(|stored| stored.version == version).cloned())
-    }
-
-    async fn history(
-        &self,
-        reference: &Reference,
-        before: Option<u64>,
-        count: u32,
-    ) -> Result<Vec<Stored>, StoreError> {
-        self.gate()?;
-        let versions = self.of(reference).rev().filter(|stored| before.is_none_or(|b| stored.version < b));
-        Ok(versions.take(count as usize).cloned().collect())
-    }
-
+impl Searches for Fake {
     /// Pages through the living resources of the type; filters are not applied: that is the store's own test.
     async fn search(&self, search: &Search) -> Result<Page, StoreError> {
         self.gate()?;
@@ -140,6 +119,30 @@ impl Resources for Fake {
         };
         let total = search.total.then_some(living.len() as u64);
         Ok(Page { matches, included, next, total })
+    }
+}
+
+#[async_trait]
+impl Resources for Fake {
+    async fn read(&self, reference: &Reference) -> Result<Option<Stored>, StoreError> {
+        self.gate()?;
+        Ok(self.of(reference).next_back().cloned())
+    }
+
+    async fn vread(&self, reference: &Reference, version: u64) -> Result<Option<Stored>, StoreError> {
+        self.gate()?;
+        Ok(self.of(reference).find(|stored| stored.version == version).cloned())
+    }
+
+    async fn history(
+        &self,
+        reference: &Reference,
+        before: Option<u64>,
+        count: u32,
+    ) -> Result<Vec<Stored>, StoreError> {
+        self.gate()?;
+        let versions = self.of(reference).rev().filter(|stored| before.is_none_or(|b| stored.version < b));
+        Ok(versions.take(count as usize).cloned().collect())
     }
 
     async fn commit(&self, _cause: Cause, _commit: Commit) -> Result<Committed, StoreError> {

@@ -9,7 +9,7 @@ use hub_core::envelope::{Envelope, Raw};
 use hub_core::id::{ChannelId, MessageId};
 use hub_core::store::{
     AnswerName, Answered, Cause, Committed, Counts, End, Journal, MessageDetail, MessageQuery, MessageRow,
-    MessageState, Received, Resources, StoreError, Tally,
+    MessageState, Received, Resources, Searches, StoreError, Tally,
 };
 use hub_fhir::Reference;
 use hub_fhir::search::{Page, Search, Stored};
@@ -317,6 +317,13 @@ impl Journal for Memory {
 }
 
 #[async_trait]
+impl Searches for Memory {
+    async fn search(&self, _search: &Search) -> Result<Page, StoreError> {
+        Err(unavailable())
+    }
+}
+
+#[async_trait]
 impl Resources for Memory {
     async fn read(&self, _reference: &Reference) -> Result<Option<Stored>, StoreError> {
         Err(unavailable())
@@ -332,10 +339,6 @@ impl Resources for Memory {
         _before: Option<u64>,
         _count: u32,
     ) -> Result<Vec<Stored>, StoreError> {
-        Err(unavailable())
-    }
-
-    async fn search(&self, _search: &Search) -> Result<Page, StoreError> {
         Err(unavailable())
     }
 

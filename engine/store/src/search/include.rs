@@ -10,8 +10,8 @@ use sqlx::{QueryBuilder, Row, Sqlite};
 
 use crate::entries::{Entry, from_json};
 use crate::error::{damaged, unavailable};
-use crate::open::Store;
 use crate::resources::stored;
+use crate::search::Searcher;
 
 /// At most so many resources come along with a page.
 const MOST: usize = 1_000;
@@ -23,7 +23,7 @@ const ASKED: usize = 200;
 /// A resource with its search rows, where they have been read.
 type Found = (Reference, Option<String>);
 
-impl Store {
+impl Searcher<'_> {
     /// Gathers what the matches point at and what points at them.
     pub(super) async fn include(
         &self,
@@ -60,12 +60,12 @@ impl Store {
 
     /// What the resources of an include's type point at by its parameter.
     fn targets(&self, include: &Include, front: &[Found]) -> Vec<Reference> {
-        let wanted = include.param.map(|param| self.inner.words.param(param));
+        let wanted = include.param.map(|param| self.words.param(param));
         let mut targets = Vec::new();
         for (_, rows) in front.iter().filter(|(reference, _)| reference.kind == include.source) {
             for entry in rows.as_deref().and_then(from_json).unwrap_or_default() {
                 let Entry::Reference { param, target, kind } = entry else { continue };
-                let kind = self.inner.words.kind_back(kind);
+                let kind = self.words.kind_back(kind);
                 let is_wanted = wanted.is_none_or(|wanted| wanted == param)
                     && include.target.is_none_or(|target| Some(target) == kind);
                 if let (true, Some(kind), Ok(id)) = (is_wanted, kind, Id::new(&target)) {
@@ -93,7 +93,7 @@ impl Store {
                     "SELECT r.version, r.updated_us, r.deleted, r.body, r.id, r.rows FROM resource r
                      WHERE r.deleted = 0 AND r.type = ",
                 );
-                sql.push_bind(self.inner.words.kind(kind)).push(" AND r.id IN (");
+                sql.push_bind(self.words.kind(kind)).push(" AND r.id IN (");
                 let mut list = sql.separated(", ");
                 for id in ids {
                     list.push_bind(id.as_str().to_owned());
@@ -114,7 +114,7 @@ impl Store {
         found: &mut Vec<(Stored, String)>,
         room: usize,
     ) -> Result<(), StoreError> {
-        let words = &self.inner.words;
+        let words = self.words;
         let params: Vec<i64> = match include.param {
             Some(param) => vec![words.param(param)],
             None => params_of(include.source)
@@ -163,7 +163,7 @@ impl Store {
         kind: ResourceType,
         found: &mut Vec<(Stored, String)>,
     ) -> Result<(), StoreError> {
-        let rows = sql.build().fetch_all(&self.inner.readers).await.map_err(unavailable)?;
+        let rows = sql.build().fetch_all(self.readers).await.map_err(unavailable)?;
         for row in rows {
             let id: &str = row.try_get(4).map_err(unavailable)?;
             let id = Id::new(id).map_err(|_| damaged("id of a resource"))?;

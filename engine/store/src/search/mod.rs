@@ -18,16 +18,16 @@ use std::collections::HashSet;
 use hub_core::store::StoreError;
 use hub_fhir::search::{Cursor, Page, Search, Stored};
 use hub_fhir::{Id, Reference};
-use sqlx::sqlite::SqliteRow;
+use sqlx::sqlite::{SqlitePool, SqliteRow};
 use sqlx::{QueryBuilder, Row, Sqlite};
 
 use crate::clock;
 use crate::error::{damaged, unavailable};
-use crate::open::Store;
 use crate::resources::stored;
 use crate::search::filters::Compiler;
 use crate::search::keys::Way;
 use crate::search::order::Order;
+use crate::words::Words;
 
 /// At most so many matches come in one page.
 const MOST: u32 = 10_000;
@@ -39,16 +39,25 @@ struct Match {
     cursor: Cursor,
 }
 
-impl Store {
-    pub(crate) async fn run_search(&self, search: &Search) -> Result<Page, StoreError> {
-        let compiler = Compiler { words: &self.inner.words, now: clock::now(), kind: search.kind };
-        let order = Order::of(&search.sort, &self.inner.words);
+/// Searches a database.
+pub(crate) struct Searcher<'s> {
+    /// Its words.
+    pub words: &'s Words,
+    /// What reads it.
+    pub readers: &'s SqlitePool,
+}
+
+impl Searcher<'_> {
+    /// Runs a search.
+    pub(crate) async fn run(&self, search: &Search) -> Result<Page, StoreError> {
+        let compiler = Compiler { words: self.words, now: clock::now(), kind: search.kind };
+        let order = Order::of(&search.sort, self.words);
         let way = self.choose_way(search, &compiler, &order).await?;
         let mut page = Page::default();
         if search.total || search.count == 0 {
             let mut sql = QueryBuilder::<Sqlite>::new("");
             keys::count(&mut sql, search, &compiler, &way);
-            let row = sql.build().fetch_one(&self.inner.readers).await.map_err(unavailable)?;
+            let row = sql.build().fetch_one(self.readers).await.map_err(unavailable)?;
             page.total = Some(row.try_get::<i64, _>(0).map_err(unavailable)?.unsigned_abs());
         }
         let count = search.count.min(MOST);
@@ -96,7 +105,7 @@ impl Store {
         // All filters are counted by one statement: each costs a hop to SQLite's thread and back.
         let mut best: Option<(usize, i64)> = None;
         if !counted.is_empty() {
-            let row = sql.build().fetch_one(&self.inner.readers).await.map_err(unavailable)?;
+            let row = sql.build().fetch_one(self.readers).await.map_err(unavailable)?;
             for (column, at) in counted.into_iter().enumerate() {
                 let count: i64 = row.try_get(column).map_err(unavailable)?;
                 if best.is_none_or(|(_, least)| count < least) {
@@ -127,7 +136,7 @@ impl Store {
             }
             let mut sql = QueryBuilder::<Sqlite>::new("");
             keys::page(&mut sql, search, compiler, order, part, left);
-            let rows = sql.build().fetch_all(&self.inner.readers).await.map_err(unavailable)?;
+            let rows = sql.build().fetch_all(self.readers).await.map_err(unavailable)?;
             for row in &rows {
                 matches.push(read_match(row, search, order)?);
             }

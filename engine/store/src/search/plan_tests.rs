@@ -21,7 +21,11 @@ async fn plan(store: &Store, kind: &str, query: &str, walks: bool) -> String {
     let search: Search = parse(ResourceType::from_name(kind).unwrap(), &pairs).unwrap();
     let compiler = Compiler { words: &store.inner.words, now: clock::now(), kind: search.kind };
     let order = Order::of(&search.sort, &store.inner.words);
-    let way = if walks { Way::Walk } else { store.choose_way(&search, &compiler, &order).await.unwrap() };
+    let way = if walks {
+        Way::Walk
+    } else {
+        store.searcher().choose_way(&search, &compiler, &order).await.unwrap()
+    };
     let part = keys::parts(&way, &order, None)[0];
     let mut sql = QueryBuilder::<Sqlite>::new("EXPLAIN QUERY PLAN ");
     keys::page(&mut sql, &search, &compiler, &order, part, 21);

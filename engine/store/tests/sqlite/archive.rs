@@ -1,7 +1,9 @@
 //! The archive: what can be read of a data folder beside the hub that owns it.
 
 use hub_core::commit::{Change, Commit};
-use hub_core::store::{Cause, Journal, Resources, StateName};
+use hub_core::store::{Cause, Journal, Resources, Searches, StateName};
+use hub_fhir::ResourceType;
+use hub_fhir::search::parse;
 use hub_store::{Archive, OpenError, Past, Stretch};
 use tempfile::TempDir;
 
@@ -86,6 +88,32 @@ async fn a_message_and_a_resource_are_read_also_when_no_hub_runs() {
     let again = hub_store::Store::open(hub_store::StoreOptions::new(folder.path())).await.unwrap();
     assert_eq!(again.tally().await.unwrap().iter().map(|tally| tally.count).sum::<u64>(), 1);
     again.close().await;
+}
+
+#[tokio::test]
+async fn resources_are_searched_as_the_hub_searches_them() {
+    let (store, folder) = open().await;
+    let archive = Archive::open(folder.path()).await.unwrap();
+    let patient = |id: &str, number: &str| {
+        let text = format!(
+            r#"{{"resourceType":"Patient","id":"{id}","identifier":[{{"system":"urn:id:HIS","value":"{number}"}}]}}"#
+        );
+        Change::Put(hub_fhir::Resource::from_tree(hub_fhir::json::parse(&text).unwrap()).unwrap())
+    };
+    let changes = vec![patient("a", "1"), patient("b", "2")];
+    store.commit(Cause::Timer { name: "test" }, Commit { changes, ..Commit::default() }).await.unwrap();
+    for (number, found) in [("1", 1), ("2", 1), ("3", 0)] {
+        let query = [("identifier".to_owned(), format!("urn:id:HIS|{number}"))];
+        let search = parse(ResourceType::from_name("Patient").unwrap(), &query).unwrap();
+        let (by_hub, by_archive) =
+            (store.search(&search).await.unwrap(), archive.search(&search).await.unwrap());
+        assert_eq!(by_archive.matches.len(), found);
+        let ids = |page: hub_fhir::search::Page| {
+            page.matches.into_iter().map(|stored| stored.reference).collect::<Vec<_>>()
+        };
+        assert_eq!(ids(by_archive), ids(by_hub));
+    }
+    store.close().await;
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use hub_core::commit::{Change, Commit};
-use hub_core::store::{Cause, Resources};
+use hub_core::store::{Cause, Resources, Searches};
 use hub_fhir::json::{self, Json, Object};
 use hub_fhir::merge::merge;
 use hub_fhir::search::parse;
