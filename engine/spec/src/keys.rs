@@ -257,7 +257,7 @@ pub const KEYS: &[KeyInfo] = &[
         .about("How many messages the frame or file holds, for a channel with `split`"),
     optional("test", "stored", "an empty store", r#"stored = "his/find/patients.bundle.json""#)
         .takes(Takes::Fixture)
-        .about("What the store holds before: the file of a Bundle, for mappings with `find` and for replies"),
+        .about("What the store holds before: the file of a Bundle, of one resource, or of NDJSON, for mappings with `find` and for replies"),
     optional("test", "reply", "not looked at", r#"reply = "his/find/one-patient.answer.json""#)
         .takes(Takes::Fixture)
         .about("The file of what the sender is answered, for a channel with `[reply]`"),
