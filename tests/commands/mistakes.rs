@@ -345,6 +345,11 @@ fn page() -> String {
     ));
     let mut channels = told(IN_CHANNELS);
     let second = CHANNEL.replace("lab/results\"\nversion", "lab/more\"\nversion");
+    let asking = "name    = \"lab/notice\"\nversion = 1\nfrom    = \"fhir\"\nto      = \"fhir\"\n\n[[resource]]\nas   = \"patient\"\ntype = \"Patient\"\nid   = [\"p\", \"Observation.id\"]\nfind = { identifier = { from = \"Observation.id\", system = \"urn:x\" } }\nmissing = \"create\"\nset  = { birthDate = { from = \"Observation.effectiveDateTime\" } }\n";
+    channels.push((
+        "something that a destination would have to look up".to_owned(),
+        said_of_two("find", NOTICE_FILE, asking),
+    ));
     channels.push((
         "two channels on one port".to_owned(),
         said_of_two("ports", "channels/lab/more.toml", &second),

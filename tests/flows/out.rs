@@ -95,3 +95,71 @@ async fn what_is_owed_outlives_a_kill() {
     tokio::time::sleep(Duration::from_millis(50)).await;
     assert_eq!(received.times(), 1);
 }
+
+const FORWARD: &str = r#"
+name    = "ward/forward"
+version = 1
+about   = "Notes of the ward are sent on as they came."
+[from]
+connector   = "http"
+acknowledge = "on_committed"
+settings    = { listen = "127.0.0.1:0" }
+[parse]
+format = "json"
+[map]
+mapping = "ward/forward"
+writes  = ["DocumentReference"]
+[[to]]
+name      = "archive"
+connector = "http"
+settings  = { url = "URL" }
+[[test]]
+name  = "a note"
+given = "ward/forward.json"
+"#;
+
+const FORWARDED: &str = r#"
+name    = "ward/forward"
+version = 1
+from    = "json"
+[[resource]]
+as   = "note"
+type = "DocumentReference"
+id   = ["note", "no"]
+[resource.set]
+status  = { value = "current" }
+content = { set = { attachment = { set = { title = { from = "title" } } } } }
+"#;
+
+#[tokio::test]
+async fn what_is_sent_on_as_it_came_says_of_which_format_it_is() {
+    const NOTE: &str = r#"{"no":"1","title":"a"}"#;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let (sender, mut received) = tokio::sync::mpsc::unbounded_channel();
+    let archive = axum::Router::new().route(
+        "/",
+        axum::routing::post(move |headers: axum::http::HeaderMap, body: String| async move {
+            let kind = headers["content-type"].to_str().unwrap().to_owned();
+            sender.send((kind, body)).unwrap();
+        }),
+    );
+    tokio::spawn(async move { axum::serve(listener, archive).await });
+    let folder = tempfile::TempDir::new().unwrap();
+    for (file, text) in [
+        ("channels/ward/forward.toml", FORWARD.replace("URL", &url).as_str()),
+        ("mappings/ward/forward.toml", FORWARDED),
+        ("fixtures/ward/forward.json", NOTE),
+    ] {
+        let path = folder.path().join(file);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+    let hub = Hub::start(&Setup::default().root(folder.path())).await;
+    let url = format!("http://{}/", hub.channel("ward/forward"));
+    let answer = reqwest::Client::new().post(url).body(NOTE).send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    let sent =
+        tokio::time::timeout(std::time::Duration::from_secs(20), received.recv()).await.unwrap().unwrap();
+    assert_eq!(sent, ("application/json".to_owned(), NOTE.to_owned()));
+}

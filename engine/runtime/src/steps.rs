@@ -25,8 +25,6 @@ use crate::crash;
 use crate::house::TypedCheck;
 use crate::measure;
 
-/// The media type of an HL7 v2 message in its vertical-bar encoding.
-const HL7V2: &str = "x-application/hl7-v2+er7";
 /// A message is found by at most so many values of one key.
 const MAX_VALUES_PER_KEY: usize = 16;
 /// A longer value is no business key.
@@ -260,7 +258,7 @@ impl Road {
                         }
                         self.written(&route.id, mapping, seen, scope, &told)?
                     }
-                    None => (raw.0.clone(), HL7V2.into()),
+                    None => (raw.0.clone(), CompactString::const_new(media_type(&self.channel.parse.format))),
                 };
                 bytes += body.len();
                 if parcels.len() == MAX_PARCELS || bytes > MAX_PARCEL_BYTES {
@@ -300,6 +298,18 @@ impl Road {
             reason: format!("`{to}` has no writer"),
         })?;
         rendered(mapping, &**writer, seen, scope, told)
+    }
+}
+
+/// The media type of a message that is sent on as it came.
+fn media_type(format: &str) -> &'static str {
+    match format {
+        "hl7v2" => "x-application/hl7-v2+er7",
+        "xml" => "application/xml",
+        "json" => "application/json",
+        "fhir" => "application/fhir+json",
+        "csv" => "text/csv",
+        _ => "application/octet-stream",
     }
 }
 

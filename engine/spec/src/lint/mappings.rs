@@ -286,6 +286,15 @@ fn check_route_ends(sheet: &mut Sheet, name: &At<String>, mapping: &Mapping, for
         );
         sheet.report(FindingKind::FormatDiffers, &name.span, message);
     }
+    if mapping.may_need() {
+        let message = format!(
+            "the mapping `{}` looks something up (`find`), and nothing is looked up for a destination",
+            name.value
+        );
+        let help =
+            Some("let the channel's own mapping find it, and read it here from the resources".to_owned());
+        sheet.report_with(FindingKind::FormatDiffers, &name.span, message, help);
+    }
 }
 
 /// The types the mapping writes are the types the channel says, no more and no fewer.
