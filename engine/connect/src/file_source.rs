@@ -118,7 +118,10 @@ impl Source for FileSource {
     async fn bind(&mut self) -> Result<Option<SocketAddr>, SourceError> {
         let FileSourceConfig { folder, done, failed, .. } = &self.config;
         let stopped = |path: &PathBuf, error: &std::io::Error| {
-            SourceError::Stopped(format!("the folder `{}` cannot be used: {error}", path.display()))
+            SourceError::Stopped(format!(
+                "the folder `{}` cannot be used ({error}): make it, or name another in the channel's settings",
+                path.display()
+            ))
         };
         // The partner's folder is not made here: a mistyped path would look like a partner that sends nothing.
         let is_folder = tokio::fs::metadata(folder).await.map_err(|error| stopped(folder, &error))?.is_dir();

@@ -129,7 +129,7 @@ fn finish(draft: Draft, mappings: &mut Mappings<'_>) -> Option<Channel> {
         filter: draft.filter.into_iter().map(|condition| rule(condition.value)).collect(),
         mapping,
         writes: map.writes?.value.into_iter().map(|name| name.value.into()).collect(),
-        keys: draft.keys,
+        keys: draft.keys.into_iter().map(|(name, path)| (name, path.value)).collect(),
         to,
         reply,
         tests: tests?,

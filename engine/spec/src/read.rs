@@ -33,7 +33,7 @@ pub(crate) struct Draft {
     pub parse: Option<ParseDraft>,
     pub filter: Vec<At<Condition>>,
     pub map: Option<MapDraft>,
-    pub keys: Vec<(CompactString, Path)>,
+    pub keys: Vec<(CompactString, At<Path>)>,
     pub to: Vec<RouteDraft>,
     pub reply: Option<ReplyDraft>,
     pub tests: Vec<TestDraft>,
@@ -239,7 +239,7 @@ fn read_split(sheet: &mut Sheet, parse: &Section<'_>) -> Option<At<Split>> {
     Some(At { value: split, span: text.span })
 }
 
-fn read_keys(sheet: &mut Sheet, table: &DeTable<'_>) -> Vec<(CompactString, Path)> {
+fn read_keys(sheet: &mut Sheet, table: &DeTable<'_>) -> Vec<(CompactString, At<Path>)> {
     let mut keys = Vec::new();
     for (name, value) in table {
         let Some(text) = string(value) else {
@@ -249,6 +249,7 @@ fn read_keys(sheet: &mut Sheet, table: &DeTable<'_>) -> Vec<(CompactString, Path
             continue;
         };
         if let Some(path) = read_path(sheet, &text) {
+            let path = At { value: path, span: text.span.clone() };
             keys.push((CompactString::from(name.get_ref().as_ref()), path));
         }
     }

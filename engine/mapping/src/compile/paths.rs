@@ -2,6 +2,7 @@
 
 use hub_core::finding::{FindingKind, nearest};
 use hub_core::path::{Path, Step, To};
+use hub_core::registry::Settings;
 use hub_fhir::ResourceType;
 use hub_fhir::elements::{TypeRef, of_resource};
 
@@ -114,34 +115,7 @@ impl Compiler<'_> {
             }
             _ => {}
         }
-        match self.from.as_str() {
-            "csv" => self.wrong_column(path.steps()),
-            format => wrong_path(format, path).map(|(what, help)| Wrong { what, help }),
-        }
-    }
-
-    /// A column that the layout does not have: `row.amuont`.
-    fn wrong_column(&self, steps: &[Step]) -> Option<Wrong> {
-        let [Step { to: To::Name(record), .. }, Step { to: To::Name(column), .. }, ..] = steps else {
-            return None;
-        };
-        let key = match record.as_str() {
-            "row" => "columns",
-            "header" => "header",
-            "trailer" => "trailer",
-            "@" => return None,
-            other => {
-                let wrong = Wrong::new(format!("a record is `header`, `row` or `trailer`, not `{other}`"));
-                return Some(wrong);
-            }
-        };
-        let Some(toml::Value::Array(columns)) = self.source_layout.get(key) else { return None };
-        let columns: Vec<&str> = columns.iter().filter_map(toml::Value::as_str).collect();
-        if columns.contains(&column.as_str()) {
-            return None;
-        }
-        let wrong = Wrong::new(format!("`{key}` of `[source]` does not name `{column}`"));
-        Some(Wrong { help: suggest(column, columns), ..wrong })
+        wrong_path(&self.from, &self.source_layout, path).map(|(what, help)| Wrong { what, help })
     }
 }
 
@@ -162,6 +136,30 @@ impl Wrong {
     }
 }
 
+/// A column that the layout does not have: `row.amuont`.
+fn wrong_column(layout: &Settings, steps: &[Step]) -> Option<Wrong> {
+    let [Step { to: To::Name(record), .. }, Step { to: To::Name(column), .. }, ..] = steps else {
+        return None;
+    };
+    let key = match record.as_str() {
+        "row" => "columns",
+        "header" => "header",
+        "trailer" => "trailer",
+        "@" => return None,
+        other => {
+            let wrong = Wrong::new(format!("a record is `header`, `row` or `trailer`, not `{other}`"));
+            return Some(wrong);
+        }
+    };
+    let Some(toml::Value::Array(columns)) = layout.get(key) else { return None };
+    let columns: Vec<&str> = columns.iter().filter_map(toml::Value::as_str).collect();
+    if columns.contains(&column.as_str()) {
+        return None;
+    }
+    let wrong = Wrong::new(format!("`{key}` of `[source]` does not name `{column}`"));
+    Some(Wrong { help: suggest(column, columns), ..wrong })
+}
+
 /// `hub.time`: one of the facts there are.
 fn wrong_fact(rest: &[Step]) -> Option<Wrong> {
     let names: Vec<&str> = FACTS.iter().map(|(name, _)| *name).chain([NTH]).collect();
@@ -171,12 +169,13 @@ fn wrong_fact(rest: &[Step]) -> Option<Wrong> {
     }
 }
 
-/// What is wrong with the names of a path into messages of this format, and how to mend it: of formats that have names of their
-/// own, `hl7v2` and `fhir`.
-pub fn wrong_path(format: &str, path: &Path) -> Option<(String, Option<String>)> {
+/// What is wrong with the names of a path into messages of this format and layout, and how to mend it: of `hl7v2` and `fhir`, which
+/// have names of their own, and of `csv` where the layout names the columns.
+pub fn wrong_path(format: &str, layout: &Settings, path: &Path) -> Option<(String, Option<String>)> {
     let wrong = match format {
         "hl7v2" => wrong_in_hl7(path.steps()),
         "fhir" => wrong_in_fhir(path.steps()),
+        "csv" => wrong_column(layout, path.steps()),
         _ => None,
     };
     wrong.map(|wrong| (wrong.what, wrong.help))

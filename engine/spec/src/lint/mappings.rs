@@ -116,25 +116,26 @@ pub(crate) fn check(draft: &mut Draft, registry: &Registry, mappings: &mut Mappi
     let format = check_format(draft, registry);
     check_charset(draft, registry, format.as_deref());
     let sheet = &mut draft.sheet;
-    if let (Some(from), Some(format)) = (&draft.from, format.as_deref())
-        && let Some(path) = &from.lane_by
-    {
-        check_paths(sheet, format, [&path.value], &path.span);
-    }
-    if let Some(format) = format.as_deref() {
-        for condition in &draft.filter {
-            check_paths(sheet, format, condition.value.paths(), &condition.span);
-        }
-    }
+    let mut layout = Settings::new();
     if let Some(map) = &draft.map {
         let compiled =
             map.mapping.as_ref().and_then(|name| find(sheet, name, mappings).map(|found| (name, found)));
         if let Some((name, compiled)) = compiled {
             check_ends(sheet, name, &compiled.mapping, format.as_deref());
             check_layouts(sheet, name, &compiled.mapping, registry);
+            layout = compiled.mapping.source_layout().clone();
             if let Some(writes) = &map.writes {
                 check_writes(sheet, name, &compiled.mapping, writes);
             }
+        }
+    }
+    if let Some(format) = format.as_deref() {
+        let lane_by = draft.from.as_ref().and_then(|from| from.lane_by.as_ref());
+        for path in lane_by.into_iter().chain(draft.keys.iter().map(|(_, path)| path)) {
+            check_paths(sheet, (format, &layout), [&path.value], &path.span);
+        }
+        for condition in &draft.filter {
+            check_paths(sheet, (format, &layout), condition.value.paths(), &condition.span);
         }
     }
     for route in &draft.to {
@@ -155,10 +156,10 @@ pub(crate) fn check(draft: &mut Draft, registry: &Registry, mappings: &mut Mappi
         }
         if let Some(format) = reads {
             for path in [&route.each, &route.order_by].into_iter().flatten() {
-                check_paths(sheet, format, [&path.value], &path.span);
+                check_paths(sheet, (format, &layout), [&path.value], &path.span);
             }
             if let Some(when) = &route.when {
-                check_paths(sheet, format, when.value.paths(), &when.span);
+                check_paths(sheet, (format, &layout), when.value.paths(), &when.span);
             }
         }
         if let Some(name) = &route.answer
@@ -171,8 +172,14 @@ pub(crate) fn check(draft: &mut Draft, registry: &Registry, mappings: &mut Mappi
 }
 
 /// The names in paths are those of the format they are read from.
-fn check_paths<'p>(sheet: &mut Sheet, format: &str, paths: impl IntoIterator<Item = &'p Path>, span: &Span) {
-    let wrong = paths.into_iter().find_map(|path| Some((path, hub_mapping::wrong_path(format, path)?)));
+fn check_paths<'p>(
+    sheet: &mut Sheet,
+    (format, layout): (&str, &Settings),
+    paths: impl IntoIterator<Item = &'p Path>,
+    span: &Span,
+) {
+    let wrong =
+        paths.into_iter().find_map(|path| Some((path, hub_mapping::wrong_path(format, layout, path)?)));
     if let Some((path, (what, help))) = wrong {
         sheet.report_with(FindingKind::BadPath, span, format!("the path `{path}`: {what}"), help);
     }
