@@ -14,5 +14,6 @@ mod explain;
 mod init;
 mod lookup;
 mod mistakes;
+mod promises;
 mod prompt;
 mod schemas;
