@@ -116,6 +116,23 @@ fn quotes_comments_blank_lines_and_long_delimiters_are_read() {
 }
 
 #[test]
+fn a_heading_calls_columns_what_no_path_can_and_their_order_does_not_matter() {
+    const LAYOUT: &str = "columns = ['person', 'item']\nheading = ['patient number', '检验项目']";
+    for text in ["patient number,检验项目\nP1,K\n", "检验项目,extra,patient number\nK,x,P1\n"] {
+        assert_eq!(rows(LAYOUT, text, "row.person"), ["P1"]);
+        assert_eq!(rows(LAYOUT, text, "row.item"), ["K"]);
+        let pieces = parser(LAYOUT).split(&Bytes::from(text), &Split::Messages).unwrap();
+        assert_eq!(texts(&parser(LAYOUT).read(&pieces[0].bytes).unwrap(), "row.person"), ["P1"]);
+    }
+    let said = |text: &str| parser(LAYOUT).read(text.as_bytes()).unwrap_err().to_string();
+    assert!(said("patient number,item\nP1,K\n").contains("no column is called `检验项目`"));
+    assert!(said("patient number,检验项目,item\nP1,K,x\n").contains("is called `item`, as one of `columns`"));
+    let written = CsvWriter::new(&layout(LAYOUT)).unwrap();
+    let bytes = written.write(&object(r#"{"rows":[{"item":"K","person":"P1"}]}"#)).unwrap();
+    assert_eq!(&bytes[..], "patient number,检验项目\nP1,K\n".as_bytes());
+}
+
+#[test]
 fn what_does_not_fit_is_refused_with_its_line() {
     for (keys, text, at, place, what) in [
         ("", "a,b\n1\n", 4, "line 2, row[1]", "1 fields, and expected 2"),
@@ -197,6 +214,10 @@ fn a_layout_that_makes_no_sense_is_refused_with_the_reason() {
         ("strip = '`'\nquote = '\"'", "`strip`: fields that all begin with a character are not quoted"),
         ("columns = ['a', 'a']", "`columns`: the name `a` stands twice"),
         ("columns = ['a', ' ']", "`columns`: a name is empty"),
+        ("heading = ['x']", "`heading`: 1 names for 0 columns"),
+        ("columns = ['a', 'b']\nheading = ['x', 'x']", "`heading`: the name `x` stands twice"),
+        ("columns = ['a']\nheading = [' x']", "`heading`: expected names without blanks around them"),
+        ("columns = ['a']\nheading = ['x']\nwidths = [1]", "`heading`: a file of fixed width has no record"),
         ("columns = ['a']\nwidths = [1, 2]", "`widths`: 2 widths for 1 columns"),
         ("columns = ['a']\nwidths = [0]", "`widths`: expected numbers from 1"),
         ("columns = ['a']\nwidths = [1]\nquote = '\"'", "`quote`: fields of fixed width have none"),

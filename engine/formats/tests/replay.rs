@@ -1,15 +1,15 @@
 //! What the fuzzer checks, without a fuzzer: every seed, and a few thousand changes of each kind, the same in every run.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-#[path = "../fuzz/checks/csv.rs"]
+#[path = "../fuzz/laws/csv.rs"]
 mod csv;
-#[path = "../fuzz/checks/fhir.rs"]
+#[path = "../fuzz/laws/fhir.rs"]
 mod fhir;
-#[path = "../fuzz/checks/json.rs"]
+#[path = "../fuzz/laws/json.rs"]
 mod json;
-#[path = "../fuzz/checks/look.rs"]
+#[path = "../fuzz/laws/look.rs"]
 mod look;
-#[path = "../fuzz/checks/xml.rs"]
+#[path = "../fuzz/laws/xml.rs"]
 mod xml;
 
 use std::path::Path;

@@ -1,7 +1,7 @@
 //! See `checks/csv.rs`, which a test replays without a fuzzer too.
 #![no_main]
-#[path = "../checks/csv.rs"]
+#[path = "../laws/csv.rs"]
 mod check;
-#[path = "../checks/look.rs"]
+#[path = "../laws/look.rs"]
 mod look;
 libfuzzer_sys::fuzz_target!(|data: &[u8]| check::check(data));

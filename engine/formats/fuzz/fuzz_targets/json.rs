@@ -1,7 +1,7 @@
 //! See `checks/json.rs`, which a test replays without a fuzzer too.
 #![no_main]
-#[path = "../checks/json.rs"]
+#[path = "../laws/json.rs"]
 mod check;
-#[path = "../checks/look.rs"]
+#[path = "../laws/look.rs"]
 mod look;
 libfuzzer_sys::fuzz_target!(|data: &[u8]| check::check(data));

@@ -12,6 +12,7 @@ pub(super) struct Keys {
     pub(super) delimiter: Option<String>,
     pub(super) quote: Option<String>,
     pub(super) columns: Vec<String>,
+    pub(super) heading: Vec<String>,
     pub(super) widths: Vec<usize>,
     pub(super) width_unit: Option<WidthUnit>,
     pub(super) header: Around,

@@ -18,6 +18,8 @@ pub(super) struct Layout {
     pub(super) form: Form,
     /// The names of the fields of rows; `None`: the first record says them.
     pub(super) columns: Option<Vec<String>>,
+    /// What the first record calls the columns, in the order of `columns`, where it has names that no path can hold.
+    pub(super) heading: Option<Vec<String>>,
     pub(super) header: Around,
     pub(super) trailer: Around,
     pub(super) marks: Marks,
@@ -116,6 +118,7 @@ impl Layout {
             },
         };
         check_names("columns", &keys.columns)?;
+        check_heading(&keys)?;
         for (key, around) in [("header", &keys.header), ("trailer", &keys.trailer)] {
             if let Around::Names(names) = around {
                 check_names(key, names)?;
@@ -147,10 +150,12 @@ impl Layout {
         let count = count(&keys)?;
         let form = form(&keys)?;
         let columns = if keys.columns.is_empty() { None } else { Some(keys.columns) };
+        let heading = if keys.heading.is_empty() { None } else { Some(keys.heading) };
         Ok(Self {
             charset,
             form,
             columns,
+            heading,
             header: keys.header,
             trailer: keys.trailer,
             marks: keys.marks,
@@ -163,6 +168,29 @@ impl Layout {
             bom: keys.bom,
         })
     }
+}
+
+/// One name in the first record for each of `columns`.
+fn check_heading(keys: &Keys) -> Result<(), FormatError> {
+    if keys.heading.is_empty() {
+        return Ok(());
+    }
+    if !keys.widths.is_empty() {
+        return wrong("`heading`: a file of fixed width has no record that names its columns");
+    }
+    if keys.heading.len() != keys.columns.len() {
+        return wrong(format!("`heading`: {} names for {} columns", keys.heading.len(), keys.columns.len()));
+    }
+    let mut known = HashSet::new();
+    for name in &keys.heading {
+        if name.is_empty() || name.trim() != name {
+            return wrong("`heading`: expected names without blanks around them");
+        }
+        if !known.insert(name) {
+            return wrong(format!("`heading`: the name `{name}` stands twice"));
+        }
+    }
+    Ok(())
 }
 
 fn count(keys: &Keys) -> Result<Option<(Side, String)>, FormatError> {

@@ -149,11 +149,40 @@ pub(super) fn columns(
     source: &Source<'_>,
     parts: &Parts,
 ) -> Result<Vec<String>, ParseError> {
-    match (&layout.columns, &parts.heading) {
-        (Some(columns), _) => Ok(columns.clone()),
-        (None, Some(heading)) => source.names(layout, heading),
-        (None, None) => Ok(Vec::new()),
+    match (&layout.columns, &layout.heading, &parts.heading) {
+        (Some(columns), Some(called), Some(heading)) => renamed(layout, source, heading, called, columns),
+        (Some(columns), _, _) => Ok(columns.clone()),
+        (None, _, Some(heading)) => source.names(layout, heading),
+        (None, _, None) => Ok(Vec::new()),
     }
+}
+
+/// The names of the columns in the order of the file, each called as the layout calls it. One that the layout does not know keeps its own.
+fn renamed(
+    layout: &Layout,
+    source: &Source<'_>,
+    heading: &Record,
+    called: &[String],
+    columns: &[String],
+) -> Result<Vec<String>, ParseError> {
+    let error = |what| source.error(heading.range.start, format!("line {}", heading.line), what);
+    let mut names = source.names(layout, heading)?;
+    let mut places = Vec::with_capacity(called.len());
+    for name in called {
+        let place = names.iter().position(|there| there == name);
+        places.push(place.ok_or_else(|| error(format!("no column is called `{name}`")))?);
+    }
+    for (place, column) in places.iter().zip(columns) {
+        names[*place].clone_from(column);
+    }
+    let mut known = HashSet::new();
+    // Names of the file differ from each other, and so do those of the layout: what stands twice is one of `columns`.
+    if let Some(twice) = names.iter().find(|name| !known.insert(*name)) {
+        return Err(error(format!(
+            "a column that `heading` does not name is called `{twice}`, as one of `columns`"
+        )));
+    }
+    Ok(names)
 }
 
 pub(super) fn read(layout: &Layout, source: &Source<'_>) -> Result<CsvDocument, ParseError> {

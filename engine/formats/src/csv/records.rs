@@ -81,9 +81,9 @@ impl Parts {
                 Some((Some(names), list.next().ok_or_else(|| missing("a header"))?))
             }
         };
-        let heading = match layout.columns {
-            Some(_) => None,
-            None => Some(list.next().ok_or_else(|| missing("a record with the names of the columns"))?),
+        let heading = match (&layout.columns, &layout.heading) {
+            (Some(_), None) => None,
+            _ => Some(list.next().ok_or_else(|| missing("a record with the names of the columns"))?),
         };
         let trailer = match &layout.trailer {
             Around::None => None,

@@ -52,7 +52,12 @@ impl Writer for CsvWriter {
         }
         file.side(Side::Header, message.get("header"))?;
         let columns = match &layout.columns {
-            Some(columns) => columns.clone(),
+            Some(columns) => {
+                if let Some(called) = &layout.heading {
+                    file.heading("rows", called)?;
+                }
+                columns.clone()
+            }
             None => {
                 let columns = columns_of(rows)?;
                 file.heading("rows", &columns)?;
