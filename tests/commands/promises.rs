@@ -93,3 +93,11 @@ fn what_fails_otherwise_is_not_blessed() {
     assert_eq!(huitong_in(folder.path(), &["test", "--bless"]).code, 0);
     assert!(golden(&folder).contains("\"valueInteger\": 61"));
 }
+
+#[test]
+fn nobody_is_answered_at_a_folder() {
+    let channel = CHANNEL.replace("lane_by   =", "acknowledge = \"on_answered\"\nlane_by   =");
+    let said = huitong_in(project(&channel).path(), &["check"]);
+    let told = said.out + &said.err;
+    assert!(told.contains("nobody waits for an answer at the connector `file`"), "{told}");
+}

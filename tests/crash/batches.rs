@@ -1,11 +1,10 @@
 //! A file of many messages is taken whole or not at all, wherever the hub dies while it makes and carries its pieces.
 
 use std::collections::BTreeMap;
-use std::fs;
 
 use tempfile::TempDir;
 
-use crate::harness::{Hub, PATIENCE, Setup};
+use crate::harness::{Hub, PATIENCE, Setup, project};
 
 const CHANNEL: &str = r#"
 name    = "ward/notes"
@@ -42,18 +41,12 @@ content     = { set = { attachment = { set = { title = { from = "notes.title" } 
 
 const PIECES: u64 = 60;
 
-fn project() -> TempDir {
-    let folder = TempDir::new().unwrap();
-    for (file, text) in [
+fn notes() -> TempDir {
+    project(&[
         ("channels/ward/notes.toml", CHANNEL),
         ("mappings/ward/notes.toml", MAPPING),
         ("fixtures/ward/notes.json", r#"{"notes":[{"no":1,"title":"a"}]}"#),
-    ] {
-        let path = folder.path().join(file);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
-    }
-    folder
+    ])
 }
 
 fn file(nth: u64) -> String {
@@ -71,7 +64,7 @@ async fn send(hub: &Hub, nth: u64) -> bool {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_is_taken_once_with_all_its_pieces_wherever_the_hub_dies() {
-    let files = project();
+    let files = notes();
     let setup = Setup::default().root(files.path()).set("log.level=error");
     let mut folder = TempDir::new().unwrap();
     let places = [

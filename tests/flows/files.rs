@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use tempfile::TempDir;
 
-use crate::harness::{Hub, PATIENCE, Setup};
+use crate::harness::{Hub, PATIENCE, Setup, write};
 
 const CHANNEL: &str = r#"
 name    = "exam/results"
@@ -90,18 +90,17 @@ async fn a_file_of_a_partner_becomes_resources_and_files_for_another() {
     let (inbox, out) = (folder.path().join("in"), folder.path().join("out"));
     let place = |path: &Path| path.display().to_string();
     let channel = CHANNEL.replace("IN", &place(&inbox)).replace("OUT", &place(&out));
-    for (file, text) in [
-        ("channels/exam/results.toml", channel.as_bytes()),
-        ("mappings/exam/results.toml", MAPPING.as_bytes()),
-        ("mappings/exam/line.toml", LINE.as_bytes()),
-        ("fixtures/exam/results.csv", TABLE),
-        ("in/.half", b"not yet"),
-        ("out/.keep", b""),
-    ] {
-        let path = folder.path().join(file);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
-    }
+    write(
+        folder.path(),
+        &[
+            ("channels/exam/results.toml", channel.as_bytes()),
+            ("mappings/exam/results.toml", MAPPING.as_bytes()),
+            ("mappings/exam/line.toml", LINE.as_bytes()),
+            ("fixtures/exam/results.csv", TABLE),
+            ("in/.half", b"not yet"),
+            ("out/.keep", b""),
+        ],
+    );
     let hub = Hub::start(&Setup::default().root(folder.path())).await;
     fs::write(inbox.join("2026-11-25.csv"), TABLE).unwrap();
     until("the file is taken", || names(&inbox.join("done")).len() == 1).await;

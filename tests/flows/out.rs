@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 
 use crate::harness::mllp::{Line, msa};
-use crate::harness::{Hub, Setup, fixture, partners};
+use crate::harness::{Hub, Setup, fixture, partners, project};
 
 fn admission(patient: &str, control_id: &str) -> Vec<u8> {
     format!("MSH|^~\\&|HIS|T|HUB|H|20261123081500+0800||ADT^A08^ADT_A01|{control_id}|P|2.5.1\rPID|1||{patient}^^^HIS^PI||Test^Person||19700101|F\rPV1|1|I|W1^1^1\r").into_bytes()
@@ -145,16 +145,11 @@ async fn what_is_sent_on_as_it_came_says_of_which_format_it_is() {
         }),
     );
     tokio::spawn(async move { axum::serve(listener, archive).await });
-    let folder = tempfile::TempDir::new().unwrap();
-    for (file, text) in [
+    let folder = project(&[
         ("channels/ward/forward.toml", FORWARD.replace("URL", &url).as_str()),
         ("mappings/ward/forward.toml", FORWARDED),
         ("fixtures/ward/forward.json", NOTE),
-    ] {
-        let path = folder.path().join(file);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, text).unwrap();
-    }
+    ]);
     let hub = Hub::start(&Setup::default().root(folder.path())).await;
     let url = format!("http://{}/", hub.channel("ward/forward"));
     let answer = reqwest::Client::new().post(url).body(NOTE).send().await.unwrap();

@@ -1,6 +1,5 @@
 //! Who asks is answered: an HL7 v2 query over MLLP, services over HTTP in XML and JSON; and what is looked up before it is written.
 
-use std::fs;
 use std::path::Path;
 
 use axum::Router;
@@ -9,7 +8,7 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 
 use crate::harness::mllp::{Line, msa};
-use crate::harness::{Hub, PATIENCE, Setup, fixture};
+use crate::harness::{Hub, PATIENCE, Setup, fixture, project};
 
 const ADMISSION: &str = "MSH|^~\\&|HIS|T|HUB|H|20261123081500+0800||ADT^A01^ADT_A01|A1|P|2.5.1|||||CHN|UNICODE UTF-8\rPID|1||4711^^^HIS^PI||陈^思远||19881112|M\rPV1|1|I|W1^1^1\r";
 
@@ -62,17 +61,6 @@ async fn a_hub_that_is_killed_after_the_commit_answers_the_same_query_when_it_is
     let answer = asker.exchange(query("Q7", "1").as_bytes()).await.unwrap();
     assert_eq!(msa(&answer), ("AA".into(), "Q7".into()));
     assert_eq!(hub.messages("channel=his/find-patients").await.len(), 1);
-}
-
-/// A project of these files.
-fn project(files: &[(&str, &str)]) -> TempDir {
-    let folder = TempDir::new().unwrap();
-    for (file, text) in files {
-        let path = folder.path().join(file);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
-    }
-    folder
 }
 
 async fn start(folder: &Path) -> Hub {
@@ -265,7 +253,7 @@ async fn a_service_in_json_is_answered_with_what_another_system_says_or_told_to_
     tokio::spawn(async move { axum::serve(listener, bank).await });
     let channel = JSON_CHANNEL.replace("URL", &url);
     let folder = project(&[
-        ("channels/bank/balance.toml", &channel),
+        ("channels/bank/balance.toml", channel.as_str()),
         ("mappings/bank/asked.toml", JSON_ASKED),
         ("mappings/bank/question.toml", JSON_QUESTION),
         ("mappings/bank/told.toml", JSON_TOLD),
@@ -334,7 +322,7 @@ content = { set = { attachment = { set = { title = { from = "notes.title" } } } 
 fn notes(missing: &str) -> TempDir {
     project(&[
         ("channels/ward/notes.toml", FIND_CHANNEL),
-        ("mappings/ward/notes.toml", &FIND_MAPPING.replace("MISSING", missing)),
+        ("mappings/ward/notes.toml", FIND_MAPPING.replace("MISSING", missing).as_str()),
         ("fixtures/ward/notes.json", r#"{"notes":[{"no":1,"patient":"P1","title":"a"}]}"#),
         (
             "fixtures/ward/patients.json",

@@ -268,6 +268,22 @@ fn spawn(folder: &Path, setup: &Setup) -> Child {
     command.stdout(Stdio::from(log.try_clone().unwrap())).stderr(Stdio::from(log)).spawn().unwrap()
 }
 
+/// A folder with these files, each its path and its content.
+pub fn project(files: &[(&str, impl AsRef<[u8]>)]) -> TempDir {
+    let folder = TempDir::new().unwrap();
+    write(folder.path(), files);
+    folder
+}
+
+/// Writes files below a folder.
+pub fn write(folder: &Path, files: &[(&str, impl AsRef<[u8]>)]) {
+    for (file, content) in files {
+        let path = folder.join(file);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, content).unwrap();
+    }
+}
+
 /// Reads a sample of the project's own.
 pub fn fixture(path: &str) -> Vec<u8> {
     let file = root().join("fixtures").join(path);

@@ -82,6 +82,7 @@ impl DestinationKind for Http {
 impl SourceKind for Files {
     const TYPE: &'static str = "file";
     const FORMAT: Option<&'static str> = None;
+    const ANSWERS: bool = false;
     type Config = FileSourceConfig;
 
     fn build(config: FileSourceConfig, secrets: &dyn Secrets) -> Result<Box<dyn Source>, BuildError> {

@@ -17,6 +17,8 @@ pub trait SourceKind: 'static {
     const TYPE: &'static str;
     /// The format of its messages: `hl7v2`. `None`: whatever the channel says.
     const FORMAT: Option<&'static str>;
+    /// Whether whoever sends waits for an answer: without it `on_answered` is refused.
+    const ANSWERS: bool = true;
     /// Its settings: a struct with `#[serde(deny_unknown_fields)]`.
     type Config: DeserializeOwned;
 
@@ -97,6 +99,7 @@ pub struct FormatUse<'a> {
 
 struct SourceEntry {
     format: Option<&'static str>,
+    answers: bool,
     build: BuildSource,
     listens: Listens,
 }
@@ -152,6 +155,7 @@ impl Registry {
     pub fn source<K: SourceKind>(&mut self) -> &mut Self {
         let entry = SourceEntry {
             format: K::FORMAT,
+            answers: K::ANSWERS,
             build: |settings, secrets| K::build(read(settings)?, secrets),
             listens: |settings| Ok(K::listens(&read(settings)?)),
         };
@@ -195,6 +199,11 @@ impl Registry {
     /// The format of a source's messages. `None`: any, or there is no such source.
     pub fn source_format(&self, kind: &str) -> Option<&'static str> {
         self.sources.get(kind).and_then(|entry| entry.format)
+    }
+
+    /// Whether senders of this source wait for an answer. A source that is not known is taken to be one of those.
+    pub fn source_answers(&self, kind: &str) -> bool {
+        self.sources.get(kind).is_none_or(|entry| entry.answers)
     }
 
     /// The one format that a destination sends. `None`: any, or there is no such destination.

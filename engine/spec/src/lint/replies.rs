@@ -23,6 +23,14 @@ pub(crate) fn check(draft: &mut Draft, registry: &Registry, mappings: &mut Mappi
     let destinations: Vec<String> =
         draft.to.iter().filter_map(|route| Some(route.name.as_ref()?.value.clone())).collect();
     let sheet = &mut draft.sheet;
+    if let (Some(span), Some(connector)) = (span.as_ref().filter(|_| answers), connector)
+        && !registry.source_answers(&connector.value)
+    {
+        let message = format!("nobody waits for an answer at the connector `{}`", connector.value);
+        let help =
+            Some("write acknowledge = \"on_committed\", and send what is to be told by a [[to]]".to_owned());
+        sheet.report_with(FindingKind::WrongSettings, span, message, help);
+    }
     let Some(reply) = &draft.reply else {
         if let Some(span) = span.filter(|_| answers) {
             let help = Some("add [reply] with the `mapping` that makes the answer".to_owned());
