@@ -406,8 +406,15 @@ impl Backlog {
                             self.to_lane(&mut inner, message, key.as_deref());
                         }
                         Some(Place::Piece) => self.to_lane(&mut inner, message, key.as_deref()),
-                        // It goes its way already.
-                        Some(Place::Door | Place::Ending | Place::Lane(_)) | None => {}
+                        // It goes its way already, and may have ended before it was opened again: it is looked at once more.
+                        Some(Place::Door | Place::Ending | Place::Lane(_)) => {
+                            inner.reopened.insert(id);
+                        }
+                        // It has ended meanwhile, before or after it was opened again: the journal knows.
+                        None => {
+                            inner.fall_behind();
+                            self.refill.notify_one();
+                        }
                     }
                     return;
                 }

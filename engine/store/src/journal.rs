@@ -81,23 +81,25 @@ impl Journal for Store {
             return Ok(Vec::new());
         };
         let mut chosen: Vec<i64> = Vec::new();
-        let mut after = (i64::MIN, 0_i64);
+        let mut after = (i64::MIN, 0_i64, 0_i64);
         while chosen.len() < limit {
             let page = sqlx::query(
                 "SELECT seq, id, coalesce(parent, seq), coalesce(nth, 0) FROM message
                  WHERE channel = $1 AND state = 0 AND coalesce(parent, seq) >= $2
-                   AND (coalesce(parent, seq), coalesce(nth, 0)) > ($2, $3)
-                 ORDER BY coalesce(parent, seq), coalesce(nth, 0) LIMIT $4",
+                   AND (coalesce(parent, seq), coalesce(nth, 0), seq) > ($2, $3, $4)
+                 ORDER BY coalesce(parent, seq), coalesce(nth, 0), seq LIMIT $5",
             )
             .bind(number)
             .bind(after.0)
             .bind(after.1)
+            .bind(after.2)
             .bind(PAGE as i64)
             .fetch_all(&self.inner.readers)
             .await
             .map_err(unavailable)?;
             for row in &page {
-                after = (row.try_get(2).map_err(unavailable)?, row.try_get(3).map_err(unavailable)?);
+                let at = |column: usize| row.try_get::<i64, _>(column).map_err(unavailable);
+                after = (at(2)?, at(3)?, at(0)?);
                 let id = MessageId(ids::id(row, 1).map_err(unavailable)?);
                 if chosen.len() < limit && !skip(id) {
                     chosen.push(row.try_get(0).map_err(unavailable)?);

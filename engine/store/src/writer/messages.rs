@@ -83,6 +83,8 @@ pub(super) struct Message {
     pub state: i64,
     ended_us: Option<i64>,
     replays: i64,
+    /// Its place among its parent's pieces, where another splitting gave it a new one.
+    pub nth: Option<i64>,
     is_changed: bool,
     trace: Option<Trace>,
 }
@@ -96,6 +98,7 @@ impl Message {
             state: row.get(from + 2)?,
             replays: row.get(from + 3)?,
             ended_us: row.get(from + 4)?,
+            nth: None,
             is_changed: false,
             trace: None,
         })
@@ -155,9 +158,10 @@ const ANSWERED: Shape = Shape {
 };
 const BODY: Shape = Shape { before: "INSERT INTO message_body (seq, body) VALUES ", columns: 2, after: "" };
 const UPDATE: Shape = Shape {
-    before: "WITH w(seq, state, ended_us, replays) AS (VALUES ",
-    columns: 4,
-    after: ") UPDATE message SET state = w.state, ended_us = w.ended_us, replays = w.replays
+    before: "WITH w(seq, state, ended_us, replays, nth) AS (VALUES ",
+    columns: 5,
+    after: ") UPDATE message SET state = w.state, ended_us = w.ended_us, replays = w.replays,
+                nth = coalesce(w.nth, message.nth)
               FROM w WHERE message.seq = w.seq",
 };
 const OLD_KEYS: Shape = Shape {
@@ -323,6 +327,14 @@ impl Messages {
         true
     }
 
+    /// Gives a piece its place among the pieces of a new splitting.
+    pub fn place(&mut self, id: MessageId, nth: u32) {
+        if let Some(message) = self.known.get_mut(&id) {
+            message.nth = Some(i64::from(nth));
+            message.is_changed = true;
+        }
+    }
+
     /// Writes what was decided.
     pub fn write(self, connection: &Connection, words: &Words) -> Result<(), rusqlite::Error> {
         self.inserts.write(connection)?;
@@ -333,8 +345,8 @@ impl Messages {
         let mut traces = Rows::new(&TRACE);
         let mut keys = Rows::new(&KEY);
         for message in self.known.into_values().filter(|message| message.is_changed) {
-            let Message { seq, state, ended_us, replays, .. } = message;
-            updates.push([seq.into(), state.into(), ended_us.into(), replays.into()]);
+            let Message { seq, state, ended_us, replays, nth, .. } = message;
+            updates.push([seq.into(), state.into(), ended_us.into(), replays.into(), nth.into()]);
             let Some(trace) = message.trace else { continue };
             if replays > 0 {
                 replayed.push([seq.into()]);

@@ -70,6 +70,9 @@ impl Messages {
             if is_there {
                 // One that has not ended stays open.
                 self.reopen(piece.head.id, tallies);
+                if let Some(parent) = &piece.head.parent {
+                    self.place(piece.head.id, parent.nth);
+                }
             } else {
                 self.insert(piece, channel, false, Some(seq), numbers, tallies);
             }
