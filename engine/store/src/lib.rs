@@ -1,22 +1,24 @@
-//! The store on SQLite: journal, resources, search, outbox and scheduled jobs of one hub.
+//! The store, on SQLite or PostgreSQL: journal, resources, search, outbox and scheduled jobs of one hub.
 //!
 //! One task owns the only writing connection and puts what is waiting into one durable transaction (`writer`); readers
 //! have connections of their own. In reading order:
 
 mod archive;
 mod clock;
+mod database;
 mod entries;
 mod error;
 mod find;
-mod ids;
 mod journal;
 mod leases;
 mod open;
 mod outbox;
+mod partitions;
+mod postgres;
 mod resources;
-mod rows;
 pub mod scheduler;
 mod search;
+mod short;
 mod trace;
 mod words;
 mod writer;

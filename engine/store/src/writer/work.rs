@@ -6,7 +6,7 @@ use bytes::Bytes;
 use compact_str::CompactString;
 use hub_core::commit::{Change, Commit, Key, Note, Parcel, Wake};
 use hub_core::envelope::{Envelope, Raw};
-use hub_core::id::{MessageId, ParcelId};
+use hub_core::id::{DestinationId, MessageId, ParcelId};
 use hub_core::store::{Answered, Cause, Committed, End, Received, RetryWhich};
 use hub_fhir::prepare::Prepared;
 use hub_fhir::{Object, Reference, Resource};
@@ -135,6 +135,7 @@ pub(crate) struct Settle {
     pub seq: i64,
     pub id: ParcelId,
     pub dest: i64,
+    pub to: DestinationId,
     pub order_key: Option<CompactString>,
     /// 0 pending, 1 delivered, 2 given up, 3 in doubt.
     pub state: i64,
