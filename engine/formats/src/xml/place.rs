@@ -18,9 +18,10 @@ impl Reading<'_> {
         let place = line_and_column(level.text, at);
         let (at, place) = match level.holder {
             None => (self.source.byte(at), place),
-            Some(holder) => {
-                (self.source.byte(level.base), format!("{}, {place} of the document in it", self.path(holder)))
-            }
+            Some(holder) => (
+                self.source.byte(level.base),
+                format!("{}, {place} of the document in it", self.path(holder)),
+            ),
         };
         Err(ParseError { at, place: Some(place), what: what.into() })
     }

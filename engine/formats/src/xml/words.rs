@@ -5,7 +5,9 @@ use quick_xml::errors::{IllFormedError, SyntaxError};
 
 pub(super) fn words(error: &Error) -> &'static str {
     match error {
-        Error::IllFormed(IllFormedError::MismatchedEndTag { .. }) => "another element is closed than the last one",
+        Error::IllFormed(IllFormedError::MismatchedEndTag { .. }) => {
+            "another element is closed than the last one"
+        }
         Error::IllFormed(IllFormedError::UnmatchedEndTag(_)) => "an end tag without a start tag",
         Error::IllFormed(IllFormedError::DoubleHyphenInComment) => "`--` stands in a comment",
         Error::IllFormed(IllFormedError::UnclosedReference) => "expected `;` after `&` and a name",
