@@ -12,6 +12,7 @@ mod condition;
 mod condition_parse;
 mod find;
 mod functions;
+mod json_places;
 mod keys;
 mod plan;
 
