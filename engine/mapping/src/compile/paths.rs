@@ -10,6 +10,7 @@ use super::Compiler;
 use crate::condition::Condition;
 use crate::condition_parse::ConditionError;
 use crate::find::FACTS;
+use crate::plan::Sought;
 use crate::read::{HUB, NTH, after_here};
 use crate::reading::{Sheet, Table, Word, suggest};
 
@@ -24,6 +25,12 @@ impl Compiler<'_> {
     pub(super) fn alternatives(&self, sheet: &Sheet<'_>, word: &Word<'_>) -> Option<Vec<Path>> {
         let pieces = split_alternatives(word.text);
         pieces.into_iter().map(|(offset, piece)| self.one_path(sheet, word, offset, piece)).collect()
+    }
+
+    /// The same, where one value is wanted of them.
+    pub(super) fn sought(&self, sheet: &Sheet<'_>, word: &Word<'_>) -> Option<Vec<Sought>> {
+        let paths = self.alternatives(sheet, word)?;
+        Some(paths.into_iter().map(|path| Sought::new(path, &self.from)).collect())
     }
 
     /// One path, which stands `offset` bytes into a word.

@@ -4,6 +4,7 @@ mod changes;
 mod element;
 mod find;
 mod ids;
+mod single;
 mod source;
 
 use std::cell::{Cell, RefCell};
