@@ -22,6 +22,7 @@ mod read;
 mod render;
 mod run;
 mod schema;
+mod told;
 mod trace;
 mod unread;
 

@@ -13,6 +13,7 @@ use crate::codes::CodeTable;
 use crate::condition::Condition;
 use crate::functions::Function;
 use crate::mapping::Target;
+use crate::told::Told;
 
 /// A whole mapping, its parts included.
 pub(crate) struct Plan {
@@ -34,6 +35,8 @@ pub(crate) struct Plan {
     pub(crate) message: MessagePlan,
     /// The format of the request it answers, for a reply.
     pub(crate) request: Option<CompactString>,
+    /// The names that its paths say.
+    pub(crate) told: Told,
     /// Some path leads to a fact.
     pub(crate) reads_facts: bool,
     /// Some line or resource looks something up.

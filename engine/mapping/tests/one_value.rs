@@ -194,3 +194,13 @@ fn a_number_is_looked_up_in_its_system_only() {
     let keys = "find = { identifier = { from = \"row.person\", as = \"string\", system = \"urn:his\" } }\nmissing = \"skip\"";
     assert_eq!(asked(&patient("csv", keys), "person\nP1|2\n").unwrap(), ["urn:his|P1\\|2"]);
 }
+
+/// A name of a message may be a patient's, and a fault is in logs and on screens.
+#[test]
+fn a_fault_names_no_element_that_only_the_sender_does() {
+    let any = "each = \"/list/*\"\nid = [\"patient\", \"@id\"]\nset = { birthDate = { from = \"@born\" } }\n";
+    let resource = "[[resource]]\nas = \"patient\"\ntype = \"Patient\"\n";
+    let fault =
+        run(&mapping("xml", &format!("{resource}{any}")), "<list><陈思远 id='1' born='never'/></list>");
+    assert_eq!(fault.unwrap_err().place.as_deref(), Some("/list/*/@born"));
+}

@@ -100,8 +100,9 @@ impl Compiler<'_> {
 }
 
 impl Compiler<'_> {
-    /// What is wrong with the names of a path into the document that is read.
+    /// What is wrong with the names of a path into the document that is read. Its names are the mapping's own from now on.
     fn wrong_path(&self, path: &Path) -> Option<Wrong> {
+        self.told.borrow_mut().add(path);
         let (first, rest) = path.steps().split_first()?;
         let To::Name(name) = &first.to else { return None };
         match name.as_str() {
