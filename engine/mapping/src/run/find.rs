@@ -8,7 +8,7 @@ use hub_fhir::{Id, Json};
 use super::Runner;
 use crate::find::Need;
 use crate::functions::Context;
-use crate::plan::{Criterion, FindPlan, IDENTIFIER, Missing, Sought};
+use crate::plan::{Criterion, FindPlan, IDENTIFIER, Missing};
 use crate::read::Value;
 
 /// What looking up has come to.
@@ -117,9 +117,10 @@ impl Runner<'_> {
             }
             Ok(searched(&json, system))
         };
-        let alternatives: Vec<&Sought> = criterion.from.iter().collect();
         for sought in &criterion.from {
-            if let Some((_, value)) = self.single(node, sought, &alternatives, (&wanted, find.at), value)? {
+            if let Some((_, value)) =
+                self.single(node, sought, criterion.from.iter(), (&wanted, find.at), value)?
+            {
                 return Ok(Some(value));
             }
         }

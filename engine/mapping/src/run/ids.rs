@@ -147,11 +147,10 @@ impl Runner<'_> {
     fn known_by(&self, resource: &ResourcePlan, node: Node) -> Result<Node, Fault> {
         let paths = &resource.id.known_by;
         let Some(first_path) = paths.first() else { return Ok(node) };
-        let alternatives: Vec<&Sought> = paths.iter().collect();
         for sought in paths {
             let wanted = (ID, resource.id.at);
             let known =
-                self.single(node, sought, &alternatives, wanted, |node| Ok(self.known(resource, node)))?;
+                self.single(node, sought, paths.iter(), wanted, |node| Ok(self.known(resource, node)))?;
             if let Some((known, _)) = known {
                 return Ok(known);
             }
@@ -201,17 +200,17 @@ impl Runner<'_> {
         here: Node,
     ) -> Result<Option<CompactString>, Fault> {
         let text = |node| Ok(Value::of_node(self.reader, node).text().map(CompactString::from));
-        let alternatives: Vec<&Sought> = part.any.iter().filter_map(sought).collect();
         for source in &part.any {
             let value = match source {
                 IdSource::Literal(text) => Some(text.clone()),
                 // Filled in when the other parts are known.
                 IdSource::Nth => Some(CompactString::default()),
                 IdSource::Ref(other) => self.one_related(*other, node, (ID, resource.id.at))?,
-                IdSource::Path(sought) => {
-                    let scope = if after_here(&sought.path).is_some() { here } else { node };
+                IdSource::Path(path) => {
+                    let scope = if after_here(&path.path).is_some() { here } else { node };
                     let wanted = (ID, resource.id.at);
-                    self.single(scope, sought, &alternatives, wanted, text)?.map(|(_, value)| value)
+                    self.single(scope, path, part.any.iter().filter_map(sought), wanted, text)?
+                        .map(|(_, value)| value)
                 }
             };
             if value.is_some() {

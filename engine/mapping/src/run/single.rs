@@ -4,6 +4,7 @@
 use compact_str::CompactString;
 use hub_core::document::Node;
 use hub_core::fault::Fault;
+use hub_core::path::Path;
 
 use super::Runner;
 use crate::plan::{At, Sought};
@@ -13,41 +14,60 @@ impl Runner<'_> {
     /// as the repetitions of a field speak of one thing and the first of them counts; in other formats any.
     ///
     /// `paths` are the alternatives of which this is one: what a segment says, it may say in another of its fields.
-    pub(super) fn single<T: PartialEq>(
+    pub(super) fn single<'s, T: PartialEq>(
         &self,
         scope: Node,
         sought: &Sought,
-        paths: &[&Sought],
+        paths: impl Iterator<Item = &'s Sought>,
         wanted: (&str, At),
         says: impl Fn(Node) -> Result<Option<T>, Fault>,
     ) -> Result<Option<(Node, T)>, Fault> {
-        let nodes = self.nodes(scope, sought);
-        let Some((first, value)) = first_of(nodes.iter().copied(), &says)? else { return Ok(None) };
-        let Some(segment) = &sought.segment else {
-            for node in nodes.into_iter().skip_while(|node| *node != first).skip(1) {
-                if says(node)?.is_some_and(|other| other != value) {
-                    return Err(self.several(node, sought, wanted));
+        let mut nodes = self.reader.buffer();
+        self.reader.select(scope, &sought.path, &mut nodes);
+        let first = first_of(nodes.iter().copied(), &says)?;
+        let other = match (&first, &sought.segment) {
+            (None, _) => None,
+            (Some((first, value)), None) => {
+                let after = nodes.iter().copied().skip_while(|node| node != first).skip(1);
+                first_of(after, |node| Ok(says(node)?.filter(|other| other != value)))?
+            }
+            (Some(first), Some(segment)) => self.in_another_segment(scope, segment, paths, first, &says)?,
+        };
+        self.reader.give_back(nodes);
+        match other {
+            Some((node, _)) => Err(self.several(node, sought, wanted)),
+            None => Ok(first),
+        }
+    }
+
+    /// What another segment says than the first one does.
+    fn in_another_segment<'s, T: PartialEq>(
+        &self,
+        scope: Node,
+        segment: &Path,
+        paths: impl Iterator<Item = &'s Sought>,
+        (first, value): &(Node, T),
+        says: &impl Fn(Node) -> Result<Option<T>, Fault>,
+    ) -> Result<Option<(Node, T)>, Fault> {
+        let mut segments = self.reader.buffer();
+        self.reader.select(scope, segment, &mut segments);
+        let mut other = None;
+        if segments.len() > 1 {
+            let document = self.reader.document();
+            let mut said = Vec::new();
+            for beside in paths.filter(|beside| beside.segment.as_ref() == Some(segment)) {
+                self.reader.select(scope, &beside.path, &mut said);
+            }
+            for segment in segments.iter().copied().filter(|segment| !document.contains(*segment, *first)) {
+                let within = said.iter().copied().filter(|node| document.contains(segment, *node));
+                other = first_of(within, says)?.filter(|(_, other)| other != value);
+                if other.is_some() {
+                    break;
                 }
             }
-            return Ok(Some((first, value)));
-        };
-        let mut segments = Vec::new();
-        self.reader.select(scope, segment, &mut segments);
-        if segments.len() < 2 {
-            return Ok(Some((first, value)));
         }
-        let document = self.reader.document();
-        let beside = paths.iter().filter(|other| other.segment.as_ref() == Some(segment));
-        let said: Vec<Vec<Node>> = beside.map(|other| self.nodes(scope, other)).collect();
-        for segment in segments.into_iter().filter(|segment| !document.contains(*segment, first)) {
-            let within = said.iter().flatten().copied().filter(|node| document.contains(segment, *node));
-            if let Some((node, other)) = first_of(within, &says)?
-                && other != value
-            {
-                return Err(self.several(node, sought, wanted));
-            }
-        }
-        Ok(Some((first, value)))
+        self.reader.give_back(segments);
+        Ok(other)
     }
 
     /// The id of the one resource in nodes that enclose one another; several of which one would have to be chosen are a fault. Of those
@@ -82,12 +102,6 @@ impl Runner<'_> {
             ends.map(|end| place[..end].to_owned())
         };
         self.plan.from == "hl7v2" && field(one).is_some_and(|one| field(other) == Some(one))
-    }
-
-    fn nodes(&self, scope: Node, sought: &Sought) -> Vec<Node> {
-        let mut nodes = Vec::new();
-        self.reader.select(scope, &sought.path, &mut nodes);
-        nodes
     }
 
     fn several(&self, node: Node, sought: &Sought, (wanted, at): (&str, At)) -> Fault {
