@@ -179,6 +179,16 @@ impl Archive {
         row.map(|row| row.get::<Vec<u8>>(0).map(Bytes::from).map_err(unavailable)).transpose()
     }
 
+    /// When a message was received.
+    pub async fn received_at(&self, id: MessageId) -> Result<Option<OffsetDateTime>, StoreError> {
+        let row = sqlx::query("SELECT received_us FROM message WHERE id = $1")
+            .bind(&id.0.as_bytes()[..])
+            .fetch_optional(&self.readers)
+            .await
+            .map_err(unavailable)?;
+        row.map(|row| row.try_get(0).map(clock::moment).map_err(unavailable)).transpose()
+    }
+
     /// The current version of a resource; `None` when it is not there or deleted.
     pub async fn resource(&self, reference: &Reference) -> Result<Option<Object>, StoreError> {
         let row = self
