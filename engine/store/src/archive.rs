@@ -181,12 +181,12 @@ impl Archive {
 
     /// When a message was received.
     pub async fn received_at(&self, id: MessageId) -> Result<Option<OffsetDateTime>, StoreError> {
-        let row = sqlx::query("SELECT received_us FROM message WHERE id = $1")
-            .bind(&id.0.as_bytes()[..])
-            .fetch_optional(&self.readers)
+        let row = self
+            .readers
+            .fetch_optional(self.readers.sql("SELECT received_us FROM message WHERE id = $1").bind(id.0))
             .await
             .map_err(unavailable)?;
-        row.map(|row| row.try_get(0).map(clock::moment).map_err(unavailable)).transpose()
+        row.map(|row| row.get(0).map(clock::moment).map_err(unavailable)).transpose()
     }
 
     /// The current version of a resource; `None` when it is not there or deleted.
