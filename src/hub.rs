@@ -3,7 +3,7 @@
 use std::fs::DirBuilder;
 use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -17,7 +17,7 @@ use hub_runtime::house::House;
 use hub_runtime::hub::Hub;
 use hub_runtime::retention::Retention;
 use hub_spec::Project;
-use hub_store::{Store, StoreOptions};
+use hub_store::Store;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -63,11 +63,7 @@ pub async fn start(project: Project, settings: Settings) -> anyhow::Result<Runni
         .await
         .map_err(|error| no_door(settings.http.listen, error))?;
     let http = listener.local_addr()?;
-    let options = StoreOptions {
-        readers: settings.store.readers,
-        cache_bytes: settings.store.cache_bytes,
-        ..StoreOptions::new(PathBuf::from(&settings.data_dir))
-    };
+    let options = settings.store_options()?;
     make_private(&settings.data_dir)?;
     let store = Arc::new(Store::open(options).await.context("the store could not be opened")?);
     let house = House {

@@ -11,11 +11,14 @@ use anyhow::{Context, bail, ensure};
 use config::builder::{ConfigBuilder, DefaultState};
 use config::{Config, Environment, File, FileFormat};
 use hub_core::id::ChannelId;
+use hub_core::registry::Secrets as _;
 use hub_spec::{ChannelOverride, Overrides};
+use hub_store::StoreOptions;
 use serde::{Deserialize, Deserializer};
 use tracing_subscriber::EnvFilter;
 
 use crate::cli::Global;
+use crate::secrets::NamedSecrets;
 
 /// The defaults, and at the same time the documentation of every setting.
 pub const DEFAULTS: &str = include_str!("../config/default.toml");
@@ -81,6 +84,12 @@ pub struct Http {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Store {
+    /// The PostgreSQL database; without one, SQLite in the data folder.
+    pub database: Option<String>,
+    /// The name of the secret that is the database's password.
+    pub password_secret: Option<String>,
+    /// What this node is called among those that share the database.
+    pub node: Option<String>,
     /// Connections that read.
     pub readers: u32,
     /// Page cache of each connection, in bytes.
@@ -133,6 +142,12 @@ pub enum LogFormat {
     Json,
 }
 
+/// What the machine is called.
+fn host_name() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    if name.trim().is_empty() { "hub".to_owned() } else { name.trim().to_owned() }
+}
+
 impl Settings {
     /// Reads the settings of a command. An error says which file, variable or option is wrong.
     pub fn read(global: &Global) -> anyhow::Result<Self> {
@@ -169,6 +184,15 @@ impl Settings {
     /// What no type can say.
     fn check(&self) -> anyhow::Result<()> {
         ensure!((1..=64).contains(&self.store.readers), "`store.readers`: expected 1 to 64");
+        if let Some(url) = &self.store.database {
+            let parsed = reqwest::Url::parse(url).ok();
+            ensure!(
+                parsed.is_some_and(
+                    |url| matches!(url.scheme(), "postgres" | "postgresql") && url.path().len() > 1
+                ),
+                "`store.database`: expected an address such as `postgres://hub@db.hospital.example/huitong`"
+            );
+        }
         ensure!(self.work.lanes <= 1024, "`work.lanes`: expected at most 1024");
         ensure!(self.work.backlog_messages > 0, "`work.backlog_messages`: expected 1 or more");
         ensure!(self.work.backlog_bytes > 0, "`work.backlog_bytes`: expected 1 or more");
@@ -192,6 +216,28 @@ impl Settings {
             )
         })?;
         Ok(())
+    }
+
+    /// What the store is opened with.
+    pub fn store_options(&self) -> anyhow::Result<StoreOptions> {
+        let folder = self.data_dir.clone();
+        let options = match &self.store.database {
+            None => StoreOptions::new(folder),
+            Some(url) => {
+                let password = self.store.password_secret.as_deref().map(|name| {
+                    let secrets = NamedSecrets::new(self.secrets_dir.clone());
+                    let help = secrets.place(name).unwrap_or_default();
+                    secrets.get(name).with_context(|| format!("`store.password_secret`: expected {help}"))
+                });
+                StoreOptions { password: password.transpose()?, ..StoreOptions::postgres(url, folder) }
+            }
+        };
+        Ok(StoreOptions {
+            node: self.store.node.clone().unwrap_or_else(host_name),
+            readers: self.store.readers,
+            cache_bytes: self.store.cache_bytes,
+            ..options
+        })
     }
 
     /// What the settings lay over the channel files of `root`.

@@ -19,12 +19,14 @@ use crate::words::Words;
 use crate::writer::{Counters, Way, Writer, WriterOptions, WriterSetup};
 
 /// Where the store is and how much it may use.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct StoreOptions {
     /// The folder of `hub.db`. Made when it is not there.
     pub data_dir: PathBuf,
     /// The PostgreSQL server to stand on instead: `postgres://user@host/database`.
     pub postgres: Option<String>,
+    /// The password, where it does not stand in the address.
+    pub password: Option<String>,
     /// How this node calls itself among those that share a PostgreSQL database.
     pub node: String,
     /// How long messages on PostgreSQL go into the same stretch of tables, before the next is begun: what retention drops at once.
@@ -38,12 +40,21 @@ pub struct StoreOptions {
     pub max_bytes: Option<u64>,
 }
 
+impl std::fmt::Debug for StoreOptions {
+    /// Never the password, nor an address that may hold one.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let database = if self.postgres.is_some() { "PostgreSQL" } else { "SQLite" };
+        write!(f, "StoreOptions({database}, node {}, {} readers)", self.node, self.readers)
+    }
+}
+
 impl StoreOptions {
     /// The usual settings for a folder.
     pub fn new(data_dir: impl Into<PathBuf>) -> Self {
         Self {
             data_dir: data_dir.into(),
             postgres: None,
+            password: None,
             node: "hub".to_owned(),
             stretch: Duration::from_secs(24 * 60 * 60),
             readers: 4,

@@ -24,6 +24,10 @@ pub(crate) async fn open(url: &str, options: &StoreOptions) -> Result<Opened, Op
         .map_err(server)?
         .application_name("huitong")
         .statement_cache_capacity(512);
+    let connecting = match &options.password {
+        Some(password) => connecting.password(password),
+        None => connecting,
+    };
     let mut connection = connecting.clone().connect().await.map_err(server)?;
     // sqlx sees to it that of several nodes that start at once only one migrates.
     let migrated = migrations(&MIGRATIONS).run(&mut connection).await;
