@@ -5,10 +5,12 @@
 
 mod archive;
 mod clock;
+mod cluster;
 mod database;
 mod entries;
 mod error;
 mod find;
+mod fresh;
 mod journal;
 mod leases;
 mod open;

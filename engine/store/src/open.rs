@@ -11,6 +11,9 @@ use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection as _, SqlStr};
 
+use hub_core::cluster::{Alone, Cluster};
+
+use crate::cluster::Nodes;
 use crate::database::{Connection, Readers};
 use crate::error::OpenError;
 use crate::leases::{Begun, Dues, Queues};
@@ -29,6 +32,8 @@ pub struct StoreOptions {
     pub password: Option<String>,
     /// How this node calls itself among those that share a PostgreSQL database.
     pub node: String,
+    /// How often this node says that it lives; the others take it for dead after five times that.
+    pub beat: Duration,
     /// How long messages on PostgreSQL go into the same stretch of tables, before the next is begun: what retention drops at once.
     pub stretch: Duration,
     /// How many connections read at the same time.
@@ -56,6 +61,7 @@ impl StoreOptions {
             postgres: None,
             password: None,
             node: "hub".to_owned(),
+            beat: Duration::from_secs(1),
             stretch: Duration::from_secs(24 * 60 * 60),
             readers: 4,
             cache_bytes: 32 << 20,
@@ -91,6 +97,7 @@ pub struct Store {
 pub(crate) struct Inner {
     pub(crate) writer: Writer,
     pub(crate) readers: Readers,
+    nodes: Option<Arc<Nodes>>,
     pub(crate) words: Arc<Words>,
     pub(crate) queues: Queues,
     pub(crate) begun: Arc<Begun>,
@@ -111,13 +118,13 @@ const MIGRATIONS: [(i64, &str, &str); 2] = [
 impl Store {
     /// Opens the store, bringing its database to this program's version.
     pub async fn open(options: StoreOptions) -> Result<Self, OpenError> {
+        let dues = Arc::new(Dues::default());
         let opened = match &options.postgres {
             None => open_sqlite(&options).await?,
-            Some(url) => postgres::open(url, &options).await?,
+            Some(url) => postgres::open(url, &options, &dues).await?,
         };
         let words = Arc::new(opened.words);
         let (counters, begun) = (Arc::new(Counters::default()), Arc::new(Begun::default()));
-        let dues = Arc::new(Dues::default());
         let writer = Writer::start(WriterSetup {
             way: opened.way,
             recent_bytes: usize::try_from(options.cache_bytes).unwrap_or(usize::MAX),
@@ -132,6 +139,7 @@ impl Store {
         let inner = Inner {
             writer,
             readers: opened.readers,
+            nodes: opened.nodes,
             words,
             queues: Queues::default(),
             begun,
@@ -147,6 +155,17 @@ impl Store {
     pub async fn close(&self) {
         self.inner.readers.close().await;
         self.inner.writer.close().await;
+        if let Some(nodes) = &self.inner.nodes {
+            nodes.leave().await;
+        }
+    }
+
+    /// Who does what, where several nodes share the database.
+    pub fn cluster(&self) -> Arc<dyn Cluster> {
+        match &self.inner.nodes {
+            Some(nodes) => nodes.clone(),
+            None => Arc::new(Alone::default()),
+        }
     }
 
     /// What has been written since the store was opened.
@@ -160,12 +179,22 @@ impl Store {
     }
 }
 
+impl Drop for Inner {
+    /// A store that is gone without being closed says nothing more: the others miss it.
+    fn drop(&mut self) {
+        if let Some(nodes) = &self.nodes {
+            nodes.fall_silent();
+        }
+    }
+}
+
 /// What a database is opened to.
 pub(crate) struct Opened {
     pub way: Way,
     pub readers: Readers,
     pub words: Words,
     pub node: i64,
+    pub nodes: Option<Arc<Nodes>>,
     pub lock: Option<File>,
 }
 
@@ -216,7 +245,7 @@ async fn open_sqlite(options: &StoreOptions) -> Result<Opened, OpenError> {
         .await
         .map_err(database)?;
     let (way, readers) = (Way::Sqlite(writing), Readers::Sqlite(readers));
-    Ok(Opened { way, readers, words, node: 0, lock: Some(lock) })
+    Ok(Opened { way, readers, words, node: 0, nodes: None, lock: Some(lock) })
 }
 
 fn lock_folder(options: &StoreOptions) -> Result<File, OpenError> {

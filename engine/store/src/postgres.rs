@@ -1,14 +1,17 @@
 //! Opens the store on a PostgreSQL server, which several nodes may share.
 
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection as _};
 
 use crate::clock;
+use crate::cluster::Nodes;
 use crate::database::{DatabaseError, Readers};
 use crate::error::OpenError;
+use crate::leases::Dues;
 use crate::open::{Opened, StoreOptions, migrations};
 use crate::partitions;
 use crate::words::Words;
@@ -18,7 +21,7 @@ const MIGRATIONS: [(i64, &str, &str); 1] =
     [(1, "store", include_str!("../migrations/postgres/0001_store.sql"))];
 
 /// Opens the store, and joins those that work on it.
-pub(crate) async fn open(url: &str, options: &StoreOptions) -> Result<Opened, OpenError> {
+pub(crate) async fn open(url: &str, options: &StoreOptions, dues: &Arc<Dues>) -> Result<Opened, OpenError> {
     let server = |source: sqlx::Error| OpenError::Server { source: source.into() };
     let connecting = PgConnectOptions::from_str(url)
         .map_err(server)?
@@ -33,13 +36,14 @@ pub(crate) async fn open(url: &str, options: &StoreOptions) -> Result<Opened, Op
     let migrated = migrations(&MIGRATIONS).run(&mut connection).await;
     migrated.map_err(|source| OpenError::Server { source: source.into() })?;
     partitions::make(&mut connection).await.map_err(server)?;
-    let row: (i64,) =
-        sqlx::query_as("INSERT INTO node (name, joined_us, beat_us) VALUES ($1, $2, $2) RETURNING number")
-            .bind(&options.node)
-            .bind(clock::now())
-            .fetch_one(&mut connection)
-            .await
-            .map_err(server)?;
+    let row: (i64,) = sqlx::query_as(
+        "INSERT INTO node (name, joined_us, beat, offers) VALUES ($1, $2, 0, '[]') RETURNING number",
+    )
+    .bind(&options.node)
+    .bind(clock::now())
+    .fetch_one(&mut connection)
+    .await
+    .map_err(server)?;
     connection.close().await.map_err(server)?;
     let way = Way::Postgres(Box::new(connecting.clone()));
     let for_words = way.clone();
@@ -55,8 +59,10 @@ pub(crate) async fn open(url: &str, options: &StoreOptions) -> Result<Opened, Op
         .min_connections(1)
         .test_before_acquire(false)
         .acquire_timeout(Duration::from_secs(5))
-        .connect_with(connecting)
+        .connect_with(connecting.clone())
         .await
         .map_err(server)?;
-    Ok(Opened { way, readers: Readers::Postgres(readers), words, node: row.0, lock: None })
+    let nodes = Nodes::begin(row.0, options.beat, connecting, Arc::clone(dues)).await.map_err(server)?;
+    let readers = Readers::Postgres(readers);
+    Ok(Opened { way, readers, words, node: row.0, nodes: Some(nodes), lock: None })
 }
