@@ -3,6 +3,7 @@
 //! Invariant: no I/O and no clock in this crate; it is only words. In reading order:
 
 pub mod commit;
+pub mod deployments;
 pub mod destination;
 pub mod document;
 pub mod envelope;
