@@ -98,8 +98,10 @@ impl Hub {
         let deadline = Instant::now() + drain;
         let late = |_| Why::NotDrained(drain.as_secs());
         let Prepared { added, mended, replaced, removed, removed_destinations, .. } = prepared;
-        let stopping: Vec<Arc<RunningChannel>> =
-            replaced.iter().map(|(old, _)| old).chain(&*removed).map(|old| old.channel.clone()).collect();
+        let mended: Vec<Arc<RunningChannel>> = mended.iter().map(|(channel, _)| channel.clone()).collect();
+        let leaving: Vec<Arc<RunningChannel>> = replaced.iter().map(|(old, _)| old.channel.clone()).collect();
+        let removed: Vec<Arc<RunningChannel>> = removed.iter().map(|old| old.channel.clone()).collect();
+        let stopping: Vec<Arc<RunningChannel>> = leaving.iter().chain(&removed).cloned().collect();
         let stopped = timeout_at(deadline, async {
             for group in self.stop_order(&stopping) {
                 for channel in &group {
@@ -118,27 +120,24 @@ impl Hub {
         bound.map_err(|error| start(&error))?;
 
         let held = timeout_at(deadline, async {
-            for (channel, _) in &*mended {
-                channel.backlog.pause();
+            mended.iter().for_each(|channel| channel.backlog.pause());
+            for channel in &leaving {
+                channel.stop_reading_back().await;
+                channel.backlog.empty().await;
             }
-            for (old, _) in &*replaced {
-                old.channel.stop_reading_back().await;
-                old.channel.backlog.empty().await;
-            }
-            for (channel, _) in &*mended {
+            for channel in &mended {
                 channel.backlog.quiet().await;
             }
         });
         held.await.map_err(late)?;
-        for old in &*removed {
-            self.work_off(old, deadline, abandon).await?;
+        for channel in &removed {
+            self.work_off(channel, deadline, abandon).await?;
         }
         self.pay_off(removed_destinations, deadline, abandon).await
     }
 
     /// A channel that goes works off what the journal holds of it.
-    async fn work_off(&self, old: &Leaving, deadline: Instant, abandon: bool) -> Result<(), Why> {
-        let channel = &old.channel;
+    async fn work_off(&self, channel: &RunningChannel, deadline: Instant, abandon: bool) -> Result<(), Why> {
         if abandon {
             channel.stop_reading_back().await;
         }

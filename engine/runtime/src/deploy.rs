@@ -147,13 +147,14 @@ impl Hub {
         Ok(prepared)
     }
 
-    /// The destinations that are to go and for which waiting would not help: what they are owed waits for a person, or for a partner
+    /// Of destinations that are to go those for which waiting would not help: what they are owed waits for a person, or for a partner
     /// that does not answer.
-    pub async fn owed_for_good(&self, prepared: &Prepared) -> Result<Vec<StillOwed>, StoreError> {
-        let owed = self.owed(&prepared.removed_destinations).await?;
+    pub async fn owed_for_good(&self, removed: &[DestinationId]) -> Result<Vec<StillOwed>, StoreError> {
+        let owed = self.owed(removed).await?;
         let now = self.house.clock.now();
         let running = self.destinations();
-        let fails = |to: &DestinationId| running.get(to).is_some_and(|to| to.health.circuit_name(now) != "closed");
+        let fails =
+            |to: &DestinationId| running.get(to).is_some_and(|to| to.health.circuit_name(now) != "closed");
         Ok(owed.into_iter().filter(|owed| owed.waits_for_a_person() || fails(&owed.to)).collect())
     }
 
@@ -196,6 +197,11 @@ impl Prepared {
         let mut all: Vec<_> = new.chain(removed).map(|(id, change)| (id.clone(), change)).collect();
         all.sort_by(|a, b| a.0.cmp(&b.0));
         all
+    }
+
+    /// The destinations that are to go.
+    pub fn removed_destinations(&self) -> &[DestinationId] {
+        &self.removed_destinations
     }
 
     /// How many channels are as before.

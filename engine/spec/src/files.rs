@@ -91,6 +91,11 @@ impl ProjectFiles {
         channels.chain(mappings).map(|file| (shown(&file.path), file.text.clone())).collect()
     }
 
+    /// What could not be read.
+    pub fn unreadable(&self) -> &[Finding] {
+        &self.findings
+    }
+
     /// The names of the channels: `his/adt`.
     pub fn channel_names(&self) -> Vec<String> {
         self.channels.iter().map(|file| file.name.clone()).collect()

@@ -6,6 +6,7 @@
 mod archive;
 mod clock;
 mod database;
+mod deployments;
 mod entries;
 mod error;
 mod find;
