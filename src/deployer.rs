@@ -159,6 +159,7 @@ impl Parts {
         };
         let number = self.record(kind, &order.who, &order.why, files.clone()).await?;
         report.number = Some(number);
+        hub_runtime::crash::place("deployment-begun");
         tracing::info!(deployment = number, kind = %kind, "A deployment begins.");
         let applied = self.apply(prepared, &files, in_folder, order.abandon).await;
         let result = match &applied {

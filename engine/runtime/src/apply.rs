@@ -12,6 +12,7 @@ use thiserror::Error;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::channel::{Made, RunningChannel};
+use crate::crash;
 use crate::deploy::{Leaving, Prepared, StillOwed};
 use crate::destination::MadeDestination;
 use crate::hub::{Hub, StartError};
@@ -64,7 +65,9 @@ impl Hub {
         };
         match self.hold_still(&mut prepared, waiting, abandon).await {
             Ok(()) => {
+                crash::place("deployment-held");
                 self.change(prepared).await;
+                crash::place("deployment-changed");
                 Ok(())
             }
             Err(why) => Err(ApplyError { why, not_put_back: self.put_back(prepared).await }),
