@@ -60,8 +60,8 @@ fn show(report: &Value, dry_run: bool) {
     let rows = |all: &serde_json::Map<String, Value>, what: fn(&str) -> &'static str| -> Vec<Row> {
         let row = |(name, change): (&String, &Value)| {
             let change = change.as_str().unwrap_or_default();
-            let cells = [name.as_str(), change, what(change)].map(Cell::words);
-            Row { cells: cells.into(), notes: Vec::new() }
+            let cells = [name.as_str(), change, what(change)].into_iter().filter(|text| !text.is_empty());
+            Row { cells: cells.map(Cell::words).collect(), notes: Vec::new() }
         };
         all.iter().map(row).collect()
     };

@@ -275,7 +275,7 @@ async fn settings_and_secrets_of_a_channel_are_read_again_too() {
     std::fs::create_dir_all(root.path().join("config")).unwrap();
     std::fs::create_dir_all(root.path().join("secrets")).unwrap();
     std::fs::write(root.path().join("secrets/ward"), "one").unwrap();
-    change(&root, ORU, "[to.settings]", "[to.settings]\ntoken = \"ward\"");
+    change(&root, ORU, "[to.settings]", "[to.settings]\nheaders = { authorization = { secret = \"ward\" } }");
     let setup = Setup::default()
         .root(root.path())
         .set(format!("secrets_dir={}", root.path().join("secrets").display()));
