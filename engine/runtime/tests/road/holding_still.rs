@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use hub_core::source::{Door, Receipt};
+use hub_core::source::{Door, Receipt, Refusal};
 use hub_runtime::backlog::Limits;
 use proptest::prelude::*;
 
@@ -15,6 +15,19 @@ async fn turns(count: usize) {
     for _ in 0..count {
         tokio::task::yield_now().await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_who_was_let_in_at_the_last_moment_is_refused_or_counted() {
+    let memory = Memory::new(1);
+    let ward = Ward::open(&memory, ROOMY);
+    let mut accepting = Box::pin(ward.door.accept(inbound(1, 1)));
+    // Its task is made, and has not begun.
+    assert!(futures_util::poll!(accepting.as_mut()).is_pending());
+    ward.door.closed.store(true, Ordering::Relaxed);
+    ward.backlog.empty().await;
+    assert!(matches!(accepting.await, Receipt::Refused(None, Refusal::Busy)));
+    assert_eq!(memory.state().rows.len(), 0);
 }
 
 proptest! {
