@@ -66,13 +66,13 @@ fn show(report: &Value, dry_run: bool) {
         all.iter().map(row).collect()
     };
     for (heading, rows) in [
-        (["channel", "", ""], rows(&channels, of_channel)),
-        (["destination", "", ""], rows(&destinations, |_| "")),
-        (["file", "", ""], rows(&files, |_| "")),
+        ("channel", rows(&channels, of_channel)),
+        ("destination", rows(&destinations, |_| "")),
+        ("file", rows(&files, |_| "")),
     ] {
         if !rows.is_empty() {
             println!();
-            table::print(&heading, &rows);
+            table::print(&[heading], &rows);
         }
     }
     let untouched = number(report, "untouched_channels");

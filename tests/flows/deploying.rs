@@ -313,6 +313,41 @@ fn third(root: &TempDir, port: u16, partner: &str) -> std::path::PathBuf {
 }
 
 #[tokio::test]
+async fn a_channel_starts_after_the_one_it_waits_for_has_caught_up() {
+    let root = copy_of_the_files();
+    let setup = Setup::default().root(root.path());
+    // The hub ends with messages of the HIS in the journal that nobody has worked off.
+    let mut hub = Hub::start(&setup.clone().env("HUITONG_CRASH_AT", "mapped:1")).await;
+    let mut line = Line::connect(&hub.channel("his/adt")).await.unwrap();
+    let _cut_off = line.exchange(&admission("4711", "A1")).await;
+    hub.dies().await;
+    change(&root, ORU, "[[test]]", "[start]\nafter = [\"his/adt\"]\nwhen  = \"caught-up\"\n\n[[test]]");
+    let setup = setup.set("log.level=info,hub_runtime=debug");
+    let hub = Hub::start_in(hub.kill(), &setup).await;
+    // Its address is taken from the beginning; whoever connects is answered when it has started.
+    let mut lis = Line::connect(&hub.channel("lis/oru-r01")).await.unwrap();
+    let answer = lis.exchange(&fixture("lis/oru-r01/normal.hl7")).await.unwrap();
+    assert_eq!(msa(&answer).0, "AA");
+    assert_eq!(hub.count("his/adt", "committed").await, 1);
+    let status = hub.get("/ops/status").await;
+    let channels = status["channels"].as_array().unwrap();
+    let oru = channels.iter().find(|found| found["id"] == "lis/oru-r01").unwrap();
+    assert_eq!((&oru["running"], &oru["waits_for"]), (&json!(true), &Value::Null));
+    // When the hub stops, those that came after stop before.
+    let folder = hub.stop().await;
+    let log = std::fs::read_to_string(folder.path().join("log.txt")).unwrap();
+    let at = |words: &str| log.rfind(words).unwrap_or_else(|| panic!("no `{words}` in {log}"));
+    assert!(
+        at("A message has ended. channel=his/adt") < at("A channel has started. channel=lis/oru-r01"),
+        "{log}"
+    );
+    assert!(
+        at("A channel has stopped. channel=lis/oru-r01") < at("A channel has stopped. channel=his/adt"),
+        "{log}"
+    );
+}
+
+#[tokio::test]
 async fn nothing_is_lost_doubled_or_overtaken_under_load_across_twenty_deployments() {
     const PATIENTS: usize = 4;
     let root = copy_of_the_files();

@@ -202,7 +202,6 @@ impl RunningChannel {
             *running = RunningSource { stop, task: Some(task) };
             *refill = Some(this.spawn_refill());
         }
-        tracing::info!(channel = %this.id, address = address.map(tracing::field::display), "A channel has started.");
         this
     }
 
@@ -212,7 +211,7 @@ impl RunningChannel {
         gates: Vec<Gate>,
     ) -> (watch::Sender<bool>, JoinHandle<()>) {
         let (stop, mut stopped) = watch::channel(false);
-        let (name, door) = (self.id.clone(), self.door.clone());
+        let (name, door, address) = (self.id.clone(), self.door.clone(), self.address());
         let (running, started, waits_for) =
             (self.running.clone(), self.started.clone(), self.waits_for.clone());
         let task = tokio::spawn(async move {
@@ -222,10 +221,11 @@ impl RunningChannel {
                     () = first.has_come(when) => {}
                 }
                 locked(&waits_for).retain(|id| *id != first.id);
-                tracing::debug!(channel = %name, after = %first.id, "A channel waits for another one no longer.");
+                tracing::info!(channel = %name, after = %first.id, "A channel waits for another one no longer.");
             }
             running.store(true, Ordering::Relaxed);
             started.send_replace(true);
+            tracing::info!(channel = %name, address = address.map(tracing::field::display), "A channel has started.");
             let run = AssertUnwindSafe(source.run(Intake::new(Arc::new(door)), stopped)).catch_unwind();
             match run.await {
                 Ok(Ok(())) => {}

@@ -188,6 +188,7 @@ impl Hub {
                 }
                 for channel in &group {
                     channel.backlog.empty().await;
+                    tracing::info!(channel = %channel.id, "A channel has stopped.");
                 }
             }
         });
