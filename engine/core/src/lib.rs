@@ -4,6 +4,7 @@
 
 pub mod cluster;
 pub mod commit;
+pub mod deployments;
 pub mod destination;
 pub mod document;
 pub mod envelope;

@@ -7,6 +7,7 @@ mod archive;
 mod clock;
 mod cluster;
 mod database;
+mod deployments;
 mod entries;
 mod error;
 mod find;

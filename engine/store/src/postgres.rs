@@ -17,8 +17,10 @@ use crate::partitions;
 use crate::words::Words;
 use crate::writer::Way;
 
-const MIGRATIONS: [(i64, &str, &str); 1] =
-    [(1, "store", include_str!("../migrations/postgres/0001_store.sql"))];
+const MIGRATIONS: [(i64, &str, &str); 2] = [
+    (1, "store", include_str!("../migrations/postgres/0001_store.sql")),
+    (2, "deployments", include_str!("../migrations/postgres/0002_deployments.sql")),
+];
 
 /// Opens the store, and joins those that work on it.
 pub(crate) async fn open(url: &str, options: &StoreOptions, dues: &Arc<Dues>) -> Result<Opened, OpenError> {

@@ -1,4 +1,4 @@
-//! Works that are done in a transaction of their own: retrying parcels and forgetting old messages.
+//! Works that are done in a transaction of their own: retrying parcels, forgetting old messages, keeping deployments.
 
 use hub_core::store::RetryWhich;
 
@@ -6,6 +6,7 @@ use crate::clock;
 use crate::database::{Connection, DatabaseError, Line, Rows, all, run, transaction};
 use crate::words::{WordKind, Words};
 use crate::writer::batch::{TALLY_MESSAGES, TALLY_PARCELS, Tallies};
+use crate::writer::deployments;
 use crate::writer::locks;
 use crate::writer::messages::forget_keys;
 use crate::writer::parcels::{PENDING, PROMOTE};
@@ -29,6 +30,8 @@ pub(super) fn apply(
         match work {
             Work::Retry { which } => retry(connection, words, node, which),
             Work::Prune { before_us, limit } => prune(connection, words, node, *before_us, *limit),
+            Work::Record(deployment) => deployments::record(connection, deployment),
+            Work::Finish { number, end } => deployments::finish(connection, *number, end),
             _ => Ok(0),
         }
     })?;
