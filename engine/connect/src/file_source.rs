@@ -18,7 +18,6 @@ use crate::tls::{at_least_one, wrong};
 mod folder;
 mod pattern;
 mod put_away;
-mod trouble;
 mod watch_folder;
 
 use pattern::NamePattern;

@@ -103,7 +103,7 @@ async fn what_is_wrong_with_a_folder_is_told_once_and_again_when_it_changes() {
     tokio::time::sleep(Duration::from_millis(2_500)).await;
     assert_eq!(logged.count("cannot be moved away"), 1, "not at each look");
     std::fs::create_dir(folder.path().join("done")).unwrap();
-    until("can be worked with again", 1).await;
+    until("It works again", 1).await;
     std::fs::remove_dir_all(folder.path().join("done")).unwrap();
     std::fs::write(folder.path().join("b.txt"), "b").unwrap();
     until("cannot be moved away", 2).await;

@@ -18,7 +18,7 @@ use super::FileSourceConfig;
 use super::folder::{Content, Stamp, list, read};
 use super::pattern::NamePattern;
 use super::put_away::{PutAway, put_away};
-use super::trouble::Trouble;
+use crate::trouble::Trouble;
 
 /// A folder under watch.
 pub(super) struct Watch {
@@ -47,13 +47,14 @@ enum Taken {
 
 impl Watch {
     pub fn new(config: FileSourceConfig, pattern: NamePattern, intake: Intake) -> Self {
-        Self { config, pattern, intake, seen: HashMap::new(), trouble: Trouble::default() }
+        let trouble = Trouble::new(config.folder.display().to_string());
+        Self { config, pattern, intake, seen: HashMap::new(), trouble }
     }
 
     /// Looks once.
     pub async fn look(&mut self, stop: &watch::Receiver<bool>) {
         self.take_files(stop).await;
-        self.trouble.looked(&self.config.folder);
+        self.trouble.looked();
     }
 
     /// A file that has not settled holds up those after it, so that the order of names is kept.
@@ -185,7 +186,7 @@ impl Watch {
     }
 
     fn is_wrong(&mut self, what: &'static str, error: &std::io::Error) {
-        self.trouble.is(&self.config.folder, what, error);
+        self.trouble.is(what, error);
     }
 }
 
