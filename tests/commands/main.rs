@@ -16,4 +16,5 @@ mod lookup;
 mod mistakes;
 mod promises;
 mod prompt;
+mod region;
 mod schemas;
