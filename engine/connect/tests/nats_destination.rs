@@ -118,6 +118,9 @@ async fn a_server_that_is_down_or_killed_gets_the_parcel_when_it_is_back() {
     assert!(destination.deliver(&parcel(0, "one")).await.is_ok());
     server.kill();
     assert!(matches!(destination.deliver(&parcel(1, "two")).await, Err(DeliveryError::Later { .. })));
+    // Once the loss is noticed nothing is handed to the client any more, where it would wait unseen.
+    let (begun, reason) = (std::time::Instant::now(), later(destination.deliver(&parcel(1, "two")).await));
+    assert!(reason.contains("no connection") && begun.elapsed().as_millis() < 900, "{reason}");
     server.start_again();
     deliver(&*destination, &parcel(1, "two")).await;
     let bodies: Vec<Vec<u8>> = server.messages("ADT").await.into_iter().map(|(_, body)| body).collect();

@@ -371,7 +371,7 @@ async fn a_consumer_that_somebody_made_otherwise_is_not_used_and_one_that_fits_i
         durable_name: Some(CONSUMER.to_owned()),
         max_deliver,
         max_ack_pending: 1,
-        ack_wait: Duration::from_secs(1),
+        ack_wait: Duration::from_secs(30),
         ..PullConfig::default()
     };
     let _limited: PullConsumer = stream.create_consumer(made(3)).await.unwrap();

@@ -173,6 +173,10 @@ fn differs(there: &async_nats::jetstream::consumer::Config, wanted: &Config) -> 
             there.filter_subject, wanted.filter_subject
         ));
     }
+    if there.ack_wait < wanted.ack_wait {
+        let secs = there.ack_wait.as_secs_f32();
+        return Some(format!("it gives a message out again after {secs} s: expected at least `ack_secs`"));
+    }
     let pending = there.max_ack_pending;
     if pending <= 0 || pending > wanted.max_ack_pending {
         return Some(format!(
@@ -204,4 +208,43 @@ pub(super) fn is_filter(subject: &str) -> bool {
         }
     };
     words.iter().enumerate().all(|(at, word)| is_word(at, word))
+}
+
+#[cfg(test)]
+mod tests {
+    use async_nats::jetstream::consumer::Config as There;
+
+    use super::*;
+
+    #[test]
+    fn a_consumer_that_differs_in_what_matters_is_told_with_what_was_expected() {
+        let ack_wait = Duration::from_secs(30);
+        let wanted =
+            Config { ack_wait, max_ack_pending: 8, filter_subject: "a.0".to_owned(), ..Config::default() };
+        let fits = There {
+            ack_policy: AckPolicy::Explicit,
+            ack_wait,
+            max_ack_pending: 4,
+            max_deliver: -1,
+            filter_subject: "a.0".to_owned(),
+            ..There::default()
+        };
+        assert_eq!(differs(&fits, &wanted), None);
+        let longer = There { ack_wait: ack_wait * 2, description: Some("ours".to_owned()), ..fits.clone() };
+        assert_eq!(differs(&longer, &wanted), None, "what does not matter may differ");
+        for (there, expected) in [
+            (There { ack_policy: AckPolicy::All, ..fits.clone() }, "expected `explicit`"),
+            (There { max_deliver: 3, ..fits.clone() }, "after 3 tries: expected no end"),
+            (There { filter_subject: "a.>".to_owned(), ..fits.clone() }, "`a.>`: expected `a.0`"),
+            (There { ack_wait: ack_wait / 2, ..fits.clone() }, "after 15 s: expected at least `ack_secs`"),
+            (
+                There { max_ack_pending: 1_000, ..fits.clone() },
+                "1000 messages be under way: expected at the most 8",
+            ),
+            (There { max_ack_pending: -1, ..fits }, "expected at the most 8"),
+        ] {
+            let told = differs(&there, &wanted).unwrap();
+            assert!(told.contains(expected), "{told}");
+        }
+    }
 }
