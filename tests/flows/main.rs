@@ -21,4 +21,5 @@ mod pages;
 mod program;
 mod replies;
 mod simulators;
+mod sites;
 mod visits;
