@@ -464,6 +464,9 @@ pub struct BenchArguments {
     /// Write the table to this file; `-` for standard output
     #[arg(long, default_value = "docs/benchmarks.md")]
     pub out: PathBuf,
+    /// Only on this database
+    #[arg(long)]
+    pub only: Option<crate::bench::On>,
     /// Also fill a journal with a million messages and search it (takes minutes)
     #[arg(long)]
     pub million: bool,

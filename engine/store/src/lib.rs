@@ -29,3 +29,4 @@ mod writer;
 pub use archive::{Archive, Past, Stretch};
 pub use error::OpenError;
 pub use open::{Stats, Store, StoreOptions};
+pub use postgres::size_of;

@@ -22,6 +22,17 @@ const MIGRATIONS: [(i64, &str, &str); 2] = [
     (2, "deployments", include_str!("../migrations/postgres/0002_deployments.sql")),
 ];
 
+/// How many bytes a database takes, its indexes included.
+pub async fn size_of(url: &str) -> Result<u64, OpenError> {
+    let size = async {
+        let mut connection = PgConnectOptions::from_str(url)?.connect().await?;
+        let row: (i64,) =
+            sqlx::query_as("SELECT pg_database_size(current_database())").fetch_one(&mut connection).await?;
+        Ok(row.0.unsigned_abs())
+    };
+    size.await.map_err(|source: sqlx::Error| OpenError::Server { source: source.into() })
+}
+
 /// Opens the store, and joins those that work on it.
 pub(crate) async fn open(url: &str, options: &StoreOptions, dues: &Arc<Dues>) -> Result<Opened, OpenError> {
     let server = |source: sqlx::Error| OpenError::Server { source: source.into() };
