@@ -17,6 +17,7 @@ use hub_runtime::clock::SystemClock;
 use hub_runtime::house::House;
 use hub_runtime::hub::Hub;
 use hub_runtime::retention::Retention;
+use hub_runtime::shares::Shared;
 use hub_spec::{Origin, Project, ProjectFiles};
 use hub_store::Store;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
@@ -93,6 +94,7 @@ pub async fn start(begun: Begun, global: Global) -> anyhow::Result<RunningHub> {
         journal: store.clone(),
         resources: store.clone(),
         outbox: store.clone(),
+        cluster: store.cluster(),
         clock: Arc::new(SystemClock),
         typed_check: settings.work.typed_check.then_some(hub_r4b::check as hub_runtime::house::TypedCheck),
         sizes: settings.sizes(),
@@ -133,7 +135,7 @@ pub async fn start(begun: Begun, global: Global) -> anyhow::Result<RunningHub> {
     };
     tasks.spawn(hub_http::serve(listener, hub_http::router(doors), ServeLimits::default(), stopped.clone()));
     tasks.spawn(gauge(hub.clone(), metrics));
-    tasks.spawn(clockwork(&settings, store.clone(), stopped));
+    tasks.spawn(clockwork(&settings, store.clone(), &hub, stopped));
     Ok(RunningHub { hub, store, http, settings, ready, stop, tasks })
 }
 
@@ -190,6 +192,7 @@ async fn gauge(hub: Arc<Hub>, metrics: PrometheusHandle) {
 fn clockwork(
     settings: &Settings,
     store: Arc<Store>,
+    hub: &Hub,
     stop: watch::Receiver<bool>,
 ) -> impl Future<Output = ()> + use<> {
     let retention = Retention {
@@ -199,8 +202,9 @@ fn clockwork(
         schedule: settings.retention.schedule.clone(),
     };
     let data_dir = settings.data_dir.clone();
+    let (cluster, turns) = (hub.house.cluster.clone(), hub.job_turns.clone());
     async move {
-        let jobs: Vec<Arc<dyn Job>> = vec![Arc::new(retention)];
+        let jobs: Vec<Arc<dyn Job>> = vec![Arc::new(Shared { job: retention, cluster, turns })];
         let result = match hub_store::scheduler::JobScheduler::open(&data_dir).await {
             Ok(scheduler) => {
                 hub_core::jobs::Scheduler::run(&scheduler, jobs, stop).await.map_err(anyhow::Error::from)
@@ -223,6 +227,11 @@ impl RunningHub {
             .filter_map(|channel| Some((channel.id.to_string(), channel.address()?.to_string().into())))
             .collect();
         serde_json::json!({ "pid": std::process::id(), "http": self.http.to_string(), "channels": channels })
+    }
+
+    /// Waits until the other nodes have taken this one for dead and do its work: it must begin anew.
+    pub async fn lost(&self) {
+        self.hub.house.cluster.lost().await;
     }
 
     /// Stops everything in order; nothing acknowledged is lost.

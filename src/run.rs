@@ -1,6 +1,7 @@
 //! `huitong run`: the hub.
 
 use std::fmt::Display;
+use std::os::unix::process::CommandExt;
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -16,9 +17,20 @@ pub async fn run(global: &Global, arguments: RunArguments) -> anyhow::Result<Exi
     let mut stopped = stop::on_signal()?;
     let Some(running) = begin(global, &arguments).await? else { return Ok(ExitCode::from(EXIT_WRONG_FILES)) };
     out::line(format_args!("Stop with Ctrl-C. `huitong status` in another terminal shows how it stands."));
-    stop::wait(&mut stopped).await;
+    tokio::select! {
+        () = stop::wait(&mut stopped) => {}
+        () = running.lost() => return begin_anew(),
+    }
     running.stop().await;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Starts this program again in its own place: nothing of what it holds in memory is true any more.
+fn begin_anew() -> anyhow::Result<ExitCode> {
+    tracing::warn!("The hub begins anew.");
+    let program = std::env::current_exe().context("the program cannot find itself")?;
+    let error = std::process::Command::new(program).args(std::env::args_os().skip(1)).exec();
+    Err(anyhow::Error::new(error).context("the hub could not begin anew"))
 }
 
 /// Starts the hub and says where it is. `None` when people's files are wrong; then every finding has been printed.

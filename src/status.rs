@@ -42,7 +42,28 @@ fn show(status: &Value) {
         println!();
         table::print(&["destination", "circuit", "owed", "delivered", "given up", "in doubt"], &destinations);
     }
+    let nodes: Vec<Row> = items(status, "nodes").iter().map(node).collect();
+    if !nodes.is_empty() {
+        println!();
+        table::print(&["node", "number", "since", "channels", "destinations"], &nodes);
+    }
     hints(status);
+}
+
+fn node(node: &Value) -> Row {
+    let does = |what: &str| {
+        let names = items(node, "does").iter().filter_map(Value::as_str);
+        names.filter(|name| name.starts_with(what)).count() as u64
+    };
+    let this = if node["this"].as_bool().unwrap_or(false) { " (asked)" } else { "" };
+    let cells = vec![
+        Cell::words(format!("{}{this}", text(node, "name"))),
+        Cell::count(number(node, "number")),
+        Cell::words(table::time(&node["joined_at"])),
+        Cell::count(does("channel ")),
+        Cell::count(does("destination ")),
+    ];
+    Row { cells, notes: Vec::new() }
 }
 
 fn channel(channel: &Value) -> Row {

@@ -68,6 +68,15 @@ pub struct Node {
     pub shares: Vec<Share>,
 }
 
+/// Who else there was when this node last wrote something.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Company {
+    /// Other nodes, which may have stored messages that this one has not read.
+    pub has_others: bool,
+    /// Changes whenever a node has come or gone.
+    pub generation: i64,
+}
+
 /// What was told by other nodes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum News {
@@ -85,6 +94,9 @@ pub trait Cluster: Send + Sync {
 
     /// How a share stands for this node now. Costs no question to the database.
     fn stand(&self, share: &Share) -> Stand;
+
+    /// Who else there was at the last write of this node: at the latest that of the message whose receipt has just come back.
+    fn company(&self) -> Company;
 
     /// Changes whenever some share stands differently.
     fn changes(&self) -> watch::Receiver<u64>;
@@ -123,6 +135,10 @@ impl Cluster for Alone {
 
     fn stand(&self, _share: &Share) -> Stand {
         Stand::Mine
+    }
+
+    fn company(&self) -> Company {
+        Company::default()
     }
 
     fn changes(&self) -> watch::Receiver<u64> {

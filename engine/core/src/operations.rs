@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use thiserror::Error;
 use time::OffsetDateTime;
 
+use crate::cluster::Node;
 use crate::deployments::{FileChange, Files};
 use crate::finding::Finding;
 use crate::id::{ChannelId, DestinationId, MessageId};
@@ -48,6 +49,8 @@ pub struct ReplayReport {
 pub struct HubStatus {
     /// The program's version.
     pub version: &'static str,
+    /// The nodes that share the database; none where it stands alone.
+    pub nodes: Vec<Node>,
     /// When it started.
     pub started_at: OffsetDateTime,
     /// Its channels.

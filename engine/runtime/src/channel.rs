@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::FutureExt;
+use hub_core::cluster::{Share, Stand};
 use hub_core::document::Parser;
 use hub_core::id::{ChannelId, Digest};
 use hub_core::registry::{BuildError, Registry, Secrets};
@@ -24,6 +25,7 @@ use crate::intake::ChannelDoor;
 use crate::lane::Lane;
 use crate::now::Now;
 use crate::reply::Answerer;
+use crate::shares::Turns;
 use crate::split::Splitter;
 use crate::steps::Road;
 
@@ -122,6 +124,8 @@ pub struct RunningChannel {
     pub(crate) answerer: Now<Option<Answerer>>,
     /// The secrets its source was made with.
     pub(crate) secrets: Seen,
+    /// Its source goes and fetches, on one node at a time.
+    pub(crate) fetches: bool,
     door: ChannelDoor,
     house: House,
     running: Arc<AtomicBool>,
@@ -146,6 +150,7 @@ impl RunningChannel {
     /// Starts a channel that has been bound, when those it waits for have come far enough.
     pub(crate) fn start(made: Made, house: &House, wakers: &Wakers, gates: Vec<Gate>) -> Arc<Self> {
         let Made { road, answerer, source, secrets, address } = made;
+        let fetches = source.fetches();
         let (senders, queues): (Vec<_>, Vec<_>) =
             (0..house.sizes.lanes).map(|_| mpsc::unbounded_channel()).unzip();
         let limits = Limits { messages: house.sizes.backlog_messages, bytes: house.sizes.backlog_bytes };
@@ -168,6 +173,7 @@ impl RunningChannel {
             backlog: backlog.clone(),
             house: house.clone(),
             closed: Arc::new(AtomicBool::new(false)),
+            turns: Arc::default(),
             answerer: answerer.clone(),
         };
         let mut lanes = JoinSet::new();
@@ -179,6 +185,9 @@ impl RunningChannel {
             let (road, backlog, house) = (road.clone(), backlog.clone(), house.clone());
             lanes.spawn(Lane { road, backlog, house, wakers: wakers.clone() }.run(queue));
         }
+        if house.cluster.stand(&Share::channel(&id)) != Stand::Mine {
+            backlog.leave_to_others();
+        }
         let waits_for = gates.iter().map(|(first, _)| first.id.clone()).collect();
         let this = Arc::new(Self {
             id,
@@ -186,6 +195,7 @@ impl RunningChannel {
             road,
             answerer,
             secrets,
+            fetches,
             door,
             house: house.clone(),
             running: Arc::new(AtomicBool::new(gates.is_empty())),
@@ -260,6 +270,11 @@ impl RunningChannel {
         if when == StartWhen::CaughtUp {
             self.backlog.caught_up().await;
         }
+    }
+
+    /// The turns of its source to fetch.
+    pub(crate) fn turns(&self) -> &Arc<Turns> {
+        &self.door.turns
     }
 
     /// What it is for.

@@ -17,6 +17,7 @@ use crate::destination::{MadeDestination, RunningDestination};
 use crate::dispatch::Wakers;
 use crate::house::House;
 use crate::order::groups;
+use crate::shares::Turns;
 
 /// Why a hub could not start. Nothing of it runs then.
 #[derive(Debug, Error)]
@@ -59,6 +60,8 @@ pub struct Hub {
     pub wakers: Wakers,
     channels: RwLock<Vec<Arc<RunningChannel>>>,
     destinations: RwLock<BTreeMap<DestinationId, Arc<RunningDestination>>>,
+    /// This node's turns to do the jobs of the clock.
+    pub job_turns: Arc<Turns>,
     /// Held by whoever changes what runs, one at a time; true when the hub has stopped.
     pub(crate) changing: Arc<tokio::sync::Mutex<bool>>,
 }
@@ -83,17 +86,21 @@ impl Hub {
             bound.map_err(|source| StartError::Bind { channel: made.id().clone(), source })?;
             channels.push(made);
         }
+        let cluster = house.cluster.clone();
         let hub = Self {
             started_at: house.clock.now(),
             house,
-            wakers: Wakers::new(destinations.iter().map(|made| made.route.id.clone())),
+            wakers: Wakers::new(destinations.iter().map(|made| made.route.id.clone())).telling(cluster),
             channels: RwLock::default(),
             destinations: RwLock::default(),
+            job_turns: Arc::default(),
             changing: Arc::default(),
         };
         hub.start_destinations(destinations);
         hub.start_channels(channels);
-        Ok(Arc::new(hub))
+        let hub = Arc::new(hub);
+        hub.keep_shares();
+        Ok(hub)
     }
 
     /// Its channels, by name.
@@ -119,12 +126,14 @@ impl Hub {
             let running = RunningDestination::start(made, &self.house, &self.wakers);
             self.destinations.write().unwrap_or_else(PoisonError::into_inner).insert(id, running);
         }
+        self.offer();
     }
 
     /// Forgets a destination.
     pub(crate) fn forget_destination(&self, id: &DestinationId) {
         self.wakers.remove(id);
         self.destinations.write().unwrap_or_else(PoisonError::into_inner).remove(id);
+        self.offer();
     }
 
     /// Starts channels that have been bound, each after those that it waits for. One that runs already is replaced.
@@ -143,12 +152,15 @@ impl Hub {
             channels.push(running);
             channels.sort_by(|a, b| a.id.cmp(&b.id));
         }
+        self.offer();
     }
 
     /// Forgets a channel.
     pub(crate) fn forget_channel(&self, id: &ChannelId) {
         let mut channels = self.channels.write().unwrap_or_else(PoisonError::into_inner);
         channels.retain(|channel| channel.id != *id);
+        drop(channels);
+        self.offer();
     }
 
     /// Those of these channels in groups: the first are stopped first, as no other starts after them.

@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use hub_core::cluster::{Company, Share};
 use hub_core::envelope::{Envelope, Head, Raw};
 use hub_core::id::{ChannelId, CorrelationId, Digest, MessageId};
-use hub_core::source::{Acknowledge, Door, Inbound, Outcome, Receipt, Refusal, Replied, Reply};
+use hub_core::source::{Acknowledge, Door, Inbound, Outcome, Receipt, Refusal, Replied, Reply, Turn};
 use hub_core::store::{End, Received};
 
 use crate::backlog::Backlog;
@@ -16,6 +17,7 @@ use crate::house::House;
 use crate::measure;
 use crate::now::Now;
 use crate::reply::Answerer;
+use crate::shares::Turns;
 
 /// The door of one channel.
 #[derive(Clone)]
@@ -32,6 +34,8 @@ pub struct ChannelDoor {
     pub house: House,
     /// Set when the channel stops: nothing more is taken.
     pub closed: Arc<AtomicBool>,
+    /// This node's turns to fetch.
+    pub turns: Arc<Turns>,
     /// Makes answers, where the channel says what they are.
     pub answerer: Now<Option<Answerer>>,
 }
@@ -65,6 +69,10 @@ impl Door for ChannelDoor {
 
     fn splits(&self) -> bool {
         self.parse.split.is_some()
+    }
+
+    async fn turn(&self) -> Turn {
+        self.turns.next(&*self.house.cluster, &Share::source(&self.channel)).await
     }
 }
 
@@ -128,7 +136,10 @@ impl ChannelDoor {
             );
             return Receipt::Refused(Some(id), refusal);
         }
-        registration.hand_over(message);
+        let cluster = &self.house.cluster;
+        if !registration.hand_over(message, cluster.company()) {
+            cluster.tell(&Share::channel(&self.channel));
+        }
         Receipt::Accepted(id)
     }
 
@@ -175,9 +186,10 @@ impl<'a> Registration<'a> {
         Self { backlog, id: Some(id) }
     }
 
-    fn hand_over(mut self, message: Envelope<Raw>) {
+    /// `false` when another node is to work on it.
+    fn hand_over(mut self, message: Envelope<Raw>, company: Company) -> bool {
         self.id = None;
-        self.backlog.ready(message);
+        self.backlog.ready(message, company)
     }
 
     fn not_stored(mut self) {

@@ -28,6 +28,7 @@ pub mod operate;
 mod order;
 pub mod reply;
 pub mod retention;
+pub mod shares;
 pub mod split;
 pub mod steps;
 pub mod with_request;

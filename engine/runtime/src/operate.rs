@@ -1,6 +1,7 @@
 //! What operators ask of the running hub: how it stands, replay, retry.
 
 use async_trait::async_trait;
+use hub_core::cluster::Share;
 use hub_core::id::MessageId;
 use hub_core::operations::{
     ChannelStatus, DestinationStatus, HubStatus, Operations, ReplayReport, ReplayWhat,
@@ -43,6 +44,7 @@ impl Operations for Hub {
             .collect();
         Ok(HubStatus {
             version: env!("CARGO_PKG_VERSION"),
+            nodes: self.house.cluster.nodes().await?,
             started_at: self.started_at,
             channels,
             destinations,
@@ -61,6 +63,9 @@ impl Operations for Hub {
         // the place of another begins by reading back.
         for channel in self.channels() {
             channel.backlog.look_again(&report.replayed);
+            if channel.backlog.is_elsewhere() {
+                self.house.cluster.tell(&Share::channel(&channel.id));
+            }
         }
         reopened.map(|()| report)
     }

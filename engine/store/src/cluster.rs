@@ -2,7 +2,8 @@
 //!
 //! A node is one start of a hub; its row in `node` is its right to write (see `writer::numbers`). When it has not beaten for
 //! [`MISSED`] beats of somebody's own clock, that node cuts its connection and deletes the row: from then on nothing it still wants
-//! to write can be written, and its shares are free. Clocks are never compared.
+//! to write can be written, and its shares are free. Clocks are never compared. A process that has died is found sooner: with it
+//! goes the session that held its lock, and [`GONE`] beats are enough.
 //!
 //! Of the nodes that offer a share, one is preferred by a hash of both, so that shares spread and few move when a node comes or
 //! goes. An owner that is no longer preferred lets go when nothing is under way.
@@ -13,12 +14,12 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use compact_str::CompactString;
-use hub_core::cluster::{Cluster, News, Node, Share, Stand};
+use hub_core::cluster::{Cluster, Company, News, Node, Share, Stand};
 use hub_core::store::StoreError;
 use hub_fhir::json::{self, Json};
 use sha2::{Digest, Sha256};
 use sqlx::Row;
-use sqlx::postgres::{PgConnectOptions, PgListener, PgPool, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgListener, PgPool, PgPoolOptions};
 use tokio::sync::{Notify, broadcast, watch};
 use tokio::task::JoinSet;
 use tracing::{info, warn};
@@ -29,6 +30,10 @@ use crate::leases::Dues;
 
 /// A node that has not beaten for so many beats is taken for dead.
 const MISSED: u32 = 5;
+/// One whose session has gone as well, after so many: a server that was started anew has cut all of them for a moment.
+const GONE: u32 = 2;
+/// The class of the locks that nodes hold as long as they live, beside their number.
+const ALIVE: i32 = 0x6875_6974;
 /// A share that nobody has is taken by one that is not preferred after so many beats.
 const PATIENCE: u32 = 3;
 /// How long news is gathered before it is told, so that many become few.
@@ -40,9 +45,24 @@ const LOCK: i64 = 0x6875_6974_6f6e_6702;
 /// How much news may wait for whoever listens; who falls behind is told so and looks everywhere.
 const WAITING: usize = 1_024;
 
+/// Who else there was at the last write; the writer sets it before anybody is answered.
+#[derive(Default)]
+pub(crate) struct LastCompany(Mutex<Company>);
+
+impl LastCompany {
+    pub fn set(&self, company: Company) {
+        *lock(&self.0) = company;
+    }
+
+    fn get(&self) -> Company {
+        *lock(&self.0)
+    }
+}
+
 /// This node among the others.
 pub struct Nodes {
     number: i64,
+    company: Arc<LastCompany>,
     beat: Duration,
     pool: PgPool,
     dues: Arc<Dues>,
@@ -86,15 +106,17 @@ impl Nodes {
         beat: Duration,
         connecting: PgConnectOptions,
         dues: Arc<Dues>,
+        company: Arc<LastCompany>,
     ) -> Result<Arc<Self>, sqlx::Error> {
         // Apart from those that read: a beat never waits for a search.
         let pool = PgPoolOptions::new()
-            .max_connections(3)
+            .max_connections(5)
             .acquire_timeout(Duration::from_secs(5))
             .connect_with(connecting)
             .await?;
         let nodes = Arc::new(Self {
             number,
+            company,
             beat,
             pool,
             dues,
@@ -108,10 +130,12 @@ impl Nodes {
             tasks: Mutex::new(JoinSet::new()),
         });
         let (beating, listening, telling) = (nodes.clone(), nodes.clone(), nodes.clone());
+        let living = nodes.clone();
         let mut tasks = lock(&nodes.tasks);
         tasks.spawn(async move { beating.beat_on().await });
         tasks.spawn(async move { listening.listen().await });
         tasks.spawn(async move { telling.tell_on().await });
+        tasks.spawn(async move { living.live().await });
         drop(tasks);
         Ok(nodes)
     }
@@ -163,7 +187,8 @@ impl Nodes {
             return Ok(false);
         }
         let mut nodes = self.seen().await?;
-        let dead = self.dead(&nodes);
+        let gone = self.without_session(&nodes).await?;
+        let dead = self.dead(&nodes, &gone);
         for number in &dead {
             if take_for_dead(&self.pool, *number).await? {
                 warn!(node = number, "A node has not been heard of; its work is taken over.");
@@ -217,8 +242,43 @@ impl Nodes {
             .collect()
     }
 
+    /// Holds the lock that says that this process lives, for as long as it does.
+    async fn live(&self) {
+        loop {
+            if let Err(error) = self.live_until_lost().await {
+                warn!(%error, "The session that tells the others that this node lives was lost; it is made anew.");
+            }
+            tokio::time::sleep(self.beat / 4).await;
+        }
+    }
+
+    async fn live_until_lost(&self) -> Result<(), sqlx::Error> {
+        let mut session = self.pool.acquire().await?;
+        sqlx::query("SELECT pg_advisory_lock($1, $2)")
+            .bind(ALIVE)
+            .bind(short(self.number))
+            .execute(&mut *session)
+            .await?;
+        loop {
+            tokio::time::sleep(self.beat).await;
+            sqlx::query("SELECT 1").execute(&mut *session).await?;
+        }
+    }
+
+    /// The other nodes whose session has gone.
+    async fn without_session(&self, nodes: &[Seen]) -> Result<HashSet<i64>, sqlx::Error> {
+        let mut gone = HashSet::new();
+        let mut session = self.pool.acquire().await?;
+        for node in nodes.iter().filter(|node| node.number != self.number) {
+            if is_free(&mut session, node.number).await? {
+                gone.insert(node.number);
+            }
+        }
+        Ok(gone)
+    }
+
     /// The nodes that have not beaten for too long, by this node's clock.
-    fn dead(&self, nodes: &[Seen]) -> Vec<i64> {
+    fn dead(&self, nodes: &[Seen], gone: &HashSet<i64>) -> Vec<i64> {
         let mut state = lock(&self.state);
         let now = Instant::now();
         state.beats.retain(|number, _| nodes.iter().any(|node| node.number == *number));
@@ -227,8 +287,11 @@ impl Nodes {
             let known = state.beats.entry(node.number).or_insert((node.beat, now));
             if known.0 != node.beat {
                 *known = (node.beat, now);
-            } else if now.duration_since(known.1) > self.beat * MISSED {
-                dead.push(node.number);
+            } else {
+                let missed = if gone.contains(&node.number) { GONE } else { MISSED };
+                if now.duration_since(known.1) > self.beat * missed {
+                    dead.push(node.number);
+                }
             }
         }
         dead
@@ -352,6 +415,10 @@ impl Cluster for Nodes {
         lock(&self.state).stands.get(share).copied().unwrap_or(Stand::Others)
     }
 
+    fn company(&self) -> Company {
+        self.company.get()
+    }
+
     fn changes(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
     }
@@ -416,6 +483,48 @@ fn preferred(share: &Share, nodes: &[Seen]) -> Option<i64> {
         hash
     };
     nodes.iter().filter(|node| node.offers.contains(share)).max_by_key(weight).map(|node| node.number)
+}
+
+/// Whether nobody holds the lock of a node.
+async fn is_free(session: &mut PgConnection, number: i64) -> Result<bool, sqlx::Error> {
+    let row = sqlx::query(
+        "SELECT CASE WHEN pg_try_advisory_lock($1, $2) THEN pg_advisory_unlock($1, $2) ELSE FALSE END",
+    )
+    .bind(ALIVE)
+    .bind(short(number))
+    .fetch_one(session)
+    .await?;
+    row.try_get(0)
+}
+
+/// The number of a node as its lock has it.
+fn short(number: i64) -> i32 {
+    i32::try_from(number & i64::from(i32::MAX)).unwrap_or_default()
+}
+
+/// Makes the row of a node; says its number.
+pub(crate) async fn join(pool: &PgPool, name: &str, now_us: i64) -> Result<i64, sqlx::Error> {
+    let row = sqlx::query(
+        "INSERT INTO node (name, joined_us, beat, offers) VALUES ($1, $2, 0, '[]') RETURNING number",
+    )
+    .bind(name)
+    .bind(now_us)
+    .fetch_one(pool)
+    .await?;
+    row.try_get(0)
+}
+
+/// Takes those of this name for dead whose process has gone: this one was started in its place.
+pub(crate) async fn bury_predecessors(pool: &PgPool, name: &str) -> Result<(), sqlx::Error> {
+    let rows = sqlx::query("SELECT number FROM node WHERE name = $1").bind(name).fetch_all(pool).await?;
+    let mut session = pool.acquire().await?;
+    for row in rows {
+        let number: i64 = row.try_get(0)?;
+        if is_free(&mut session, number).await? {
+            take_for_dead(pool, number).await?;
+        }
+    }
+    Ok(())
 }
 
 /// Takes a node for dead: cuts its connection, so that what it holds is given back, and ends its right to write.

@@ -13,7 +13,7 @@ use sqlx::{ConnectOptions, Connection as _, SqlStr};
 
 use hub_core::cluster::{Alone, Cluster};
 
-use crate::cluster::Nodes;
+use crate::cluster::{LastCompany, Nodes};
 use crate::database::{Connection, Readers};
 use crate::error::OpenError;
 use crate::leases::{Begun, Dues, Queues};
@@ -120,9 +120,10 @@ impl Store {
     /// Opens the store, bringing its database to this program's version.
     pub async fn open(options: StoreOptions) -> Result<Self, OpenError> {
         let dues = Arc::new(Dues::default());
+        let company = Arc::new(LastCompany::default());
         let opened = match &options.postgres {
             None => open_sqlite(&options).await?,
-            Some(url) => postgres::open(url, &options, &dues).await?,
+            Some(url) => postgres::open(url, &options, &dues, &company).await?,
         };
         let words = Arc::new(opened.words);
         let (counters, begun) = (Arc::new(Counters::default()), Arc::new(Begun::default()));
@@ -134,6 +135,7 @@ impl Store {
             begun: Arc::clone(&begun),
             dues: Arc::clone(&dues),
             node: opened.node,
+            company,
             lock: opened.lock,
         })
         .map_err(OpenError::Start)?;

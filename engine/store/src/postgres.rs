@@ -8,7 +8,7 @@ use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection as _};
 
 use crate::clock;
-use crate::cluster::Nodes;
+use crate::cluster::{self, LastCompany, Nodes};
 use crate::database::{DatabaseError, Readers};
 use crate::error::OpenError;
 use crate::leases::Dues;
@@ -34,7 +34,12 @@ pub async fn size_of(url: &str) -> Result<u64, OpenError> {
 }
 
 /// Opens the store, and joins those that work on it.
-pub(crate) async fn open(url: &str, options: &StoreOptions, dues: &Arc<Dues>) -> Result<Opened, OpenError> {
+pub(crate) async fn open(
+    url: &str,
+    options: &StoreOptions,
+    dues: &Arc<Dues>,
+    company: &Arc<LastCompany>,
+) -> Result<Opened, OpenError> {
     let server = |source: sqlx::Error| OpenError::Server { source: source.into() };
     let connecting = PgConnectOptions::from_str(url)
         .map_err(server)?
@@ -49,24 +54,9 @@ pub(crate) async fn open(url: &str, options: &StoreOptions, dues: &Arc<Dues>) ->
     let migrated = migrations(&MIGRATIONS).run(&mut connection).await;
     migrated.map_err(|source| OpenError::Server { source: source.into() })?;
     partitions::make(&mut connection).await.map_err(server)?;
-    let row: (i64,) = sqlx::query_as(
-        "INSERT INTO node (name, joined_us, beat, offers) VALUES ($1, $2, 0, '[]') RETURNING number",
-    )
-    .bind(&options.node)
-    .bind(clock::now())
-    .fetch_one(&mut connection)
-    .await
-    .map_err(server)?;
     connection.close().await.map_err(server)?;
     let way = Way::Postgres(Box::new(connecting.clone()));
-    let for_words = way.clone();
-    let words = tokio::task::spawn_blocking(move || -> Result<Words, DatabaseError> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = std::rc::Rc::new(runtime.map_err(sqlx::Error::Io)?);
-        Words::load(&for_words.connect(&runtime)?)
-    });
-    let words = words.await.map_err(|error| OpenError::Start(error.into()))?;
-    let words = words.map_err(|source| OpenError::Server { source: source.into() })?;
+    let words = words(way.clone()).await?;
     let readers: PgPool = PgPoolOptions::new()
         .max_connections(options.readers.max(2))
         .min_connections(1)
@@ -75,7 +65,21 @@ pub(crate) async fn open(url: &str, options: &StoreOptions, dues: &Arc<Dues>) ->
         .connect_with(connecting.clone())
         .await
         .map_err(server)?;
-    let nodes = Nodes::begin(row.0, options.beat, connecting, Arc::clone(dues)).await.map_err(server)?;
+    cluster::bury_predecessors(&readers, &options.node).await.map_err(server)?;
+    let node = cluster::join(&readers, &options.node, clock::now()).await.map_err(server)?;
+    let nodes = Nodes::begin(node, options.beat, connecting, Arc::clone(dues), Arc::clone(company))
+        .await
+        .map_err(server)?;
     let readers = Readers::Postgres(readers);
-    Ok(Opened { way, readers, words, node: row.0, nodes: Some(nodes), lock: None })
+    Ok(Opened { way, readers, words, node, nodes: Some(nodes), lock: None })
+}
+
+async fn words(way: Way) -> Result<Words, OpenError> {
+    let loading = tokio::task::spawn_blocking(move || -> Result<Words, DatabaseError> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = std::rc::Rc::new(runtime.map_err(sqlx::Error::Io)?);
+        Words::load(&way.connect(&runtime)?)
+    });
+    let words = loading.await.map_err(|error| OpenError::Start(error.into()))?;
+    words.map_err(|source| OpenError::Server { source: source.into() })
 }

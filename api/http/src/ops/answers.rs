@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use hub_core::cluster::Node;
 use hub_core::commit::{Key, Note};
 use hub_core::operations::{ChannelStatus, DestinationStatus, HubStatus, ReplayReport};
 use hub_core::store::{
@@ -22,8 +23,23 @@ pub(crate) struct StatusAnswer {
     ready: bool,
     /// The number of the deployment that runs.
     deployment: Option<u64>,
+    /// The nodes that share the database; none where it stands alone.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    nodes: Vec<NodeAnswer>,
     channels: Vec<ChannelAnswer>,
     destinations: Vec<DestinationAnswer>,
+}
+
+#[derive(Serialize)]
+struct NodeAnswer {
+    number: u64,
+    name: String,
+    #[serde(with = "rfc3339")]
+    joined_at: OffsetDateTime,
+    /// Whether it is the one that answers.
+    this: bool,
+    /// What it does: `channel his/adt`, `destination his/adt/lis-feed`, `jobs`.
+    does: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -74,9 +90,20 @@ impl StatusAnswer {
             at,
             ready,
             deployment,
+            nodes: status.nodes.into_iter().map(node).collect(),
             channels: status.channels.into_iter().map(channel).collect(),
             destinations: destinations(status.destinations, depths),
         }
+    }
+}
+
+fn node(node: Node) -> NodeAnswer {
+    NodeAnswer {
+        number: node.number,
+        name: node.name,
+        joined_at: node.joined_at,
+        this: node.is_this,
+        does: node.shares.iter().map(|share| share.0.to_string()).collect(),
     }
 }
 

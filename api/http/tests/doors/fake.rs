@@ -301,6 +301,7 @@ impl Operations for Fake {
         let tally = Tally { channel: "his/adt".into(), state: StateName::Committed, count: 7 };
         Ok(HubStatus {
             version: "0.1.0",
+            nodes: Vec::new(),
             started_at: UPDATED,
             channels: vec![ChannelStatus {
                 id: "his/adt".into(),

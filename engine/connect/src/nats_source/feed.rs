@@ -8,7 +8,7 @@ use async_nats::jetstream::consumer::pull::Config;
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, PullConsumer};
 use async_nats::jetstream::{ContextBuilder, Message};
 use futures_util::StreamExt;
-use hub_core::source::Intake;
+use hub_core::source::{Intake, Turn};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
@@ -59,26 +59,45 @@ impl Feed {
 
     /// Takes messages until `stop` turns true; then what has begun is ended, and the rest is given back.
     pub async fn run(mut self, mut stop: watch::Receiver<bool>) {
+        loop {
+            let mut turn = tokio::select! {
+                turn = self.taker.turn() => turn,
+                // An error means that nobody is left who could say stop: then it is time to.
+                _told = stop.wait_for(|stop| *stop) => return,
+            };
+            self.take_turn(&mut turn, &mut stop).await;
+            if *stop.borrow() || stop.has_changed().is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Takes messages until another node should, or it is time to stop.
+    async fn take_turn(&mut self, turn: &mut Turn, stop: &mut watch::Receiver<bool>) {
+        // What has begun is ended when this turn is over, not only when all is.
+        let (over, is_over) = watch::channel(false);
         let mut takers = JoinSet::new();
         let queues: Vec<mpsc::Sender<Message>> = (0..self.in_flight)
             .map(|_| {
                 let (sender, queue) = mpsc::channel(self.in_flight);
-                takers.spawn(self.taker.clone().run(queue, stop.clone()));
+                takers.spawn(self.taker.clone().run(queue, is_over.clone()));
                 sender
             })
             .collect();
         loop {
             tokio::select! {
                 () = self.take_messages(&queues) => {}
-                // An error means that nobody is left who could say stop: then it is time to.
+                () = turn.over() => break,
                 _told = stop.wait_for(|stop| *stop) => break,
             }
             self.trouble.looked();
             tokio::select! {
+                () = turn.over() => break,
                 _told = stop.wait_for(|stop| *stop) => break,
                 () = tokio::time::sleep(PAUSE) => {}
             }
         }
+        over.send_replace(true);
         drop(queues);
         while takers.join_next().await.is_some() {}
     }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hub_core::cluster::Company;
 use hub_core::commit::Commit;
 use hub_core::source::{Door, Outcome, Receipt};
 use hub_core::store::{Cause, Journal, Resources};
@@ -192,7 +193,7 @@ async fn a_message_opened_again_while_its_end_is_not_known_yet_is_not_forgotten(
     let id = message.head.id;
     backlog.enter(id);
     memory.receive(&message).await.unwrap();
-    backlog.ready(message);
+    backlog.ready(message, Company::default());
     assert_eq!(queue.recv().await.unwrap().head.id, id);
     memory.commit(Cause::Message(id), Commit::default()).await.unwrap();
     // The store knows the end, the lane does not yet, and an operator replays it.

@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use bytes::Bytes;
+use hub_core::cluster::Alone;
 use hub_core::document::{Document, ParseError, Parser, Piece, Split};
 use hub_core::envelope::{Envelope, Head, Label, Peer, Raw};
 use hub_core::id::{DedupeKey, Digest, MessageId};
@@ -139,6 +140,7 @@ impl Ward {
         let parser: Arc<dyn Parser> =
             Arc::new(Fragile(hub_formats::parser("json", None, &toml::Table::new()).unwrap()));
         let house = House {
+            cluster: Arc::new(Alone::default()),
             journal: memory.clone(),
             resources: memory.clone(),
             outbox: Arc::new(Shelf::default()),
@@ -161,6 +163,7 @@ impl Ward {
         let splits = channel.parse.split.clone();
         let backlog = Arc::new(if splits.is_some() { backlog.splitting(unsplit) } else { backlog });
         let door = Arc::new(ChannelDoor {
+            turns: Arc::default(),
             channel: channel.id.clone(),
             parse: Arc::new(channel.parse.clone()),
             acknowledge: Acknowledge::OnReceived,

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use hub_core::cluster::Company;
 use rusqlite::params_from_iter;
 use rusqlite::types::FromSql;
 use sqlx::postgres::{PgArguments, PgConnection, PgRow};
@@ -30,7 +31,8 @@ pub(crate) struct PostgresLink {
 const NUMBERS: &str = "
     SELECT ARRAY(SELECT nextval('message_seq') FROM generate_series(1, $2)),
            ARRAY(SELECT nextval('resource_rid') FROM generate_series(1, $3)),
-           ARRAY(SELECT nextval('parcel_seq') FROM generate_series(1, $4))
+           ARRAY(SELECT nextval('parcel_seq') FROM generate_series(1, $4)),
+           (SELECT count(*) > 1 FROM node), (SELECT sum(number)::bigint FROM node)
     FROM node n WHERE n.number = $1 FOR KEY SHARE OF n";
 
 /// A line of an answer.
@@ -110,12 +112,13 @@ impl PostgresLink {
     ///
     /// The row of the node is held to the end of the transaction: whoever takes it for dead deletes it, and has to wait for
     /// what it is writing. When it is gone, nothing is written any more.
-    pub fn numbers(&self, node: i64, wanted: [u64; 3]) -> Result<[Vec<i64>; 3], DatabaseError> {
+    pub fn numbers(&self, node: i64, wanted: [u64; 3]) -> Result<([Vec<i64>; 3], Company), DatabaseError> {
         let mut arguments = vec![Value::Int(node)];
         arguments.extend(wanted.map(Value::from));
         let rows = self.fetch(SqlStr::from_static(NUMBERS), for_postgres(&arguments)?)?;
         let row = rows.first().ok_or(DatabaseError::Fenced)?;
-        Ok([row.try_get(0)?, row.try_get(1)?, row.try_get(2)?])
+        let company = Company { has_others: row.try_get(3)?, generation: row.try_get(4)? };
+        Ok(([row.try_get(0)?, row.try_get(1)?, row.try_get(2)?], company))
     }
 
     /// Begins, commits or rolls back.

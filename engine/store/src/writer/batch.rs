@@ -1,10 +1,12 @@
 //! One batch of work in one transaction: look up, decide in order, write in few statements.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use hub_core::store::{Cause, Committed, StoreError};
 
 use crate::clock;
+use crate::cluster::LastCompany;
 use crate::database::Kind::{Int, Text};
 use crate::database::{Connection, DatabaseError, Dialect, Rows, Shape, Value, transaction};
 use crate::words::{WordKind, Words};
@@ -31,6 +33,8 @@ pub(crate) struct Memory {
     pub recent: Recent,
     /// This node's number among those that share the database.
     pub node: i64,
+    /// Who else there was at the last write.
+    pub company: Arc<LastCompany>,
 }
 
 /// What counts change by.
@@ -134,6 +138,7 @@ pub(crate) fn apply(
     };
     match done {
         Ok((done, numbers, learned)) => {
+            memory.company.set(numbers.company);
             memory.numbers = numbers;
             learned.remember(&mut memory.recent);
             Ok(done)

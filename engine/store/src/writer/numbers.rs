@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use hub_core::cluster::Company;
+
 use crate::database::{Connection, DatabaseError, Line, all};
 use crate::writer::work::{Draft, Work};
 
@@ -34,13 +36,15 @@ pub(crate) struct Numbers {
     pub message: Supply,
     pub resource: Supply,
     pub parcel: Supply,
+    /// Who else there is.
+    pub company: Company,
 }
 
 impl Numbers {
     /// None to give out: nothing is known of the database yet.
     pub fn none() -> Self {
         let none = || Supply::Given(VecDeque::new());
-        Self { message: none(), resource: none(), parcel: none() }
+        Self { message: none(), resource: none(), parcel: none(), company: Company::default() }
     }
 
     /// Reads where the numbers stand.
@@ -50,7 +54,7 @@ impl Numbers {
         }
         let read = |line: &Line<'_>| {
             let next = |column| Ok::<_, DatabaseError>(Supply::Next(line.get(column)?));
-            Ok(Self { message: next(0)?, resource: next(1)?, parcel: next(2)? })
+            Ok(Self { message: next(0)?, resource: next(1)?, parcel: next(2)?, company: Company::default() })
         };
         let found = all(
             connection,
@@ -95,8 +99,8 @@ impl Numbers {
             }
         }
         let Connection::Postgres(link) = connection else { return Ok(self.clone()) };
-        let given = link.numbers(node, [messages, resources, parcels])?;
+        let (given, company) = link.numbers(node, [messages, resources, parcels])?;
         let [message, resource, parcel] = given.map(|given| Supply::Given(given.into()));
-        Ok(Self { message, resource, parcel })
+        Ok(Self { message, resource, parcel, company })
     }
 }

@@ -13,6 +13,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tracing::{info, warn};
 
+use crate::cluster::LastCompany;
 use crate::database::{Connection, DatabaseError, run};
 use crate::error::closed;
 use crate::leases::{Begun, Dues};
@@ -93,6 +94,8 @@ pub(crate) struct WriterSetup {
     pub dues: Arc<Dues>,
     /// This node's number among those that share the database.
     pub node: i64,
+    /// Who else there is.
+    pub company: Arc<LastCompany>,
     /// The folder's lock, where the database is in a folder.
     pub lock: Option<File>,
 }
@@ -115,6 +118,7 @@ impl Writer {
                     numbers: Numbers::none(),
                     recent: Recent::new(setup.recent_bytes),
                     node: setup.node,
+                    company: setup.company,
                 },
                 words: setup.words,
                 counters: setup.counters,

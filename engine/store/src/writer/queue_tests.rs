@@ -22,6 +22,7 @@ fn running(folder: &TempDir) -> Running {
             numbers: Numbers::load(&connection).unwrap(),
             recent: Recent::new(1 << 20),
             node: 0,
+            company: Arc::default(),
         },
         words: Arc::new(Words::load(&connection).unwrap()),
         connection: Some(connection),
