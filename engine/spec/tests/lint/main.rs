@@ -66,6 +66,19 @@ fn what_is_left_out_is_the_default() {
 }
 
 #[test]
+fn an_answer_is_made_of_one_request_and_of_one_answer() {
+    let answering = RIGHT
+        .replace("on_committed", "on_answered")
+        .replace("[keys]", "[reply]\nmapping = \"notify/critical-result\"\nof = \"ward-notice\"\n[keys]");
+    let right = findings(&answering);
+    assert!(!right.contains("ward-notice`") && !right.contains("split"), "{right}");
+    let split = findings(&answering.replace("accept  =", "split   = \"messages\"\naccept  ="));
+    assert!(split.contains("with `split` a frame may hold several"), "{split}");
+    let each = findings(&answering.replace("when      =", "each      = \"Observation\"\nwhen      ="));
+    assert!(each.contains("`ward-notice` sends a parcel for each node of `each`"), "{each}");
+}
+
+#[test]
 fn text_that_is_not_toml_is_found_with_its_line() {
     insta::assert_snapshot!(findings(include_str!("wrong/not-toml.toml")));
 }
