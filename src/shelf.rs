@@ -78,8 +78,7 @@ impl Shelf {
     /// What the searches of a channel's reply find.
     pub async fn searched(&self, answerer: &Answerer, request: &dyn Document) -> Result<Vec<Object>, Fault> {
         let wrong = |reason: String| Fault { step: FaultStep::Map, place: None, rule: None, reason };
-        let found =
-            answerer.searched(request, &self.house).await.map_err(|error| wrong(error.to_string()))?;
+        let found = answerer.searched(request, &self.house).await?;
         found.map_err(|error| wrong(error.to_string()))
     }
 }

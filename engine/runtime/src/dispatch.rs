@@ -1,7 +1,7 @@
 //! Sends parcels to their destinations and remembers what came of it.
 
 use std::collections::HashMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -20,6 +20,7 @@ use tokio::task::JoinSet;
 use crate::circuit::{Circuit, Permit};
 use crate::clock::Clock;
 use crate::crash;
+use crate::guard::guarded;
 use crate::house::TypedCheck;
 use crate::lookup::{LookupError, look_up};
 use crate::measure;
@@ -329,7 +330,7 @@ impl Dispatcher {
         let Some(bytes) = delivered.answer.as_ref().filter(|_| answers.mapping.may_need()) else {
             return found;
         };
-        let needs = catch_unwind(AssertUnwindSafe(|| answers.needs(bytes))).unwrap_or_default();
+        let needs = guarded(bytes.len(), || answers.needs(bytes)).unwrap_or_default();
         loop {
             match look_up(&*answers.resources, &needs, &mut found).await {
                 Ok(()) => return found,
@@ -350,7 +351,7 @@ impl Dispatcher {
     fn read_answer(&self, leased: &Leased, delivered: &Delivered, found: &Found) -> Option<Box<Commit>> {
         let answers = self.answers.as_ref()?;
         let bytes = delivered.answer.as_ref()?;
-        let mapped = catch_unwind(AssertUnwindSafe(|| answers.read(bytes, found)));
+        let mapped = guarded(bytes.len(), || answers.read(bytes, found));
         match mapped.unwrap_or_else(|_| Err("the program failed at it".to_owned())) {
             Ok(commit) => Some(Box::new(commit)),
             Err(error) => {

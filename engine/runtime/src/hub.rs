@@ -261,16 +261,17 @@ fn start_channel(
             (Arc::new(backlog.splitting(sender)), Some((by, queue)))
         }
     };
+    let acknowledge = channel.from.acknowledge;
+    let road = Arc::new(Road { channel, parser, writers, typed_check: house.typed_check });
     let door = ChannelDoor {
         channel: id.clone(),
-        parse: Arc::new(channel.parse.clone()),
-        acknowledge: channel.from.acknowledge,
+        road: road.clone(),
+        acknowledge,
         backlog: backlog.clone(),
         house: house.clone(),
         closed: closed.clone(),
         answerer,
     };
-    let road = Arc::new(Road { channel, parser, writers, typed_check: house.typed_check });
     if let Some((by, queue)) = unsplit {
         let splitter = Splitter { road: road.clone(), by, backlog: backlog.clone(), house: house.clone() };
         tasks.lanes.spawn(splitter.run(queue));

@@ -4,7 +4,6 @@
 //! handed over, so one patient's messages stay in order while many of them share one durable transaction.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
@@ -12,27 +11,25 @@ use std::time::{Duration, Instant};
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use futures_util::StreamExt;
-use futures_util::stream::FuturesUnordered;
+use futures_util::stream::FuturesOrdered;
 use hub_core::commit::{Commit, Key};
 use hub_core::envelope::{Envelope, Head, Raw};
 use hub_core::fault::{Fault, FaultStep};
 use hub_core::source::Outcome;
 use hub_core::store::{Cause, Committed, End, StoreError};
 use hub_mapping::{Found, Need};
-use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::mpsc;
 
 use crate::backlog::Backlog;
 use crate::crash;
 use crate::dispatch::Wakers;
 use crate::end::outcome_of_end;
+use crate::guard::guarded_message;
 use crate::house::House;
 use crate::lookup::{LookupError, look_up};
 use crate::measure;
 use crate::steps::{Prepared, Road, Walked};
 
-/// A message this large is worked on where it cannot hold up other tasks.
-pub(crate) const LARGE_BYTES: usize = 64 << 10;
 /// The longest wait between two tries to end a message.
 pub(crate) const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 
@@ -74,7 +71,7 @@ enum Again {
 impl Lane {
     /// Works for as long as the hub lives: what has begun goes on when the queue is empty.
     pub async fn run(self, mut queue: mpsc::UnboundedReceiver<Envelope<Raw>>) {
-        let mut under_way: FuturesUnordered<Ending> = FuturesUnordered::new();
+        let mut under_way: FuturesOrdered<Ending> = FuturesOrdered::new();
         let mut turns = Turns::default();
         let mut open = true;
         let mut nth = 0;
@@ -97,10 +94,12 @@ impl Lane {
                         // The first poll hands the commit to the store: that keeps the order. Unconstrained, because a task
                         // whose share of time is used up would otherwise be told to wait before it has handed anything over,
                         // and the next message could go first.
-                        match futures_util::poll!(tokio::task::unconstrained(ending.as_mut())) {
-                            Poll::Pending => under_way.push(ending),
-                            Poll::Ready(ended) => self.came_back(ended, &mut under_way, &mut turns).await,
-                        }
+                        let first_poll = futures_util::poll!(tokio::task::unconstrained(ending.as_mut()));
+                        // Endings are seen in the order of handing over: one that failed is known before those that went after it.
+                        under_way.push_back(match first_poll {
+                            Poll::Pending => ending,
+                            Poll::Ready(ended) => Box::pin(std::future::ready(ended)),
+                        });
                     }
                     None => open = false,
                 }
@@ -109,7 +108,7 @@ impl Lane {
     }
 
     /// Lets a message go that has come back from the store, or rides out what keeps it from ending.
-    async fn came_back(&self, ended: Ended, under_way: &mut FuturesUnordered<Ending>, turns: &mut Turns) {
+    async fn came_back(&self, ended: Ended, under_way: &mut FuturesOrdered<Ending>, turns: &mut Turns) {
         turns.ended(ended.nth);
         if let Err(failed) = self.let_go(ended) {
             self.ride_out(*failed, under_way).await;
@@ -138,7 +137,7 @@ impl Lane {
         &self,
         nth: u64,
         message: Envelope<Raw>,
-        under_way: &mut FuturesUnordered<Ending>,
+        under_way: &mut FuturesOrdered<Ending>,
         turns: &mut Turns,
     ) -> Ending {
         let prepared = self.guarded(&message, || self.road.prepare(message.clone()));
@@ -194,18 +193,8 @@ impl Lane {
         }
     }
 
-    /// A message at which the program itself fails is set aside like any other that cannot be read: it harms no other, and not
-    /// the next start either.
     fn guarded<T>(&self, message: &Envelope<Raw>, step: impl FnOnce() -> T) -> Result<T, Fault> {
-        let large = message.body.0.len() > LARGE_BYTES
-            && Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread;
-        let step = AssertUnwindSafe(step);
-        let done =
-            if large { tokio::task::block_in_place(|| catch_unwind(step)) } else { catch_unwind(step) };
-        done.map_err(|_| {
-            tracing::error!(channel = %message.head.channel, message_id = %message.head.id, "The program failed at a message; this is a fault of the program.");
-            program_fault()
-        })
+        guarded_message(&message.head, message.body.0.len(), || Ok(step()))
     }
 
     fn commit(&self, nth: u64, message: Envelope<Raw>, commit: Commit) -> Ending {
@@ -269,7 +258,7 @@ impl Lane {
     /// The store failed: nothing new is begun until what is under way has come back and what failed has been tried again, in
     /// the order of the lane, until it is done. What was committed in spite of an earlier message of the same patient that
     /// failed is done again after that one.
-    async fn ride_out(&self, first: Ended, under_way: &mut FuturesUnordered<Ending>) {
+    async fn ride_out(&self, first: Ended, under_way: &mut FuturesOrdered<Ending>) {
         let mut back = vec![first];
         while let Some(ended) = under_way.next().await {
             back.push(ended);
@@ -407,9 +396,4 @@ pub(crate) fn pauses() -> ExponentialBackoff {
 
 pub(crate) fn commit_fault(error: &StoreError) -> Fault {
     Fault { step: FaultStep::Commit, place: None, rule: None, reason: error.to_string() }
-}
-
-pub(crate) fn program_fault() -> Fault {
-    let reason = "the program failed at this message; its log tells where".to_owned();
-    Fault { step: FaultStep::Map, place: None, rule: None, reason }
 }

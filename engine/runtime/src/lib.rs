@@ -13,6 +13,7 @@ pub mod clock;
 pub mod crash;
 pub mod dispatch;
 pub mod end;
+mod guard;
 pub mod house;
 pub mod hub;
 pub mod intake;

@@ -1,24 +1,24 @@
 //! Makes several messages of a frame or file that holds several: in the channel's order, whole or not at all.
 
 use std::collections::HashMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use hub_core::document::{Piece, Split};
 use hub_core::envelope::{Envelope, Head, Label, Parent, Raw};
 use hub_core::fault::{Fault, FaultStep};
 use hub_core::id::{DedupeKey, Digest, MessageId};
 use hub_core::source::Outcome;
 use hub_core::store::{End, StoreError};
-use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::mpsc;
 
 use crate::backlog::Backlog;
 use crate::crash;
 use crate::end::outcome_of_end;
+use crate::guard::guarded_message;
 use crate::house::House;
-use crate::lane::{LARGE_BYTES, LONGEST_PAUSE, commit_fault, pauses, program_fault};
+use crate::lane::{LONGEST_PAUSE, commit_fault, pauses};
 use crate::measure;
 use crate::steps::Road;
 
@@ -32,6 +32,12 @@ pub enum Held {
     One,
     /// Several, or one that is not the whole; none for a batch without messages.
     Several(Vec<Envelope<Raw>>),
+}
+
+/// Whether a frame or file is one message: itself, whole.
+pub fn holds_one(road: &Road, by: &Split, bytes: &Bytes) -> bool {
+    let pieces = road.parser.split(bytes, by);
+    pieces.is_ok_and(|pieces| matches!(pieces.as_slice(), [only] if only.bytes == *bytes))
 }
 
 /// What a message holds. Pure: the same message gives the same pieces with the same ids.
@@ -107,7 +113,8 @@ impl Splitter {
 
     async fn take(&self, message: Envelope<Raw>) {
         let started = Instant::now();
-        let held = self.split(&message);
+        let held =
+            guarded_message(&message.head, message.body.0.len(), || held(&self.road, &self.by, &message));
         crash::place("split");
         measure::step(&message.head.channel, "split", started.elapsed());
         match held {
@@ -115,19 +122,6 @@ impl Splitter {
             Ok(Held::Several(pieces)) => self.expand(message.head, pieces).await,
             Err(fault) => self.set_aside(&message.head, fault).await,
         }
-    }
-
-    /// A frame at which the program itself fails is set aside like any other that cannot be split.
-    fn split(&self, message: &Envelope<Raw>) -> Result<Held, Fault> {
-        let large = message.body.0.len() > LARGE_BYTES
-            && Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread;
-        let held = AssertUnwindSafe(|| held(&self.road, &self.by, message));
-        let held =
-            if large { tokio::task::block_in_place(|| catch_unwind(held)) } else { catch_unwind(held) };
-        held.unwrap_or_else(|_| {
-            tracing::error!(channel = %message.head.channel, message_id = %message.head.id, "The program failed at a message; this is a fault of the program.");
-            Err(program_fault())
-        })
     }
 
     /// Stores the pieces and ends the whole, in one transaction; then hands them on in their order. While the store does not

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod ahead_and_behind;
+mod answers;
 mod deliveries;
 mod failures;
 mod memory;

@@ -23,6 +23,8 @@ pub enum Fail {
     Conflict,
     /// It is done, and the caller is told that it is not.
     DoneAllTheSame,
+    /// It is not done, and the caller is told so only after the next one has been told that it is.
+    Late,
 }
 
 enum Work {
@@ -50,6 +52,10 @@ pub struct State {
     pub fails: VecDeque<Option<Fail>>,
     /// So many looks into the journal fail.
     pub blind: u32,
+    /// What every search finds; `None`: the store does not answer.
+    pub finds: Option<Page>,
+    /// How many each search wanted at the most.
+    pub searched: Vec<u32>,
     /// What senders were answered.
     pub answered: Vec<(MessageId, AnswerName)>,
     seed: u64,
@@ -125,12 +131,18 @@ impl Memory {
         let (works, mut asked) = mpsc::channel::<Asked>(4_096);
         let writer = state.clone();
         tokio::spawn(async move {
+            let mut late: Option<oneshot::Sender<_>> = None;
             while let Some((work, reply)) = asked.recv().await {
+                let fail = writer.lock().unwrap().fails.pop_front().flatten();
+                if let Some(Fail::Late) = fail {
+                    late = Some(reply);
+                    continue;
+                }
                 let result = {
                     let mut state = writer.lock().unwrap();
-                    match state.fails.pop_front().flatten() {
+                    match fail {
                         None => Ok(state.apply(work)),
-                        Some(Fail::Unavailable) => Err(unavailable()),
+                        Some(Fail::Unavailable | Fail::Late) => Err(unavailable()),
                         Some(Fail::Conflict) => {
                             Err(StoreError::Conflict { reference: "Patient/1".into(), expected: 1, found: 2 })
                         }
@@ -141,6 +153,9 @@ impl Memory {
                     }
                 };
                 reply.send(result).ok();
+                if let Some(late) = late.take() {
+                    late.send(Err(unavailable())).ok();
+                }
                 let turns = writer.lock().unwrap().yields();
                 for _ in 0..turns {
                     tokio::task::yield_now().await;
@@ -318,8 +333,10 @@ impl Journal for Memory {
 
 #[async_trait]
 impl Searches for Memory {
-    async fn search(&self, _search: &Search) -> Result<Page, StoreError> {
-        Err(unavailable())
+    async fn search(&self, search: &Search) -> Result<Page, StoreError> {
+        let mut state = self.state();
+        state.searched.push(search.count);
+        state.finds.clone().ok_or_else(unavailable)
     }
 }
 

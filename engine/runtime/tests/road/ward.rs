@@ -20,7 +20,7 @@ use hub_runtime::intake::ChannelDoor;
 use hub_runtime::lane::Lane;
 use hub_runtime::split::Splitter;
 use hub_runtime::steps::Road;
-use hub_spec::{Channel, Parse};
+use hub_spec::{Channel, Parse, Pattern};
 use time::OffsetDateTime;
 use time::macros::datetime;
 use tokio::sync::mpsc;
@@ -114,7 +114,12 @@ impl Parser for Fragile {
     }
 }
 
+pub fn fragile() -> Arc<dyn Parser> {
+    Arc::new(Fragile(hub_formats::parser("json", None, &toml::Table::new()).unwrap()))
+}
+
 pub struct Ward {
+    pub house: House,
     pub door: Arc<ChannelDoor>,
     pub backlog: Arc<Backlog>,
     tasks: JoinSet<()>,
@@ -134,9 +139,24 @@ impl Ward {
         Self::open_channel(memory, limits, channel)
     }
 
+    /// One that takes only messages of this kind.
+    pub fn splitting_only(memory: &Arc<Memory>, kind: &str) -> Self {
+        let mut channel = channel();
+        channel.parse.split = Some(Split::Messages);
+        channel.parse.accept = vec![Pattern::parse(kind).unwrap()];
+        Self::open_channel(memory, ROOMY, channel)
+    }
+
+    /// One that reads by this parser.
+    pub fn open_reading(memory: &Arc<Memory>, parser: Arc<dyn Parser>) -> Self {
+        Self::open_whole(memory, ROOMY, channel(), parser)
+    }
+
     fn open_channel(memory: &Arc<Memory>, limits: Limits, channel: Channel) -> Self {
-        let parser: Arc<dyn Parser> =
-            Arc::new(Fragile(hub_formats::parser("json", None, &toml::Table::new()).unwrap()));
+        Self::open_whole(memory, limits, channel, fragile())
+    }
+
+    fn open_whole(memory: &Arc<Memory>, limits: Limits, channel: Channel, parser: Arc<dyn Parser>) -> Self {
         let house = House {
             journal: memory.clone(),
             resources: memory.clone(),
@@ -159,16 +179,17 @@ impl Ward {
         let (unsplit, to_split) = mpsc::unbounded_channel();
         let splits = channel.parse.split.clone();
         let backlog = Arc::new(if splits.is_some() { backlog.splitting(unsplit) } else { backlog });
+        let id = channel.id.clone();
+        let road = Arc::new(Road { channel, parser, writers: BTreeMap::new(), typed_check: None });
         let door = Arc::new(ChannelDoor {
-            channel: channel.id.clone(),
-            parse: Arc::new(channel.parse.clone()),
+            channel: id,
+            road: road.clone(),
             acknowledge: Acknowledge::OnReceived,
             backlog: backlog.clone(),
             house: house.clone(),
             closed: Arc::new(AtomicBool::new(false)),
             answerer: None,
         });
-        let road = Arc::new(Road { channel, parser, writers: BTreeMap::new(), typed_check: None });
         let mut tasks = JoinSet::new();
         if let Some(by) = splits {
             let splitter =
@@ -186,7 +207,7 @@ impl Ward {
         }
         let (refilled, journal) = (backlog.clone(), house.journal.clone());
         tasks.spawn(async move { refilled.refill(&*journal).await });
-        Self { door, backlog, tasks }
+        Self { house, door, backlog, tasks }
     }
 
     pub async fn send(&self, patient: usize, number: usize) -> MessageId {
