@@ -3,6 +3,8 @@
 //! A lane does not wait for one commit before it maps the next message: the store applies commits in the order in which they are
 //! handed over, so one patient's messages stay in order while many of them share one durable transaction.
 
+pub(crate) mod faults;
+
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -29,6 +31,7 @@ use crate::house::House;
 use crate::lookup::{LookupError, look_up};
 use crate::measure;
 use crate::steps::{Prepared, Road, Walked};
+use faults::Failed;
 
 /// The longest wait between two tries to end a message.
 pub(crate) const LONGEST_PAUSE: Duration = Duration::from_secs(15);
@@ -84,13 +87,16 @@ impl Lane {
                     self.came_back(ended, &mut under_way, &mut turns).await;
                 }
                 message = queue.recv(), if open && room => match message {
+                    Some(message) if self.backlog.keeps(&message) => {}
                     Some(message) => {
                         nth += 1;
-                        let mut ending = if self.road.may_need() {
+                        let is_doubtful = self.backlog.tried(message.head.id) > 0;
+                        let ending = if self.road.may_need() {
                             self.begin_in_turn(nth, message, &mut under_way, &mut turns).await
                         } else {
                             self.begin(nth, message)
                         };
+                        let Some(mut ending) = ending else { continue };
                         // The first poll hands the commit to the store: that keeps the order. Unconstrained, because a task
                         // whose share of time is used up would otherwise be told to wait before it has handed anything over,
                         // and the next message could go first.
@@ -100,6 +106,10 @@ impl Lane {
                             Poll::Pending => ending,
                             Poll::Ready(ended) => Box::pin(std::future::ready(ended)),
                         });
+                        // What has failed before may fail again: nothing is handed over behind it until that is known.
+                        while is_doubtful && let Some(ended) = under_way.next().await {
+                            self.came_back(ended, &mut under_way, &mut turns).await;
+                        }
                     }
                     None => open = false,
                 }
@@ -118,17 +128,27 @@ impl Lane {
     }
 
     /// Walks a message and begins to end it. For mappings that look nothing up.
-    fn begin(&self, nth: u64, message: Envelope<Raw>) -> Ending {
+    fn begin(&self, nth: u64, message: Envelope<Raw>) -> Option<Ending> {
         let walked = self.guarded(&message, || self.road.walk(message.clone()));
-        self.end_as(nth, message, walked)
+        self.end_as(nth, message, walked, false)
     }
 
-    fn end_as(&self, nth: u64, message: Envelope<Raw>, walked: Result<Walked, Fault>) -> Ending {
-        match walked {
-            Ok(Walked::Mapped(mapped)) => self.commit(nth, message, mapped.body.0),
-            Ok(Walked::Ended(_, end, keys)) => self.end(nth, message, end, keys),
-            Err(fault) => self.end(nth, message, End::Quarantined(fault), Vec::new()),
-        }
+    /// Begins to end a message as it was walked. `None` when its lane is held at it. `may_pass`: a fault may be gone another time.
+    fn end_as(
+        &self,
+        nth: u64,
+        message: Envelope<Raw>,
+        walked: Result<Walked, Fault>,
+        may_pass: bool,
+    ) -> Option<Ending> {
+        let failed = match walked {
+            Ok(Walked::Mapped(mapped)) => return Some(self.commit(nth, message, mapped.body.0)),
+            Ok(Walked::Ended(_, End::Quarantined(fault), keys)) => Failed { fault, keys, may_pass },
+            Ok(Walked::Ended(_, end, keys)) => return Some(self.end(nth, message, end, keys)),
+            Err(fault) => Failed { fault, keys: Vec::new(), may_pass },
+        };
+        let Failed { fault, keys, .. } = self.hold(&message, failed)?;
+        Some(self.end(nth, message, End::Quarantined(fault), keys))
     }
 
     /// The same for mappings that look something up: what they find must show what earlier messages of the same order have
@@ -139,7 +159,7 @@ impl Lane {
         message: Envelope<Raw>,
         under_way: &mut FuturesOrdered<Ending>,
         turns: &mut Turns,
-    ) -> Ending {
+    ) -> Option<Ending> {
         let prepared = self.guarded(&message, || self.road.prepare(message.clone()));
         if let Ok(Prepared::Asking(asking)) = &prepared {
             while turns.waits(asking.lane_key.as_deref())
@@ -152,9 +172,9 @@ impl Lane {
             Ok(Prepared::Asking(asking)) => asking.lane_key.clone(),
             _ => self.backlog.key(&message),
         };
-        let ending = self.begin_prepared(nth, message, prepared).await;
+        let ending = self.begin_prepared(nth, message, prepared).await?;
         turns.began(nth, key);
-        ending
+        Some(ending)
     }
 
     /// Looks up what is needed, walks the message to the end and begins to end it.
@@ -163,16 +183,21 @@ impl Lane {
         nth: u64,
         message: Envelope<Raw>,
         prepared: Result<Prepared, Fault>,
-    ) -> Ending {
+    ) -> Option<Ending> {
+        let mut may_pass = false;
         let walked = match prepared {
             Ok(Prepared::Walked(walked)) => Ok(*walked),
             Ok(Prepared::Asking(asking)) => match self.look_up(&message.head, &asking.needs).await {
-                Ok(found) => self.guarded(&message, || self.road.walk_on(*asking, found)),
+                Ok(found) => {
+                    // What is not there yet, or there twice, may be otherwise another time.
+                    may_pass = asking.needs.iter().any(|need| found.ids(need).len() != 1);
+                    self.guarded(&message, || self.road.walk_on(*asking, found))
+                }
                 Err(fault) => Err(fault),
             },
             Err(fault) => Err(fault),
         };
-        self.end_as(nth, message, walked)
+        self.end_as(nth, message, walked, may_pass)
     }
 
     /// Asks the store until it answers. A fault at which the message itself is to blame sets it aside.
@@ -270,6 +295,8 @@ impl Lane {
             let overtook = match &ended.result {
                 // Failed or not, it may be committed all the same: an answer can be lost.
                 Err(EndFailure { error: StoreError::Unavailable(_), .. }) => !failed_keys.insert(key),
+                // Should its lane be held at it, those behind it wait.
+                Err(EndFailure { error, .. }) if self.may_hold(error) => !failed_keys.insert(key),
                 Ok((Outcome::Committed, _)) => failed_keys.contains(&key),
                 Ok(_) | Err(_) => false,
             };
@@ -305,6 +332,10 @@ impl Lane {
     /// Tries to end a message until the store has done it.
     async fn insist(&self, failed: Ended) {
         let Ended { nth, message, mut result } = failed;
+        // An earlier one of its lane has failed meanwhile, and is waited for.
+        if self.backlog.keeps(&message) {
+            return;
+        }
         let mut pauses = pauses();
         let mut tries = 0_u32;
         loop {
@@ -326,7 +357,12 @@ impl Lane {
                     failure.again
                 }
                 error @ (StoreError::Conflict { .. } | StoreError::Invalid { .. }) => match failure.again {
-                    Again::Walk(keys) => Again::End(End::Quarantined(commit_fault(&error)), keys),
+                    Again::Walk(keys) => {
+                        let may_pass = matches!(error, StoreError::Conflict { .. });
+                        let failed = Failed { fault: commit_fault(&error), keys, may_pass };
+                        let Some(Failed { fault, keys, .. }) = self.hold(&message, failed) else { return };
+                        Again::End(End::Quarantined(fault), keys)
+                    }
                     // An end that the store calls invalid cannot be helped; the message stays as it is and is shown.
                     Again::End(..) => {
                         tracing::error!(channel = %message.head.channel, message_id = %message.head.id, error = &error as &dyn std::error::Error, "A message could not be ended.");
@@ -341,8 +377,10 @@ impl Lane {
                     let prepared = self.guarded(&message, || self.road.prepare(message.clone()));
                     self.begin_prepared(nth, message.clone(), prepared).await
                 }
-                Again::End(end, keys) => self.end(nth, message.clone(), end, keys),
+                Again::End(end, keys) => Some(self.end(nth, message.clone(), end, keys)),
             };
+            // Its lane is held at it.
+            let Some(ending) = ending else { return };
             result = ending.await.result;
         }
     }

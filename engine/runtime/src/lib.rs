@@ -14,6 +14,7 @@ pub mod crash;
 pub mod dispatch;
 pub mod end;
 mod guard;
+pub mod holds;
 pub mod house;
 pub mod hub;
 pub mod intake;

@@ -17,7 +17,9 @@ use crate::backlog::Backlog;
 use crate::crash;
 use crate::end::outcome_of_end;
 use crate::guard::guarded_message;
+use crate::holds::HoldKey;
 use crate::house::House;
+use crate::lane::faults::{Failed, hold};
 use crate::lane::{LONGEST_PAUSE, commit_fault, pauses};
 use crate::measure;
 use crate::steps::Road;
@@ -112,6 +114,12 @@ impl Splitter {
     }
 
     async fn take(&self, message: Envelope<Raw>) {
+        if message.head.parent.is_some() {
+            return self.backlog.hand_on(message).await;
+        }
+        if self.backlog.keeps_frame(&message) {
+            return;
+        }
         let started = Instant::now();
         let held =
             guarded_message(&message.head, message.body.0.len(), || held(&self.road, &self.by, &message));
@@ -119,21 +127,22 @@ impl Splitter {
         measure::step(&message.head.channel, "split", started.elapsed());
         match held {
             Ok(Held::One) => self.backlog.hand_on(message).await,
-            Ok(Held::Several(pieces)) => self.expand(message.head, pieces).await,
-            Err(fault) => self.set_aside(&message.head, fault).await,
+            Ok(Held::Several(pieces)) => self.expand(message, pieces).await,
+            Err(fault) => self.failed(&message, fault).await,
         }
     }
 
     /// Stores the pieces and ends the whole, in one transaction; then hands them on in their order. While the store does not
     /// answer nothing that came later is split.
-    async fn expand(&self, head: Head, pieces: Vec<Envelope<Raw>>) {
+    async fn expand(&self, message: Envelope<Raw>, pieces: Vec<Envelope<Raw>>) {
+        let head = &message.head;
         let count = pieces.len() as u64;
         self.backlog.hold(pieces.iter().map(|piece| piece.head.id));
         let mut pauses = pauses();
         let expanded = loop {
             match self.house.journal.expand(head.id, pieces.clone()).await {
                 Ok(open) => break Ok(open),
-                Err(error @ StoreError::Unavailable(_)) => self.pause(&head, &error, &mut pauses).await,
+                Err(error @ StoreError::Unavailable(_)) => self.pause(head, &error, &mut pauses).await,
                 Err(error) => break Err(error),
             }
         };
@@ -142,10 +151,10 @@ impl Splitter {
             Ok(open) => open,
             Err(error) => {
                 pieces.iter().for_each(|piece| self.backlog.drop_piece(piece.head.id));
-                return self.set_aside(&head, commit_fault(&error)).await;
+                return self.failed(&message, commit_fault(&error)).await;
             }
         };
-        self.ended(&head, &Outcome::Split { pieces: count, set_aside: 0 });
+        self.ended(head, &Outcome::Split { pieces: count, set_aside: 0 });
         let open: std::collections::HashSet<MessageId> = open.into_iter().collect();
         for piece in pieces {
             if open.contains(&piece.head.id) {
@@ -153,6 +162,17 @@ impl Splitter {
             } else {
                 self.backlog.drop_piece(piece.head.id);
             }
+        }
+    }
+
+    /// What cannot be split may hold anybody's messages: where the channel says `stop`, all that came later waits.
+    async fn failed(&self, message: &Envelope<Raw>, fault: Fault) {
+        let failed = Failed { fault, keys: Vec::new(), may_pass: false };
+        let policy = &self.road.channel.on_fault;
+        if let Some(failed) =
+            hold(policy, &self.backlog, &*self.house.clock, message, Some(HoldKey::Frames), failed)
+        {
+            self.set_aside(&message.head, failed.fault).await;
         }
     }
 

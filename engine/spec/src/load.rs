@@ -132,6 +132,7 @@ fn finish(draft: Draft, mappings: &mut Mappings<'_>) -> Option<Channel> {
         keys: draft.keys.into_iter().map(|(name, path)| (name, path.value)).collect(),
         to,
         reply,
+        on_fault: draft.on_fault,
         tests: tests?,
         digest: digest.digest(),
         file: draft.sheet.file,

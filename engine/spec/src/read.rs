@@ -16,6 +16,7 @@ use toml::de::DeTable;
 
 use crate::channel::{Circuit, InDoubt};
 use crate::keys::{DAY_SECS, YEAR_HOURS};
+use crate::on_fault::OnFault;
 use crate::pattern::Pattern;
 use crate::retry::RetryPolicy;
 use crate::settings::SettingsDraft;
@@ -36,6 +37,7 @@ pub(crate) struct Draft {
     pub keys: Vec<(CompactString, At<Path>)>,
     pub to: Vec<RouteDraft>,
     pub reply: Option<ReplyDraft>,
+    pub on_fault: OnFault,
     pub tests: Vec<TestDraft>,
 }
 
@@ -120,6 +122,7 @@ pub(crate) fn read(name: &str, file: PathBuf, text: &str) -> Draft {
         keys: Vec::new(),
         to: Vec::new(),
         reply: None,
+        on_fault: OnFault::default(),
         tests: Vec::new(),
     };
     match DeTable::parse(text) {
@@ -157,6 +160,9 @@ impl Draft {
             self.to.push(read_route(sheet, &route));
         }
         self.reply = top.section(sheet, "reply", "reply").map(|reply| read_reply(sheet, &reply));
+        if let Some(on_fault) = top.section(sheet, "on_fault", "on_fault") {
+            self.on_fault = OnFault::read(sheet, &on_fault);
+        }
         for test in top.sections(sheet, "test") {
             self.tests.push(read_test(sheet, &test));
         }

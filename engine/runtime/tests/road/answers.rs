@@ -14,7 +14,7 @@ use hub_runtime::reply::Answerer;
 use hub_spec::{Channel, Facts, Reply};
 
 use crate::memory::Memory;
-use crate::ward::{ROOMY, Ward, channel, fragile, inbound_text};
+use crate::ward::{ROOMY, Ward, channel, fragile, inbound_text, plain};
 
 const TOLD: &str = r#"
 name    = "test/told"
@@ -58,10 +58,6 @@ impl Files for Both {
 
 fn compiled(name: &str) -> Arc<Mapping> {
     Arc::new(hub_mapping::compile(name, &Both).unwrap())
-}
-
-fn plain() -> Arc<dyn Parser> {
-    Arc::from(hub_formats::parser("json", None, &toml::Table::new()).unwrap())
 }
 
 fn answerer(parser: &Arc<dyn Parser>, facts: Facts) -> Answerer {

@@ -6,8 +6,19 @@ mod ahead_and_behind;
 mod answers;
 mod deliveries;
 mod failures;
+mod holding;
 mod memory;
 mod shelf;
 mod sizes;
 mod splitting;
 mod ward;
+
+/// Runs a test in a time of its own, which passes when nothing is to be done.
+fn run<T>(test: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .unwrap()
+        .block_on(test)
+}

@@ -33,6 +33,8 @@ enum Work {
     Expand(MessageId, Vec<Envelope<Raw>>),
 }
 
+const A_WHILE: std::time::Duration = std::time::Duration::from_secs(1);
+
 type Asked = (Work, oneshot::Sender<Result<Committed, StoreError>>);
 
 pub struct Row {
@@ -132,7 +134,22 @@ impl Memory {
         let writer = state.clone();
         tokio::spawn(async move {
             let mut late: Option<oneshot::Sender<_>> = None;
-            while let Some((work, reply)) = asked.recv().await {
+            loop {
+                // Should no other come, the one that is to be told late is told.
+                let next = match late.take() {
+                    None => asked.recv().await,
+                    Some(waiting) => match tokio::time::timeout(A_WHILE, asked.recv()).await {
+                        Ok(next) => {
+                            late = Some(waiting);
+                            next
+                        }
+                        Err(_) => {
+                            waiting.send(Err(unavailable())).ok();
+                            continue;
+                        }
+                    },
+                };
+                let Some((work, reply)) = next else { return };
                 let fail = writer.lock().unwrap().fails.pop_front().flatten();
                 if let Some(Fail::Late) = fail {
                     late = Some(reply);

@@ -16,16 +16,8 @@ use proptest::prelude::*;
 use tokio::sync::mpsc;
 
 use crate::memory::{Fail, Memory};
+use crate::run;
 use crate::ward::{ROOMY, Ward, content, envelope, inbound_text};
-
-fn run<T>(test: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .start_paused(true)
-        .build()
-        .unwrap()
-        .block_on(test)
-}
 
 fn one(patient: usize, number: usize) -> String {
     format!(r#"{{"patient":"p{patient}","number":"{number}"}}"#)
@@ -212,9 +204,15 @@ async fn a_batch_that_is_replayed_makes_no_piece_twice() {
 async fn a_piece_opened_again_while_its_lane_does_not_know_its_end_is_done_again() {
     let memory = Memory::new(7);
     let (lane, mut queue) = mpsc::unbounded_channel();
-    let (unsplit, _to_split) = mpsc::unbounded_channel();
+    let (unsplit, mut to_split) = mpsc::unbounded_channel();
     let backlog = Backlog::new("test/patient".into(), ROOMY, Box::new(|_| None), vec![lane]);
     let backlog = Arc::new(backlog.splitting(unsplit));
+    let handing_on = backlog.clone();
+    tokio::spawn(async move {
+        while let Some(piece) = to_split.recv().await {
+            handing_on.hand_on(piece).await;
+        }
+    });
     let (refilled, journal) = (backlog.clone(), memory.clone());
     tokio::spawn(async move { refilled.refill(&*journal).await });
     let pause = || tokio::time::sleep(Duration::from_secs(1));
@@ -295,4 +293,21 @@ async fn a_frame_is_refused_for_its_kind_only_when_it_is_one_message() {
         panic!("a frame of several was judged by its first")
     };
     assert!(matches!(ward.door.outcome(all).await, Some(Outcome::Split { pieces: 2, .. })));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_frame_that_was_not_split_before_a_crash_goes_before_pieces_that_were() {
+    for seed in 0..20 {
+        let memory = Memory::new(seed);
+        let alone = envelope(1, 1);
+        let batch = envelope(1, 0);
+        let mut piece = envelope(1, 2);
+        piece.head.parent = Some(Parent { id: batch.head.id, nth: 1 });
+        memory.receive(&alone).await.unwrap();
+        memory.receive(&batch).await.unwrap();
+        memory.expand(batch.head.id, vec![piece.clone()]).await.unwrap();
+        let _ward = Ward::splitting(&memory, ROOMY);
+        memory.settled().await;
+        assert_eq!(memory.state().applied, [alone.head.id, piece.head.id]);
+    }
 }

@@ -20,7 +20,7 @@ use hub_runtime::intake::ChannelDoor;
 use hub_runtime::lane::Lane;
 use hub_runtime::split::Splitter;
 use hub_runtime::steps::Road;
-use hub_spec::{Channel, Parse, Pattern};
+use hub_spec::{Channel, OnFault, Parse, Pattern};
 use time::OffsetDateTime;
 use time::macros::datetime;
 use tokio::sync::mpsc;
@@ -118,6 +118,10 @@ pub fn fragile() -> Arc<dyn Parser> {
     Arc::new(Fragile(hub_formats::parser("json", None, &toml::Table::new()).unwrap()))
 }
 
+pub fn plain() -> Arc<dyn Parser> {
+    Arc::from(hub_formats::parser("json", None, &toml::Table::new()).unwrap())
+}
+
 pub struct Ward {
     pub house: House,
     pub door: Arc<ChannelDoor>,
@@ -156,7 +160,12 @@ impl Ward {
         Self::open_whole(memory, limits, channel, fragile())
     }
 
-    fn open_whole(memory: &Arc<Memory>, limits: Limits, channel: Channel, parser: Arc<dyn Parser>) -> Self {
+    pub fn open_whole(
+        memory: &Arc<Memory>,
+        limits: Limits,
+        channel: Channel,
+        parser: Arc<dyn Parser>,
+    ) -> Self {
         let house = House {
             journal: memory.clone(),
             resources: memory.clone(),
@@ -242,6 +251,7 @@ pub fn channel() -> Channel {
         writes: vec!["Patient".into()],
         keys: vec![("patient".into(), Path::parse("patient").unwrap())],
         to: Vec::new(),
+        on_fault: OnFault::default(),
         tests: Vec::new(),
         digest: Digest([0; 16]),
     }

@@ -1,0 +1,117 @@
+//! Holds lanes at messages that failed, and lets them go on.
+
+use hub_core::envelope::{Envelope, Raw};
+use hub_core::id::MessageId;
+use hub_core::source::Outcome;
+use hub_core::store::{End, Journal, StoreError};
+
+use super::{Backlog, Inner, Place};
+use crate::holds::{Held, HeldLane, HoldKey};
+
+impl Backlog {
+    /// Holds what is of this key at a message that failed. Who waits for the message is told why, when a person is to decide.
+    pub fn hold_at(&self, key: HoldKey, message: &Envelope<Raw>, held: Held) {
+        let id = message.head.id;
+        let stands = held.until.is_none().then(|| Outcome::Quarantined(held.fault.clone()));
+        {
+            let mut inner = self.inner();
+            self.forget(&mut inner, id);
+            inner.holds.hold(key, id, held);
+            self.refill.notify_one();
+        }
+        if let Some(outcome) = stands {
+            self.tell(id, &outcome);
+        }
+    }
+
+    /// Keeps a message back that has come to its lane, when the lane is held.
+    pub fn keeps(&self, message: &Envelope<Raw>) -> bool {
+        if self.inner().holds.is_empty() {
+            return false;
+        }
+        let Some(key) = self.key(message) else { return false };
+        let mut inner = self.inner();
+        let keeps = inner.holds.keep(&HoldKey::Lane(key), message.head.id);
+        if keeps {
+            self.forget(&mut inner, message.head.id);
+        }
+        keeps
+    }
+
+    /// Keeps a frame back that has come to be split, while one before it could not be.
+    pub fn keeps_frame(&self, message: &Envelope<Raw>) -> bool {
+        let mut inner = self.inner();
+        let keeps = inner.holds.keep(&HoldKey::Frames, message.head.id);
+        if keeps {
+            self.forget(&mut inner, message.head.id);
+        }
+        keeps
+    }
+
+    /// The same for one that is not on its way yet.
+    pub(super) fn keep(&self, inner: &mut Inner, message: &Envelope<Raw>, key: Option<&str>) -> bool {
+        if inner.holds.is_empty() {
+            return false;
+        }
+        let key = match (&self.splitter, key) {
+            (None, Some(key)) => HoldKey::Lane(key.to_owned()),
+            (Some(_), _) if message.head.parent.is_none() => HoldKey::Frames,
+            // Whether the lane of a piece is held is seen when it comes there.
+            _ => return false,
+        };
+        let keeps = inner.holds.keep(&key, message.head.id);
+        if keeps {
+            inner.places.remove(&message.head.id);
+        }
+        keeps
+    }
+
+    /// Lets go what has waited long enough.
+    pub(super) fn end_waits(&self) {
+        let mut inner = self.inner();
+        for id in inner.holds.due(tokio::time::Instant::now()) {
+            self.let_go(&mut inner, id);
+        }
+    }
+
+    fn let_go(&self, inner: &mut Inner, id: MessageId) -> bool {
+        let queued = inner.places.iter().filter(|(_, place)| place.is_queued());
+        let on_their_way = queued.map(|(id, _)| *id).collect();
+        let is_held = inner.holds.let_go(id, on_their_way);
+        self.end_holds(inner);
+        is_held
+    }
+
+    /// Ends what has been let go, once nothing of it is on its way.
+    pub(super) fn end_holds(&self, inner: &mut Inner) {
+        let places = &inner.places;
+        if inner.holds.end(|id| places.get(&id).is_some_and(Place::is_queued)) {
+            inner.fall_behind();
+            self.refill.notify_one();
+        }
+    }
+
+    /// How often a message has been tried in vain.
+    pub fn tried(&self, id: MessageId) -> u32 {
+        self.inner().holds.tried(id)
+    }
+
+    /// Lets a lane go on with the message at which it is held. `false` when none is.
+    pub fn go_on(&self, id: MessageId) -> bool {
+        self.let_go(&mut self.inner(), id)
+    }
+
+    /// Sets the message aside at which a lane stands, and lets those behind it go on. `false` when no lane stands at it.
+    pub async fn skip(&self, id: MessageId, journal: &dyn Journal) -> Result<bool, StoreError> {
+        let Some(held) = self.inner().holds.standing_at(id).cloned() else { return Ok(false) };
+        journal.end(id, End::Quarantined(held.fault.clone()), held.keys).await?;
+        self.done(id, &Outcome::Quarantined(held.fault));
+        self.go_on(id);
+        Ok(true)
+    }
+
+    /// The lanes that are held, the longest held first.
+    pub fn held_lanes(&self) -> Vec<HeldLane> {
+        self.inner().holds.lanes()
+    }
+}
