@@ -28,6 +28,7 @@ mod send;
 mod settings;
 mod shelf;
 mod sim;
+mod skip;
 mod status;
 mod stop;
 mod table;
@@ -84,6 +85,7 @@ async fn perform(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Schema(arguments) => schema::run(&global, &arguments),
         Command::Send(arguments) => send::run(arguments).await,
         Command::Replay(arguments) => replay::run(&global, arguments).await,
+        Command::Skip(arguments) => skip::run(&global, arguments).await,
         Command::Retry(arguments) => retry::run(&global, arguments).await,
         Command::Sim(arguments) => sim::run(arguments).await,
         Command::Messages(arguments) => messages::run(&global, arguments).await,

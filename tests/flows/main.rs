@@ -19,4 +19,5 @@ mod pages;
 mod program;
 mod replies;
 mod simulators;
+mod standing;
 mod visits;

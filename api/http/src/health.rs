@@ -10,6 +10,7 @@ use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
+use hub_core::operations::ChannelStatus;
 use serde::Serialize;
 use tokio::time::timeout;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -60,6 +61,11 @@ async fn health(State(doors): State<Arc<Doors>>) -> Response {
         Ok(Ok(status)) => {
             let stopped = status.channels.iter().filter(|channel| !channel.running);
             problems.extend(stopped.map(|channel| format!("the channel `{}` does not run", channel.id)));
+            let standing = |channel: &ChannelStatus| {
+                let count = channel.held.iter().filter(|lane| lane.stands()).count();
+                (count > 0).then(|| format!("the channel `{}` has {count} lanes that stand", channel.id))
+            };
+            problems.extend(status.channels.iter().filter_map(standing));
             let failing = status.destinations.iter().filter(|destination| destination.circuit == "open");
             problems.extend(failing.map(|to| format!("the destination `{}` does not answer", to.id)));
         }

@@ -320,8 +320,8 @@ impl Backlog {
         let (sender, receiver) = oneshot::channel();
         let in_flight = {
             let mut inner = self.inner();
-            if let Some(held) = inner.holds.standing_at(id) {
-                return Some(Outcome::Quarantined(held.fault.clone()));
+            if let Some(fault) = inner.holds.why(id) {
+                return Some(Outcome::Quarantined(fault));
             }
             inner.waiters.entry(id).or_default().push(sender);
             inner.places.contains_key(&id)

@@ -8,6 +8,7 @@ use std::collections::{HashMap, HashSet};
 use hub_core::commit::Key;
 use hub_core::fault::Fault;
 use hub_core::id::MessageId;
+use hub_core::operations::HeldLane;
 use time::OffsetDateTime;
 use tokio::time::Instant;
 
@@ -36,17 +37,6 @@ pub struct Held {
     pub since: OffsetDateTime,
     /// When it is tried again by itself; `None`: a person decides.
     pub until: Option<Instant>,
-}
-
-/// How a lane is held, for operators.
-#[derive(Clone, Debug)]
-pub struct HeldLane {
-    /// The message at which it is held.
-    pub message: MessageId,
-    /// Why and how long.
-    pub held: Held,
-    /// How many are known to wait behind it.
-    pub behind: usize,
 }
 
 struct Hold {
@@ -148,6 +138,22 @@ impl Holds {
         Some(&hold.held).filter(|held| held.until.is_none())
     }
 
+    /// Why a message does not go on until a person decides; `None`: that is not so. Who waits for it need not wait for that.
+    pub fn why(&self, id: MessageId) -> Option<Fault> {
+        let number = self.held.get(&id)?;
+        let hold = self.by_key.values().find(|hold| hold.number == *number)?;
+        if hold.held.until.is_some() {
+            return None;
+        }
+        let mut fault = hold.held.fault.clone();
+        if hold.at != id {
+            fault.place = None;
+            fault.reason =
+                "an earlier message of its lane failed, and is to be mended or skipped first".into();
+        }
+        Some(fault)
+    }
+
     /// Lets the lane go on that is held at this message, when what is on its way now is through. `false` when none is.
     pub fn let_go(&mut self, id: MessageId, on_their_way: HashSet<MessageId>) -> bool {
         let Some(hold) = self.by_key.values_mut().find(|hold| hold.at == id) else { return false };
@@ -190,11 +196,70 @@ impl Holds {
         self.by_key.values().filter(|hold| hold.ending.is_none()).filter_map(|hold| hold.held.until).min()
     }
 
-    /// Every hold, the oldest first.
-    pub fn lanes(&self) -> Vec<HeldLane> {
+    /// Every lane that is held, the longest held first. `at` is the same moment as `now`.
+    pub fn lanes(&self, now: OffsetDateTime, at: Instant) -> Vec<HeldLane> {
         let mut holds: Vec<&Hold> = self.by_key.values().collect();
         holds.sort_by_key(|hold| hold.number);
-        let lane = |hold: &&Hold| HeldLane { message: hold.at, held: hold.held.clone(), behind: hold.behind };
+        let lane = |hold: &&Hold| HeldLane {
+            message: hold.at,
+            fault: hold.held.fault.clone(),
+            since: hold.held.since,
+            again_at: hold.held.until.map(|until| now + until.saturating_duration_since(at)),
+            behind: hold.behind,
+        };
         holds.iter().map(lane).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hub_core::fault::FaultStep;
+    use time::macros::datetime;
+
+    use super::*;
+
+    fn id(number: u128) -> MessageId {
+        MessageId(uuid::Uuid::from_u128(number))
+    }
+
+    fn held() -> Held {
+        let fault = Fault { step: FaultStep::Map, place: None, rule: None, reason: "a test".into() };
+        Held { fault, keys: Vec::new(), since: datetime!(2026-11-23 08:00 UTC), until: None }
+    }
+
+    #[test]
+    fn no_more_is_remembered_than_there_is_room_for_and_all_of_it_is_kept() {
+        let lane = HoldKey::Lane("4711".into());
+        let mut holds = Holds::default();
+        holds.hold(lane.clone(), id(0), held());
+        for number in 1..=2 * MAX_HELD as u128 {
+            assert!(holds.keep(&lane, id(number)));
+        }
+        assert!(holds.is_full());
+        assert_eq!(holds.held.len(), MAX_HELD);
+        assert!(holds.let_go(id(0), HashSet::new()) && holds.end(|_| false));
+        assert!(holds.is_empty() && holds.held.is_empty());
+    }
+
+    #[test]
+    fn what_is_on_its_way_is_through_before_a_hold_ends() {
+        let lane = HoldKey::Lane("4711".into());
+        let mut holds = Holds::default();
+        holds.hold(lane.clone(), id(1), held());
+        assert!(holds.let_go(id(1), HashSet::from([id(2)])));
+        assert!(!holds.end(|id| id == self::id(2)), "the second may be of the same lane");
+        assert!(holds.keep(&lane, id(2)), "and is kept behind the first");
+        assert!(holds.end(|_| false));
+        assert!(!holds.keep(&lane, id(3)));
+    }
+
+    #[test]
+    fn one_that_stood_before_takes_the_place_of_one_behind_it() {
+        let lane = HoldKey::Lane("4711".into());
+        let mut holds = Holds::default();
+        holds.hold(lane.clone(), id(2), held());
+        holds.hold(lane, id(1), held());
+        assert!(holds.standing_at(id(1)).is_some() && holds.standing_at(id(2)).is_none());
+        assert!(holds.has(id(2)), "it waits behind the other");
     }
 }

@@ -2,26 +2,38 @@
 
 use hub_core::envelope::{Envelope, Raw};
 use hub_core::id::MessageId;
+use hub_core::operations::HeldLane;
 use hub_core::source::Outcome;
 use hub_core::store::{End, Journal, StoreError};
 
+use time::OffsetDateTime;
+
 use super::{Backlog, Inner, Place};
-use crate::holds::{Held, HeldLane, HoldKey};
+use crate::holds::{Held, HoldKey};
+
+impl Inner {
+    /// Who waits for a message that does not go on until a person decides is told so.
+    fn tell_why(&mut self, id: MessageId) {
+        if !self.waiters.contains_key(&id) {
+            return;
+        }
+        let Some(fault) = self.holds.why(id) else { return };
+        for waiter in self.waiters.remove(&id).unwrap_or_default() {
+            // A waiter that has gone away wants no answer.
+            let _ = waiter.send(Outcome::Quarantined(fault.clone()));
+        }
+    }
+}
 
 impl Backlog {
     /// Holds what is of this key at a message that failed. Who waits for the message is told why, when a person is to decide.
     pub fn hold_at(&self, key: HoldKey, message: &Envelope<Raw>, held: Held) {
         let id = message.head.id;
-        let stands = held.until.is_none().then(|| Outcome::Quarantined(held.fault.clone()));
-        {
-            let mut inner = self.inner();
-            self.forget(&mut inner, id);
-            inner.holds.hold(key, id, held);
-            self.refill.notify_one();
-        }
-        if let Some(outcome) = stands {
-            self.tell(id, &outcome);
-        }
+        let mut inner = self.inner();
+        self.forget(&mut inner, id);
+        inner.holds.hold(key, id, held);
+        inner.tell_why(id);
+        self.refill.notify_one();
     }
 
     /// Keeps a message back that has come to its lane, when the lane is held.
@@ -34,6 +46,7 @@ impl Backlog {
         let keeps = inner.holds.keep(&HoldKey::Lane(key), message.head.id);
         if keeps {
             self.forget(&mut inner, message.head.id);
+            inner.tell_why(message.head.id);
         }
         keeps
     }
@@ -44,6 +57,7 @@ impl Backlog {
         let keeps = inner.holds.keep(&HoldKey::Frames, message.head.id);
         if keeps {
             self.forget(&mut inner, message.head.id);
+            inner.tell_why(message.head.id);
         }
         keeps
     }
@@ -62,6 +76,7 @@ impl Backlog {
         let keeps = inner.holds.keep(&key, message.head.id);
         if keeps {
             inner.places.remove(&message.head.id);
+            inner.tell_why(message.head.id);
         }
         keeps
     }
@@ -111,7 +126,7 @@ impl Backlog {
     }
 
     /// The lanes that are held, the longest held first.
-    pub fn held_lanes(&self) -> Vec<HeldLane> {
-        self.inner().holds.lanes()
+    pub fn held_lanes(&self, now: OffsetDateTime) -> Vec<HeldLane> {
+        self.inner().holds.lanes(now, tokio::time::Instant::now())
     }
 }

@@ -75,7 +75,7 @@ impl Held {
 
     /// The message at which each lane stands, and how many wait behind it.
     fn standing(&self) -> Vec<(MessageId, usize)> {
-        let lanes = self.ward.backlog.held_lanes();
+        let lanes = self.ward.backlog.held_lanes(crate::ward::START);
         lanes.iter().map(|lane| (lane.message, lane.behind)).collect()
     }
 
@@ -121,6 +121,9 @@ async fn a_lane_stands_at_a_message_that_fails_and_the_others_go_on() {
     // Who waits for it is told, now and later.
     let fault = held.ward.door.outcome(broken).await;
     assert!(matches!(fault, Some(Outcome::Quarantined(fault)) if fault.step == FaultStep::Parse));
+    let behind = held.memory.state().rows[2].message.head.id;
+    let fault = held.ward.door.outcome(behind).await;
+    assert!(matches!(fault, Some(Outcome::Quarantined(fault)) if fault.reason.contains("earlier message")));
     // Trying again does not help by itself.
     assert!(held.ward.backlog.go_on(broken));
     held.after(1).await;
@@ -137,8 +140,14 @@ async fn who_waits_for_a_message_at_which_its_lane_stands_is_told_why() {
     let held = Held::stopping(&Memory::new(1));
     let text = r#"{"patient":"p1","number":"1","word":"broken"}"#;
     let Receipt::Accepted(id) = held.ward.door.accept(inbound_text(text)).await else { panic!("refused") };
-    let told = tokio::time::timeout(Duration::from_secs(5), held.ward.door.outcome(id)).await;
-    assert!(matches!(told, Ok(Some(Outcome::Quarantined(_)))), "{told:?}");
+    let text = r#"{"patient":"p1","number":"2","word":"well"}"#;
+    let Receipt::Accepted(behind) = held.ward.door.accept(inbound_text(text)).await else {
+        panic!("refused")
+    };
+    for id in [id, behind] {
+        let told = tokio::time::timeout(Duration::from_secs(5), held.ward.door.outcome(id)).await;
+        assert!(matches!(told, Ok(Some(Outcome::Quarantined(_)))), "{told:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
