@@ -13,6 +13,7 @@ use hub_core::finding::Finding;
 use hub_core::jobs::Job;
 use hub_http::{Doors, ServeLimits};
 use hub_runtime::clock::SystemClock;
+use hub_runtime::deaths::Deaths;
 use hub_runtime::house::House;
 use hub_runtime::hub::Hub;
 use hub_runtime::retention::Retention;
@@ -56,6 +57,9 @@ pub fn load(global: &Global, settings: &Settings) -> anyhow::Result<Result<Proje
     Ok(hub_spec::load(&global.root, &crate::connectors::registry(), &secrets, &overrides))
 }
 
+/// The file below the data folder that tells how the last starts went.
+const STARTS: &str = "hub.starts";
+
 /// Starts the hub.
 pub async fn start(project: Project, settings: Settings) -> anyhow::Result<RunningHub> {
     let metrics = metrics()?;
@@ -70,12 +74,14 @@ pub async fn start(project: Project, settings: Settings) -> anyhow::Result<Runni
     };
     make_private(&settings.data_dir)?;
     let store = Arc::new(Store::open(options).await.context("the store could not be opened")?);
+    let deaths = Deaths::open(settings.data_dir.join(STARTS)).context("the data folder cannot be written")?;
     let house = House {
         journal: store.clone(),
         resources: store.clone(),
         outbox: store.clone(),
         clock: Arc::new(SystemClock),
         typed_check: settings.work.typed_check.then_some(hub_r4b::check as hub_runtime::house::TypedCheck),
+        deaths: Some(deaths.clone()),
         sizes: settings.sizes(),
     };
     let secrets = NamedSecrets::new(settings.secrets_dir.clone());
@@ -83,6 +89,7 @@ pub async fn start(project: Project, settings: Settings) -> anyhow::Result<Runni
     let hub = match Hub::start(project, &crate::connectors::registry(), &secrets, house).await {
         Ok(hub) => hub,
         Err(error) => {
+            deaths.not_started();
             store.close().await;
             return Err(error.into());
         }

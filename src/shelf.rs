@@ -47,6 +47,7 @@ impl Shelf {
             outbox: store.clone(),
             clock: Arc::new(StillClock),
             typed_check: None,
+            deaths: None,
             sizes: Sizes::default(),
         };
         let shelf = Self { house, store, _folder: folder };

@@ -80,6 +80,16 @@ impl Place {
     }
 }
 
+/// How far what was in the journal when the channel started has come.
+#[derive(Default)]
+enum Start {
+    /// It is being read back.
+    #[default]
+    Reading,
+    /// These have not ended yet, or not been held.
+    Finishing(HashSet<MessageId>),
+}
+
 #[derive(Default)]
 struct Inner {
     places: HashMap<MessageId, Place>,
@@ -98,6 +108,8 @@ struct Inner {
     /// Opened again in the journal while they were still being worked on here.
     reopened: HashSet<MessageId>,
     waiters: HashMap<MessageId, Vec<oneshot::Sender<Outcome>>>,
+    /// How far what was there at the start has come.
+    start: Start,
     /// Messages that failed and are held, and those behind them.
     holds: Holds,
     /// Those who wait for the last piece of a message.
@@ -253,6 +265,9 @@ impl Backlog {
             }
             Some(Place::Door | Place::Ending | Place::Piece) | None => {}
         }
+        if let Start::Finishing(left) = &mut inner.start {
+            left.remove(&id);
+        }
         if let Some(let_go) = &mut inner.let_go {
             let_go.insert(id);
         }
@@ -342,6 +357,11 @@ impl Backlog {
         self.inner().places.len()
     }
 
+    /// Whether all that was in the journal when the channel started has ended, or is held.
+    pub fn has_recovered(&self) -> bool {
+        matches!(&self.inner().start, Start::Finishing(left) if left.is_empty())
+    }
+
     /// How many messages somebody waits for.
     pub fn waiting(&self) -> usize {
         self.inner().waiters.len()
@@ -412,6 +432,9 @@ impl Backlog {
         }
         if last_page && inner.left_behind == left_behind {
             inner.behind = false;
+            if matches!(inner.start, Start::Reading) {
+                inner.start = Start::Finishing(inner.places.keys().copied().collect());
+            }
         }
         Ok(())
     }

@@ -28,6 +28,9 @@ use crate::reply::Answerer;
 use crate::split::Splitter;
 use crate::steps::{Road, Writers};
 
+/// How often it is looked whether the channels have done what was left over from the time before.
+const RECOVERY_PAUSE: std::time::Duration = std::time::Duration::from_millis(100);
+
 /// Why a hub could not start. Nothing of it runs then.
 #[derive(Debug, Error)]
 pub enum StartError {
@@ -151,10 +154,19 @@ impl Hub {
             };
             tasks.dispatchers.spawn(dispatcher.run(dispatch_stop.clone()));
         }
-        let channels = built
+        let channels: Vec<RunningChannel> = built
             .into_iter()
             .map(|built| start_channel(built, &house, &wakers, &closed, &sources_stop, &mut tasks))
             .collect();
+        if let Some(deaths) = house.deaths.clone() {
+            let backlogs: Vec<_> = channels.iter().map(|channel| channel.backlog.clone()).collect();
+            tasks.refills.spawn(async move {
+                while !backlogs.iter().all(|backlog| backlog.has_recovered()) {
+                    tokio::time::sleep(RECOVERY_PAUSE).await;
+                }
+                deaths.recovered();
+            });
+        }
         Ok(Arc::new(Self {
             started_at: house.clock.now(),
             channels,
@@ -197,6 +209,9 @@ impl Hub {
         tasks.lanes.shutdown().await;
         tasks.refills.shutdown().await;
         tasks.dispatchers.shutdown().await;
+        if let Some(deaths) = &self.house.deaths {
+            deaths.recovered();
+        }
     }
 }
 

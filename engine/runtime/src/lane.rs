@@ -90,7 +90,11 @@ impl Lane {
                     Some(message) if self.backlog.keeps(&message) => {}
                     Some(message) => {
                         nth += 1;
-                        let is_doubtful = self.backlog.tried(message.head.id) > 0;
+                        let watched = match &self.house.deaths {
+                            Some(deaths) => deaths.watch(message.head.id).await,
+                            None => None,
+                        };
+                        let is_doubtful = watched.is_some() || self.backlog.tried(message.head.id) > 0;
                         let ending = if self.road.may_need() {
                             self.begin_in_turn(nth, message, &mut under_way, &mut turns).await
                         } else {
@@ -129,7 +133,10 @@ impl Lane {
 
     /// Walks a message and begins to end it. For mappings that look nothing up.
     fn begin(&self, nth: u64, message: Envelope<Raw>) -> Option<Ending> {
-        let walked = self.guarded(&message, || self.road.walk(message.clone()));
+        let walked = match self.died_at(&message) {
+            Some(fault) => Err(fault),
+            None => self.guarded(&message, || self.road.walk(message.clone())),
+        };
         self.end_as(nth, message, walked, false)
     }
 
@@ -160,7 +167,10 @@ impl Lane {
         under_way: &mut FuturesOrdered<Ending>,
         turns: &mut Turns,
     ) -> Option<Ending> {
-        let prepared = self.guarded(&message, || self.road.prepare(message.clone()));
+        let prepared = match self.died_at(&message) {
+            Some(fault) => Err(fault),
+            None => self.guarded(&message, || self.road.prepare(message.clone())),
+        };
         if let Ok(Prepared::Asking(asking)) = &prepared {
             while turns.waits(asking.lane_key.as_deref())
                 && let Some(ended) = under_way.next().await
@@ -273,6 +283,9 @@ impl Lane {
         measure::ended(&head.channel, state, Duration::try_from(took).unwrap_or_default());
         tracing::debug!(channel = %head.channel, message_id = %head.id, state, "A message has ended.");
         self.backlog.done(head.id, &outcome);
+        if let Some(deaths) = &self.house.deaths {
+            deaths.forget(&[head.id]);
+        }
         if let Some(parent) = head.parent {
             self.backlog.piece_done(parent.id);
         }

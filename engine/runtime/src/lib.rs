@@ -11,6 +11,7 @@ pub mod backlog;
 pub mod circuit;
 pub mod clock;
 pub mod crash;
+pub mod deaths;
 pub mod dispatch;
 pub mod end;
 mod guard;

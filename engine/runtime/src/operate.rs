@@ -57,6 +57,9 @@ impl Operations for Hub {
             // The list is made first: a replayed message may match again when it has ended once more.
             ReplayWhat::Matching(query) => self.matching(query).await?,
         };
+        if let Some(deaths) = &self.house.deaths {
+            deaths.forget(&ids);
+        }
         let mut report = ReplayReport::default();
         let reopened = self.reopen(ids, &mut report).await;
         // What was opened again is worked on, also when the store has failed half-way.

@@ -15,6 +15,7 @@ use tokio::sync::mpsc;
 
 use crate::backlog::Backlog;
 use crate::crash;
+use crate::deaths::Watched;
 use crate::end::outcome_of_end;
 use crate::guard::guarded_message;
 use crate::holds::HoldKey;
@@ -120,21 +121,33 @@ impl Splitter {
         if self.backlog.keeps_frame(&message) {
             return;
         }
+        // Ended before anything waits for room in the lanes.
+        let watched = match &self.house.deaths {
+            Some(deaths) => deaths.watch(message.head.id).await,
+            None => None,
+        };
+        if let Some(fault) = self.died_at(&message) {
+            return self.failed(&message, fault).await;
+        }
         let started = Instant::now();
+        crash::reading(&message.body.0);
         let held =
             guarded_message(&message.head, message.body.0.len(), || held(&self.road, &self.by, &message));
         crash::place("split");
         measure::step(&message.head.channel, "split", started.elapsed());
         match held {
-            Ok(Held::One) => self.backlog.hand_on(message).await,
-            Ok(Held::Several(pieces)) => self.expand(message, pieces).await,
+            Ok(Held::One) => {
+                drop(watched);
+                self.backlog.hand_on(message).await;
+            }
+            Ok(Held::Several(pieces)) => self.expand(message, pieces, watched).await,
             Err(fault) => self.failed(&message, fault).await,
         }
     }
 
     /// Stores the pieces and ends the whole, in one transaction; then hands them on in their order. While the store does not
     /// answer nothing that came later is split.
-    async fn expand(&self, message: Envelope<Raw>, pieces: Vec<Envelope<Raw>>) {
+    async fn expand(&self, message: Envelope<Raw>, pieces: Vec<Envelope<Raw>>, watched: Option<Watched>) {
         let head = &message.head;
         let count = pieces.len() as u64;
         self.backlog.hold(pieces.iter().map(|piece| piece.head.id));
@@ -147,6 +160,7 @@ impl Splitter {
             }
         };
         crash::place("expanded");
+        drop(watched);
         let open = match expanded {
             Ok(open) => open,
             Err(error) => {
@@ -176,6 +190,11 @@ impl Splitter {
         }
     }
 
+    fn died_at(&self, message: &Envelope<Raw>) -> Option<Fault> {
+        let deaths = self.house.deaths.as_ref()?;
+        deaths.fault(message.head.id, self.road.channel.on_fault.tries)
+    }
+
     async fn set_aside(&self, head: &Head, fault: Fault) {
         tracing::warn!(channel = %head.channel, message_id = %head.id, step = fault.step.name(), place = fault.place, reason = fault.reason, "A message was set aside.");
         let end = End::Quarantined(fault);
@@ -199,6 +218,9 @@ impl Splitter {
         measure::ended(&head.channel, state, Duration::try_from(took).unwrap_or_default());
         tracing::debug!(channel = %head.channel, message_id = %head.id, state, "A message has ended.");
         self.backlog.done(head.id, outcome);
+        if let Some(deaths) = &self.house.deaths {
+            deaths.forget(&[head.id]);
+        }
     }
 
     async fn pause(&self, head: &Head, error: &StoreError, pauses: &mut backon::ExponentialBackoff) {

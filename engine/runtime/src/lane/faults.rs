@@ -29,6 +29,12 @@ impl Lane {
         hold(&self.road.channel.on_fault, &self.backlog, &*self.house.clock, message, key, failed)
     }
 
+    /// Why a message at which the process has died is not worked on again.
+    pub(super) fn died_at(&self, message: &Envelope<Raw>) -> Option<Fault> {
+        let deaths = self.house.deaths.as_ref()?;
+        deaths.fault(message.head.id, self.road.channel.on_fault.tries)
+    }
+
     /// Whether the lane may be held at a message that the store refuses for this reason.
     pub(super) fn may_hold(&self, error: &StoreError) -> bool {
         let policy = &self.road.channel.on_fault;

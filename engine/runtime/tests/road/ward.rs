@@ -172,6 +172,7 @@ impl Ward {
             outbox: Arc::new(Shelf::default()),
             clock: TestClock::new(),
             typed_check: None,
+            deaths: None,
             sizes: Sizes {
                 lanes: 2,
                 commits_under_way: 256,
