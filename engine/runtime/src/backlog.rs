@@ -169,7 +169,7 @@ impl Backlog {
         let key = self.key_in_queue(&message);
         let mut inner = self.inner();
         let taken_over = inner.places.get(&message.head.id) != Some(&Place::Door);
-        if taken_over || self.keep(&mut inner, &message, key.as_deref()) {
+        if taken_over {
             return;
         }
         let full = inner.queued >= self.limits.messages || inner.queued_bytes >= self.limits.bytes;
@@ -395,6 +395,7 @@ impl Backlog {
         let inner = self.inner();
         inner.behind
             && !inner.holds.is_full()
+            && !inner.holds.is_ending()
             && inner.queued <= self.limits.messages / 2
             && inner.queued_bytes <= self.limits.bytes / 2
     }
@@ -413,19 +414,15 @@ impl Backlog {
         let keys: Vec<_> = page.iter().map(|message| self.key_in_queue(message)).collect();
         let mut inner = self.inner();
         let let_go = inner.let_go.take().unwrap_or_default();
-        if inner.holds.ended() != ended {
-            // What was held then and left out goes before what was read: it is read anew.
+        if inner.holds.is_ending() || inner.holds.ended() != ended {
+            // What is or was held and left out goes before what was read: it is read anew.
             return Ok(());
         }
         for (message, key) in page.into_iter().zip(keys) {
             match inner.places.get(&message.head.id) {
                 // It has gone its way while the journal was looked at; had it been opened again, the journal would be looked at again.
                 None if let_go.contains(&message.head.id) => {}
-                None | Some(Place::Door) => {
-                    if !self.keep(&mut inner, &message, key.as_deref()) {
-                        self.queue(&mut inner, message, key.as_deref());
-                    }
-                }
+                None | Some(Place::Door) => self.queue(&mut inner, message, key.as_deref()),
                 // It came to the door after the look began.
                 Some(Place::Ending | Place::Unsplit(_) | Place::Piece | Place::Lane(_)) => {}
             }
@@ -448,6 +445,7 @@ impl Backlog {
         let mut inner = self.inner();
         for id in pieces {
             inner.places.entry(id).or_insert(Place::Piece);
+            inner.holds.is_on_its_way(id);
         }
     }
 

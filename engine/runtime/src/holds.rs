@@ -164,6 +164,15 @@ impl Holds {
         true
     }
 
+    /// A piece of what was on its way is on its way too.
+    pub fn is_on_its_way(&mut self, id: MessageId) {
+        if self.is_ending() {
+            self.by_key.values_mut().filter_map(|hold| hold.ending.as_mut()).for_each(|ids| {
+                ids.insert(id);
+            });
+        }
+    }
+
     /// The messages whose time to wait is over.
     pub fn due(&self, now: Instant) -> Vec<MessageId> {
         let is_due =

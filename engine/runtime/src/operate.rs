@@ -39,7 +39,7 @@ impl Operations for Hub {
             .map(|(id, health)| DestinationStatus {
                 id: id.clone(),
                 depth: depths.iter().find(|depth| depth.to == *id).cloned(),
-                circuit: health.circuit_name(now),
+                circuit: health.circuit_name(),
                 last_error: health.last_error(),
             })
             .collect();

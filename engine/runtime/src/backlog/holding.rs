@@ -62,25 +62,6 @@ impl Backlog {
         keeps
     }
 
-    /// The same for one that is not on its way yet.
-    pub(super) fn keep(&self, inner: &mut Inner, message: &Envelope<Raw>, key: Option<&str>) -> bool {
-        if inner.holds.is_empty() {
-            return false;
-        }
-        let key = match (&self.splitter, key) {
-            (None, Some(key)) => HoldKey::Lane(key.to_owned()),
-            (Some(_), _) if message.head.parent.is_none() => HoldKey::Frames,
-            // Whether the lane of a piece is held is seen when it comes there.
-            _ => return false,
-        };
-        let keeps = inner.holds.keep(&key, message.head.id);
-        if keeps {
-            inner.places.remove(&message.head.id);
-            inner.tell_why(message.head.id);
-        }
-        keeps
-    }
-
     /// Lets go what has waited long enough.
     pub(super) fn end_waits(&self) {
         let mut inner = self.inner();
@@ -93,6 +74,10 @@ impl Backlog {
         let queued = inner.places.iter().filter(|(_, place)| place.is_queued());
         let on_their_way = queued.map(|(id, _)| *id).collect();
         let is_held = inner.holds.let_go(id, on_their_way);
+        if is_held {
+            // What comes from now on is read back in its place, behind the message.
+            inner.fall_behind();
+        }
         self.end_holds(inner);
         is_held
     }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use hub_core::document::{Document, ParseError, Parser};
+use bytes::Bytes;
+use hub_core::document::{Document, ParseError, Parser, Piece, Split};
 use hub_core::fault::FaultStep;
 use hub_core::id::MessageId;
 use hub_core::path::Path;
@@ -19,7 +20,7 @@ use proptest::prelude::*;
 use tokio::time::Instant;
 
 use crate::memory::{Fail, Memory};
-use crate::ward::{ROOMY, Ward, channel, content, inbound_text, plain};
+use crate::ward::{ROOMY, Ward, channel, content, fragile, inbound_text};
 
 /// Reads JSON; what holds the word `broken` it reads only once it has been mended.
 struct Mendable {
@@ -39,6 +40,17 @@ impl Parser for Mendable {
     fn peek(&self, bytes: &[u8], path: &Path) -> Option<String> {
         self.inner.peek(bytes, path)
     }
+
+    fn split(&self, bytes: &Bytes, by: &Split) -> Result<Vec<Piece>, ParseError> {
+        let is_broken = bytes.starts_with(b"batch broken");
+        if is_broken && !self.is_mended.load(Ordering::Relaxed) {
+            return Err(ParseError { at: 0, place: None, what: "it is broken".into() });
+        }
+        match bytes.strip_prefix(b"batch broken") {
+            Some(rest) => self.inner.split(&Bytes::from([b"batch", rest].concat()), by),
+            None => self.inner.split(bytes, by),
+        }
+    }
 }
 
 const STOP: OnFault = OnFault { then: Then::Stop, tries: 1, pause: Duration::from_secs(5) };
@@ -52,7 +64,7 @@ struct Held {
 impl Held {
     fn open(memory: &Arc<Memory>, limits: Limits, channel: Channel) -> Self {
         let is_mended = Arc::new(AtomicBool::new(false));
-        let parser = Arc::new(Mendable { inner: plain(), is_mended: is_mended.clone() });
+        let parser = Arc::new(Mendable { inner: fragile(), is_mended: is_mended.clone() });
         let ward = Ward::open_whole(memory, limits, channel, parser);
         Self { ward, memory: memory.clone(), is_mended }
     }
@@ -85,9 +97,16 @@ impl Held {
     }
 }
 
+fn one(patient: usize, number: usize, word: &str) -> String {
+    format!(r#"{{"patient":"p{patient}","number":"{number}","word":"{word}"}}"#)
+}
+
 async fn send(ward: &Ward, patient: usize, number: usize, word: &str) -> MessageId {
-    let text = format!(r#"{{"patient":"p{patient}","number":"{number}","word":"{word}"}}"#);
-    match ward.door.accept(inbound_text(&text)).await {
+    take(ward, &one(patient, number, word)).await
+}
+
+async fn take(ward: &Ward, text: &str) -> MessageId {
+    match ward.door.accept(inbound_text(text)).await {
         Receipt::Accepted(id) | Receipt::Duplicate(id) => id,
         refused @ Receipt::Refused(..) => panic!("{refused:?}"),
     }
@@ -186,6 +205,26 @@ async fn a_lane_that_stood_stands_again_after_a_crash() {
     held.ward.backlog.go_on(broken);
     memory.settled().await;
     assert_eq!(held.committed()["p1"], (1..300).collect::<Vec<_>>());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_frame_that_cannot_be_split_may_hold_anybody_s_so_all_that_come_after_it_wait() {
+    let memory = Memory::new(1);
+    let mut channel = Channel { on_fault: STOP, ..channel() };
+    channel.parse.split = Some(Split::Messages);
+    let held = Held::open(&memory, ROOMY, channel);
+    held.send(1, 1, "well").await;
+    let frame =
+        take(&held.ward, &format!("batch broken\n{}\n{}", one(1, 2, "well"), one(2, 2, "well"))).await;
+    let after = format!("batch\n{}\n{}", one(1, 3, "well"), one(2, 3, "well"));
+    take(&held.ward, &after).await;
+    held.after(60).await;
+    assert_eq!(held.committed(), HashMap::from([("p1".into(), vec![1])]));
+    assert_eq!(held.standing(), [(frame, 1)]);
+    held.mend();
+    held.ward.backlog.go_on(frame);
+    memory.settled().await;
+    assert_eq!(held.committed(), HashMap::from([("p1".into(), vec![1, 2, 3]), ("p2".into(), vec![2, 3])]));
 }
 
 #[tokio::test(start_paused = true)]
@@ -318,19 +357,35 @@ proptest! {
     #[test]
     fn no_order_is_lost_by_holding_crashing_and_going_on(
         seed in any::<u64>(), room in 1usize..40, patients in 1usize..4, count in 1usize..50, every in 2usize..9,
-        crash in any::<bool>(), turns in 0usize..40,
+        crash in any::<bool>(), turns in 0usize..40, meanwhile in 0usize..30,
+        splits in any::<bool>(),
         fails in prop::collection::vec(prop::option::weighted(0.15, prop::sample::select(vec![Fail::Unavailable, Fail::Conflict, Fail::Late])), 0..40),
     ) {
         crate::run(async {
             let memory = Memory::new(seed);
             memory.state().fails.extend(fails);
             let limits = Limits { messages: room, bytes: 1 << 20 };
-            let stopping = || Channel { on_fault: OnFault { tries: 2, ..STOP }, ..channel() };
+            let stopping = || {
+                let mut channel = Channel { on_fault: OnFault { tries: 2, ..STOP }, ..channel() };
+                channel.parse.split = splits.then_some(Split::Messages);
+                channel
+            };
+            let word = |patient: usize, number: usize| {
+                if number < count && (number + patient).is_multiple_of(every) { "broken" } else { "well" }
+            };
+            // One message each, or all in a frame, of which some cannot even be split.
+            let frames = |number: usize| -> Vec<String> {
+                let all = (0..patients).map(|patient| one(patient, number, word(patient, number)));
+                match (splits, number % 4) {
+                    (false, _) | (true, 0) => all.collect(),
+                    (true, 1) if number < count => vec![format!("batch broken\n{}", all.collect::<Vec<_>>().join("\n"))],
+                    (true, _) => vec![format!("batch\n{}", all.collect::<Vec<_>>().join("\n"))],
+                }
+            };
             let mut held = Held::open(&memory, limits, stopping());
             for number in 0..count {
-                for patient in 0..patients {
-                    let word = if (number + patient).is_multiple_of(every) { "broken" } else { "well" };
-                    held.send(patient, number, word).await;
+                for frame in frames(number) {
+                    take(&held.ward, &frame).await;
                 }
             }
             if crash {
@@ -342,6 +397,19 @@ proptest! {
             }
             held.after(20).await;
             held.mend();
+            // Lanes are let go while more comes.
+            for number in count..count + meanwhile {
+                for frame in frames(number) {
+                    take(&held.ward, &frame).await;
+                    for _ in 0..(seed as usize).wrapping_mul(number + 1) % 5 {
+                        tokio::task::yield_now().await;
+                    }
+                    for (id, _) in held.standing() {
+                        held.ward.backlog.go_on(id);
+                    }
+                }
+            }
+            let count = count + meanwhile;
             for _ in 0..4 * count * patients {
                 if memory.open() == 0 {
                     break;

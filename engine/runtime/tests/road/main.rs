@@ -4,6 +4,7 @@
 
 mod ahead_and_behind;
 mod answers;
+mod clocks;
 mod deliveries;
 mod failures;
 mod holding;

@@ -1,8 +1,8 @@
 //! One channel over a store in memory: its door, its backlog and its lanes.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -32,18 +32,23 @@ use crate::shelf::Shelf;
 
 pub const START: OffsetDateTime = datetime!(2026-11-23 08:00 UTC);
 
-/// Tells tokio's time, which tests can stop.
-pub struct TestClock(Instant);
+/// Tells tokio's time, which tests can stop; and can be set, as any clock.
+pub struct TestClock(Instant, Mutex<time::Duration>);
 
 impl TestClock {
     pub fn new() -> Arc<Self> {
-        Arc::new(Self(Instant::now()))
+        Arc::new(Self(Instant::now(), Mutex::default()))
+    }
+
+    /// Sets it so many seconds forward, or back.
+    pub fn set(&self, seconds: i64) {
+        *self.1.lock().unwrap() += time::Duration::seconds(seconds);
     }
 }
 
 impl Clock for TestClock {
     fn now(&self) -> OffsetDateTime {
-        START + self.0.elapsed()
+        START + self.0.elapsed() + *self.1.lock().unwrap()
     }
 }
 
@@ -124,6 +129,7 @@ pub fn plain() -> Arc<dyn Parser> {
 
 pub struct Ward {
     pub house: House,
+    pub clock: Arc<TestClock>,
     pub door: Arc<ChannelDoor>,
     pub backlog: Arc<Backlog>,
     tasks: JoinSet<()>,
@@ -166,11 +172,12 @@ impl Ward {
         channel: Channel,
         parser: Arc<dyn Parser>,
     ) -> Self {
+        let clock = TestClock::new();
         let house = House {
             journal: memory.clone(),
             resources: memory.clone(),
             outbox: Arc::new(Shelf::default()),
-            clock: TestClock::new(),
+            clock: clock.clone(),
             typed_check: None,
             deaths: None,
             sizes: Sizes {
@@ -217,7 +224,7 @@ impl Ward {
         }
         let (refilled, journal) = (backlog.clone(), house.journal.clone());
         tasks.spawn(async move { refilled.refill(&*journal).await });
-        Self { house, door, backlog, tasks }
+        Self { house, clock, door, backlog, tasks }
     }
 
     pub async fn send(&self, patient: usize, number: usize) -> MessageId {
