@@ -362,6 +362,12 @@ impl Backlog {
         matches!(&self.inner().start, Start::Finishing(left) if left.is_empty())
     }
 
+    /// How many messages wait in memory or are in lanes, and their bytes.
+    pub fn held_in_memory(&self) -> (usize, usize) {
+        let inner = self.inner();
+        (inner.queued, inner.queued_bytes)
+    }
+
     /// How many messages somebody waits for.
     pub fn waiting(&self) -> usize {
         self.inner().waiters.len()

@@ -4,16 +4,15 @@
 //! handed over, so one patient's messages stay in order while many of them share one durable transaction.
 
 pub(crate) mod faults;
+mod under_way;
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::HashSet;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
-use futures_util::StreamExt;
-use futures_util::stream::FuturesOrdered;
 use hub_core::commit::{Commit, Key};
 use hub_core::envelope::{Envelope, Head, Raw};
 use hub_core::fault::{Fault, FaultStep};
@@ -32,9 +31,14 @@ use crate::lookup::{LookupError, look_up};
 use crate::measure;
 use crate::steps::{Prepared, Road, Walked};
 use faults::Failed;
+use under_way::UnderWay;
 
 /// The longest wait between two tries to end a message.
 pub(crate) const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+
+/// What has been mapped takes many times the memory of the message itself: so small a share of the bytes that a channel may hold
+/// is under way at once. One message always is.
+const SHARE_UNDER_WAY: usize = 16;
 
 /// What a lane works with.
 #[derive(Clone)]
@@ -74,29 +78,31 @@ enum Again {
 impl Lane {
     /// Works for as long as the hub lives: what has begun goes on when the queue is empty.
     pub async fn run(self, mut queue: mpsc::UnboundedReceiver<Envelope<Raw>>) {
-        let mut under_way: FuturesOrdered<Ending> = FuturesOrdered::new();
-        let mut turns = Turns::default();
+        let mut under_way = UnderWay::default();
+        let most_bytes = self.house.sizes.backlog_bytes / (SHARE_UNDER_WAY * self.house.sizes.lanes.max(1));
         let mut open = true;
         let mut nth = 0;
         while open || !under_way.is_empty() {
-            let room = under_way.len() < self.house.sizes.commits_under_way;
+            let room =
+                under_way.endings.len() < self.house.sizes.commits_under_way && under_way.bytes <= most_bytes;
             tokio::select! {
                 // What was handed over goes before what is new, should the store have had no room for it.
                 biased;
                 Some(ended) = under_way.next(), if !under_way.is_empty() => {
-                    self.came_back(ended, &mut under_way, &mut turns).await;
+                    self.came_back(ended, &mut under_way).await;
                 }
                 message = queue.recv(), if open && room => match message {
                     Some(message) if self.backlog.keeps(&message) => {}
                     Some(message) => {
                         nth += 1;
+                        let bytes = message.body.0.len();
                         let watched = match &self.house.deaths {
                             Some(deaths) => deaths.watch(message.head.id).await,
                             None => None,
                         };
                         let is_doubtful = watched.is_some() || self.backlog.tried(message.head.id) > 0;
                         let ending = if self.road.may_need() {
-                            self.begin_in_turn(nth, message, &mut under_way, &mut turns).await
+                            self.begin_in_turn(nth, message, &mut under_way).await
                         } else {
                             self.begin(nth, message)
                         };
@@ -106,13 +112,14 @@ impl Lane {
                         // and the next message could go first.
                         let first_poll = futures_util::poll!(tokio::task::unconstrained(ending.as_mut()));
                         // Endings are seen in the order of handing over: one that failed is known before those that went after it.
-                        under_way.push_back(match first_poll {
+                        under_way.bytes += bytes;
+                        under_way.endings.push_back(match first_poll {
                             Poll::Pending => ending,
                             Poll::Ready(ended) => Box::pin(std::future::ready(ended)),
                         });
                         // What has failed before may fail again: nothing is handed over behind it until that is known.
                         while is_doubtful && let Some(ended) = under_way.next().await {
-                            self.came_back(ended, &mut under_way, &mut turns).await;
+                            self.came_back(ended, &mut under_way).await;
                         }
                     }
                     None => open = false,
@@ -122,12 +129,11 @@ impl Lane {
     }
 
     /// Lets a message go that has come back from the store, or rides out what keeps it from ending.
-    async fn came_back(&self, ended: Ended, under_way: &mut FuturesOrdered<Ending>, turns: &mut Turns) {
-        turns.ended(ended.nth);
+    async fn came_back(&self, ended: Ended, under_way: &mut UnderWay) {
         if let Err(failed) = self.let_go(ended) {
             self.ride_out(*failed, under_way).await;
             // Nothing is under way any more.
-            *turns = Turns::default();
+            *under_way = UnderWay::default();
         }
     }
 
@@ -164,18 +170,17 @@ impl Lane {
         &self,
         nth: u64,
         message: Envelope<Raw>,
-        under_way: &mut FuturesOrdered<Ending>,
-        turns: &mut Turns,
+        under_way: &mut UnderWay,
     ) -> Option<Ending> {
         let prepared = match self.died_at(&message) {
             Some(fault) => Err(fault),
             None => self.guarded(&message, || self.road.prepare(message.clone())),
         };
         if let Ok(Prepared::Asking(asking)) = &prepared {
-            while turns.waits(asking.lane_key.as_deref())
+            while under_way.turns.waits(asking.lane_key.as_deref())
                 && let Some(ended) = under_way.next().await
             {
-                self.came_back(ended, under_way, turns).await;
+                self.came_back(ended, under_way).await;
             }
         }
         let key = match &prepared {
@@ -183,7 +188,7 @@ impl Lane {
             _ => self.backlog.key(&message),
         };
         let ending = self.begin_prepared(nth, message, prepared).await?;
-        turns.began(nth, key);
+        under_way.turns.began(nth, key);
         Some(ending)
     }
 
@@ -296,7 +301,7 @@ impl Lane {
     /// The store failed: nothing new is begun until what is under way has come back and what failed has been tried again, in
     /// the order of the lane, until it is done. What was committed in spite of an earlier message of the same patient that
     /// failed is done again after that one.
-    async fn ride_out(&self, first: Ended, under_way: &mut FuturesOrdered<Ending>) {
+    async fn ride_out(&self, first: Ended, under_way: &mut UnderWay) {
         let mut back = vec![first];
         while let Some(ended) = under_way.next().await {
             back.push(ended);
@@ -401,37 +406,6 @@ impl Lane {
     async fn pause(&self, head: &Head, error: &StoreError, pauses: &mut ExponentialBackoff) {
         tracing::error!(channel = %head.channel, message_id = %head.id, error = error as &dyn std::error::Error, "The store does not answer; the lane waits for it.");
         tokio::time::sleep(pauses.next().unwrap_or(LONGEST_PAUSE)).await;
-    }
-}
-
-/// Which messages of a lane are under way, and which of them was the last of its order. Kept only where something is looked up.
-#[derive(Default)]
-struct Turns {
-    under_way: BTreeSet<u64>,
-    last: HashMap<String, u64>,
-}
-
-impl Turns {
-    /// A message was handed over. One without a key has no order to keep.
-    fn began(&mut self, nth: u64, key: Option<String>) {
-        self.under_way.insert(nth);
-        if let Some(key) = key {
-            self.last.insert(key, nth);
-        }
-        // Those that have ended are forgotten now and then.
-        if self.last.len() > 2 * self.under_way.len() + 64 {
-            self.last.retain(|_, nth| self.under_way.contains(nth));
-        }
-    }
-
-    fn ended(&mut self, nth: u64) {
-        self.under_way.remove(&nth);
-    }
-
-    /// Whether the last message of this order is still under way. The store ends them in the order of their handing over, so the
-    /// others before it have ended when it has.
-    fn waits(&self, key: Option<&str>) -> bool {
-        key.and_then(|key| self.last.get(key)).is_some_and(|nth| self.under_way.contains(nth))
     }
 }
 

@@ -9,6 +9,7 @@ mod deliveries;
 mod failures;
 mod holding;
 mod memory;
+mod pressure;
 mod shelf;
 mod sizes;
 mod splitting;

@@ -58,6 +58,11 @@ pub struct State {
     pub finds: Option<Page>,
     /// How many each search wanted at the most.
     pub searched: Vec<u32>,
+    /// The writer does nothing for now.
+    pub is_stuck: bool,
+    /// The bytes of the messages that wait for the writer, and the most there ever were.
+    pub waiting: usize,
+    pub most_waiting: usize,
     /// What senders were answered.
     pub answered: Vec<(MessageId, AnswerName)>,
     seed: u64,
@@ -150,6 +155,9 @@ impl Memory {
                     },
                 };
                 let Some((work, reply)) = next else { return };
+                while writer.lock().unwrap().is_stuck {
+                    tokio::time::sleep(A_WHILE).await;
+                }
                 let fail = writer.lock().unwrap().fails.pop_front().flatten();
                 if let Some(Fail::Late) = fail {
                     late = Some(reply);
@@ -215,8 +223,21 @@ impl Memory {
 
     async fn ask(&self, work: Work) -> Result<Committed, StoreError> {
         let (reply, answer) = oneshot::channel();
-        self.works.send((work, reply)).await.map_err(|_| unavailable())?;
-        answer.await.map_err(|_| unavailable())?
+        let (Work::Commit(id, _) | Work::End(id, ..) | Work::Expand(id, _)) = &work;
+        let bytes = {
+            let mut state = self.state();
+            let bytes = state.row(*id).message.body.0.len();
+            state.waiting += bytes;
+            state.most_waiting = state.most_waiting.max(state.waiting);
+            bytes
+        };
+        let asked = self.works.send((work, reply)).await;
+        let answered = match asked {
+            Ok(()) => answer.await.map_err(|_| unavailable()),
+            Err(_) => Err(unavailable()),
+        };
+        self.state().waiting -= bytes;
+        answered?
     }
 }
 

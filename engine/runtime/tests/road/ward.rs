@@ -166,11 +166,28 @@ impl Ward {
         Self::open_whole(memory, limits, channel, fragile())
     }
 
+    /// One of which no more may be in memory than these limits say.
+    pub fn open_small(memory: &Arc<Memory>, limits: Limits, splits: bool) -> Self {
+        let mut channel = channel();
+        channel.parse.split = splits.then_some(Split::Messages);
+        Self::open_sized(memory, limits, channel, fragile(), limits.bytes)
+    }
+
     pub fn open_whole(
         memory: &Arc<Memory>,
         limits: Limits,
         channel: Channel,
         parser: Arc<dyn Parser>,
+    ) -> Self {
+        Self::open_sized(memory, limits, channel, parser, Sizes::default().backlog_bytes)
+    }
+
+    fn open_sized(
+        memory: &Arc<Memory>,
+        limits: Limits,
+        channel: Channel,
+        parser: Arc<dyn Parser>,
+        backlog_bytes: usize,
     ) -> Self {
         let clock = TestClock::new();
         let house = House {
@@ -183,6 +200,7 @@ impl Ward {
             sizes: Sizes {
                 lanes: 2,
                 commits_under_way: 256,
+                backlog_bytes,
                 drain: Duration::from_secs(1),
                 ..Sizes::default()
             },
