@@ -139,8 +139,21 @@ impl Memory {
         let writer = state.clone();
         tokio::spawn(async move {
             let mut late: Option<oneshot::Sender<_>> = None;
+            let mut stuck: VecDeque<Asked> = VecDeque::new();
             loop {
                 // Should no other come, the one that is to be told late is told.
+                // While it is stuck it splits what comes, and no more.
+                if !writer.lock().unwrap().is_stuck
+                    && let Some((work, reply)) = stuck.pop_front()
+                {
+                    let result = Ok(writer.lock().unwrap().apply(work));
+                    reply.send(result).ok();
+                    continue;
+                }
+                if !stuck.is_empty() && asked.is_empty() {
+                    tokio::time::sleep(A_WHILE).await;
+                    continue;
+                }
                 let next = match late.take() {
                     None => asked.recv().await,
                     Some(waiting) => match tokio::time::timeout(A_WHILE, asked.recv()).await {
@@ -155,8 +168,9 @@ impl Memory {
                     },
                 };
                 let Some((work, reply)) = next else { return };
-                while writer.lock().unwrap().is_stuck {
-                    tokio::time::sleep(A_WHILE).await;
+                if writer.lock().unwrap().is_stuck && !matches!(work, Work::Expand(..)) {
+                    stuck.push_back((work, reply));
+                    continue;
                 }
                 let fail = writer.lock().unwrap().fails.pop_front().flatten();
                 if let Some(Fail::Late) = fail {
