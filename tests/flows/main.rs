@@ -12,6 +12,7 @@ mod harness;
 
 mod acknowledgements;
 mod corpus;
+mod draining;
 mod files;
 mod operators;
 mod out;
