@@ -357,6 +357,14 @@ impl Backlog {
         self.inner().places.len()
     }
 
+    /// Whether a message was in the journal when the channel started, and has not ended.
+    pub fn is_left_over(&self, id: MessageId) -> bool {
+        match &self.inner().start {
+            Start::Reading => true,
+            Start::Finishing(left) => left.contains(&id),
+        }
+    }
+
     /// Whether all that was in the journal when the channel started has ended, or is held.
     pub fn has_recovered(&self) -> bool {
         matches!(&self.inner().start, Start::Finishing(left) if left.is_empty())

@@ -1,23 +1,33 @@
 //! Remembers at which messages the process itself has died, so that none can keep the hub from starting for ever.
 //!
 //! Nothing is noted while all is well. Only when the hub has died twice in a row before it had finished what was left over from
-//! the time before is it *careful*: until it has finished that, it works on one message at a time and notes in a small file which.
-//! A message at which it dies again and again is treated like any other that fails.
+//! the time before is it *careful*: until it has finished that, it works on one message of it at a time and notes in a small file
+//! which. A message at which it has died comes after all others, so that whoever kills the hub as it starts accuses nobody. One at
+//! which it dies again and again is treated like any other that fails.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use hub_core::fault::{Fault, FaultStep};
 use hub_core::id::MessageId;
+use hub_core::store::{Journal, MessageState};
 use tokio::sync::OwnedMutexGuard;
+
+use crate::backlog::Backlog;
 
 /// From this start on in a row, each of which came to nothing, the hub is careful.
 const CAREFUL_FROM: u32 = 2;
 /// A message at which the hub has died less often may have been there by chance: somebody may have killed it.
 const LEAST_DEATHS: u32 = 3;
+
+/// How often it is looked whether the channels have done what was left over.
+const RECOVERY_PAUSE: Duration = Duration::from_millis(20);
+/// A message at which the hub has died waits so long for the others.
+pub const OTHERS_FIRST: Duration = Duration::from_secs(2);
 
 /// The memory of deaths.
 pub struct Deaths {
@@ -39,6 +49,10 @@ struct State {
     at: Option<MessageId>,
     /// How often the hub has died at a message.
     died: BTreeMap<MessageId, u32>,
+    /// Those of them that have let the others go first; not in the file.
+    waited: HashSet<MessageId>,
+    /// Those of them that are not worked on any more; not in the file.
+    condemned: HashSet<MessageId>,
 }
 
 /// A message that is being worked on while the hub is careful.
@@ -88,9 +102,10 @@ impl Deaths {
         self.is_careful.load(Ordering::Relaxed)
     }
 
-    /// Begins to work on a message while the hub is careful; waits until no other is worked on.
-    pub async fn watch(self: &Arc<Self>, id: MessageId) -> Option<Watched> {
-        if !self.is_careful() {
+    /// Begins to work on a message while the hub is careful, one that was left over or at which it has died; waits until no other
+    /// is worked on.
+    pub async fn watch(self: &Arc<Self>, id: MessageId, is_left_over: bool) -> Option<Watched> {
+        if !self.is_careful() || !(is_left_over || self.state().died.contains_key(&id)) {
             return None;
         }
         let turn = self.turn.clone().lock_owned().await;
@@ -103,11 +118,34 @@ impl Deaths {
         if !self.has_died.load(Ordering::Relaxed) {
             return None;
         }
-        let times = self.state().died.get(&id).copied().filter(|times| *times >= tries.max(LEAST_DEATHS))?;
+        let mut state = self.state();
+        let times = state.died.get(&id).copied().filter(|times| *times >= tries.max(LEAST_DEATHS))?;
+        state.condemned.insert(id);
         let reason = format!(
             "the hub has died {times} times while it worked on this message; this is a fault of the program"
         );
         Some(Fault { step: FaultStep::Map, place: None, rule: None, reason })
+    }
+
+    /// Why a message is to let the others go first; once.
+    pub fn others_first(&self, id: MessageId) -> Option<Fault> {
+        if !self.has_died.load(Ordering::Relaxed) {
+            return None;
+        }
+        let mut state = self.state();
+        let is_suspect = state.died.contains_key(&id) && !state.condemned.contains(&id);
+        if !is_suspect || !state.waited.insert(id) {
+            return None;
+        }
+        let reason =
+            "the hub has died while it worked on this message; it is tried after all others".to_owned();
+        Some(Fault { step: FaultStep::Map, place: None, rule: None, reason })
+    }
+
+    /// The messages at which the hub has died and that are still to be tried.
+    pub fn suspects(&self) -> Vec<MessageId> {
+        let state = self.state();
+        state.died.keys().filter(|id| !state.condemned.contains(id)).copied().collect()
     }
 
     /// Messages that have ended, or are to be tried as if nothing had happened.
@@ -117,13 +155,38 @@ impl Deaths {
         }
         let is_known = ids.iter().any(|id| self.state().died.contains_key(id));
         if is_known {
-            self.change(|state| state.died.retain(|id, _| !ids.contains(id)));
+            self.change(|state| {
+                state.died.retain(|id, _| !ids.contains(id));
+                state.condemned.retain(|id| !ids.contains(id));
+            });
         }
     }
 
     /// The hub has not started after all, for a reason that has nothing to do with messages.
     pub fn not_started(&self) {
         self.change(|state| state.starts = state.starts.saturating_sub(1));
+    }
+
+    /// Waits until these channels have done what was left over, and what the hub has died at has been tried.
+    pub async fn recover(self: Arc<Self>, backlogs: Vec<Arc<Backlog>>, journal: Arc<dyn Journal>) {
+        while !backlogs.iter().all(|backlog| backlog.has_recovered()) {
+            tokio::time::sleep(RECOVERY_PAUSE).await;
+        }
+        loop {
+            let suspects = self.suspects();
+            if suspects.is_empty() {
+                return self.recovered();
+            }
+            for id in suspects {
+                // It may have ended just before the hub died.
+                if let Ok(found) = journal.message(id).await
+                    && found.is_none_or(|message| message.row.state != MessageState::Received)
+                {
+                    self.forget(&[id]);
+                }
+            }
+            tokio::time::sleep(OTHERS_FIRST / 4).await;
+        }
     }
 
     /// What was left over is done, or the hub stops as it should.
@@ -149,7 +212,8 @@ impl Deaths {
 
 /// In its place at once, so that a death in the middle leaves the old one.
 fn write(file: &Path, state: &State) -> std::io::Result<()> {
-    let new = file.with_extension("new");
+    let mut new = file.as_os_str().to_owned();
+    new.push(".new");
     std::fs::write(&new, state.text())?;
     std::fs::rename(new, file)
 }
@@ -217,16 +281,22 @@ mod tests {
     async fn a_message_at_which_the_hub_dies_again_and_again_is_found_out() {
         let folder = Folder::new("found-out");
         for _ in 0..2 {
-            assert!(folder.open().watch(id(1)).await.is_none(), "two starts may fail by chance");
+            assert!(folder.open().watch(id(1), true).await.is_none(), "two starts may fail by chance");
         }
-        for _ in 0..3 {
+        for death in 0..3 {
             let deaths = folder.open();
             assert!(deaths.fault(id(1), 1).is_none());
-            drop(deaths.watch(id(2)).await.unwrap());
-            std::mem::forget(deaths.watch(id(1)).await.unwrap());
+            assert!(deaths.watch(id(3), false).await.is_none(), "what is new is not watched");
+            drop(deaths.watch(id(2), true).await.unwrap());
+            assert_eq!(deaths.others_first(id(1)).is_some(), death > 0);
+            assert!(deaths.others_first(id(1)).is_none(), "it lets the others go first once");
+            assert_eq!(deaths.suspects().len(), usize::from(death > 0));
+            std::mem::forget(deaths.watch(id(1), death == 0).await.unwrap());
         }
         let deaths = folder.open();
+        assert_eq!(deaths.suspects(), [id(1)]);
         assert!(deaths.fault(id(1), 1).unwrap().reason.contains("died 3 times"));
+        assert!(deaths.suspects().is_empty(), "it is not tried any more");
         assert!(deaths.fault(id(1), 5).is_none(), "the channel says more tries");
         assert!(deaths.fault(id(2), 1).is_none(), "it came to its end each time");
         deaths.forget(&[id(1)]);
@@ -246,7 +316,7 @@ mod tests {
         }
         let deaths = folder.open();
         deaths.recovered();
-        assert!(deaths.watch(id(1)).await.is_none());
+        assert!(deaths.watch(id(1), true).await.is_none());
         for _ in 0..10 {
             let deaths = folder.open();
             assert!(!deaths.is_careful(), "a port that is taken is no death");
@@ -256,7 +326,8 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_back_and_nonsense_is_nothing() {
-        let state = State { starts: 4, at: Some(id(7)), died: BTreeMap::from([(id(7), 2), (id(9), 1)]) };
+        let died = BTreeMap::from([(id(7), 2), (id(9), 1)]);
+        let state = State { starts: 4, at: Some(id(7)), died, ..State::default() };
         assert_eq!(State::read(&state.text()), state);
         assert_eq!(State::read("starts many\ndied x 1\nat\n\u{0}"), State::default());
     }

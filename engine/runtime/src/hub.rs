@@ -28,9 +28,6 @@ use crate::reply::Answerer;
 use crate::split::Splitter;
 use crate::steps::{Road, Writers};
 
-/// How often it is looked whether the channels have done what was left over from the time before.
-const RECOVERY_PAUSE: std::time::Duration = std::time::Duration::from_millis(100);
-
 /// Why a hub could not start. Nothing of it runs then.
 #[derive(Debug, Error)]
 pub enum StartError {
@@ -160,12 +157,7 @@ impl Hub {
             .collect();
         if let Some(deaths) = house.deaths.clone() {
             let backlogs: Vec<_> = channels.iter().map(|channel| channel.backlog.clone()).collect();
-            tasks.refills.spawn(async move {
-                while !backlogs.iter().all(|backlog| backlog.has_recovered()) {
-                    tokio::time::sleep(RECOVERY_PAUSE).await;
-                }
-                deaths.recovered();
-            });
+            tasks.refills.spawn(deaths.recover(backlogs, house.journal.clone()));
         }
         Ok(Arc::new(Self {
             started_at: house.clock.now(),

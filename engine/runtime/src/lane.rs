@@ -96,10 +96,10 @@ impl Lane {
                     Some(message) => {
                         nth += 1;
                         let bytes = message.body.0.len();
-                        let watched = match &self.house.deaths {
-                            Some(deaths) => deaths.watch(message.head.id).await,
-                            None => None,
-                        };
+                        if self.lets_others_first(&message) {
+                            continue;
+                        }
+                        let watched = self.watch(&message).await;
                         let is_doubtful = watched.is_some() || self.backlog.tried(message.head.id) > 0;
                         let ending = if self.road.may_need() {
                             self.begin_in_turn(nth, message, &mut under_way).await

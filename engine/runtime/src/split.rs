@@ -20,7 +20,7 @@ use crate::end::outcome_of_end;
 use crate::guard::guarded_message;
 use crate::holds::HoldKey;
 use crate::house::House;
-use crate::lane::faults::{Failed, hold};
+use crate::lane::faults::{Failed, hold, lets_others_first, watch};
 use crate::lane::{LONGEST_PAUSE, commit_fault, pauses};
 use crate::measure;
 use crate::steps::Road;
@@ -121,14 +121,16 @@ impl Splitter {
         if self.backlog.keeps_frame(&message) {
             return;
         }
-        // Ended before anything waits for room in the lanes.
-        let watched = match &self.house.deaths {
-            Some(deaths) => deaths.watch(message.head.id).await,
-            None => None,
-        };
         if let Some(fault) = self.died_at(&message) {
             return self.failed(&message, fault).await;
         }
+        let (deaths, clock) = (self.house.deaths.as_ref(), &*self.house.clock);
+        let key = || Some(HoldKey::Frames);
+        if lets_others_first(deaths.map(|deaths| &**deaths), &self.backlog, clock, &message, key) {
+            return;
+        }
+        // No longer than until anything waits for room in the lanes.
+        let watched = watch(deaths, &self.backlog, message.head.id).await;
         let started = Instant::now();
         crash::reading(&message.body.0);
         let held =
