@@ -80,6 +80,13 @@ async fn channel(hub: &Hub) -> Value {
     hub.get("/ops/status").await["channels"][0].clone()
 }
 
+/// What the program says to an operator.
+async fn said(hub: &Hub, arguments: &[&str]) -> String {
+    let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_huitong"));
+    let said = command.args(arguments).args(["--url", &hub.http()]).output().await.unwrap();
+    String::from_utf8_lossy(&[said.stdout, said.stderr].concat()).into_owned()
+}
+
 async fn name(hub: &Hub, patient: &str) -> Option<String> {
     let bundle = hub.get("/fhir/Patient").await;
     let mut entries = bundle["entry"].as_array()?.iter();
@@ -112,11 +119,15 @@ async fn it_stands_is_seen_stands_after_a_restart_and_goes_on_once_it_is_mended(
         "{fault}"
     );
     assert!(!seen.to_string().contains("yesterday"), "the reason holds no content");
+    let told = said(&hub, &["status"]).await;
+    assert!(told.contains("a lane stands at") && told.contains("1 wait behind it: map at PID"), "{told}");
     let metrics = reqwest::get(format!("{}/metrics", hub.http())).await.unwrap().text().await.unwrap();
     assert!(metrics.contains("huitong_lanes_held_total{channel=\"ward/adt\",how=\"stands\"} 1"), "{metrics}");
     assert_eq!(hub.get("/health").await["status"], "degraded");
     let id = seen["held"][0]["message"].as_str().unwrap().to_owned();
     assert_eq!(hub.get(&format!("/ops/messages/{id}")).await["held"]["behind"], 1);
+    let told = said(&hub, &["messages", &id]).await;
+    assert!(told.contains("its lane    stands") && told.contains("behind it   1"), "{told}");
     // It stands after a restart, too; and still after it was killed.
     let hub = start(files.path(), hub.stop().await).await;
     hub.until(|status| status["channels"][0]["lanes_standing"] == 1).await;
@@ -144,8 +155,9 @@ async fn a_replay_tries_it_again_and_a_skip_lets_those_behind_it_go_on() {
     assert_eq!(replayed["replayed"], json!([id]));
     hub.until(|status| status["channels"][0]["held"][0]["behind"] == 1).await;
     let other = hub.messages("control_id=M2").await[0]["id"].clone();
-    let skipped = hub.post("/ops/skip", &json!({ "ids": [id, other] })).await;
-    assert_eq!(skipped, json!({ "skipped": [id], "left": [other] }));
+    let (id, other) = (id.as_str().unwrap(), other.as_str().unwrap());
+    let told = said(&hub, &["skip", id, other]).await;
+    assert!(told.contains("1 set aside") && told.contains("1 left alone"), "{told}");
     hub.settled("ward/adt").await;
     assert_eq!(name(&hub, "A").await.unwrap(), "A-second");
     let aside = hub.messages("state=quarantined&patient=1").await;

@@ -5,7 +5,6 @@ use hub_core::id::MessageId;
 use hub_core::operations::HeldLane;
 use hub_core::source::Outcome;
 use hub_core::store::{End, Journal, StoreError};
-
 use time::OffsetDateTime;
 
 use super::{Backlog, Inner, Place};

@@ -9,7 +9,7 @@ use hub_core::finding::FindingKind;
 use hub_core::id::ChannelId;
 use hub_core::source::Acknowledge;
 use hub_core::store::StateName;
-use hub_spec::{ChannelOverride, InDoubt, Overrides, Reads, RetryPolicy, load};
+use hub_spec::{ChannelOverride, InDoubt, OnFault, Overrides, Reads, RetryPolicy, Then, load};
 use proptest::prelude::*;
 
 use project::{Known, RIGHT, loaded, project, registry, shown, write};
@@ -76,6 +76,31 @@ fn an_answer_is_made_of_one_request_and_of_one_answer() {
     assert!(split.contains("with `split` a frame may hold several"), "{split}");
     let each = findings(&answering.replace("when      =", "each      = \"Observation\"\nwhen      ="));
     assert!(each.contains("`ward-notice` sends a parcel for each node of `each`"), "{each}");
+}
+
+#[test]
+fn what_becomes_of_a_message_that_fails_is_read_and_checked() {
+    let with = |table: &str| RIGHT.replace("[keys]", &format!("[on_fault]\n{table}\n[keys]"));
+    let read = |table: &str| {
+        let folder = project(&with(table));
+        let project = loaded(folder.path()).map_err(|findings| shown(&findings)).unwrap();
+        project.channels[0].on_fault
+    };
+    let secs = std::time::Duration::from_secs;
+    assert_eq!(read(""), OnFault { then: Then::SetAside, tries: 1, pause: secs(5) });
+    assert_eq!(
+        read("then = \"stop\"\ntries = 7\npause_secs = 90"),
+        OnFault { then: Then::Stop, tries: 7, pause: secs(90) }
+    );
+    for (table, told) in [
+        ("then = \"stopp\"", "did you mean `stop`"),
+        ("tries = 0", "1"),
+        ("pause_secs = 90", "there is one try only"),
+        ("retries = 3", "did you mean `tries`"),
+    ] {
+        let findings = findings(&with(table));
+        assert!(findings.contains(told), "{table}: {findings}");
+    }
 }
 
 #[test]
