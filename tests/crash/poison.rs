@@ -19,6 +19,7 @@ lane_by     = "PID-3.1"
 settings    = { listen = "127.0.0.1:0" }
 [parse]
 format = "hl7v2"
+SPLIT
 [map]
 mapping = "ward/adt"
 writes  = ["Patient"]
@@ -85,9 +86,9 @@ async fn lives(hub: &mut Hub) -> bool {
     panic!("it neither lives nor dies:\n{}", hub.log());
 }
 
-async fn poisoned(then: &str) -> (Hub, usize, TempDir) {
+async fn poisoned(then: &str, split: &str) -> (Hub, usize, TempDir) {
     let files = project(&[
-        ("channels/ward/adt.toml", CHANNEL.replace("THEN", then)),
+        ("channels/ward/adt.toml", CHANNEL.replace("THEN", then).replace("SPLIT", split)),
         ("mappings/ward/adt.toml", MAPPING.to_owned()),
         ("fixtures/ward/adt.hl7", String::from_utf8(message("F", "1", "A")).unwrap()),
     ]);
@@ -101,7 +102,9 @@ async fn poisoned(then: &str) -> (Hub, usize, TempDir) {
         line.exchange(&message(&format!("W{number}"), &format!("{number}"), "well")).await.unwrap();
     }
     // It may die before or after it has acknowledged; what is in the journal counts.
-    line.send(&message("P", "7", POISON)).await.unwrap();
+    let poison = message("P", "7", POISON);
+    let frame = if split.is_empty() { poison } else { [poison, message("Q", "8", "well")].concat() };
+    line.send(&frame).await.unwrap();
     hub.dies().await;
     let (hub, deaths) = starts(hub.kill(), &setup).await;
     (hub, deaths, files)
@@ -109,7 +112,7 @@ async fn poisoned(then: &str) -> (Hub, usize, TempDir) {
 
 #[tokio::test]
 async fn it_is_set_aside_after_a_few_deaths_and_all_others_are_committed() {
-    let (hub, deaths, _files) = poisoned("set_aside").await;
+    let (hub, deaths, _files) = poisoned("set_aside", "").await;
     // Two starts until the hub is careful, three deaths until it is sure.
     assert_eq!(deaths, 5, "{}", hub.log());
     assert_eq!(hub.count("ward/adt", "committed").await, 40);
@@ -125,8 +128,18 @@ async fn it_is_set_aside_after_a_few_deaths_and_all_others_are_committed() {
 }
 
 #[tokio::test]
+async fn a_frame_of_several_at_which_it_dies_is_set_aside_whole() {
+    let (hub, deaths, _files) = poisoned("set_aside", "split = \"messages\"").await;
+    assert_eq!(deaths, 5, "{}", hub.log());
+    assert_eq!(hub.count("ward/adt", "committed").await, 40);
+    let aside = hub.messages("state=quarantined").await;
+    let reason = aside[0]["fault"]["reason"].as_str().unwrap();
+    assert!(aside.len() == 1 && reason.contains("the hub has died 3 times"), "{reason}");
+}
+
+#[tokio::test]
 async fn its_lane_stands_where_the_channel_says_so_also_after_another_start() {
-    let (hub, _, files) = poisoned("stop").await;
+    let (hub, _, files) = poisoned("stop", "").await;
     let setup = Setup::default()
         .root(files.path())
         .set("log.level=warn")
