@@ -173,6 +173,11 @@ impl Holds {
         }
     }
 
+    /// The messages at which lanes are held.
+    pub fn heads(&self) -> Vec<MessageId> {
+        self.by_key.values().map(|hold| hold.at).collect()
+    }
+
     /// The messages whose time to wait is over.
     pub fn due(&self, now: Instant) -> Vec<MessageId> {
         let is_due =

@@ -100,6 +100,14 @@ impl Backlog {
         self.let_go(&mut self.inner(), id)
     }
 
+    /// Lets every lane go on with the message at which it is held: the channel's steps are others now.
+    pub fn try_all_again(&self) {
+        let mut inner = self.inner();
+        for id in inner.holds.heads() {
+            self.let_go(&mut inner, id);
+        }
+    }
+
     /// Sets the message aside at which a lane stands, and lets those behind it go on. `false` when no lane stands at it.
     pub async fn skip(&self, id: MessageId, journal: &dyn Journal) -> Result<bool, StoreError> {
         let Some(held) = self.inner().holds.standing_at(id).cloned() else { return Ok(false) };

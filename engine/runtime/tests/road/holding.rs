@@ -228,6 +228,21 @@ async fn a_frame_that_cannot_be_split_may_hold_anybody_s_so_all_that_come_after_
 }
 
 #[tokio::test(start_paused = true)]
+async fn every_lane_that_is_held_goes_on_with_other_steps() {
+    let held = Held::stopping(&Memory::new(1));
+    for patient in 0..5 {
+        held.send(patient, 1, "broken").await;
+        held.send(patient, 2, "well").await;
+    }
+    held.after(10).await;
+    assert_eq!(held.standing().len(), 5);
+    held.mend();
+    held.ward.backlog.try_all_again();
+    held.memory.settled().await;
+    assert!(held.committed().values().all(|numbers| numbers == &[1, 2]));
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_has_no_key_has_nobody_behind_it_and_is_set_aside() {
     let held = Held::stopping(&Memory::new(1));
     let Receipt::Accepted(id) = held.ward.door.accept(inbound_text("{\"word\":\"broken\"}")).await else {
