@@ -156,6 +156,13 @@ Examples:
 Replaying is safe: the same resources are written in place, and what was sent is not sent twice.
 After mending a mapping, `huitong deploy` first.")]
     Replay(ReplayArguments),
+    /// Set messages aside at which a lane stands, so that those behind them go on
+    #[command(after_help = "\
+Example:
+  huitong skip 01a206b9-814e-73f3-8cd1-3927b0747fcc   `huitong status` shows at which message a lane stands
+
+A message that was skipped is set aside: `huitong replay` processes it again, after those that have gone past it.")]
+    Skip(SkipArguments),
     /// Put what was given up or is in doubt back into a destination's queue
     #[command(after_help = "\
 Examples:
@@ -227,6 +234,7 @@ impl Command {
                 | Self::Messages(_)
                 | Self::Status(_)
                 | Self::Replay(_)
+                | Self::Skip(_)
                 | Self::Retry(_)
                 | Self::Deploy(_)
                 | Self::Rollback(_)
@@ -326,6 +334,17 @@ pub struct ReplayArguments {
     /// At most so many, the newest of them; with a filter
     #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub limit: u32,
+    /// One JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `huitong skip`
+#[derive(Debug, Args)]
+pub struct SkipArguments {
+    /// Message ids
+    #[arg(required = true, value_parser = id)]
+    pub ids: Vec<uuid::Uuid>,
     /// One JSON object
     #[arg(long)]
     pub json: bool,

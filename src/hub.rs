@@ -14,6 +14,7 @@ use hub_core::finding::Finding;
 use hub_core::jobs::Job;
 use hub_http::{Doors, ServeLimits, ServedTypes};
 use hub_runtime::clock::SystemClock;
+use hub_runtime::deaths::Deaths;
 use hub_runtime::house::House;
 use hub_runtime::hub::Hub;
 use hub_runtime::retention::Retention;
@@ -57,6 +58,9 @@ pub fn load(global: &Global, settings: &Settings) -> anyhow::Result<Result<Proje
     load_files(&ProjectFiles::read(&global.root), &global.root, Origin::Folder, settings)
 }
 
+/// The file below the data folder that tells how the last starts went.
+const STARTS: &str = "hub.starts";
+
 /// The same of files that have been read before.
 pub fn load_files(
     files: &ProjectFiles,
@@ -90,6 +94,7 @@ pub async fn start(begun: Begun, global: Global) -> anyhow::Result<RunningHub> {
     let options = settings.store_options()?;
     make_private(&settings.data_dir)?;
     let store = Arc::new(Store::open(options).await.context("the store could not be opened")?);
+    let deaths = Deaths::open(settings.data_dir.join(STARTS)).context("the data folder cannot be written")?;
     let house = House {
         journal: store.clone(),
         resources: store.clone(),
@@ -97,6 +102,7 @@ pub async fn start(begun: Begun, global: Global) -> anyhow::Result<RunningHub> {
         cluster: store.cluster(),
         clock: Arc::new(SystemClock),
         typed_check: settings.work.typed_check.then_some(hub_r4b::check as hub_runtime::house::TypedCheck),
+        deaths: Some(deaths.clone()),
         sizes: settings.sizes(),
     };
     let secrets = NamedSecrets::new(settings.secrets_dir.clone());
@@ -105,6 +111,7 @@ pub async fn start(begun: Begun, global: Global) -> anyhow::Result<RunningHub> {
     let hub = match Hub::start(project, &crate::connectors::registry(), &secrets, house).await {
         Ok(hub) => hub,
         Err(error) => {
+            deaths.not_started();
             store.close().await;
             return Err(error.into());
         }

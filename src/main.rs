@@ -32,6 +32,7 @@ mod send;
 mod settings;
 mod shelf;
 mod sim;
+mod skip;
 mod status;
 mod stop;
 mod table;
@@ -89,6 +90,7 @@ async fn perform(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Schema(arguments) => schema::run(&global, &arguments),
         Command::Send(arguments) => send::run(arguments).await,
         Command::Replay(arguments) => replay::run(&global, arguments).await,
+        Command::Skip(arguments) => skip::run(&global, arguments).await,
         Command::Retry(arguments) => retry::run(&global, arguments).await,
         Command::Deploy(arguments) => deploy::run(&global, arguments).await,
         Command::Rollback(arguments) => deploy::roll_back(&global, arguments).await,

@@ -131,6 +131,17 @@ fn detail(message: &Value) {
         line("rule", text(fault, "rule"));
         line("reason", &paint::error(text(fault, "reason")));
     }
+    if message["held"].is_object() {
+        let (held, fault) = (&message["held"], &message["held"]["fault"]);
+        let place = fault["place"].as_str().map_or(String::new(), |place| format!(" at {place}"));
+        let why = format!("{}{place}: {}", text(fault, "step"), text(fault, "reason"));
+        line(
+            "its lane",
+            &paint::error(if held["again_at"].is_string() { "waits for another try" } else { "stands" }),
+        );
+        line("reason", &paint::error(why));
+        line("behind it", &number(held, "behind").to_string());
+    }
     if let Some(parent) = message["parent"].as_str() {
         line("piece", &format!("{} of {parent}", number(message, "nth")));
     }
@@ -184,6 +195,16 @@ fn owed(parcel: &Value) -> String {
 /// What an engineer does next with a message that did not go its way.
 fn next(message: &Value) {
     let id = text(message, "id");
+    if message["held"].is_object() && !message["held"]["again_at"].is_string() {
+        hint("");
+        hint(
+            "Those behind it wait for it. Mend the channel, the mapping or a code table and start the hub again,",
+        );
+        hint("or have it tried again as things are; or set it aside, and those behind it go on:");
+        hint(&format!("  huitong messages {id} --raw | tr '\\r' '\\n'"));
+        hint(&format!("  huitong replay {id}"));
+        hint(&format!("  huitong skip {id}"));
+    }
     if message["fault"].is_object() {
         hint("");
         hint(

@@ -48,6 +48,7 @@ impl Shelf {
             cluster: store.cluster(),
             clock: Arc::new(StillClock),
             typed_check: None,
+            deaths: None,
             sizes: Sizes::default(),
         };
         let shelf = Self { house, store, _folder: folder };
@@ -79,8 +80,7 @@ impl Shelf {
     /// What the searches of a channel's reply find.
     pub async fn searched(&self, answerer: &Answerer, request: &dyn Document) -> Result<Vec<Object>, Fault> {
         let wrong = |reason: String| Fault { step: FaultStep::Map, place: None, rule: None, reason };
-        let found =
-            answerer.searched(request, &self.house).await.map_err(|error| wrong(error.to_string()))?;
+        let found = answerer.searched(request, &self.house).await?;
         found.map_err(|error| wrong(error.to_string()))
     }
 }

@@ -11,6 +11,9 @@ use crate::client::Client;
 use crate::paint;
 use crate::table::{self, Cell, Row, hint, items, number, text};
 
+/// So many held lanes of a channel are shown.
+const MAX_HELD_SHOWN: usize = 5;
+
 /// Shows channels and destinations.
 pub async fn run(global: &Global, arguments: StatusArguments) -> anyhow::Result<ExitCode> {
     let status = Client::new(global)?.get("status", &[]).await?;
@@ -82,7 +85,21 @@ fn channel(channel: &Value) -> Row {
     } else if !channel["running"].as_bool().unwrap_or(false) {
         cells.push(Cell::words("stopped; its log line says why").painted(paint::error));
     }
-    Row { cells, notes: Vec::new() }
+    Row { cells, notes: items(channel, "held").iter().take(MAX_HELD_SHOWN).map(held).collect() }
+}
+
+/// A lane that is held at a message that failed.
+fn held(lane: &Value) -> String {
+    let fault = &lane["fault"];
+    let place = fault["place"].as_str().map_or(String::new(), |place| format!(" at {place}"));
+    let why = format!("{}{place}: {}", text(fault, "step"), text(fault, "reason"));
+    let (message, behind) = (text(lane, "message"), number(lane, "behind"));
+    if lane["again_at"].is_string() {
+        let at = table::time(&lane["again_at"]);
+        return paint::dim(format!("{message} is tried again {at}, {behind} wait behind it: {why}"));
+    }
+    let since = table::time(&lane["since"]);
+    paint::error(format!("a lane stands at {message} since {since}, {behind} wait behind it: {why}"))
 }
 
 fn destination(destination: &Value, now: Option<OffsetDateTime>) -> Row {
@@ -117,11 +134,17 @@ fn destination(destination: &Value, now: Option<OffsetDateTime>) -> Row {
 fn hints(status: &Value) {
     let quarantined = items(status, "channels").iter().any(|one| number(&one["messages"], "quarantined") > 0);
     let given_up = items(status, "destinations").iter().find(|one| number(&one["parcels"], "given_up") > 0);
-    if quarantined || given_up.is_some() {
+    let standing = items(status, "channels").iter().any(|one| number(one, "lanes_standing") > 0);
+    if quarantined || standing || given_up.is_some() {
         hint("");
     }
     if quarantined {
         hint("huitong messages --state quarantined   what was set aside, where and why");
+    }
+    if standing {
+        hint(
+            "huitong messages ID   the message at which a lane stands; then `huitong replay ID`, once it is mended, or `huitong skip ID`",
+        );
     }
     if let Some(destination) = given_up {
         hint(&format!(

@@ -20,7 +20,7 @@ use hub_fhir::Object;
 use hub_formats::hl7v2::{AckRead, Header};
 use hub_mapping::{Found, Need};
 use hub_runtime::reply::Answerer;
-use hub_runtime::split::{Held, held};
+use hub_runtime::split::{Held, held, holds_one};
 use hub_runtime::steps::{Prepared, Road, Walked};
 use hub_spec::Facts;
 use hub_transport::mllp_server::PeerInfo;
@@ -227,8 +227,13 @@ impl Door for TestDoor {
             return Receipt::Refused(Some(id), Refusal::Unreadable(fault));
         }
         let parse = &self.road.channel.parse;
-        let is_told_later = parse.split.is_some() && inbound.label.message_type.is_none();
-        let taken = is_told_later || parse.takes(inbound.label.message_type.as_deref());
+        let kind = inbound.label.message_type.as_deref();
+        // As in the hub: what a batch or a file is of, each of its messages says.
+        let is_told_later = || match &parse.split {
+            None => false,
+            Some(by) => kind.is_none() || !holds_one(&self.road, by, &inbound.bytes),
+        };
+        let taken = parse.takes(kind) || is_told_later();
         let came = self.walk(message(&self.road, inbound.bytes, inbound.label)).await;
         self.keep(came);
         if taken {

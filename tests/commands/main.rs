@@ -12,6 +12,7 @@ mod diff;
 mod documented;
 mod explain;
 mod given;
+mod guarantees;
 mod init;
 mod lookup;
 mod mistakes;

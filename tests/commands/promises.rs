@@ -101,3 +101,61 @@ fn nobody_is_answered_at_a_folder() {
     let told = said.out + &said.err;
     assert!(told.contains("nobody waits for an answer at the connector `file`"), "{told}");
 }
+
+#[test]
+fn a_frame_is_refused_for_its_kind_only_when_it_is_one_message() {
+    let message = |number: u8| {
+        format!(
+            "MSH|^~\\&|HIS|T|HUB|H|2026112308150{number}||ADT^A01^ADT_A01|A{number}|P|2.5.1\rPID|1||{number}\r"
+        )
+    };
+    let channel = r#"
+name    = "exam/adt"
+version = 1
+about   = "Visits, several in a frame."
+[from]
+connector = "mllp"
+settings  = { listen = "127.0.0.1:0" }
+[parse]
+format = "hl7v2"
+split  = "messages"
+accept = ["ADT^A08"]
+[map]
+mapping = "exam/adt"
+writes  = ["Patient"]
+[[test]]
+name    = "another kind of message is refused"
+given   = "exam/one.hl7"
+receipt = "AR"
+state   = "filtered"
+[[test]]
+name    = "of several each is looked at"
+given   = "exam/two.hl7"
+receipt = "AA"
+state   = "filtered"
+pieces  = 2
+"#;
+    let mapping = r#"
+name    = "exam/adt"
+version = 1
+from    = "hl7v2"
+[[resource]]
+as   = "patient"
+type = "Patient"
+id   = ["patient", "PID-3.1"]
+set  = { active = { value = true } }
+"#;
+    let folder = TempDir::new().unwrap();
+    for (file, text) in [
+        ("channels/exam/adt.toml", channel.to_owned()),
+        ("mappings/exam/adt.toml", mapping.to_owned()),
+        ("fixtures/exam/one.hl7", message(1)),
+        ("fixtures/exam/two.hl7", message(1) + &message(2)),
+    ] {
+        let path = folder.path().join(file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    let said = huitong_in(folder.path(), &["test"]);
+    assert_eq!(said.code, 0, "{}{}", said.out, said.err);
+}

@@ -14,6 +14,7 @@ mod batches;
 #[path = "../harness/mod.rs"]
 mod harness;
 mod nodes;
+mod poison;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};

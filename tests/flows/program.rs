@@ -49,6 +49,7 @@ fn help_names_every_command() {
         "schema",
         "send",
         "replay",
+        "skip",
         "retry",
         "sim",
         "messages",

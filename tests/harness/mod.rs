@@ -143,6 +143,11 @@ impl Hub {
         }
     }
 
+    /// Whether it has ended.
+    pub fn is_dead(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
     /// Ends it without warning.
     pub fn kill(mut self) -> TempDir {
         let _ = self.child.kill();

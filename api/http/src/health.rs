@@ -61,6 +61,11 @@ async fn health(State(doors): State<Arc<Doors>>) -> Response {
         Ok(Ok(status)) => {
             let stopped = status.channels.iter().filter(|channel| !channel.running);
             problems.extend(stopped.map(stands_still));
+            let standing = |channel: &ChannelStatus| {
+                let count = channel.held.iter().filter(|lane| lane.stands()).count();
+                (count > 0).then(|| format!("the channel `{}` has {count} lanes that stand", channel.id))
+            };
+            problems.extend(status.channels.iter().filter_map(standing));
             let failing = status.destinations.iter().filter(|destination| destination.circuit == "open");
             problems.extend(failing.map(|to| format!("the destination `{}` does not answer", to.id)));
         }

@@ -138,8 +138,11 @@ impl Destination for MllpDestination {
         let header = Header::read(&parcel.body).map_err(|error| DeliveryError::Never {
             reason: format!("the parcel is no HL7 message: {error}"),
         })?;
-        let answer = self.client.exchange(&parcel.body).await.map_err(|error| self.failed(&error))?;
-        self.judge(header.control_id.trim(), answer)
+        let control_id = header.control_id.trim();
+        let is_its_answer =
+            |answer: &Bytes| AckRead::read(answer).is_ok_and(|read| read.control_id == control_id);
+        let answer = self.client.exchange_for(&parcel.body, is_its_answer).await;
+        self.judge(control_id, answer.map_err(|error| self.failed(&error))?)
     }
 
     async fn check(&self) -> Result<(), DeliveryError> {

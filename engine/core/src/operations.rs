@@ -8,6 +8,7 @@ use time::OffsetDateTime;
 
 use crate::cluster::Node;
 use crate::deployments::{FileChange, Files};
+use crate::fault::Fault;
 use crate::finding::Finding;
 use crate::id::{ChannelId, DestinationId, MessageId};
 use crate::store::{MessageQuery, QueueDepth, RetryWhich, StoreError, Tally};
@@ -18,9 +19,12 @@ pub trait Operations: Send + Sync {
     /// How everything stands now.
     async fn status(&self) -> Result<HubStatus, StoreError>;
 
-    /// Processes ended messages again, by id or by filter. The mapping of now is used; ids are computed, so what was written is
+    /// Processes ended messages again, and those at which a lane stands, by id or by filter. The mapping of now is used; ids are computed, so what was written is
     /// written again in place and parcels that exist are not owed twice.
     async fn replay(&self, what: ReplayWhat) -> Result<ReplayReport, StoreError>;
+
+    /// Sets messages aside at which a lane stands, so that those behind them go on.
+    async fn skip(&self, ids: Vec<MessageId>) -> Result<SkipReport, StoreError>;
 
     /// Puts parcels that were given up back in the queue.
     async fn retry(&self, which: RetryWhich) -> Result<u64, StoreError>;
@@ -41,6 +45,15 @@ pub struct ReplayReport {
     /// Put back to be processed.
     pub replayed: Vec<MessageId>,
     /// Not there, or not ended yet.
+    pub left: Vec<MessageId>,
+}
+
+/// What a skip did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SkipReport {
+    /// Set aside; those behind them go on.
+    pub skipped: Vec<MessageId>,
+    /// No lane stands at them.
     pub left: Vec<MessageId>,
 }
 
@@ -76,6 +89,30 @@ pub struct ChannelStatus {
     pub tally: Vec<Tally>,
     /// Messages being worked on now.
     pub in_flight: usize,
+    /// Lanes that are held at a message that failed, the longest held first.
+    pub held: Vec<HeldLane>,
+}
+
+/// A lane that is held at a message that failed.
+#[derive(Clone, Debug)]
+pub struct HeldLane {
+    /// The message.
+    pub message: MessageId,
+    /// Why.
+    pub fault: Fault,
+    /// Since when.
+    pub since: OffsetDateTime,
+    /// When it is tried again by itself; `None`: the lane stands until a person decides.
+    pub again_at: Option<OffsetDateTime>,
+    /// How many messages are known to wait behind it.
+    pub behind: usize,
+}
+
+impl HeldLane {
+    /// Whether a person must decide.
+    pub fn stands(&self) -> bool {
+        self.again_at.is_none()
+    }
 }
 
 /// How a destination stands.

@@ -75,6 +75,11 @@ impl SearchTemplate {
         self.kind
     }
 
+    /// Whether it says how many it wants at the most.
+    pub fn says_count(&self) -> bool {
+        self.parameters.iter().any(|(code, _)| code == "_count")
+    }
+
     /// The search for a document. `None` when the document has no value for one of the places: then nothing is looked for, rather
     /// than more than was meant.
     pub fn fill(&self, document: &dyn Document) -> Result<Option<Search>, SearchError> {

@@ -8,6 +8,8 @@
 //! pieces on to the lanes. The journal reads pieces back in the place of what they are pieces of, so the order is the same
 //! after a crash.
 
+mod holding;
+
 use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -20,6 +22,8 @@ use hub_core::id::{ChannelId, MessageId};
 use hub_core::source::Outcome;
 use hub_core::store::{Journal, StateName, StoreError};
 use tokio::sync::{Notify, mpsc, oneshot};
+
+use crate::holds::Holds;
 
 /// How many messages are read back from the journal at a time.
 const PAGE: usize = 128;
@@ -76,6 +80,23 @@ enum Place {
     Lane(usize),
 }
 
+impl Place {
+    /// Whether it is on its way to a lane, or in one.
+    fn is_queued(&self) -> bool {
+        matches!(self, Self::Unsplit(_) | Self::Piece | Self::Lane(_))
+    }
+}
+
+/// How far what was in the journal when the channel started has come.
+#[derive(Default)]
+enum Start {
+    /// It is being read back.
+    #[default]
+    Reading,
+    /// These have not ended yet, or not been held.
+    Finishing(HashSet<MessageId>),
+}
+
 #[derive(Default)]
 struct Inner {
     places: HashMap<MessageId, Place>,
@@ -95,9 +116,15 @@ struct Inner {
     generation: i64,
     /// Counts the messages left to the journal, so that catching up notices one that slipped past its last page.
     left_behind: u64,
+    /// Let go since the look into the journal began that is under way: that look may still see them as open.
+    let_go: Option<HashSet<MessageId>>,
     /// Opened again in the journal while they were still being worked on here.
     reopened: HashSet<MessageId>,
     waiters: HashMap<MessageId, Vec<oneshot::Sender<Outcome>>>,
+    /// How far what was there at the start has come.
+    start: Start,
+    /// Messages that failed and are held, and those behind them.
+    holds: Holds,
     /// Those who wait for the last piece of a message.
     families: HashMap<MessageId, Vec<Arc<Notify>>>,
 }
@@ -129,11 +156,6 @@ impl Backlog {
     #[must_use]
     pub fn splitting(self, splitter: mpsc::UnboundedSender<Envelope<Raw>>) -> Self {
         Self { splitter: Some(splitter), ..self }
-    }
-
-    /// Whether a message is still to be split.
-    fn is_unsplit(&self, message: &Envelope<Raw>) -> bool {
-        self.splitter.is_some() && message.head.parent.is_none()
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -189,17 +211,16 @@ impl Backlog {
         catch_unwind(AssertUnwindSafe(|| (self.lane_key)(&message.body.0))).unwrap_or_default()
     }
 
-    /// The same of a message that may be one of several; one that is still to be split may hold many keys.
+    /// The same of a message on its way to its lane; where it goes by the splitter first, that is found out there.
     fn key_in_queue(&self, message: &Envelope<Raw>) -> Option<String> {
-        if self.is_unsplit(message) { None } else { self.key(message) }
+        if self.splitter.is_some() { None } else { self.key(message) }
     }
 
     fn queue(&self, inner: &mut Inner, message: Envelope<Raw>, key: Option<&str>) {
         let id = message.head.id;
         let size = message.body.0.len();
-        if self.is_unsplit(&message)
-            && let Some(splitter) = &self.splitter
-        {
+        // Pieces that were made before go this way too: what stands before them goes before them.
+        if let Some(splitter) = &self.splitter {
             if splitter.send(message).is_ok() {
                 inner.places.insert(id, Place::Unsplit(size));
                 inner.queued += 1;
@@ -236,7 +257,11 @@ impl Backlog {
 
     /// The message has ended in the store: it is let go and its waiters are told.
     pub fn done(&self, id: MessageId, outcome: &Outcome) {
-        self.forget(&mut self.inner(), id);
+        {
+            let mut inner = self.inner();
+            inner.holds.forget(id);
+            self.forget(&mut inner, id);
+        }
         self.tell(id, outcome);
     }
 
@@ -263,8 +288,17 @@ impl Backlog {
             }
             Some(Place::Door | Place::Ending | Place::Piece) | None => {}
         }
+        if let Start::Finishing(left) = &mut inner.start {
+            left.remove(&id);
+        }
+        if let Some(let_go) = &mut inner.let_go {
+            let_go.insert(id);
+        }
         if inner.reopened.remove(&id) {
             inner.fall_behind();
+        }
+        if inner.holds.is_ending() {
+            self.end_holds(inner);
         }
         if inner.behind && inner.queued <= self.limits.messages / 2 {
             self.refill.notify_one();
@@ -324,6 +358,9 @@ impl Backlog {
         let (sender, receiver) = oneshot::channel();
         let in_flight = {
             let mut inner = self.inner();
+            if let Some(fault) = inner.holds.why(id) {
+                return Some(Outcome::Quarantined(fault));
+            }
             inner.waiters.entry(id).or_default().push(sender);
             inner.places.contains_key(&id)
         };
@@ -355,6 +392,25 @@ impl Backlog {
         self.inner().places.len()
     }
 
+    /// Whether a message was in the journal when the channel started, and has not ended.
+    pub fn is_left_over(&self, id: MessageId) -> bool {
+        match &self.inner().start {
+            Start::Reading => true,
+            Start::Finishing(left) => left.contains(&id),
+        }
+    }
+
+    /// Whether all that was in the journal when the channel started has ended, or is held.
+    pub fn has_recovered(&self) -> bool {
+        matches!(&self.inner().start, Start::Finishing(left) if left.is_empty())
+    }
+
+    /// How many messages wait in memory or are in lanes, and their bytes.
+    pub fn held_in_memory(&self) -> (usize, usize) {
+        let inner = self.inner();
+        (inner.queued, inner.queued_bytes)
+    }
+
     /// How many messages somebody waits for.
     pub fn waiting(&self) -> usize {
         self.inner().waiters.len()
@@ -363,7 +419,18 @@ impl Backlog {
     /// Reads back what the journal holds, whenever the channel is behind. Runs until dropped; one at a time.
     pub async fn refill(&self, journal: &dyn Journal) {
         loop {
-            self.refill.notified().await;
+            let next_end = self.inner().holds.next_end();
+            let held_long_enough = async {
+                match next_end {
+                    Some(end) => tokio::time::sleep_until(end).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = self.refill.notified() => {}
+                () = held_long_enough => {}
+            }
+            self.end_waits();
             while self.wants_more() {
                 if let Err(error) = self.read_page(journal).await {
                     tracing::warn!(channel = %self.channel, error = &error as &dyn std::error::Error, "The journal cannot be read; it will be tried again.");
@@ -378,26 +445,34 @@ impl Backlog {
         inner.behind
             && !inner.paused
             && !inner.elsewhere
+            && !inner.holds.is_full()
+            && !inner.holds.is_ending()
             && inner.queued <= self.limits.messages / 2
             && inner.queued_bytes <= self.limits.bytes / 2
     }
 
     async fn read_page(&self, journal: &dyn Journal) -> Result<(), StoreError> {
-        let (skipped, left_behind) = {
-            let inner = self.inner();
+        let (skipped, left_behind, ended) = {
+            let mut inner = self.inner();
+            inner.let_go = Some(HashSet::new());
             let elsewhere =
                 inner.places.iter().filter(|(_, place)| **place != Place::Door).map(|(id, _)| *id);
-            (elsewhere.collect::<HashSet<_>>(), inner.left_behind)
+            (elsewhere.collect::<HashSet<_>>(), inner.left_behind, inner.holds.ended())
         };
-        let page = journal.unfinished(&self.channel, &|id| skipped.contains(&id), PAGE).await?;
+        let skip = |id| skipped.contains(&id) || self.inner().holds.has(id);
+        let page = journal.unfinished(&self.channel, &skip, PAGE).await?;
         let last_page = page.len() < PAGE;
         let keys: Vec<_> = page.iter().map(|message| self.key_in_queue(message)).collect();
         let mut inner = self.inner();
-        if inner.paused || inner.elsewhere {
+        let let_go = inner.let_go.take().unwrap_or_default();
+        if inner.paused || inner.elsewhere || inner.holds.is_ending() || inner.holds.ended() != ended {
+            // What is or was held and left out goes before what was read: it is read anew.
             return Ok(());
         }
         for (message, key) in page.into_iter().zip(keys) {
             match inner.places.get(&message.head.id) {
+                // It has gone its way while the journal was looked at; had it been opened again, the journal would be looked at again.
+                None if let_go.contains(&message.head.id) => {}
                 None | Some(Place::Door) => self.queue(&mut inner, message, key.as_deref()),
                 // It came to the door after the look began.
                 Some(Place::Ending | Place::Unsplit(_) | Place::Piece | Place::Lane(_)) => {}
@@ -405,6 +480,9 @@ impl Backlog {
         }
         if last_page && inner.left_behind == left_behind {
             inner.behind = false;
+            if matches!(inner.start, Start::Reading) {
+                inner.start = Start::Finishing(inner.places.keys().copied().collect());
+            }
         }
         Ok(())
     }
@@ -418,6 +496,7 @@ impl Backlog {
         let mut inner = self.inner();
         for id in pieces {
             inner.places.entry(id).or_insert(Place::Piece);
+            inner.holds.is_on_its_way(id);
         }
     }
 
@@ -502,11 +581,13 @@ impl Backlog {
 
     /// This node works on them, beginning with what is in the journal.
     pub fn take_up(&self) {
-        let mut inner = self.inner();
-        if std::mem::take(&mut inner.elsewhere) {
-            inner.fall_behind();
-            self.refill.notify_one();
+        if !std::mem::take(&mut self.inner().elsewhere) {
+            return;
         }
+        // What was held here may have ended elsewhere: the journal knows.
+        self.try_all_again();
+        self.inner().fall_behind();
+        self.refill.notify_one();
     }
 
     /// Whether another node works on them.
@@ -522,8 +603,9 @@ impl Backlog {
         self.inner().paused = true;
     }
 
-    /// Goes on, with what has come in meanwhile.
+    /// Goes on, with what has come in meanwhile; lanes that stand are tried again with the steps of now.
     pub fn resume(&self) {
+        self.try_all_again();
         let mut inner = self.inner();
         inner.paused = false;
         inner.fall_behind();

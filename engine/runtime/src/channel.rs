@@ -168,7 +168,7 @@ impl RunningChannel {
         let (road, answerer) = (Now::new(road), Now::new(answerer));
         let door = ChannelDoor {
             channel: id.clone(),
-            parse: Arc::new(parse),
+            road: road.clone(),
             acknowledge,
             backlog: backlog.clone(),
             house: house.clone(),

@@ -3,14 +3,15 @@
 use std::collections::VecDeque;
 
 use hub_spec::Circuit as CircuitPolicy;
-use time::OffsetDateTime;
+use tokio::time::Instant;
 
-/// The circuit of one destination. Pure: the moment is always given.
+/// The circuit of one destination. Pure: the moment is always given. It goes by the time that passes, not by the clock on the wall,
+/// which may be set.
 #[derive(Debug)]
 pub struct Circuit {
     policy: CircuitPolicy,
-    failures: VecDeque<OffsetDateTime>,
-    open_since_probe: Option<OffsetDateTime>,
+    failures: VecDeque<Instant>,
+    open_since_probe: Option<Instant>,
 }
 
 /// What may be sent now.
@@ -21,7 +22,7 @@ pub enum Permit {
     /// One parcel, to see whether the partner works again.
     One,
     /// Nothing until then.
-    Wait(OffsetDateTime),
+    Wait(Instant),
 }
 
 impl Circuit {
@@ -31,7 +32,7 @@ impl Circuit {
     }
 
     /// What may be sent now.
-    pub fn permit(&self, now: OffsetDateTime) -> Permit {
+    pub fn permit(&self, now: Instant) -> Permit {
         match self.open_since_probe {
             None => Permit::All,
             Some(last) if now >= last + self.policy.probe => Permit::One,
@@ -46,7 +47,7 @@ impl Circuit {
     }
 
     /// A try failed because of the partner or the way to it. Says whether the circuit has opened by this.
-    pub fn failed(&mut self, now: OffsetDateTime) -> bool {
+    pub fn failed(&mut self, now: Instant) -> bool {
         if self.open_since_probe.is_some() {
             self.open_since_probe = Some(now);
             return false;
@@ -64,7 +65,7 @@ impl Circuit {
     }
 
     /// `closed`, `open` or `half-open`.
-    pub fn name(&self, now: OffsetDateTime) -> &'static str {
+    pub fn name(&self, now: Instant) -> &'static str {
         match self.permit(now) {
             Permit::All => "closed",
             Permit::One => "half-open",
@@ -78,14 +79,13 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use time::macros::datetime;
 
     const POLICY: CircuitPolicy =
         CircuitPolicy { failures: 3, within: Duration::from_secs(30), probe: Duration::from_secs(15) };
-    const START: OffsetDateTime = datetime!(2026-11-23 08:00 UTC);
+    static START: std::sync::LazyLock<Instant> = std::sync::LazyLock::new(Instant::now);
 
-    fn at(seconds: u64) -> OffsetDateTime {
-        START + Duration::from_secs(seconds)
+    fn at(seconds: u64) -> Instant {
+        *START + Duration::from_secs(seconds)
     }
 
     #[test]

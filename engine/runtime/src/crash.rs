@@ -50,6 +50,24 @@ pub fn place(name: &'static str) {
     }
 }
 
+/// Reads a message. `HUITONG_CRASH_AT=word:POISON` aborts the process at each that holds the word.
+#[cfg(debug_assertions)]
+pub fn reading(bytes: &[u8]) {
+    static WORD: std::sync::LazyLock<Option<String>> = std::sync::LazyLock::new(|| {
+        Some(std::env::var("HUITONG_CRASH_AT").ok()?.strip_prefix("word:")?.to_owned())
+    });
+    if let Some(word) = &*WORD
+        && bytes.windows(word.len().max(1)).any(|part| part == word.as_bytes())
+    {
+        std::process::abort();
+    }
+}
+
+/// Reads a message.
+#[cfg(not(debug_assertions))]
+#[inline]
+pub fn reading(_bytes: &[u8]) {}
+
 /// Comes to a place.
 #[cfg(not(debug_assertions))]
 pub fn place(_name: &'static str) {}

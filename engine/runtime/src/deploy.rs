@@ -151,10 +151,9 @@ impl Hub {
     /// that does not answer.
     pub async fn owed_for_good(&self, removed: &[DestinationId]) -> Result<Vec<StillOwed>, StoreError> {
         let owed = self.owed(removed).await?;
-        let now = self.house.clock.now();
         let running = self.destinations();
         let fails =
-            |to: &DestinationId| running.get(to).is_some_and(|to| to.health.circuit_name(now) != "closed");
+            |to: &DestinationId| running.get(to).is_some_and(|to| to.health.circuit_name() != "closed");
         Ok(owed.into_iter().filter(|owed| owed.waits_for_a_person() || fails(&owed.to)).collect())
     }
 

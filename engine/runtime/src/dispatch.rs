@@ -1,8 +1,10 @@
 //! Sends parcels to their destinations and remembers what came of it.
 
+mod under_way;
+
 use std::collections::HashMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
@@ -19,12 +21,14 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
 use crate::circuit::{Circuit, Permit};
-use crate::clock::Clock;
+use crate::clock::{Clock, ClockSteps};
 use crate::crash;
+use crate::guard::guarded;
 use crate::house::TypedCheck;
 use crate::lookup::{LookupError, look_up};
 use crate::measure;
 use crate::steps::checked;
+use under_way::UnderWay;
 
 /// A parcel not settled within this time is given out again.
 const HOLD: Duration = Duration::from_secs(600);
@@ -156,12 +160,21 @@ pub struct Answers {
 pub struct Health {
     circuit: Mutex<Circuit>,
     last_error: Mutex<Option<(OffsetDateTime, String)>>,
+    /// What is under way to it.
+    under_way: UnderWay,
+    /// How the clock was set meanwhile.
+    steps: Mutex<ClockSteps>,
 }
 
 impl Health {
     /// A destination of which nothing bad is known.
     pub fn new(policy: CircuitPolicy) -> Self {
-        Self { circuit: Mutex::new(Circuit::new(policy)), last_error: Mutex::new(None) }
+        Self {
+            circuit: Mutex::new(Circuit::new(policy)),
+            last_error: Mutex::new(None),
+            under_way: UnderWay::default(),
+            steps: Mutex::default(),
+        }
     }
 
     fn circuit<T>(&self, act: impl FnOnce(&mut Circuit) -> T) -> T {
@@ -169,8 +182,8 @@ impl Health {
     }
 
     /// `closed`, `open` or `half-open`.
-    pub fn circuit_name(&self, now: OffsetDateTime) -> &'static str {
-        self.circuit(|circuit| circuit.name(now))
+    pub fn circuit_name(&self) -> &'static str {
+        self.circuit(|circuit| circuit.name(tokio::time::Instant::now()))
     }
 
     /// What went wrong last, and when.
@@ -245,12 +258,15 @@ impl Dispatcher {
         stop: &watch::Receiver<bool>,
     ) -> Result<Duration, StoreError> {
         let now = self.clock.now();
+        self.look_at_clock(now);
         let room = self.destination.parallel().saturating_sub(under_way.len());
-        let limit = match self.health.circuit(|circuit| circuit.permit(now)) {
+        let limit = match self.health.circuit(|circuit| circuit.permit(tokio::time::Instant::now())) {
             Permit::All => room,
             Permit::One if under_way.is_empty() => 1,
             Permit::One => 0,
-            Permit::Wait(until) => return Ok(until_then(now, until)),
+            Permit::Wait(until) => {
+                return Ok(until.saturating_duration_since(tokio::time::Instant::now()).min(LONGEST_SLEEP));
+            }
         };
         if limit == 0 {
             return Ok(LONGEST_SLEEP);
@@ -259,6 +275,9 @@ impl Dispatcher {
         let took_all = leased.len() < limit;
         let wanted = is_wanted(stop);
         for parcel in leased {
+            if !self.health.under_way.begin(&parcel) {
+                continue;
+            }
             let this = self.clone();
             if wanted {
                 under_way.spawn(async move { this.deliver(parcel).await });
@@ -287,6 +306,16 @@ impl Dispatcher {
         crash::place("settled");
         // The next parcel of the same order key may go now.
         self.wakers.wake(std::slice::from_ref(&self.id));
+    }
+
+    fn steps(&self) -> MutexGuard<'_, ClockSteps> {
+        self.health.steps.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    fn look_at_clock(&self, now: OffsetDateTime) {
+        if let Some(step) = self.steps().look(now) {
+            tracing::warn!(destination = %self.id, seconds = step.whole_seconds(), "The clock was set.");
+        }
     }
 
     /// A try that panics or never ends leaves open whether the parcel arrived, like any other that breaks off.
@@ -359,11 +388,13 @@ impl Dispatcher {
             DeliveryError::InDoubt { .. } => ("in-doubt", None),
             DeliveryError::Later { after, .. } => ("later", *after),
         };
-        if self.health.circuit(|circuit| circuit.failed(now)) {
+        if self.health.circuit(|circuit| circuit.failed(tokio::time::Instant::now())) {
             measure::circuit(&self.id, true);
             tracing::warn!(destination = %self.id, "The partner fails; nothing more is sent until a try succeeds.");
         }
-        match self.retry.next_attempt_at(leased.attempt, leased.owed_since, now, jitter(leased), after) {
+        self.look_at_clock(now);
+        let owed_since = self.steps().since(leased.owed_since, now);
+        match self.retry.next_attempt_at(leased.attempt, owed_since, now, jitter(leased), after) {
             Some(at) => (name, Settlement::Again { at, error }),
             None => {
                 tracing::error!(destination = %self.id, parcel = %leased.parcel.id, "A parcel was given up; a person must look at it.");
@@ -390,7 +421,7 @@ impl Dispatcher {
         let Some(bytes) = delivered.answer.as_ref().filter(|_| answers.mapping.may_need()) else {
             return found;
         };
-        let needs = catch_unwind(AssertUnwindSafe(|| answers.needs(bytes))).unwrap_or_default();
+        let needs = guarded(bytes.len(), || answers.needs(bytes)).unwrap_or_default();
         loop {
             match look_up(&*answers.resources, &needs, &mut found).await {
                 Ok(()) => return found,
@@ -411,7 +442,7 @@ impl Dispatcher {
     fn read_answer(&self, leased: &Leased, delivered: &Delivered, found: &Found) -> Option<Box<Commit>> {
         let answers = self.answers.as_ref()?;
         let bytes = delivered.answer.as_ref()?;
-        let mapped = catch_unwind(AssertUnwindSafe(|| answers.read(bytes, found)));
+        let mapped = guarded(bytes.len(), || answers.read(bytes, found));
         match mapped.unwrap_or_else(|_| Err("the program failed at it".to_owned())) {
             Ok(commit) => Some(Box::new(commit)),
             Err(error) => {
@@ -421,9 +452,14 @@ impl Dispatcher {
         }
     }
 
-    async fn settle(&self, leased: &Leased, mut settlement: Settlement) {
+    async fn settle(&self, leased: &Leased, settlement: Settlement) {
+        self.settle_now(leased, settlement).await;
+        self.health.under_way.end(leased.parcel.id);
+    }
+
+    async fn settle_now(&self, leased: &Leased, mut settlement: Settlement) {
         loop {
-            match self.outbox.settle(leased, settlement.clone()).await {
+            match self.outbox.settle(&self.health.under_way.newest(leased), settlement.clone()).await {
                 Ok(true) => return,
                 Ok(false) => {
                     tracing::warn!(destination = %self.id, parcel = %leased.parcel.id, "A delivery took longer than its lease; another one counts.");

@@ -7,6 +7,7 @@ use hub_core::cluster::Cluster;
 use hub_core::store::{Journal, Outbox, Resources};
 
 use crate::clock::Clock;
+use crate::deaths::Deaths;
 
 /// What every channel is given.
 #[derive(Clone)]
@@ -23,6 +24,8 @@ pub struct House {
     pub clock: Arc<dyn Clock>,
     /// A last check of each resource against the typed R4B model; the problems it finds are paths, never content.
     pub typed_check: Option<TypedCheck>,
+    /// At which messages the process has died. `None`: nobody remembers.
+    pub deaths: Option<Arc<Deaths>>,
     /// Sizes.
     pub sizes: Sizes,
 }

@@ -1,7 +1,7 @@
 //! A running hub: its channels, its destinations, and how both start and stop.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use hub_core::id::{ChannelId, DestinationId};
@@ -10,6 +10,7 @@ use hub_core::source::SourceError;
 use hub_spec::{Channel, Project, Start};
 use thiserror::Error;
 use time::OffsetDateTime;
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
 use crate::channel::{Gate, Made, RunningChannel};
@@ -62,6 +63,8 @@ pub struct Hub {
     destinations: RwLock<BTreeMap<DestinationId, Arc<RunningDestination>>>,
     /// This node's turns to do the jobs of the clock.
     pub job_turns: Arc<Turns>,
+    /// Watches how the leftovers of the last run are worked off.
+    recovery: Mutex<Option<JoinHandle<()>>>,
     /// Held by whoever changes what runs, one at a time; true when the hub has stopped.
     pub(crate) changing: Arc<tokio::sync::Mutex<bool>>,
 }
@@ -94,12 +97,18 @@ impl Hub {
             channels: RwLock::default(),
             destinations: RwLock::default(),
             job_turns: Arc::default(),
+            recovery: Mutex::default(),
             changing: Arc::default(),
         };
         hub.start_destinations(destinations);
         hub.start_channels(channels);
         let hub = Arc::new(hub);
         hub.keep_shares();
+        if let Some(deaths) = hub.house.deaths.clone() {
+            let backlogs = hub.channels().iter().map(|channel| channel.backlog.clone()).collect();
+            *hub.recovery.lock().unwrap_or_else(PoisonError::into_inner) =
+                Some(tokio::spawn(deaths.recover(backlogs, hub.house.journal.clone())));
+        }
         Ok(hub)
     }
 
@@ -211,6 +220,12 @@ impl Hub {
             channel.close().await;
         }
         self.stop_destinations(drain).await;
+        if let Some(recovery) = self.recovery.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            recovery.abort();
+        }
+        if let Some(deaths) = &self.house.deaths {
+            deaths.recovered();
+        }
         for channel in &channels {
             channel.end().await;
         }

@@ -13,19 +13,22 @@ use hub_core::store::{End, Received};
 
 use crate::backlog::Backlog;
 use crate::crash;
+use crate::guard::guarded;
 use crate::house::House;
 use crate::measure;
 use crate::now::Now;
 use crate::reply::Answerer;
 use crate::shares::Turns;
+use crate::split::holds_one;
+use crate::steps::Road;
 
 /// The door of one channel.
 #[derive(Clone)]
 pub struct ChannelDoor {
     /// The channel.
     pub channel: ChannelId,
-    /// What it takes.
-    pub parse: Arc<hub_spec::Parse>,
+    /// Its steps: what it takes.
+    pub road: Now<Road>,
     /// When it answers.
     pub acknowledge: Acknowledge,
     /// Where messages go from here.
@@ -68,7 +71,7 @@ impl Door for ChannelDoor {
     }
 
     fn splits(&self) -> bool {
-        self.parse.split.is_some()
+        self.road.get().channel.parse.split.is_some()
     }
 
     async fn turn(&self) -> Turn {
@@ -148,13 +151,25 @@ impl ChannelDoor {
         if let Some(fault) = &inbound.unreadable {
             return Some((End::Quarantined(fault.clone()), Refusal::Unreadable(fault.clone())));
         }
-        // What a batch or a file is of, its messages say.
-        let is_told_later = self.parse.split.is_some() && inbound.label.message_type.is_none();
-        if !is_told_later && !self.parse.takes(inbound.label.message_type.as_deref()) {
-            let end = End::Filtered { rule: crate::steps::accept_rule(&self.parse) };
-            return Some((end, Refusal::Unsupported { expected: self.parse.expected() }));
+        let parse = &self.road.get().channel.parse;
+        // What a batch or a file is of, each of its messages says.
+        if !parse.takes(inbound.label.message_type.as_deref()) && self.holds_one(inbound) {
+            let end = End::Filtered { rule: crate::steps::accept_rule(parse) };
+            return Some((end, Refusal::Unsupported { expected: parse.expected() }));
         }
         None
+    }
+
+    /// Whether a frame or file is one message, and says of what kind it is. The splitter sees to all others.
+    fn holds_one(&self, inbound: &Inbound) -> bool {
+        match &self.road.get().channel.parse.split {
+            None => true,
+            Some(_) if inbound.label.message_type.is_none() => false,
+            Some(by) => {
+                let bytes = &inbound.bytes;
+                guarded(bytes.len(), || holds_one(&self.road.get(), by, bytes)).unwrap_or(false)
+            }
+        }
     }
 
     /// Ends a message at the door. When that cannot be stored now, the lanes come to the same end later.

@@ -3,39 +3,43 @@
 //! A lane does not wait for one commit before it maps the next message: the store applies commits in the order in which they are
 //! handed over, so one patient's messages stay in order while many of them share one durable transaction.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+pub(crate) mod faults;
+mod under_way;
+
+use std::collections::HashSet;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
-use futures_util::StreamExt;
-use futures_util::stream::FuturesUnordered;
 use hub_core::commit::{Commit, Key};
 use hub_core::envelope::{Envelope, Head, Raw};
 use hub_core::fault::{Fault, FaultStep};
 use hub_core::source::Outcome;
 use hub_core::store::{Cause, Committed, End, StoreError};
 use hub_mapping::{Found, Need};
-use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::mpsc;
 
 use crate::backlog::Backlog;
 use crate::crash;
 use crate::dispatch::Wakers;
 use crate::end::outcome_of_end;
+use crate::guard::guarded_message;
 use crate::house::House;
 use crate::lookup::{LookupError, look_up};
 use crate::measure;
 use crate::now::Now;
 use crate::steps::{Prepared, Road, Walked};
+use faults::Failed;
+use under_way::UnderWay;
 
-/// A message this large is worked on where it cannot hold up other tasks.
-pub(crate) const LARGE_BYTES: usize = 64 << 10;
 /// The longest wait between two tries to end a message.
 pub(crate) const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+
+/// What has been mapped takes many times the memory of the message itself: so small a share of the bytes that a channel may hold
+/// is under way at once. One message always is.
+const SHARE_UNDER_WAY: usize = 16;
 
 /// What a lane works with.
 #[derive(Clone)]
@@ -75,32 +79,48 @@ enum Again {
 impl Lane {
     /// Works for as long as the hub lives: what has begun goes on when the queue is empty.
     pub async fn run(self, mut queue: mpsc::UnboundedReceiver<Envelope<Raw>>) {
-        let mut under_way: FuturesUnordered<Ending> = FuturesUnordered::new();
-        let mut turns = Turns::default();
+        let mut under_way = UnderWay::default();
+        let most_bytes = self.house.sizes.backlog_bytes / (SHARE_UNDER_WAY * self.house.sizes.lanes.max(1));
         let mut open = true;
         let mut nth = 0;
         while open || !under_way.is_empty() {
-            let room = under_way.len() < self.house.sizes.commits_under_way;
+            let room =
+                under_way.endings.len() < self.house.sizes.commits_under_way && under_way.bytes <= most_bytes;
             tokio::select! {
                 // What was handed over goes before what is new, should the store have had no room for it.
                 biased;
                 Some(ended) = under_way.next(), if !under_way.is_empty() => {
-                    self.came_back(ended, &mut under_way, &mut turns).await;
+                    self.came_back(ended, &mut under_way).await;
                 }
                 message = queue.recv(), if open && room => match message {
+                    Some(message) if self.backlog.keeps(&message) => {}
                     Some(message) => {
                         nth += 1;
-                        let mut ending = if self.road.get().may_need() {
-                            self.begin_in_turn(nth, message, &mut under_way, &mut turns).await
+                        let bytes = message.body.0.len();
+                        if self.lets_others_first(&message) {
+                            continue;
+                        }
+                        let watched = self.watch(&message).await;
+                        let is_doubtful = watched.is_some() || self.backlog.tried(message.head.id) > 0;
+                        let ending = if self.road.get().may_need() {
+                            self.begin_in_turn(nth, message, &mut under_way).await
                         } else {
                             self.begin(nth, message)
                         };
+                        let Some(mut ending) = ending else { continue };
                         // The first poll hands the commit to the store: that keeps the order. Unconstrained, because a task
                         // whose share of time is used up would otherwise be told to wait before it has handed anything over,
                         // and the next message could go first.
-                        match futures_util::poll!(tokio::task::unconstrained(ending.as_mut())) {
-                            Poll::Pending => under_way.push(ending),
-                            Poll::Ready(ended) => self.came_back(ended, &mut under_way, &mut turns).await,
+                        let first_poll = futures_util::poll!(tokio::task::unconstrained(ending.as_mut()));
+                        // Endings are seen in the order of handing over: one that failed is known before those that went after it.
+                        under_way.bytes += bytes;
+                        under_way.endings.push_back(match first_poll {
+                            Poll::Pending => ending,
+                            Poll::Ready(ended) => Box::pin(std::future::ready(ended)),
+                        });
+                        // What has failed before may fail again: nothing is handed over behind it until that is known.
+                        while is_doubtful && let Some(ended) = under_way.next().await {
+                            self.came_back(ended, &mut under_way).await;
                         }
                     }
                     None => open = false,
@@ -110,27 +130,39 @@ impl Lane {
     }
 
     /// Lets a message go that has come back from the store, or rides out what keeps it from ending.
-    async fn came_back(&self, ended: Ended, under_way: &mut FuturesUnordered<Ending>, turns: &mut Turns) {
-        turns.ended(ended.nth);
+    async fn came_back(&self, ended: Ended, under_way: &mut UnderWay) {
         if let Err(failed) = self.let_go(ended) {
             self.ride_out(*failed, under_way).await;
             // Nothing is under way any more.
-            *turns = Turns::default();
+            *under_way = UnderWay::default();
         }
     }
 
     /// Walks a message and begins to end it. For mappings that look nothing up.
-    fn begin(&self, nth: u64, message: Envelope<Raw>) -> Ending {
-        let walked = self.guarded(&message, || self.road.get().walk(message.clone()));
-        self.end_as(nth, message, walked)
+    fn begin(&self, nth: u64, message: Envelope<Raw>) -> Option<Ending> {
+        let walked = match self.died_at(&message) {
+            Some(fault) => Err(fault),
+            None => self.guarded(&message, || self.road.get().walk(message.clone())),
+        };
+        self.end_as(nth, message, walked, false)
     }
 
-    fn end_as(&self, nth: u64, message: Envelope<Raw>, walked: Result<Walked, Fault>) -> Ending {
-        match walked {
-            Ok(Walked::Mapped(mapped)) => self.commit(nth, message, mapped.body.0),
-            Ok(Walked::Ended(_, end, keys)) => self.end(nth, message, end, keys),
-            Err(fault) => self.end(nth, message, End::Quarantined(fault), Vec::new()),
-        }
+    /// Begins to end a message as it was walked. `None` when its lane is held at it. `may_pass`: a fault may be gone another time.
+    fn end_as(
+        &self,
+        nth: u64,
+        message: Envelope<Raw>,
+        walked: Result<Walked, Fault>,
+        may_pass: bool,
+    ) -> Option<Ending> {
+        let failed = match walked {
+            Ok(Walked::Mapped(mapped)) => return Some(self.commit(nth, message, mapped.body.0)),
+            Ok(Walked::Ended(_, End::Quarantined(fault), keys)) => Failed { fault, keys, may_pass },
+            Ok(Walked::Ended(_, end, keys)) => return Some(self.end(nth, message, end, keys)),
+            Err(fault) => Failed { fault, keys: Vec::new(), may_pass },
+        };
+        let Failed { fault, keys, .. } = self.hold(&message, failed)?;
+        Some(self.end(nth, message, End::Quarantined(fault), keys))
     }
 
     /// The same for mappings that look something up: what they find must show what earlier messages of the same order have
@@ -139,24 +171,26 @@ impl Lane {
         &self,
         nth: u64,
         message: Envelope<Raw>,
-        under_way: &mut FuturesUnordered<Ending>,
-        turns: &mut Turns,
-    ) -> Ending {
-        let prepared = self.guarded(&message, || self.road.get().prepare(message.clone()));
+        under_way: &mut UnderWay,
+    ) -> Option<Ending> {
+        let prepared = match self.died_at(&message) {
+            Some(fault) => Err(fault),
+            None => self.guarded(&message, || self.road.get().prepare(message.clone())),
+        };
         if let Ok(Prepared::Asking(asking)) = &prepared {
-            while turns.waits(asking.lane_key.as_deref())
+            while under_way.turns.waits(asking.lane_key.as_deref())
                 && let Some(ended) = under_way.next().await
             {
-                self.came_back(ended, under_way, turns).await;
+                self.came_back(ended, under_way).await;
             }
         }
         let key = match &prepared {
             Ok(Prepared::Asking(asking)) => asking.lane_key.clone(),
             _ => self.backlog.key(&message),
         };
-        let ending = self.begin_prepared(nth, message, prepared).await;
-        turns.began(nth, key);
-        ending
+        let ending = self.begin_prepared(nth, message, prepared).await?;
+        under_way.turns.began(nth, key);
+        Some(ending)
     }
 
     /// Looks up what is needed, walks the message to the end and begins to end it.
@@ -165,16 +199,21 @@ impl Lane {
         nth: u64,
         message: Envelope<Raw>,
         prepared: Result<Prepared, Fault>,
-    ) -> Ending {
+    ) -> Option<Ending> {
+        let mut may_pass = false;
         let walked = match prepared {
             Ok(Prepared::Walked(walked)) => Ok(*walked),
             Ok(Prepared::Asking(asking)) => match self.look_up(&message.head, &asking.needs).await {
-                Ok(found) => self.guarded(&message, || self.road.get().walk_on(*asking, found)),
+                Ok(found) => {
+                    // What is not there yet, or there twice, may be otherwise another time.
+                    may_pass = asking.needs.iter().any(|need| found.ids(need).len() != 1);
+                    self.guarded(&message, || self.road.get().walk_on(*asking, found))
+                }
                 Err(fault) => Err(fault),
             },
             Err(fault) => Err(fault),
         };
-        self.end_as(nth, message, walked)
+        self.end_as(nth, message, walked, may_pass)
     }
 
     /// Asks the store until it answers. A fault at which the message itself is to blame sets it aside.
@@ -195,18 +234,8 @@ impl Lane {
         }
     }
 
-    /// A message at which the program itself fails is set aside like any other that cannot be read: it harms no other, and not
-    /// the next start either.
     fn guarded<T>(&self, message: &Envelope<Raw>, step: impl FnOnce() -> T) -> Result<T, Fault> {
-        let large = message.body.0.len() > LARGE_BYTES
-            && Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread;
-        let step = AssertUnwindSafe(step);
-        let done =
-            if large { tokio::task::block_in_place(|| catch_unwind(step)) } else { catch_unwind(step) };
-        done.map_err(|_| {
-            tracing::error!(channel = %message.head.channel, message_id = %message.head.id, "The program failed at a message; this is a fault of the program.");
-            program_fault()
-        })
+        guarded_message(&message.head, message.body.0.len(), || Ok(step()))
     }
 
     fn commit(&self, nth: u64, message: Envelope<Raw>, commit: Commit) -> Ending {
@@ -260,6 +289,9 @@ impl Lane {
         measure::ended(&head.channel, state, Duration::try_from(took).unwrap_or_default());
         tracing::debug!(channel = %head.channel, message_id = %head.id, state, "A message has ended.");
         self.backlog.done(head.id, &outcome);
+        if let Some(deaths) = &self.house.deaths {
+            deaths.forget(&[head.id]);
+        }
         if let Some(parent) = head.parent {
             self.backlog.piece_done(parent.id);
         }
@@ -270,7 +302,7 @@ impl Lane {
     /// The store failed: nothing new is begun until what is under way has come back and what failed has been tried again, in
     /// the order of the lane, until it is done. What was committed in spite of an earlier message of the same patient that
     /// failed is done again after that one.
-    async fn ride_out(&self, first: Ended, under_way: &mut FuturesUnordered<Ending>) {
+    async fn ride_out(&self, first: Ended, under_way: &mut UnderWay) {
         let mut back = vec![first];
         while let Some(ended) = under_way.next().await {
             back.push(ended);
@@ -282,6 +314,8 @@ impl Lane {
             let overtook = match &ended.result {
                 // Failed or not, it may be committed all the same: an answer can be lost.
                 Err(EndFailure { error: StoreError::Unavailable(_), .. }) => !failed_keys.insert(key),
+                // Should its lane be held at it, those behind it wait.
+                Err(EndFailure { error, .. }) if self.may_hold(error) => !failed_keys.insert(key),
                 Ok((Outcome::Committed, _)) => failed_keys.contains(&key),
                 Ok(_) | Err(_) => false,
             };
@@ -317,6 +351,10 @@ impl Lane {
     /// Tries to end a message until the store has done it.
     async fn insist(&self, failed: Ended) {
         let Ended { nth, message, mut result } = failed;
+        // An earlier one of its lane has failed meanwhile, and is waited for.
+        if self.backlog.keeps(&message) {
+            return;
+        }
         let mut pauses = pauses();
         let mut tries = 0_u32;
         loop {
@@ -338,7 +376,12 @@ impl Lane {
                     failure.again
                 }
                 error @ (StoreError::Conflict { .. } | StoreError::Invalid { .. }) => match failure.again {
-                    Again::Walk(keys) => Again::End(End::Quarantined(commit_fault(&error)), keys),
+                    Again::Walk(keys) => {
+                        let may_pass = matches!(error, StoreError::Conflict { .. });
+                        let failed = Failed { fault: commit_fault(&error), keys, may_pass };
+                        let Some(Failed { fault, keys, .. }) = self.hold(&message, failed) else { return };
+                        Again::End(End::Quarantined(fault), keys)
+                    }
                     // An end that the store calls invalid cannot be helped; the message stays as it is and is shown.
                     Again::End(..) => {
                         tracing::error!(channel = %message.head.channel, message_id = %message.head.id, error = &error as &dyn std::error::Error, "A message could not be ended.");
@@ -353,8 +396,10 @@ impl Lane {
                     let prepared = self.guarded(&message, || self.road.get().prepare(message.clone()));
                     self.begin_prepared(nth, message.clone(), prepared).await
                 }
-                Again::End(end, keys) => self.end(nth, message.clone(), end, keys),
+                Again::End(end, keys) => Some(self.end(nth, message.clone(), end, keys)),
             };
+            // Its lane is held at it.
+            let Some(ending) = ending else { return };
             result = ending.await.result;
         }
     }
@@ -362,37 +407,6 @@ impl Lane {
     async fn pause(&self, head: &Head, error: &StoreError, pauses: &mut ExponentialBackoff) {
         tracing::error!(channel = %head.channel, message_id = %head.id, error = error as &dyn std::error::Error, "The store does not answer; the lane waits for it.");
         tokio::time::sleep(pauses.next().unwrap_or(LONGEST_PAUSE)).await;
-    }
-}
-
-/// Which messages of a lane are under way, and which of them was the last of its order. Kept only where something is looked up.
-#[derive(Default)]
-struct Turns {
-    under_way: BTreeSet<u64>,
-    last: HashMap<String, u64>,
-}
-
-impl Turns {
-    /// A message was handed over. One without a key has no order to keep.
-    fn began(&mut self, nth: u64, key: Option<String>) {
-        self.under_way.insert(nth);
-        if let Some(key) = key {
-            self.last.insert(key, nth);
-        }
-        // Those that have ended are forgotten now and then.
-        if self.last.len() > 2 * self.under_way.len() + 64 {
-            self.last.retain(|_, nth| self.under_way.contains(nth));
-        }
-    }
-
-    fn ended(&mut self, nth: u64) {
-        self.under_way.remove(&nth);
-    }
-
-    /// Whether the last message of this order is still under way. The store ends them in the order of their handing over, so the
-    /// others before it have ended when it has.
-    fn waits(&self, key: Option<&str>) -> bool {
-        key.and_then(|key| self.last.get(key)).is_some_and(|nth| self.under_way.contains(nth))
     }
 }
 
@@ -408,9 +422,4 @@ pub(crate) fn pauses() -> ExponentialBackoff {
 
 pub(crate) fn commit_fault(error: &StoreError) -> Fault {
     Fault { step: FaultStep::Commit, place: None, rule: None, reason: error.to_string() }
-}
-
-pub(crate) fn program_fault() -> Fault {
-    let reason = "the program failed at this message; its log tells where".to_owned();
-    Fault { step: FaultStep::Map, place: None, rule: None, reason }
 }

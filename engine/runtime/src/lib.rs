@@ -2,7 +2,8 @@
 //!
 //! In reading order: [`intake`] takes a message and has it written to the journal; [`backlog`] holds it until a lane is free;
 //! [`split`] makes several of one that holds several; [`lane`] looks up
-//! what its mapping needs ([`lookup`]), walks it through the pure [`steps`] and hands the commit to the store; [`dispatch`] sends what is owed;
+//! what its mapping needs ([`lookup`]), walks it through the pure [`steps`] and hands the commit to the store; [`holds`] keeps lanes at
+//! messages that failed, [`deaths`] finds those at which the process dies; [`dispatch`] sends what is owed;
 //! [`reply`] answers who asked; [`hub`] starts and stops it all; [`deploy`] changes what runs; [`operate`] answers operators.
 //!
 //! Invariant: the runtime knows the store only by the traits of `hub_core::store`, and no connector at all.
@@ -13,10 +14,13 @@ mod channel;
 pub mod circuit;
 pub mod clock;
 pub mod crash;
+pub mod deaths;
 pub mod deploy;
 mod destination;
 pub mod dispatch;
 pub mod end;
+mod guard;
+pub mod holds;
 pub mod house;
 pub mod hub;
 pub mod intake;

@@ -18,6 +18,14 @@ pub fn describe() {
         "huitong_control_ids_reused_total",
         "New messages under a control id that was used before"
     );
+    describe_counter!(
+        "huitong_lanes_held_total",
+        "How often a lane was held at a message that failed: `waits` for another try, `stands` until a person decides"
+    );
+    describe_gauge!(
+        "huitong_lanes_standing",
+        "Lanes that stand at a message until a person decides, by channel"
+    );
     describe_histogram!("huitong_step_seconds", metrics::Unit::Seconds, "Time a message spends in a step");
     describe_histogram!("huitong_message_seconds", metrics::Unit::Seconds, "Time from received to ended");
     describe_counter!("huitong_deliveries_total", "Tries to deliver a parcel, by destination and result");
@@ -65,6 +73,10 @@ pub(crate) fn refused(channel: &ChannelId, reason: &'static str) {
 
 pub(crate) fn duplicate(channel: &ChannelId) {
     counter!("huitong_messages_duplicate_total", "channel" => channel.to_string()).increment(1);
+}
+
+pub(crate) fn held(channel: &ChannelId, how: &'static str) {
+    counter!("huitong_lanes_held_total", "channel" => channel.to_string(), "how" => how).increment(1);
 }
 
 pub(crate) fn reused(channel: &ChannelId) {

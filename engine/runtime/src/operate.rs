@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use hub_core::cluster::Share;
 use hub_core::id::MessageId;
 use hub_core::operations::{
-    ChannelStatus, DestinationStatus, HubStatus, Operations, ReplayReport, ReplayWhat,
+    ChannelStatus, DestinationStatus, HubStatus, Operations, ReplayReport, ReplayWhat, SkipReport,
 };
 use hub_core::store::{MessageQuery, ParcelState, RetryWhich, StateName, StoreError};
 
@@ -30,6 +30,7 @@ impl Operations for Hub {
                 waits_for: channel.waits_for(),
                 tally: tallies.iter().filter(|tally| tally.channel == channel.id).cloned().collect(),
                 in_flight: channel.backlog.in_flight(),
+                held: channel.backlog.held_lanes(now),
             })
             .collect();
         let destinations = self
@@ -38,7 +39,7 @@ impl Operations for Hub {
             .map(|(id, destination)| DestinationStatus {
                 id: id.clone(),
                 depth: depths.iter().find(|depth| depth.to == *id).cloned(),
-                circuit: destination.health.circuit_name(now),
+                circuit: destination.health.circuit_name(),
                 last_error: destination.health.last_error(),
             })
             .collect();
@@ -57,6 +58,9 @@ impl Operations for Hub {
             // The list is made first: a replayed message may match again when it has ended once more.
             ReplayWhat::Matching(query) => self.matching(query).await?,
         };
+        if let Some(deaths) = &self.house.deaths {
+            deaths.forget(&ids);
+        }
         let mut report = ReplayReport::default();
         let reopened = self.reopen(ids, &mut report).await;
         // What was opened again is worked on, also when the store has failed half-way. The channels of now are told: one that takes
@@ -70,6 +74,18 @@ impl Operations for Hub {
         reopened.map(|()| report)
     }
 
+    async fn skip(&self, ids: Vec<MessageId>) -> Result<SkipReport, StoreError> {
+        let mut report = SkipReport::default();
+        for id in ids {
+            let mut is_skipped = false;
+            for channel in self.channels() {
+                is_skipped |= channel.backlog.skip(id, &*self.house.journal).await?;
+            }
+            if is_skipped { report.skipped.push(id) } else { report.left.push(id) }
+        }
+        Ok(report)
+    }
+
     async fn retry(&self, which: RetryWhich) -> Result<u64, StoreError> {
         let count = self.house.outbox.retry(&which).await?;
         self.wakers.wake_all();
@@ -80,7 +96,9 @@ impl Operations for Hub {
 impl Hub {
     async fn reopen(&self, ids: Vec<MessageId>, report: &mut ReplayReport) -> Result<(), StoreError> {
         for id in ids {
-            let reopened = self.house.journal.reopen(id).await?;
+            // One at which a lane stands has not ended; the lane goes on with it.
+            let goes_on = self.channels().iter().any(|channel| channel.backlog.go_on(id));
+            let reopened = goes_on || self.house.journal.reopen(id).await?;
             if reopened { report.replayed.push(id) } else { report.left.push(id) }
         }
         Ok(())
@@ -112,6 +130,8 @@ impl Hub {
         for channel in &status.channels {
             gauge!("huitong_messages_in_flight", "channel" => channel.id.to_string())
                 .set(channel.in_flight as f64);
+            let standing = channel.held.iter().filter(|lane| lane.stands()).count();
+            gauge!("huitong_lanes_standing", "channel" => channel.id.to_string()).set(standing as f64);
             // Every state is set, also one that holds nothing any more: an alarm must be able to end.
             for state in StateName::ALL {
                 let count = channel

@@ -13,7 +13,7 @@ use hub_core::fault::{Fault, FaultStep};
 use hub_core::id::{DestinationId, MessageId, ParcelId};
 use hub_core::source::{NoReply, Outcome, Receipt, Refusal, Replied, Reply, Words};
 use hub_core::store::{AnswerName, Answered, ParcelState, StoreError};
-use hub_fhir::search::{SearchError, Stored};
+use hub_fhir::search::{MAX_COUNT, Stored};
 use hub_fhir::{Json, Object};
 use hub_formats::FormatError;
 use hub_formats::fhir::FhirDocument;
@@ -22,6 +22,7 @@ use hub_spec::{Channel, Facts};
 use tokio::time::{Instant, timeout_at};
 
 use crate::backlog::Backlog;
+use crate::guard::guarded;
 use crate::house::House;
 use crate::steps::{moment, rendered};
 use crate::with_request::WithRequest;
@@ -31,6 +32,8 @@ const REPLY: &str = "[reply]";
 /// How long to wait before a receiver's answer is looked for again; each time twice as long, up to the second.
 const FIRST_LOOK: Duration = Duration::from_millis(2);
 const LONGEST_LOOK: Duration = Duration::from_millis(50);
+/// What a stored resource is taken to be long.
+const TYPICAL_BYTES: usize = 1 << 10;
 
 /// Makes the answers of one channel.
 pub struct Answerer {
@@ -96,7 +99,8 @@ impl Answerer {
             (_, Some(words)) => Some(words),
             (Replied::Answered, None) => None,
             (kind, None) => {
-                let id = id.unwrap_or(MessageId(uuid::Uuid::nil()));
+                // What is not in the journal has no id; its answer has a number of its own all the same.
+                let id = id.unwrap_or_else(|| MessageId::new(house.clock.now()));
                 self.say(kind, &request, told(id, house))
             }
         };
@@ -121,19 +125,26 @@ impl Answerer {
             Ok(Some(Outcome::Quarantined(fault))) => return refused(NoReply::Fault(fault)),
             Ok(None) | Err(_) => return (Replied::Busy, None),
         }
-        let document = match self.parser.parse(request) {
+        let document = match self.read(id, request) {
             Ok(document) => document,
-            Err(error) => return refused(NoReply::Fault(fault(FaultStep::Parse, error.place, error.what))),
+            Err(fault) => return refused(NoReply::Fault(fault)),
         };
         let gathered = match timeout_at(deadline, self.gather(id, &*document, house)).await {
             Ok(gathered) => gathered,
             Err(_) => Gathered::Busy,
         };
+        let told = told(id, house);
         let made = match gathered {
             Gathered::Busy => return (Replied::Busy, None),
             Gathered::Refused(fault) => return refused(NoReply::Fault(fault)),
-            Gathered::Resources(resources) => self.words(&resources, &*document, &told(id, house)),
-            Gathered::Answer(bytes) => self.words_of_answer(&bytes, &*document, &told(id, house)),
+            Gathered::Resources(resources) => {
+                // How large they are is not known; that there are many is.
+                let bytes = request.len() + resources.len() * TYPICAL_BYTES;
+                self.guarded(Some(id), bytes, || self.words(&resources, &*document, &told))
+            }
+            Gathered::Answer(answer) => self.guarded(Some(id), request.len() + answer.len(), || {
+                self.words_of_answer(&answer, &*document, &told)
+            }),
         };
         match made {
             Ok(words) => (Replied::Answered, Some(words)),
@@ -149,7 +160,7 @@ impl Answerer {
             Facts::Request => Ok(Gathered::Resources(Vec::new())),
             Facts::Search(_) => match self.searched(request, house).await {
                 Ok(resources) => resources.map(Gathered::Resources),
-                Err(error) => Ok(Gathered::Refused(fault(FaultStep::Map, None, error.to_string()))),
+                Err(fault) => Ok(Gathered::Refused(fault)),
             },
             Facts::Commit => written(id, house).await.map(Gathered::Resources),
             Facts::Answer(to) => answered(id, to, house).await,
@@ -160,20 +171,36 @@ impl Answerer {
         })
     }
 
-    /// What the searches find, side by side. The outer error is the request's: a value that cannot be searched for.
+    /// What the searches find, side by side. The outer fault is the request's: a value that cannot be searched for, or more that
+    /// is found than can be answered.
     pub async fn searched(
         &self,
         request: &dyn Document,
         house: &House,
-    ) -> Result<Result<Vec<Object>, StoreError>, SearchError> {
+    ) -> Result<Result<Vec<Object>, StoreError>, Fault> {
         let Facts::Search(templates) = &self.reply.facts else { return Ok(Ok(Vec::new())) };
         let mut resources = Vec::new();
         for template in templates {
-            let Some(search) = template.fill(request)? else { continue };
-            match house.resources.search(&search).await {
-                Ok(page) => resources.extend(page.matches.iter().chain(&page.included).filter_map(tree)),
-                Err(error) => return Ok(Err(error)),
+            let filled = template.fill(request);
+            let filled = filled.map_err(|error| fault(FaultStep::Map, None, error.to_string()))?;
+            let Some(mut search) = filled else { continue };
+            // Who asks for so many at the most wants no more of them. All others want all there are.
+            let wants_all = !template.says_count();
+            if wants_all {
+                search.count = MAX_COUNT;
             }
+            let page = match house.resources.search(&search).await {
+                Ok(page) => page,
+                Err(error) => return Ok(Err(error)),
+            };
+            if wants_all && page.next.is_some() {
+                let reason = format!(
+                    "the search `{}` finds more than {MAX_COUNT}: an answer would not be whole",
+                    template.as_str()
+                );
+                return Err(fault(FaultStep::Map, None, reason));
+            }
+            resources.extend(page.matches.iter().chain(&page.included).filter_map(tree));
         }
         Ok(Ok(resources))
     }
@@ -193,6 +220,26 @@ impl Answerer {
         words(&self.reply.mapping, &*self.main, &WithRequest { found: &*answer, request }, told)
     }
 
+    fn read(&self, id: MessageId, request: &Bytes) -> Result<Box<dyn Document>, Fault> {
+        self.guarded(Some(id), request.len(), || {
+            let parsed = self.parser.parse(request);
+            parsed.map_err(|error| fault(FaultStep::Parse, error.place, error.what))
+        })
+    }
+
+    /// Works on so many bytes that the program itself may fail at.
+    fn guarded<T>(
+        &self,
+        id: Option<MessageId>,
+        bytes: usize,
+        step: impl FnOnce() -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
+        guarded(bytes, step).unwrap_or_else(|failed| {
+            tracing::error!(channel = %self.channel, message_id = id.map(tracing::field::display), "The program failed at an answer; this is a fault of the program.");
+            Err(failed.fault())
+        })
+    }
+
     /// Busy or refused, in the partner's own words where the channel has them and they can be made of this request.
     pub fn say(&self, kind: &Replied, request: &Bytes, mut told: Found) -> Option<Words> {
         let (mapping, writer) = match kind {
@@ -200,14 +247,17 @@ impl Answerer {
             Replied::Busy => (self.reply.busy.as_ref()?, self.busy.as_ref()?),
             Replied::Refused(_) => (self.reply.refused.as_ref()?, self.refused.as_ref()?),
         };
-        let request = self.parser.parse(request).ok()?;
         told.tell("reason", reason(kind));
-        // Its mapping reads the request as it is, or beside nothing.
-        let nothing = FhirDocument::new(std::iter::empty::<&Object>());
-        let reads_request = mapping.from() == self.format;
-        let found: &dyn Document = if reads_request { &*request } else { &nothing };
-        match words(mapping, &**writer, &WithRequest { found, request: &*request }, &told) {
-            Ok(words) => Some(words),
+        let said = self.guarded(None, request.len(), || {
+            let Ok(request) = self.parser.parse(request) else { return Ok(None) };
+            // Its mapping reads the request as it is, or beside nothing.
+            let nothing = FhirDocument::new(std::iter::empty::<&Object>());
+            let reads_request = mapping.from() == self.format;
+            let found: &dyn Document = if reads_request { &*request } else { &nothing };
+            words(mapping, &**writer, &WithRequest { found, request: &*request }, &told).map(Some)
+        });
+        match said {
+            Ok(words) => words,
             Err(fault) => {
                 tracing::warn!(channel = %self.channel, place = fault.place, reason = fault.reason, "A refusal could not be put into the partner's words.");
                 None

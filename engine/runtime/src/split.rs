@@ -1,24 +1,27 @@
 //! Makes several messages of a frame or file that holds several: in the channel's order, whole or not at all.
 
 use std::collections::HashMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use hub_core::document::{Piece, Split};
 use hub_core::envelope::{Envelope, Head, Label, Parent, Raw};
 use hub_core::fault::{Fault, FaultStep};
 use hub_core::id::{DedupeKey, Digest, MessageId};
 use hub_core::source::Outcome;
 use hub_core::store::{End, StoreError};
-use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::mpsc;
 
 use crate::backlog::Backlog;
 use crate::crash;
+use crate::deaths::Watched;
 use crate::end::outcome_of_end;
+use crate::guard::guarded_message;
+use crate::holds::HoldKey;
 use crate::house::House;
-use crate::lane::{LARGE_BYTES, LONGEST_PAUSE, commit_fault, pauses, program_fault};
+use crate::lane::faults::{Failed, hold, lets_others_first, watch};
+use crate::lane::{LONGEST_PAUSE, commit_fault, pauses};
 use crate::measure;
 use crate::now::Now;
 use crate::steps::Road;
@@ -33,6 +36,12 @@ pub enum Held {
     One,
     /// Several, or one that is not the whole; none for a batch without messages.
     Several(Vec<Envelope<Raw>>),
+}
+
+/// Whether a frame or file is one message: itself, whole.
+pub fn holds_one(road: &Road, by: &Split, bytes: &Bytes) -> bool {
+    let pieces = road.parser.split(bytes, by);
+    pieces.is_ok_and(|pieces| matches!(pieces.as_slice(), [only] if only.bytes == *bytes))
 }
 
 /// What a message holds. Pure: the same message gives the same pieces with the same ids.
@@ -107,52 +116,63 @@ impl Splitter {
     }
 
     async fn take(&self, message: Envelope<Raw>) {
+        if message.head.parent.is_some() {
+            return self.backlog.hand_on(message).await;
+        }
+        if self.backlog.keeps_frame(&message) {
+            return;
+        }
+        if let Some(fault) = self.died_at(&message) {
+            return self.failed(&message, fault).await;
+        }
+        let (deaths, clock) = (self.house.deaths.as_ref(), &*self.house.clock);
+        let key = || Some(HoldKey::Frames);
+        if lets_others_first(deaths.map(|deaths| &**deaths), &self.backlog, clock, &message, key) {
+            return;
+        }
+        // No longer than until anything waits for room in the lanes.
+        let watched = watch(deaths, &self.backlog, message.head.id).await;
         let started = Instant::now();
-        let held = self.split(&message);
+        crash::reading(&message.body.0);
+        let held = guarded_message(&message.head, message.body.0.len(), || {
+            held(&self.road.get(), &self.by, &message)
+        });
         crash::place("split");
         measure::step(&message.head.channel, "split", started.elapsed());
         match held {
-            Ok(Held::One) => self.backlog.hand_on(message).await,
-            Ok(Held::Several(pieces)) => self.expand(message.head, pieces).await,
-            Err(fault) => self.set_aside(&message.head, fault).await,
+            Ok(Held::One) => {
+                drop(watched);
+                self.backlog.hand_on(message).await;
+            }
+            Ok(Held::Several(pieces)) => self.expand(message, pieces, watched).await,
+            Err(fault) => self.failed(&message, fault).await,
         }
-    }
-
-    /// A frame at which the program itself fails is set aside like any other that cannot be split.
-    fn split(&self, message: &Envelope<Raw>) -> Result<Held, Fault> {
-        let large = message.body.0.len() > LARGE_BYTES
-            && Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread;
-        let held = AssertUnwindSafe(|| held(&self.road.get(), &self.by, message));
-        let held =
-            if large { tokio::task::block_in_place(|| catch_unwind(held)) } else { catch_unwind(held) };
-        held.unwrap_or_else(|_| {
-            tracing::error!(channel = %message.head.channel, message_id = %message.head.id, "The program failed at a message; this is a fault of the program.");
-            Err(program_fault())
-        })
     }
 
     /// Stores the pieces and ends the whole, in one transaction; then hands them on in their order. While the store does not
     /// answer nothing that came later is split.
-    async fn expand(&self, head: Head, pieces: Vec<Envelope<Raw>>) {
+    async fn expand(&self, message: Envelope<Raw>, pieces: Vec<Envelope<Raw>>, watched: Option<Watched>) {
+        let head = &message.head;
         let count = pieces.len() as u64;
         self.backlog.hold(pieces.iter().map(|piece| piece.head.id));
         let mut pauses = pauses();
         let expanded = loop {
             match self.house.journal.expand(head.id, pieces.clone()).await {
                 Ok(open) => break Ok(open),
-                Err(error @ StoreError::Unavailable(_)) => self.pause(&head, &error, &mut pauses).await,
+                Err(error @ StoreError::Unavailable(_)) => self.pause(head, &error, &mut pauses).await,
                 Err(error) => break Err(error),
             }
         };
         crash::place("expanded");
+        drop(watched);
         let open = match expanded {
             Ok(open) => open,
             Err(error) => {
                 pieces.iter().for_each(|piece| self.backlog.drop_piece(piece.head.id));
-                return self.set_aside(&head, commit_fault(&error)).await;
+                return self.failed(&message, commit_fault(&error)).await;
             }
         };
-        self.ended(&head, &Outcome::Split { pieces: count, set_aside: 0 });
+        self.ended(head, &Outcome::Split { pieces: count, set_aside: 0 });
         let open: std::collections::HashSet<MessageId> = open.into_iter().collect();
         for piece in pieces {
             if open.contains(&piece.head.id) {
@@ -161,6 +181,22 @@ impl Splitter {
                 self.backlog.drop_piece(piece.head.id);
             }
         }
+    }
+
+    /// What cannot be split may hold anybody's messages: where the channel says `stop`, all that came later waits.
+    async fn failed(&self, message: &Envelope<Raw>, fault: Fault) {
+        let failed = Failed { fault, keys: Vec::new(), may_pass: false };
+        let policy = &self.road.get().channel.on_fault;
+        if let Some(failed) =
+            hold(policy, &self.backlog, &*self.house.clock, message, Some(HoldKey::Frames), failed)
+        {
+            self.set_aside(&message.head, failed.fault).await;
+        }
+    }
+
+    fn died_at(&self, message: &Envelope<Raw>) -> Option<Fault> {
+        let deaths = self.house.deaths.as_ref()?;
+        deaths.fault(message.head.id, self.road.get().channel.on_fault.tries)
     }
 
     async fn set_aside(&self, head: &Head, fault: Fault) {
@@ -186,6 +222,9 @@ impl Splitter {
         measure::ended(&head.channel, state, Duration::try_from(took).unwrap_or_default());
         tracing::debug!(channel = %head.channel, message_id = %head.id, state, "A message has ended.");
         self.backlog.done(head.id, outcome);
+        if let Some(deaths) = &self.house.deaths {
+            deaths.forget(&[head.id]);
+        }
     }
 
     async fn pause(&self, head: &Head, error: &StoreError, pauses: &mut backon::ExponentialBackoff) {

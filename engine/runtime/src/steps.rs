@@ -120,6 +120,7 @@ impl Road {
 
     /// Walks a message as far as nothing has to be looked up: it is read once.
     pub fn prepare(&self, message: Envelope<Raw>) -> Prepared {
+        crash::reading(&message.body.0);
         let raw = message.body.clone();
         let started = Instant::now();
         if !self.channel.parse.takes(message.head.label.message_type.as_deref()) {

@@ -15,6 +15,7 @@ use hub_core::store::StateName;
 use hub_core::template::SearchTemplate;
 use hub_mapping::{Condition, Mapping};
 
+use crate::on_fault::OnFault;
 use crate::pattern::Pattern;
 use crate::retry::RetryPolicy;
 
@@ -65,6 +66,8 @@ pub struct Channel {
     pub reply: Option<Reply>,
     /// What must run before it.
     pub start: Start,
+    /// What happens to a message that fails.
+    pub on_fault: OnFault,
     /// What the channel promises, by example.
     pub tests: Vec<ChannelTest>,
     /// The digest of the file, and of every mapping and code table that it uses: another digest, another channel.

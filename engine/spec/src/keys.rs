@@ -128,6 +128,9 @@ pub const KEYS: &[KeyInfo] = &[
     optional("", "start", "it waits for no other channel", "[start]")
         .takes(Takes::Table("start"))
         .about("What must run before it. See [below](#start)"),
+    optional("", "on_fault", "what fails is set aside, and the next one goes on", "[on_fault]")
+        .takes(Takes::Table("on_fault"))
+        .about("What happens to a message that fails, and to those behind it"),
     required("", "test", "[[test]]")
         .takes(Takes::Tables("test"))
         .about("What the channel promises, by example; at least one"),
@@ -249,6 +252,15 @@ pub const KEYS: &[KeyInfo] = &[
     optional("start", "when", r#""started""#, r#"when = "caught-up""#)
         .takes(Takes::Words(&["started", "caught-up"]))
         .about("How far they must have come: `\"started\"`, they take messages; `\"caught-up\"`, they do, and what had waited for them in the journal has been worked off"),
+    optional("on_fault", "then", r#""set_aside""#, r#"then = "stop""#)
+        .takes(Takes::Words(&["set_aside", "stop"]))
+        .about("What happens in the end: `\"set_aside\"`, it is kept for a person and the next one goes on; `\"stop\"`, its lane stands: it and what comes after it with the same `lane_by` wait for a person, in their order, while other lanes go on"),
+    optional("on_fault", "tries", "1", "tries = 5")
+        .takes(Takes::Number(1, 1000))
+        .about("How often a message is tried, 1 to 1000, where the fault may pass: what is looked up is not there yet, or the store refuses the commit because somebody else has changed a resource. What cannot be read or mapped is the same each time and is not tried again"),
+    optional("on_fault", "pause_secs", "5", "pause_secs = 30")
+        .takes(Takes::Number(1, DAY_SECS))
+        .about("The wait before each further try, 1 to 86400 seconds. What is behind the message in its lane waits too"),
     required("test", "name", r#"name = "a critical potassium is also told to the ward""#)
         .takes(Takes::Text)
         .about("A sentence: what the channel does"),
@@ -260,7 +272,7 @@ pub const KEYS: &[KeyInfo] = &[
         .about("What the sender is answered: `\"AA\"`, `\"AE\"`, `\"AR\"` for HL7 v2"),
     optional("test", "state", r#""committed""#, r#"state = "quarantined""#)
         .takes(Takes::Words(&["committed", "filtered", "quarantined"]))
-        .about("How the message, or each of its pieces, ends: `\"committed\"`, `\"filtered\"`, `\"quarantined\"`"),
+        .about("How the message, or each of its pieces, ends: `\"committed\"`, `\"filtered\"`, `\"quarantined\"`. The last also for a message at which a lane stands (`[on_fault]`)"),
     optional("test", "pieces", "not looked at", "pieces = 3")
         .takes(Takes::Number(0, 10_000))
         .about("How many messages the frame or file holds, for a channel with `split`"),

@@ -170,6 +170,7 @@ fn finish(draft: Draft, mappings: &mut Mappings<'_>) -> Option<Channel> {
             after: start.after.value.into_iter().map(|name| ChannelId::from(name.value)).collect(),
             when: start.when,
         }),
+        on_fault: draft.on_fault,
         tests: tests?,
         digest: digest.digest(),
         file: draft.sheet.file,

@@ -16,6 +16,7 @@ use toml::de::DeTable;
 
 use crate::channel::{Circuit, InDoubt, StartWhen};
 use crate::keys::{DAY_SECS, YEAR_HOURS};
+use crate::on_fault::OnFault;
 use crate::pattern::Pattern;
 use crate::retry::RetryPolicy;
 use crate::settings::SettingsDraft;
@@ -37,6 +38,7 @@ pub(crate) struct Draft {
     pub to: Vec<RouteDraft>,
     pub reply: Option<ReplyDraft>,
     pub start: Option<StartDraft>,
+    pub on_fault: OnFault,
     pub tests: Vec<TestDraft>,
 }
 
@@ -128,6 +130,7 @@ pub(crate) fn read(name: &str, file: PathBuf, text: &str) -> Draft {
         to: Vec::new(),
         reply: None,
         start: None,
+        on_fault: OnFault::default(),
         tests: Vec::new(),
     };
     match DeTable::parse(text) {
@@ -166,6 +169,9 @@ impl Draft {
         }
         self.reply = top.section(sheet, "reply", "reply").map(|reply| read_reply(sheet, &reply));
         self.start = top.section(sheet, "start", "start").and_then(|start| read_start(sheet, &start));
+        if let Some(on_fault) = top.section(sheet, "on_fault", "on_fault") {
+            self.on_fault = OnFault::read(sheet, &on_fault);
+        }
         for test in top.sections(sheet, "test") {
             self.tests.push(read_test(sheet, &test));
         }

@@ -127,6 +127,16 @@ impl MllpClient {
     /// Sends one message (without framing) and waits for the answer to it. A connection on which an answer is missing
     /// is closed, so that an answer that comes too late is never taken for the next message's.
     pub async fn exchange(&self, message: &[u8]) -> Result<Bytes, ExchangeError> {
+        self.exchange_for(message, |_| true).await
+    }
+
+    /// The same where it can be told whether an answer is one to this message. A connection on which one came that is not is
+    /// out of step, and closed.
+    pub async fn exchange_for(
+        &self,
+        message: &[u8],
+        is_its_answer: impl FnOnce(&Bytes) -> bool,
+    ) -> Result<Bytes, ExchangeError> {
         let _place = self.places.acquire().await.expect("the semaphore is never closed");
         let mut connection = self.connection().await?;
         let answer = match timeout(self.settings.answer, self.exchange_on(&mut connection, message)).await {
@@ -135,7 +145,9 @@ impl MllpClient {
                 return Err(self.in_doubt(format!("none within {} ms", self.settings.answer.as_millis())));
             }
         };
-        self.put_back(connection);
+        if is_its_answer(&answer) {
+            self.put_back(connection);
+        }
         Ok(answer)
     }
 

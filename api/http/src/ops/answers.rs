@@ -4,13 +4,17 @@ use std::collections::BTreeMap;
 
 use hub_core::cluster::Node;
 use hub_core::commit::{Key, Note};
-use hub_core::operations::{ChannelStatus, DestinationStatus, HubStatus, ReplayReport};
+use hub_core::fault::Fault;
+use hub_core::operations::{ChannelStatus, DestinationStatus, HeldLane, HubStatus, ReplayReport, SkipReport};
 use hub_core::store::{
     MessageDetail, MessageRow, MessageState, ParcelRow, ParcelState, QueueDepth, StateName,
 };
 use serde::Serialize;
 use time::OffsetDateTime;
 use time::serde::rfc3339;
+
+/// So many lanes that are held are shown, of each channel.
+const MAX_HELD_SHOWN: usize = 100;
 
 /// How the hub stands.
 #[derive(Serialize)]
@@ -53,6 +57,36 @@ struct ChannelAnswer {
     waits_for: Vec<String>,
     messages: BTreeMap<&'static str, u64>,
     in_flight: usize,
+    /// How many lanes stand at a message until a person decides.
+    lanes_standing: usize,
+    /// Lanes that are held at a message that failed: the first hundred.
+    held: Vec<HeldAnswer>,
+}
+
+/// A lane that is held at a message that failed.
+#[derive(Serialize)]
+pub(crate) struct HeldAnswer {
+    message: String,
+    fault: FaultAnswer,
+    #[serde(with = "rfc3339")]
+    since: OffsetDateTime,
+    /// When it is tried again by itself; null: the lane stands until a person decides.
+    #[serde(with = "rfc3339::option")]
+    again_at: Option<OffsetDateTime>,
+    /// How many messages wait behind it.
+    behind: usize,
+}
+
+impl From<HeldLane> for HeldAnswer {
+    fn from(lane: HeldLane) -> Self {
+        Self {
+            message: lane.message.to_string(),
+            fault: lane.fault.into(),
+            since: lane.since,
+            again_at: lane.again_at,
+            behind: lane.behind,
+        }
+    }
 }
 
 /// How a destination stands.
@@ -121,6 +155,8 @@ fn channel(channel: ChannelStatus) -> ChannelAnswer {
         waits_for: channel.waits_for.iter().map(ToString::to_string).collect(),
         messages,
         in_flight: channel.in_flight,
+        lanes_standing: channel.held.iter().filter(|lane| lane.stands()).count(),
+        held: channel.held.into_iter().take(MAX_HELD_SHOWN).map(HeldAnswer::from).collect(),
     }
 }
 
@@ -227,6 +263,12 @@ struct FaultAnswer {
     reason: String,
 }
 
+impl From<Fault> for FaultAnswer {
+    fn from(fault: Fault) -> Self {
+        Self { step: fault.step.name(), place: fault.place, rule: fault.rule, reason: fault.reason }
+    }
+}
+
 #[derive(Serialize)]
 struct KeyAnswer {
     name: String,
@@ -243,11 +285,7 @@ fn message(row: MessageRow) -> MessageAnswer {
         MessageState::Committed => ("committed", None, None),
         MessageState::Split { .. } => ("split", None, None),
         MessageState::Filtered { rule } => ("filtered", Some(rule), None),
-        MessageState::Quarantined(fault) => {
-            let step = fault.step.name();
-            let fault = FaultAnswer { step, place: fault.place, rule: fault.rule, reason: fault.reason };
-            ("quarantined", None, Some(fault))
-        }
+        MessageState::Quarantined(fault) => ("quarantined", None, Some(fault.into())),
     };
     MessageAnswer {
         id: row.id.to_string(),
@@ -281,6 +319,9 @@ fn key(key: Key) -> KeyAnswer {
 pub(crate) struct DetailAnswer {
     #[serde(flatten)]
     message: MessageAnswer,
+    /// Why its lane is held at it, where it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    held: Option<HeldAnswer>,
     peer: String,
     notes: Vec<NoteAnswer>,
     wrote: Vec<WroteAnswer>,
@@ -313,8 +354,9 @@ struct ParcelAnswer {
     error: Option<String>,
 }
 
-impl From<MessageDetail> for DetailAnswer {
-    fn from(detail: MessageDetail) -> Self {
+impl DetailAnswer {
+    /// A message, and how its lane is held at it.
+    pub(crate) fn new(detail: MessageDetail, held: Option<HeldLane>) -> Self {
         let note = |note: Note| NoteAnswer { place: note.place, reason: note.reason };
         let parcel = |parcel: ParcelRow| ParcelAnswer {
             id: parcel.id.to_string(),
@@ -333,6 +375,7 @@ impl From<MessageDetail> for DetailAnswer {
                 BTreeMap::new()
             },
             message: message(detail.row),
+            held: held.map(HeldAnswer::from),
             peer: detail.peer,
             notes: detail.notes.into_iter().map(note).collect(),
             wrote: detail
@@ -356,6 +399,20 @@ impl From<ReplayReport> for ReplayAnswer {
     fn from(report: ReplayReport) -> Self {
         let texts = |ids: Vec<hub_core::id::MessageId>| ids.iter().map(ToString::to_string).collect();
         Self { replayed: texts(report.replayed), left: texts(report.left) }
+    }
+}
+
+/// What a skip did.
+#[derive(Serialize)]
+pub(crate) struct SkipAnswer {
+    skipped: Vec<String>,
+    left: Vec<String>,
+}
+
+impl From<SkipReport> for SkipAnswer {
+    fn from(report: SkipReport) -> Self {
+        let texts = |ids: Vec<hub_core::id::MessageId>| ids.iter().map(ToString::to_string).collect();
+        Self { skipped: texts(report.skipped), left: texts(report.left) }
     }
 }
 

@@ -1,4 +1,4 @@
-//! Reads what an operator orders: a replay, a retry, a deployment, as a JSON object.
+//! Reads what an operator orders: a replay, a skip, a retry, a deployment, as a JSON object.
 
 use hub_core::id::{DestinationId, MessageId, ParcelId};
 use hub_core::operations::{DeployOrder, DeployWhat, ReplayWhat};
@@ -32,6 +32,12 @@ pub(crate) fn replay(body: &[u8], now: OffsetDateTime) -> Result<ReplayWhat, Ops
         }
         _ => Err(OpsError::field("ids", "either `ids` or `filter`")),
     }
+}
+
+/// Reads the body of `POST /ops/skip`: `{"ids":[..]}`.
+pub(crate) fn skip(body: &[u8]) -> Result<Vec<MessageId>, OpsError> {
+    let order = object(body, &["ids"])?;
+    ids_of(order.get("ids").unwrap_or(&Value::Null))
 }
 
 /// Reads the body of `POST /ops/retry`: `{"parcel":".."}` or `{"destination":".."}`.

@@ -20,7 +20,7 @@ use axum::routing::{MethodRouter, any, get, post};
 use axum::{Json, Router};
 use bytes::Bytes;
 use hub_core::id::MessageId;
-use hub_core::store::MessageDetail;
+use hub_core::store::{MessageDetail, MessageState};
 use serde::Serialize;
 use time::OffsetDateTime;
 use tokio::time::timeout;
@@ -30,7 +30,7 @@ use tracing::{error, info};
 use crate::doors::Doors;
 use crate::observe::Interaction;
 use crate::ops::answers::{
-    DetailAnswer, MessagesAnswer, ReplayAnswer, RetryAnswer, StatusAnswer, destinations,
+    DetailAnswer, MessagesAnswer, ReplayAnswer, RetryAnswer, SkipAnswer, StatusAnswer, destinations,
 };
 use crate::ops::error::OpsError;
 use crate::query;
@@ -51,6 +51,7 @@ pub(crate) fn router(doors: Arc<Doors>) -> Router {
         .route("/ops/messages/{id}", named("message", get(message)))
         .route("/ops/messages/{id}/raw", named("raw", get(raw)))
         .route("/ops/replay", named("replay", post(replay)))
+        .route("/ops/skip", named("skip", post(skip)))
         .route("/ops/retry", named("retry", post(retry)))
         .route("/ops/deploy", named("deploy", post(deployments::deploy)))
         .route("/ops/rollback", named("rollback", post(deployments::rollback)))
@@ -121,7 +122,14 @@ async fn messages(State(doors): State<Arc<Doors>>, RawQuery(text): RawQuery) -> 
 
 async fn message(State(doors): State<Arc<Doors>>, Path(id): Path<String>) -> Answer<DetailAnswer> {
     let detail = detail(&doors, &id).await?;
-    Ok(Json(detail.into()))
+    // Only one that has not ended can have its lane held at it.
+    let mut held = None;
+    if detail.row.state == MessageState::Received {
+        let status = doors.operations.status().await?;
+        let mut lanes = status.channels.into_iter().flat_map(|channel| channel.held);
+        held = lanes.find(|lane| lane.message == detail.row.id);
+    }
+    Ok(Json(DetailAnswer::new(detail, held)))
 }
 
 async fn raw(State(doors): State<Arc<Doors>>, Path(id): Path<String>) -> Result<Response, OpsError> {
@@ -152,6 +160,17 @@ async fn replay(
     let what = commands::replay(&json_body(&headers, body)?, OffsetDateTime::now_utc())?;
     let report = doors.operations.replay(what).await?;
     info!(replayed = report.replayed.len(), left = report.left.len(), "An operator replayed messages.");
+    Ok(Json(report.into()))
+}
+
+async fn skip(
+    State(doors): State<Arc<Doors>>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Answer<SkipAnswer> {
+    let ids = commands::skip(&json_body(&headers, body)?)?;
+    let report = doors.operations.skip(ids).await?;
+    info!(skipped = report.skipped.len(), left = report.left.len(), "An operator skipped messages.");
     Ok(Json(report.into()))
 }
 

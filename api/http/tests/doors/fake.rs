@@ -21,7 +21,7 @@ use hub_core::finding::{Finding, FindingKind};
 use hub_core::id::{ChannelId, DestinationId, MessageId, ParcelId};
 use hub_core::operations::{
     ChannelChange, ChannelStatus, DeployError, DeployOrder, DeployReport, Deploying, DestinationChange,
-    DestinationStatus, HubStatus, Operations, ReplayReport, ReplayWhat,
+    DestinationStatus, HeldLane, HubStatus, Operations, ReplayReport, ReplayWhat, SkipReport,
 };
 use hub_core::store::*;
 use hub_fhir::search::{Cursor, CursorValue, Page, Search, Stored};
@@ -43,11 +43,24 @@ pub struct Fake {
     pub down: AtomicBool,
     pub panics: AtomicBool,
     pub not_ready: AtomicBool,
+    pub stands: AtomicBool,
     pub searches: Mutex<Vec<Search>>,
     pub queries: Mutex<Vec<MessageQuery>>,
     pub replays: Mutex<Vec<ReplayWhat>>,
     pub retries: Mutex<Vec<RetryWhich>>,
     pub orders: Mutex<Vec<DeployOrder>>,
+}
+
+/// A lane that stands.
+pub fn standing() -> HeldLane {
+    let fault = Fault {
+        step: FaultStep::Map,
+        place: Some("PID-8".into()),
+        rule: None,
+        reason: "expected a code".into(),
+    };
+    let message = MESSAGE.parse().unwrap();
+    HeldLane { message, fault, since: UPDATED, again_at: None, behind: 3 }
 }
 
 pub fn kind(name: &str) -> ResourceType {
@@ -311,6 +324,7 @@ impl Operations for Fake {
                 waits_for: Vec::new(),
                 tally: vec![tally],
                 in_flight: 0,
+                held: self.stands.load(Ordering::Relaxed).then(standing).into_iter().collect(),
             }],
             destinations: vec![DestinationStatus {
                 id: "his/adt/copy".into(),
@@ -325,6 +339,11 @@ impl Operations for Fake {
         self.gate()?;
         self.replays.lock().unwrap().push(what);
         Ok(ReplayReport { replayed: vec![MESSAGE.parse().unwrap()], left: Vec::new() })
+    }
+
+    async fn skip(&self, ids: Vec<MessageId>) -> Result<SkipReport, StoreError> {
+        self.gate()?;
+        Ok(SkipReport { skipped: ids, left: Vec::new() })
     }
 
     async fn retry(&self, which: RetryWhich) -> Result<u64, StoreError> {

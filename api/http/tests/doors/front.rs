@@ -14,6 +14,10 @@ async fn health_is_ok_until_the_hub_is_not_ready_or_its_store_is_down() {
     let fake = Fake::new();
     let answer = get(&fake, "/health").await;
     assert_eq!((answer.status.as_u16(), &answer.json()["status"]), (200, &"ok".into()));
+    fake.stands.store(true, Ordering::Relaxed);
+    let answer = get(&fake, "/health").await;
+    assert_eq!((answer.status.as_u16(), &answer.json()["status"]), (200, &"degraded".into()));
+    assert_eq!(answer.json()["problems"][0], "the channel `his/adt` has 1 lanes that stand");
     fake.not_ready.store(true, Ordering::Relaxed);
     let answer = get(&fake, "/health").await;
     assert_eq!((answer.status.as_u16(), &answer.json()["status"]), (503, &"failing".into()));

@@ -106,6 +106,28 @@ async fn messages_are_replayed_by_id_or_by_filter() {
 }
 
 #[tokio::test]
+async fn a_lane_that_stands_is_shown_with_its_reason_and_its_message_is_skipped() {
+    let fake = Fake::new();
+    assert_eq!(get(&fake, "/ops/status").await.json()["channels"][0]["lanes_standing"], 0);
+    fake.stands.store(true, Ordering::Relaxed);
+    let channel = &get(&fake, "/ops/status").await.json()["channels"][0];
+    assert_eq!(channel["lanes_standing"], 1);
+    let fault = json!({"step": "map", "place": "PID-8", "rule": null, "reason": "expected a code"});
+    let held = json!({"message": MESSAGE, "fault": fault, "since": "2026-11-23T08:00:00.25Z", "again_at": null, "behind": 3});
+    assert_eq!(channel["held"], json!([held]));
+    let skipped = send(&fake, "POST /ops/skip", &JSON, &format!(r#"{{"ids":["{MESSAGE}"]}}"#)).await;
+    assert_eq!(skipped.json(), json!({"skipped": [MESSAGE], "left": []}));
+    for body in ["{}", r#"{"ids":[]}"#, r#"{"ids":["x"]}"#] {
+        let answer = send(&fake, "POST /ops/skip", &JSON, body).await;
+        assert_eq!(
+            (answer.status.as_u16(), &answer.json()["error"]["field"]),
+            (400, &json!("ids")),
+            "{body}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_wrong_replay_is_refused() {
     let fake = Fake::new();
     for (body, field) in [

@@ -21,6 +21,9 @@ macro_rules! http_destination_contract {
             what_cannot_be_taken_now_is_tried_when_the_peer_says,
             what_is_refused_is_not_tried_again,
             a_silent_or_dropping_peer_leaves_it_in_doubt,
+            noise_and_half_a_head_leave_it_in_doubt,
+            an_answer_that_comes_too_late_is_not_the_next_one_s,
+            a_second_answer_is_not_the_next_one_s,
             an_answer_whose_body_breaks_off_is_an_answer,
             a_peer_that_is_not_there_is_tried_later,
             a_check_says_whether_the_peer_is_there);
@@ -40,6 +43,8 @@ enum Manner {
     Say(&'static str),
     Silence,
     Drop,
+    /// These bytes after so many milliseconds, and the connection is kept.
+    SayAfter(&'static str, u64),
 }
 
 const CREATED: &str = "HTTP/1.1 201 Created\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok";
@@ -92,6 +97,15 @@ impl Peer {
             Manner::Say(answer) => {
                 // Whether the destination still listens is its own affair.
                 let _told = stream.write_all(answer.as_bytes()).await;
+            }
+            Manner::SayAfter(answer, millis) => {
+                tokio::time::sleep(Duration::from_millis(millis)).await;
+                let _told = stream.write_all(answer.as_bytes()).await;
+                // What else comes on this connection is answered as it should be.
+                while let Some(request) = read(&mut stream).await {
+                    self.received.lock().unwrap_or_else(PoisonError::into_inner).push(request);
+                    let _told = stream.write_all(CREATED.as_bytes()).await;
+                }
             }
         }
     }
@@ -160,6 +174,43 @@ pub async fn what_cannot_be_taken_now_is_tried_when_the_peer_says(
     let later = destination.deliver(&parcel()).await;
     assert!(matches!(later, Err(DeliveryError::Later { after: Some(after), .. }) if after.as_secs() == 7));
     assert!(matches!(destination.deliver(&parcel()).await, Err(DeliveryError::Later { after: None, .. })));
+}
+
+/// No HTTP.
+pub async fn noise_and_half_a_head_leave_it_in_doubt(make: impl Fn(&str, bool) -> Box<dyn Destination>) {
+    for noise in ["\u{b}MSH|^~\\&|\u{1c}\r", "HTTP/1.1 20"] {
+        let peer = Peer::start(&[Manner::Say(noise), Manner::Say(noise)]).await;
+        let doubted = make(&peer.url, false).deliver(&parcel()).await;
+        assert!(matches!(doubted, Err(DeliveryError::InDoubt { .. })), "where copies are not known");
+        let destination = make(&peer.url, true);
+        let later = destination.deliver(&parcel()).await;
+        assert!(matches!(later, Err(DeliveryError::Later { .. })), "where copies are known");
+        assert!(destination.deliver(&parcel()).await.is_ok());
+    }
+}
+
+const REFUSED: &str = "HTTP/1.1 422 No\r\nContent-Length: 0\r\n\r\n";
+
+/// Too late.
+pub async fn an_answer_that_comes_too_late_is_not_the_next_one_s(
+    make: impl Fn(&str, bool) -> Box<dyn Destination>,
+) {
+    let peer = Peer::start(&[Manner::SayAfter(REFUSED, 1_200), Manner::SayAfter(CREATED, 500)]).await;
+    let destination = make(&peer.url, true);
+    let late = destination.deliver(&parcel()).await;
+    assert!(matches!(late, Err(DeliveryError::Later { .. })), "none within a second");
+    assert!(destination.deliver(&parcel()).await.is_ok(), "the late refusal is nobody's");
+}
+
+/// Twice.
+pub async fn a_second_answer_is_not_the_next_one_s(make: impl Fn(&str, bool) -> Box<dyn Destination>) {
+    let twice = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 422 No\r\nContent-Length: 0\r\n\r\n";
+    let peer = Peer::start(&[Manner::SayAfter(twice, 0)]).await;
+    let destination = make(&peer.url, true);
+    for _ in 0..2 {
+        let delivered = destination.deliver(&parcel()).await.expect("each has its own answer");
+        assert_eq!(delivered.answer.as_deref(), Some(b"ok".as_slice()));
+    }
 }
 
 /// Refused.

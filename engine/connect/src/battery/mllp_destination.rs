@@ -23,6 +23,9 @@ macro_rules! mllp_destination_contract {
             what_is_answered_with_an_error_is_tried_again,
             what_is_rejected_is_not_tried_again,
             an_answer_to_another_message_is_none,
+            after_an_answer_to_another_message_the_next_gets_its_own,
+            an_answer_that_comes_too_late_is_not_the_next_one_s,
+            half_an_answer_and_noise_leave_it_in_doubt,
             a_peer_that_is_silent_or_drops_leaves_it_in_doubt,
             a_peer_that_is_not_there_is_tried_later,
             after_a_dropped_connection_it_connects_again,
@@ -45,6 +48,12 @@ enum Manner {
     Silence,
     Drop,
     Garbage,
+    /// After so many milliseconds.
+    SayAfter(&'static str, u64),
+    /// Half of an answer, and the connection is closed.
+    HalfAnswer,
+    /// What no partner says.
+    Noise,
 }
 
 #[derive(Clone)]
@@ -70,6 +79,8 @@ impl Peer {
     }
 
     async fn converse(self, mut stream: TcpStream, manners: Arc<Mutex<VecDeque<Manner>>>) {
+        // Out of step: it answers each message with what it owes to the one before.
+        let mut owed = None;
         while let Some(message) = read_frame(&mut stream).await {
             let control_id = field(&message, "MSH", 10);
             self.received.lock().unwrap_or_else(PoisonError::into_inner).push(message);
@@ -78,8 +89,30 @@ impl Peer {
                 frame(format!("MSH|^~\\&|P|F|H|F|20260302||ACK|A1|P|2.5.1\rMSA|{code}|{id}\r").as_bytes())
             };
             let answer = match next.unwrap_or(Manner::Say("AA")) {
-                Manner::Say(code) => say(code, &control_id),
-                Manner::SayToAnother => say("AA", "SOMEBODY-ELSE"),
+                Manner::Say(code) => match owed.replace(control_id.clone()) {
+                    Some(before) => say(code, &before),
+                    None => {
+                        owed = None;
+                        say(code, &control_id)
+                    }
+                },
+                Manner::SayToAnother => {
+                    owed = Some(control_id);
+                    say("AA", "SOMEBODY-ELSE")
+                }
+                Manner::SayAfter(code, millis) => {
+                    tokio::time::sleep(Duration::from_millis(millis)).await;
+                    say(code, &control_id)
+                }
+                Manner::HalfAnswer => {
+                    let answer = say("AA", &control_id);
+                    let _told = stream.write_all(&answer[..answer.len() / 2]).await;
+                    return;
+                }
+                Manner::Noise => {
+                    let _told = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
+                    return;
+                }
                 Manner::Garbage => frame(b"no acknowledgement"),
                 Manner::Silence => continue,
                 Manner::Drop => return,
@@ -163,6 +196,42 @@ pub async fn an_answer_to_another_message_is_none(make: impl Fn(&str, bool) -> B
     let destination = make(&peer.url, false);
     for _ in 0..2 {
         assert!(matches!(destination.deliver(&parcel("1")).await, Err(DeliveryError::InDoubt { .. })));
+    }
+}
+
+/// Out of step.
+pub async fn after_an_answer_to_another_message_the_next_gets_its_own(
+    make: impl Fn(&str, bool) -> Box<dyn Destination>,
+) {
+    let peer = Peer::start(&[Manner::SayToAnother]).await;
+    let destination = make(&peer.url, true);
+    assert!(is_later(&destination.deliver(&parcel("1")).await));
+    for control_id in ["2", "3"] {
+        let delivered =
+            destination.deliver(&parcel(control_id)).await.expect("a line out of step is not used");
+        assert_eq!(field(&delivered.answer.expect("the answer is kept"), "MSA", 2), control_id);
+    }
+}
+
+/// Too late. The next message has the same control id: only the line tells the answers apart.
+pub async fn an_answer_that_comes_too_late_is_not_the_next_one_s(
+    make: impl Fn(&str, bool) -> Box<dyn Destination>,
+) {
+    let peer = Peer::start(&[Manner::SayAfter("AR", 1_200), Manner::SayAfter("AA", 500)]).await;
+    let destination = make(&peer.url, true);
+    assert!(is_later(&destination.deliver(&parcel("1")).await), "none within a second");
+    assert!(destination.deliver(&parcel("1")).await.is_ok(), "the late refusal is nobody's");
+}
+
+/// Broken answers.
+pub async fn half_an_answer_and_noise_leave_it_in_doubt(make: impl Fn(&str, bool) -> Box<dyn Destination>) {
+    for manner in [Manner::HalfAnswer, Manner::Noise] {
+        let peer = Peer::start(&[manner, manner]).await;
+        let doubted = make(&peer.url, false).deliver(&parcel("1")).await;
+        assert!(matches!(doubted, Err(DeliveryError::InDoubt { .. })), "where copies are not known");
+        let destination = make(&peer.url, true);
+        assert!(is_later(&destination.deliver(&parcel("1")).await), "where copies are known");
+        assert!(destination.deliver(&parcel("1")).await.is_ok());
     }
 }
 

@@ -13,16 +13,8 @@ use proptest::prelude::*;
 use tokio::sync::mpsc;
 
 use crate::memory::{Fail, Memory};
+use crate::run;
 use crate::ward::{ROOMY, Ward, content, envelope, inbound};
-
-pub fn run<T>(test: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .start_paused(true)
-        .build()
-        .unwrap()
-        .block_on(test)
-}
 
 /// The numbers of each patient, in the order in which they were committed.
 pub fn committed(memory: &Memory) -> HashMap<String, Vec<usize>> {

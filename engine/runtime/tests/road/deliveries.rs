@@ -13,25 +13,26 @@ use tokio::task::JoinHandle;
 use crate::shelf::{Act, Partner, Shelf, Word, to};
 use crate::ward::TestClock;
 
-const RETRY: RetryPolicy = RetryPolicy {
+pub const RETRY: RetryPolicy = RetryPolicy {
     first: Duration::from_secs(10),
     max: Duration::from_secs(60),
     give_up_after: Duration::from_secs(600),
 };
 /// Never opens.
-const CALM: Circuit =
+pub const CALM: Circuit =
     Circuit { failures: u32::MAX, within: Duration::from_secs(30), probe: Duration::from_secs(15) };
 
-struct Counter {
-    shelf: Arc<Shelf>,
-    partner: Arc<Partner>,
-    wakers: Wakers,
+pub struct Counter {
+    pub clock: Arc<TestClock>,
+    pub shelf: Arc<Shelf>,
+    pub partner: Arc<Partner>,
+    pub wakers: Wakers,
     stop: watch::Sender<bool>,
     task: JoinHandle<()>,
 }
 
 impl Counter {
-    fn open(partner: Partner, in_doubt: InDoubt, circuit: Circuit) -> Self {
+    pub fn open(partner: Partner, in_doubt: InDoubt, circuit: Circuit) -> Self {
         let clock = TestClock::new();
         let shelf = Shelf::new(clock.clone());
         let partner = Arc::new(partner);
@@ -45,20 +46,20 @@ impl Counter {
             answers: None,
             cluster: Arc::new(Alone::default()),
             outbox: shelf.clone(),
-            clock,
+            clock: clock.clone(),
             wakers: wakers.clone(),
             health: Arc::new(Health::new(circuit)),
         };
         let task = tokio::spawn(dispatcher.run(stopped));
-        Self { shelf, partner, wakers, stop, task }
+        Self { clock, shelf, partner, wakers, stop, task }
     }
 
-    fn owe(&self, number: u128, key: Option<&str>) {
+    pub fn owe(&self, number: u128, key: Option<&str>) {
         self.shelf.owe(number, key);
         self.wakers.wake(&[to()]);
     }
 
-    async fn after(&self, seconds: u64) {
+    pub async fn after(&self, seconds: u64) {
         tokio::time::sleep(Duration::from_secs(seconds)).await;
     }
 }
@@ -210,6 +211,34 @@ async fn an_open_circuit_lets_one_parcel_through_each_time_until_one_arrives() {
     assert_eq!(counter.partner.seconds()[3..6], [40, 80, 120], "one probe each time");
     counter.after(600).await;
     assert_eq!(counter.shelf.states(), [ParcelState::Delivered; 20]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_partner_that_flaps_is_never_stormed_and_gets_all_in_the_end() {
+    let circuit = Circuit { failures: 5, within: Duration::from_secs(30), probe: Duration::from_secs(15) };
+    // It takes one, then fails eight times, and so on for hours; in the end it is well.
+    let flap: Vec<Act> = std::iter::once(Act::Take).chain([Act::Later; 8]).collect();
+    let acts: Vec<Act> = flap.iter().copied().cycle().take(900).chain([Act::Take]).collect();
+    let partner = Partner { parallel: 4, ..Partner::new(&acts, &[Word::CannotTell]) };
+    let counter = Counter::open(partner, InDoubt::Hold, circuit);
+    for number in 1..=500 {
+        counter.owe(number, None);
+    }
+    // RETRY gives up after ten minutes; a person puts them back.
+    for _ in 0..200 {
+        counter.after(600).await;
+        counter.shelf.put_back();
+        counter.wakers.wake_all();
+    }
+    counter.after(3_600).await;
+    assert_eq!(counter.shelf.states(), [ParcelState::Delivered; 500]);
+    let seconds = counter.partner.seconds();
+    let flapping = &seconds[..900];
+    for window in flapping.windows(15) {
+        // A probe, what was due when it was taken until the circuit has opened again, and what was under way then.
+        assert!(window[14] - window[0] >= 10, "fifteen tries within ten seconds: {window:?}");
+    }
+    assert!(flapping[899] > 1_200, "{}", flapping[899]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -63,3 +63,14 @@ async fn a_store_that_comes_back_after_minutes_finds_everything_in_order() {
     assert!(before.elapsed() > Duration::from_secs(60));
     assert_eq!(memory.state().applied, sent);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_message_whose_failure_is_known_late_is_not_overtaken() {
+    let memory = Memory::new(3);
+    let ward = Ward::open(&memory, ROOMY);
+    memory.state().fails.push_back(Some(Fail::Late));
+    let (first, second) = (ward.send(1, 1).await, ward.send(1, 2).await);
+    memory.settled().await;
+    // The second was committed before the first was known to have failed: it is done again after it.
+    assert_eq!(memory.state().applied, [second, first, second]);
+}

@@ -7,8 +7,9 @@ use hub_core::source::{Door, Receipt, Refusal};
 use hub_runtime::backlog::Limits;
 use proptest::prelude::*;
 
-use crate::ahead_and_behind::{committed, run, send_all};
+use crate::ahead_and_behind::{committed, send_all};
 use crate::memory::Memory;
+use crate::run;
 use crate::ward::{ROOMY, Ward, inbound};
 
 async fn turns(count: usize) {

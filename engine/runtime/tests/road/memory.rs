@@ -23,6 +23,8 @@ pub enum Fail {
     Conflict,
     /// It is done, and the caller is told that it is not.
     DoneAllTheSame,
+    /// It is not done, and the caller is told so only after the next one has been told that it is.
+    Late,
 }
 
 enum Work {
@@ -30,6 +32,8 @@ enum Work {
     End(MessageId, End, Vec<Key>),
     Expand(MessageId, Vec<Envelope<Raw>>),
 }
+
+const A_WHILE: std::time::Duration = std::time::Duration::from_secs(1);
 
 type Asked = (Work, oneshot::Sender<Result<Committed, StoreError>>);
 
@@ -50,6 +54,15 @@ pub struct State {
     pub fails: VecDeque<Option<Fail>>,
     /// So many looks into the journal fail.
     pub blind: u32,
+    /// What every search finds; `None`: the store does not answer.
+    pub finds: Option<Page>,
+    /// How many each search wanted at the most.
+    pub searched: Vec<u32>,
+    /// The writer does nothing for now.
+    pub is_stuck: bool,
+    /// The bytes of the messages that wait for the writer, and the most there ever were.
+    pub waiting: usize,
+    pub most_waiting: usize,
     /// What senders were answered.
     pub answered: Vec<(MessageId, AnswerName)>,
     seed: u64,
@@ -125,12 +138,50 @@ impl Memory {
         let (works, mut asked) = mpsc::channel::<Asked>(4_096);
         let writer = state.clone();
         tokio::spawn(async move {
-            while let Some((work, reply)) = asked.recv().await {
+            let mut late: Option<oneshot::Sender<_>> = None;
+            let mut stuck: VecDeque<Asked> = VecDeque::new();
+            loop {
+                // Should no other come, the one that is to be told late is told.
+                // While it is stuck it splits what comes, and no more.
+                if !writer.lock().unwrap().is_stuck
+                    && let Some((work, reply)) = stuck.pop_front()
+                {
+                    let result = Ok(writer.lock().unwrap().apply(work));
+                    reply.send(result).ok();
+                    continue;
+                }
+                if !stuck.is_empty() && asked.is_empty() {
+                    tokio::time::sleep(A_WHILE).await;
+                    continue;
+                }
+                let next = match late.take() {
+                    None => asked.recv().await,
+                    Some(waiting) => match tokio::time::timeout(A_WHILE, asked.recv()).await {
+                        Ok(next) => {
+                            late = Some(waiting);
+                            next
+                        }
+                        Err(_) => {
+                            waiting.send(Err(unavailable())).ok();
+                            continue;
+                        }
+                    },
+                };
+                let Some((work, reply)) = next else { return };
+                if writer.lock().unwrap().is_stuck && !matches!(work, Work::Expand(..)) {
+                    stuck.push_back((work, reply));
+                    continue;
+                }
+                let fail = writer.lock().unwrap().fails.pop_front().flatten();
+                if let Some(Fail::Late) = fail {
+                    late = Some(reply);
+                    continue;
+                }
                 let result = {
                     let mut state = writer.lock().unwrap();
-                    match state.fails.pop_front().flatten() {
+                    match fail {
                         None => Ok(state.apply(work)),
-                        Some(Fail::Unavailable) => Err(unavailable()),
+                        Some(Fail::Unavailable | Fail::Late) => Err(unavailable()),
                         Some(Fail::Conflict) => {
                             Err(StoreError::Conflict { reference: "Patient/1".into(), expected: 1, found: 2 })
                         }
@@ -141,6 +192,9 @@ impl Memory {
                     }
                 };
                 reply.send(result).ok();
+                if let Some(late) = late.take() {
+                    late.send(Err(unavailable())).ok();
+                }
                 let turns = writer.lock().unwrap().yields();
                 for _ in 0..turns {
                     tokio::task::yield_now().await;
@@ -183,8 +237,21 @@ impl Memory {
 
     async fn ask(&self, work: Work) -> Result<Committed, StoreError> {
         let (reply, answer) = oneshot::channel();
-        self.works.send((work, reply)).await.map_err(|_| unavailable())?;
-        answer.await.map_err(|_| unavailable())?
+        let (Work::Commit(id, _) | Work::End(id, ..) | Work::Expand(id, _)) = &work;
+        let bytes = {
+            let mut state = self.state();
+            let bytes = state.row(*id).message.body.0.len();
+            state.waiting += bytes;
+            state.most_waiting = state.most_waiting.max(state.waiting);
+            bytes
+        };
+        let asked = self.works.send((work, reply)).await;
+        let answered = match asked {
+            Ok(()) => answer.await.map_err(|_| unavailable()),
+            Err(_) => Err(unavailable()),
+        };
+        self.state().waiting -= bytes;
+        answered?
     }
 }
 
@@ -318,8 +385,10 @@ impl Journal for Memory {
 
 #[async_trait]
 impl Searches for Memory {
-    async fn search(&self, _search: &Search) -> Result<Page, StoreError> {
-        Err(unavailable())
+    async fn search(&self, search: &Search) -> Result<Page, StoreError> {
+        let mut state = self.state();
+        state.searched.push(search.count);
+        state.finds.clone().ok_or_else(unavailable)
     }
 }
 

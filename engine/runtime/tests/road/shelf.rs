@@ -22,7 +22,10 @@ pub struct Owed {
     due: OffsetDateTime,
     pub attempts: u32,
     pub doubt: bool,
-    held: Option<u64>,
+    held: Option<(u64, OffsetDateTime)>,
+    leases: u64,
+    /// When it was made.
+    since: OffsetDateTime,
 }
 
 #[derive(Default)]
@@ -51,8 +54,17 @@ impl Shelf {
             correlation: "c".into(),
             order_key: key.map(Into::into),
         };
-        let owed =
-            Owed { parcel, state: ParcelState::Pending, due: START, attempts: 0, doubt: false, held: None };
+        let since = self.now();
+        let owed = Owed {
+            parcel,
+            state: ParcelState::Pending,
+            due: since,
+            attempts: 0,
+            doubt: false,
+            held: None,
+            leases: 0,
+            since,
+        };
         self.owed().push(owed);
     }
 
@@ -69,6 +81,14 @@ impl Shelf {
         self.owed().iter().map(|owed| owed.state).collect()
     }
 
+    /// What was given up goes back into the queue, as a person orders it.
+    pub fn put_back(&self) {
+        let now = self.now();
+        for owed in self.owed().iter_mut().filter(|owed| owed.state == ParcelState::GivenUp) {
+            (owed.state, owed.due, owed.since, owed.attempts) = (ParcelState::Pending, now, now, 0);
+        }
+    }
+
     pub fn is_any_held(&self) -> bool {
         self.owed().iter().any(|owed| owed.held.is_some())
     }
@@ -80,7 +100,7 @@ impl Outbox for Shelf {
         &self,
         _to: &DestinationId,
         limit: usize,
-        _hold: Duration,
+        hold: Duration,
     ) -> Result<Vec<Leased>, StoreError> {
         let now = self.now();
         let mut keys = HashSet::new();
@@ -90,13 +110,18 @@ impl Outbox for Shelf {
                 continue;
             }
             let first_of_key = owed.parcel.order_key.clone().is_none_or(|key| keys.insert(key));
-            if owed.held.is_none() && first_of_key && owed.due <= now && leased.len() < limit {
-                let token = nth as u64 * 1_000 + u64::from(owed.attempts);
-                owed.held = Some(token);
+            // A lease goes by the clock here, as it must where several hubs share one database.
+            let has_lapsed = owed.held.is_some_and(|(_, until)| until <= now);
+            if (owed.held.is_none() || has_lapsed) && first_of_key && owed.due <= now && leased.len() < limit
+            {
+                owed.leases += 1;
+                let token = nth as u64 * 1_000_000 + owed.leases;
+                owed.held = Some((token, now + hold));
+                owed.doubt |= has_lapsed;
                 leased.push(Leased {
                     parcel: owed.parcel.clone(),
                     attempt: owed.attempts + 1,
-                    owed_since: START,
+                    owed_since: owed.since,
                     in_doubt: owed.doubt,
                     token,
                 });
@@ -115,7 +140,9 @@ impl Outbox for Shelf {
             }
         }
         let mut all = self.owed();
-        let Some(owed) = all.iter_mut().find(|owed| owed.held == Some(leased.token)) else {
+        let Some(owed) =
+            all.iter_mut().find(|owed| owed.held.is_some_and(|(token, _)| token == leased.token))
+        else {
             return Ok(false);
         };
         owed.held = None;

@@ -4,25 +4,20 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hub_core::commit::Commit;
+use hub_core::envelope::Parent;
 use hub_core::fault::FaultStep;
 use hub_core::id::MessageId;
-use hub_core::source::{Door, Outcome, Receipt};
-use hub_core::store::{Journal, MessageState};
-use hub_runtime::backlog::Limits;
+use hub_core::source::{Door, Outcome, Receipt, Refusal};
+use hub_core::store::{Cause, Journal, MessageState, Resources};
+use hub_runtime::backlog::{Backlog, Limits};
 use hub_runtime::split::MAX_PIECES;
 use proptest::prelude::*;
+use tokio::sync::mpsc;
 
 use crate::memory::{Fail, Memory};
-use crate::ward::{ROOMY, Ward, content, inbound_text};
-
-fn run<T>(test: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .start_paused(true)
-        .build()
-        .unwrap()
-        .block_on(test)
-}
+use crate::run;
+use crate::ward::{ROOMY, Ward, content, envelope, inbound_text};
 
 fn one(patient: usize, number: usize) -> String {
     format!(r#"{{"patient":"p{patient}","number":"{number}"}}"#)
@@ -203,4 +198,116 @@ async fn a_batch_that_is_replayed_makes_no_piece_twice() {
     memory.settled().await;
     assert_eq!(memory.state().rows.len(), 4);
     assert_eq!(memory.state().applied.len(), 6, "each piece is done again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_piece_opened_again_while_its_lane_does_not_know_its_end_is_done_again() {
+    let memory = Memory::new(7);
+    let (lane, mut queue) = mpsc::unbounded_channel();
+    let (unsplit, mut to_split) = mpsc::unbounded_channel();
+    let backlog = Backlog::new("test/patient".into(), ROOMY, Box::new(|_| None), vec![lane]);
+    let backlog = Arc::new(backlog.splitting(unsplit));
+    let handing_on = backlog.clone();
+    tokio::spawn(async move {
+        while let Some(piece) = to_split.recv().await {
+            handing_on.hand_on(piece).await;
+        }
+    });
+    let (refilled, journal) = (backlog.clone(), memory.clone());
+    tokio::spawn(async move { refilled.refill(&*journal).await });
+    let pause = || tokio::time::sleep(Duration::from_secs(1));
+    pause().await;
+    let whole = envelope(1, 1);
+    memory.receive(&whole).await.unwrap();
+    let mut piece = envelope(1, 2);
+    piece.head.parent = Some(Parent { id: whole.head.id, nth: 1 });
+    let id = piece.head.id;
+    backlog.hold([id]);
+    memory.expand(whole.head.id, vec![piece.clone()]).await.unwrap();
+    backlog.hand_on(piece.clone()).await;
+    assert_eq!(queue.recv().await.unwrap().head.id, id);
+    memory.commit(Cause::Message(id), Commit::default()).await.unwrap();
+    // The store knows its end and the lane does not: the batch is replayed, and opens the piece again.
+    assert!(memory.reopen(whole.head.id).await.unwrap());
+    backlog.hold([id]);
+    memory.expand(whole.head.id, vec![piece.clone()]).await.unwrap();
+    backlog.hand_on(piece.clone()).await;
+    pause().await;
+    assert!(queue.try_recv().is_err(), "it is not in two lanes at once");
+    backlog.done(id, &Outcome::Committed);
+    pause().await;
+    assert_eq!(queue.try_recv().unwrap().head.id, id, "it is done once more");
+    // The same, and the lane learns of its end before the piece is handed on.
+    memory.commit(Cause::Message(id), Commit::default()).await.unwrap();
+    assert!(memory.reopen(whole.head.id).await.unwrap());
+    backlog.hold([id]);
+    backlog.done(id, &Outcome::Committed);
+    memory.expand(whole.head.id, vec![piece.clone()]).await.unwrap();
+    backlog.hand_on(piece).await;
+    pause().await;
+    assert_eq!(queue.try_recv().unwrap().head.id, id, "it is done once more");
+}
+
+#[tokio::test(start_paused = true)]
+async fn batches_replayed_while_their_pieces_are_under_way_are_done_whole() {
+    for seed in 0..40 {
+        let memory = Memory::new(seed);
+        let ward = Ward::splitting(&memory, ROOMY);
+        let text = (0..8).map(|number| one(number % 2, number)).collect::<Vec<_>>().join("\n");
+        let all = send(&ward, &format!("batch\n{text}")).await;
+        for turn in 0..6 {
+            for _ in 0..(seed as usize + 7 * turn) {
+                tokio::task::yield_now().await;
+            }
+            if memory.reopen(all).await.unwrap() {
+                ward.backlog.look_again(&[all]);
+            }
+        }
+        memory.settled().await;
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        assert_eq!(ward.backlog.in_flight(), 0);
+        for (patient, numbers) in committed(&memory) {
+            assert_eq!(
+                numbers.last(),
+                Some(if patient == "p0" { &6 } else { &7 }),
+                "seed {seed}: {numbers:?}"
+            );
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_frame_is_refused_for_its_kind_only_when_it_is_one_message() {
+    let memory = Memory::new(7);
+    let ward = Ward::splitting_only(&memory, "ADT^A08");
+    let labelled = |text: &str, kind: &str| {
+        let mut inbound = inbound_text(text);
+        inbound.label.message_type = Some(kind.into());
+        inbound
+    };
+    let refused = ward.door.accept(labelled(&one(1, 1), "ADT^A01")).await;
+    assert!(matches!(refused, Receipt::Refused(Some(_), Refusal::Unsupported { .. })), "{refused:?}");
+    // The first of several is not what all of them are.
+    let several = format!("batch\n{}\n{}", one(1, 2), one(1, 3));
+    let Receipt::Accepted(all) = ward.door.accept(labelled(&several, "ADT^A01")).await else {
+        panic!("a frame of several was judged by its first")
+    };
+    assert!(matches!(ward.door.outcome(all).await, Some(Outcome::Split { pieces: 2, .. })));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_frame_that_was_not_split_before_a_crash_goes_before_pieces_that_were() {
+    for seed in 0..20 {
+        let memory = Memory::new(seed);
+        let alone = envelope(1, 1);
+        let batch = envelope(1, 0);
+        let mut piece = envelope(1, 2);
+        piece.head.parent = Some(Parent { id: batch.head.id, nth: 1 });
+        memory.receive(&alone).await.unwrap();
+        memory.receive(&batch).await.unwrap();
+        memory.expand(batch.head.id, vec![piece.clone()]).await.unwrap();
+        let _ward = Ward::splitting(&memory, ROOMY);
+        memory.settled().await;
+        assert_eq!(memory.state().applied, [alone.head.id, piece.head.id]);
+    }
 }

@@ -1,8 +1,8 @@
 //! One channel over a store in memory: its door, its backlog and its lanes.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -22,7 +22,7 @@ use hub_runtime::lane::Lane;
 use hub_runtime::now::Now;
 use hub_runtime::split::Splitter;
 use hub_runtime::steps::Road;
-use hub_spec::{Channel, Parse};
+use hub_spec::{Channel, OnFault, Parse, Pattern};
 use time::OffsetDateTime;
 use time::macros::datetime;
 use tokio::sync::mpsc;
@@ -34,18 +34,23 @@ use crate::shelf::Shelf;
 
 pub const START: OffsetDateTime = datetime!(2026-11-23 08:00 UTC);
 
-/// Tells tokio's time, which tests can stop.
-pub struct TestClock(Instant);
+/// Tells tokio's time, which tests can stop; and can be set, as any clock.
+pub struct TestClock(Instant, Mutex<time::Duration>);
 
 impl TestClock {
     pub fn new() -> Arc<Self> {
-        Arc::new(Self(Instant::now()))
+        Arc::new(Self(Instant::now(), Mutex::default()))
+    }
+
+    /// Sets it so many seconds forward, or back.
+    pub fn set(&self, seconds: i64) {
+        *self.1.lock().unwrap() += time::Duration::seconds(seconds);
     }
 }
 
 impl Clock for TestClock {
     fn now(&self) -> OffsetDateTime {
-        START + self.0.elapsed()
+        START + self.0.elapsed() + *self.1.lock().unwrap()
     }
 }
 
@@ -116,7 +121,17 @@ impl Parser for Fragile {
     }
 }
 
+pub fn fragile() -> Arc<dyn Parser> {
+    Arc::new(Fragile(hub_formats::parser("json", None, &toml::Table::new()).unwrap()))
+}
+
+pub fn plain() -> Arc<dyn Parser> {
+    Arc::from(hub_formats::parser("json", None, &toml::Table::new()).unwrap())
+}
+
 pub struct Ward {
+    pub house: House,
+    pub clock: Arc<TestClock>,
     pub door: Arc<ChannelDoor>,
     pub backlog: Arc<Backlog>,
     tasks: JoinSet<()>,
@@ -136,19 +151,59 @@ impl Ward {
         Self::open_channel(memory, limits, channel)
     }
 
+    /// One that takes only messages of this kind.
+    pub fn splitting_only(memory: &Arc<Memory>, kind: &str) -> Self {
+        let mut channel = channel();
+        channel.parse.split = Some(Split::Messages);
+        channel.parse.accept = vec![Pattern::parse(kind).unwrap()];
+        Self::open_channel(memory, ROOMY, channel)
+    }
+
+    /// One that reads by this parser.
+    pub fn open_reading(memory: &Arc<Memory>, parser: Arc<dyn Parser>) -> Self {
+        Self::open_whole(memory, ROOMY, channel(), parser)
+    }
+
     fn open_channel(memory: &Arc<Memory>, limits: Limits, channel: Channel) -> Self {
-        let parser: Arc<dyn Parser> =
-            Arc::new(Fragile(hub_formats::parser("json", None, &toml::Table::new()).unwrap()));
+        Self::open_whole(memory, limits, channel, fragile())
+    }
+
+    /// One of which no more may be in memory than these limits say.
+    pub fn open_small(memory: &Arc<Memory>, limits: Limits, splits: bool) -> Self {
+        let mut channel = channel();
+        channel.parse.split = splits.then_some(Split::Messages);
+        Self::open_sized(memory, limits, channel, fragile(), limits.bytes)
+    }
+
+    pub fn open_whole(
+        memory: &Arc<Memory>,
+        limits: Limits,
+        channel: Channel,
+        parser: Arc<dyn Parser>,
+    ) -> Self {
+        Self::open_sized(memory, limits, channel, parser, Sizes::default().backlog_bytes)
+    }
+
+    fn open_sized(
+        memory: &Arc<Memory>,
+        limits: Limits,
+        channel: Channel,
+        parser: Arc<dyn Parser>,
+        backlog_bytes: usize,
+    ) -> Self {
+        let clock = TestClock::new();
         let house = House {
             cluster: Arc::new(Alone::default()),
             journal: memory.clone(),
             resources: memory.clone(),
             outbox: Arc::new(Shelf::default()),
-            clock: TestClock::new(),
+            clock: clock.clone(),
             typed_check: None,
+            deaths: None,
             sizes: Sizes {
                 lanes: 2,
                 commits_under_way: 256,
+                backlog_bytes,
                 drain: Duration::from_secs(1),
                 ..Sizes::default()
             },
@@ -162,17 +217,18 @@ impl Ward {
         let (unsplit, to_split) = mpsc::unbounded_channel();
         let splits = channel.parse.split.clone();
         let backlog = Arc::new(if splits.is_some() { backlog.splitting(unsplit) } else { backlog });
+        let id = channel.id.clone();
+        let road = Now::new(Road { channel, parser, writers: BTreeMap::new(), typed_check: None });
         let door = Arc::new(ChannelDoor {
             turns: Arc::default(),
-            channel: channel.id.clone(),
-            parse: Arc::new(channel.parse.clone()),
+            channel: id,
+            road: road.clone(),
             acknowledge: Acknowledge::OnReceived,
             backlog: backlog.clone(),
             house: house.clone(),
             closed: Arc::new(AtomicBool::new(false)),
             answerer: Now::new(None),
         });
-        let road = Now::new(Road { channel, parser, writers: BTreeMap::new(), typed_check: None });
         let mut tasks = JoinSet::new();
         if let Some(by) = splits {
             let splitter =
@@ -190,7 +246,7 @@ impl Ward {
         }
         let (refilled, journal) = (backlog.clone(), house.journal.clone());
         tasks.spawn(async move { refilled.refill(&*journal).await });
-        Self { door, backlog, tasks }
+        Self { house, clock, door, backlog, tasks }
     }
 
     pub async fn send(&self, patient: usize, number: usize) -> MessageId {
@@ -226,6 +282,7 @@ pub fn channel() -> Channel {
         keys: vec![("patient".into(), Path::parse("patient").unwrap())],
         to: Vec::new(),
         start: hub_spec::Start::default(),
+        on_fault: OnFault::default(),
         tests: Vec::new(),
         digest: Digest([0; 16]),
     }

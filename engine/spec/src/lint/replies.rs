@@ -6,7 +6,7 @@ use hub_core::source::Acknowledge;
 use hub_mapping::{Mapping, Target};
 
 use super::mappings::{Mappings, check_layouts, find};
-use crate::read::{Draft, ReplyDraft};
+use crate::read::{Draft, ReplyDraft, RouteDraft};
 use crate::sheet::{At, Sheet};
 
 /// What a reply made of the store or of the commit reads.
@@ -20,8 +20,9 @@ pub(crate) fn check(draft: &mut Draft, registry: &Registry, mappings: &mut Mappi
         draft.parse.as_ref().and_then(|parse| parse.format.as_ref()).map(|format| format.value.clone());
     let connector = draft.from.as_ref().and_then(|from| from.connector.as_ref());
     let spoken = connector.and_then(|connector| registry.source_format(&connector.value));
-    let destinations: Vec<String> =
-        draft.to.iter().filter_map(|route| Some(route.name.as_ref()?.value.clone())).collect();
+    let named = |route: &RouteDraft| Some((route.name.as_ref()?.value.clone(), route.each.is_some()));
+    let destinations: Vec<Destination> = draft.to.iter().filter_map(named).collect();
+    let split = draft.parse.as_ref().and_then(|parse| parse.split.as_ref()).map(|split| split.span.clone());
     let sheet = &mut draft.sheet;
     if let (Some(span), Some(connector)) = (span.as_ref().filter(|_| answers), connector)
         && !registry.source_answers(&connector.value)
@@ -43,6 +44,11 @@ pub(crate) fn check(draft: &mut Draft, registry: &Registry, mappings: &mut Mappi
         let help = Some("write acknowledge = \"on_answered\" in [from]".to_owned());
         let message = "a [reply] is made only where senders are answered `on_answered`";
         sheet.report_with(FindingKind::UnknownKey, &reply.span, message.to_owned(), help);
+    }
+    if let Some(split) = split {
+        let message = "an answer is made of one request, and with `split` a frame may hold several";
+        let help = "leave `split` or [reply] out; with acknowledge = \"on_committed\" the sender is told how the pieces ended";
+        sheet.report_with(FindingKind::UnknownKey, &split, message.to_owned(), Some(help.to_owned()));
     }
     check_facts(sheet, reply, &destinations);
     let of_a_receiver = reply.of.as_ref().is_some_and(|of| of.value != "commit");
@@ -73,16 +79,29 @@ pub(crate) fn check(draft: &mut Draft, registry: &Registry, mappings: &mut Mappi
     }
 }
 
-fn check_facts(sheet: &mut Sheet, reply: &ReplyDraft, destinations: &[String]) {
+/// The name of a `[[to]]`, and whether it may send several parcels for one message.
+type Destination = (String, bool);
+
+fn check_facts(sheet: &mut Sheet, reply: &ReplyDraft, destinations: &[Destination]) {
     let Some(of) = &reply.of else { return };
     if reply.search.is_some() {
         let message = "an answer is made of a `search` or of what `of` names, not of both";
         sheet.report(FindingKind::UnknownKey, &of.span, message.to_owned());
     }
-    if of.value == "commit" || destinations.contains(&of.value) {
+    if of.value == "commit" {
         return;
     }
-    let known: Vec<&str> = destinations.iter().map(String::as_str).chain(["commit"]).collect();
+    if let Some((name, sends_several)) = destinations.iter().find(|(name, _)| *name == of.value) {
+        if *sends_several {
+            let message = format!(
+                "`{name}` sends a parcel for each node of `each`; an answer is made of what one is answered"
+            );
+            let help = format!("leave `each` of `{name}` out, or make the answer of another destination");
+            sheet.report_with(FindingKind::UnknownReference, &of.span, message, Some(help));
+        }
+        return;
+    }
+    let known: Vec<&str> = destinations.iter().map(|(name, _)| name.as_str()).chain(["commit"]).collect();
     let message = format!("the channel has no destination `{}`", of.value);
     let help = match nearest(&of.value, known.iter().copied()) {
         Some(near) => format!("did you mean `{near}`?"),

@@ -10,8 +10,8 @@ use hub_core::id::ChannelId;
 use hub_core::source::Acknowledge;
 use hub_core::store::StateName;
 use hub_spec::{
-    ChannelOverride, InDoubt, Origin, Overrides, ProjectFiles, Reads, RetryPolicy, StartWhen, load,
-    load_files,
+    ChannelOverride, InDoubt, OnFault, Origin, Overrides, ProjectFiles, Reads, RetryPolicy, StartWhen, Then,
+    load, load_files,
 };
 use proptest::prelude::*;
 
@@ -66,6 +66,44 @@ fn what_is_left_out_is_the_default() {
     assert_eq!(channel.to[0].in_doubt, InDoubt::Hold);
     assert_eq!(channel.to[0].reads(), Reads::Message);
     assert_eq!(channel.tests[0].state, StateName::Committed);
+}
+
+#[test]
+fn an_answer_is_made_of_one_request_and_of_one_answer() {
+    let answering = RIGHT
+        .replace("on_committed", "on_answered")
+        .replace("[keys]", "[reply]\nmapping = \"notify/critical-result\"\nof = \"ward-notice\"\n[keys]");
+    let right = findings(&answering);
+    assert!(!right.contains("ward-notice`") && !right.contains("split"), "{right}");
+    let split = findings(&answering.replace("accept  =", "split   = \"messages\"\naccept  ="));
+    assert!(split.contains("with `split` a frame may hold several"), "{split}");
+    let each = findings(&answering.replace("when      =", "each      = \"Observation\"\nwhen      ="));
+    assert!(each.contains("`ward-notice` sends a parcel for each node of `each`"), "{each}");
+}
+
+#[test]
+fn what_becomes_of_a_message_that_fails_is_read_and_checked() {
+    let with = |table: &str| RIGHT.replace("[keys]", &format!("[on_fault]\n{table}\n[keys]"));
+    let read = |table: &str| {
+        let folder = project(&with(table));
+        let project = loaded(folder.path()).map_err(|findings| shown(&findings)).unwrap();
+        project.channels[0].on_fault
+    };
+    let secs = std::time::Duration::from_secs;
+    assert_eq!(read(""), OnFault { then: Then::SetAside, tries: 1, pause: secs(5) });
+    assert_eq!(
+        read("then = \"stop\"\ntries = 7\npause_secs = 90"),
+        OnFault { then: Then::Stop, tries: 7, pause: secs(90) }
+    );
+    for (table, told) in [
+        ("then = \"stopp\"", "did you mean `stop`"),
+        ("tries = 0", "1"),
+        ("pause_secs = 90", "there is one try only"),
+        ("retries = 3", "did you mean `tries`"),
+    ] {
+        let findings = findings(&with(table));
+        assert!(findings.contains(told), "{table}: {findings}");
+    }
 }
 
 #[test]
