@@ -14,6 +14,7 @@ mod find;
 mod fresh;
 mod journal;
 mod leases;
+mod moving;
 mod open;
 mod outbox;
 mod partitions;
@@ -28,5 +29,6 @@ mod writer;
 
 pub use archive::{Archive, Past, Stretch};
 pub use error::OpenError;
+pub use moving::{Move, MoveError, Moved, MovedTable, Progress, Round, Still};
 pub use open::{Stats, Store, StoreOptions};
 pub use postgres::size_of;

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -17,6 +17,7 @@ use crate::cluster::{LastCompany, Nodes};
 use crate::database::{Connection, Readers};
 use crate::error::OpenError;
 use crate::leases::{Begun, Dues, Queues};
+use crate::moving;
 use crate::postgres;
 use crate::words::Words;
 use crate::writer::{Counters, Way, Writer, WriterOptions, WriterSetup};
@@ -62,7 +63,7 @@ impl StoreOptions {
             password: None,
             node: "hub".to_owned(),
             beat: Duration::from_secs(1),
-            stretch: Duration::from_secs(24 * 60 * 60),
+            stretch: STRETCH,
             readers: 4,
             cache_bytes: 32 << 20,
             max_bytes: None,
@@ -107,10 +108,12 @@ pub(crate) struct Inner {
     counters: Arc<Counters>,
 }
 
+/// How long messages on PostgreSQL go into the same stretch of tables, usually.
+pub(crate) const STRETCH: Duration = Duration::from_secs(24 * 60 * 60);
 /// Of a new database. A message touches some 70 pages, most of them for one search row each, and all of them go through the
 /// log: pages half as large halve what is written, for a twentieth more on disk.
 const PAGE_BYTES: u32 = 4_096;
-const MIGRATIONS: [(i64, &str, &str); 3] = [
+pub(crate) const MIGRATIONS: [(i64, &str, &str); 3] = [
     (1, "store", include_str!("../migrations/sqlite/0001_store.sql")),
     (2, "pieces", include_str!("../migrations/sqlite/0002_pieces.sql")),
     (3, "deployments", include_str!("../migrations/sqlite/0003_deployments.sql")),
@@ -204,7 +207,11 @@ pub(crate) struct Opened {
 async fn open_sqlite(options: &StoreOptions) -> Result<Opened, OpenError> {
     let path = options.data_dir.clone();
     let database = |source: sqlx::Error| OpenError::Database { path: path.clone(), source: source.into() };
-    let lock = lock_folder(options)?;
+    let lock = lock_folder(&options.data_dir)?;
+    let folder = |source| OpenError::Folder { path: path.clone(), source };
+    if let Some(to) = moving::moved_to(&options.data_dir).map_err(folder)? {
+        return Err(OpenError::Moved { path, to });
+    }
     let file = options.data_dir.join("hub.db");
     let common = SqliteConnectOptions::new()
         .filename(&file)
@@ -251,19 +258,19 @@ async fn open_sqlite(options: &StoreOptions) -> Result<Opened, OpenError> {
     Ok(Opened { way, readers, words, node: 0, nodes: None, lock: Some(lock) })
 }
 
-fn lock_folder(options: &StoreOptions) -> Result<File, OpenError> {
-    let path = options.data_dir.clone();
-    let folder = |source| OpenError::Folder { path: path.clone(), source };
-    std::fs::create_dir_all(&options.data_dir).map_err(folder)?;
+/// Takes a folder for this process; makes it when it is not there.
+pub(crate) fn lock_folder(data_dir: &Path) -> Result<File, OpenError> {
+    let folder = |source| OpenError::Folder { path: data_dir.to_owned(), source };
+    std::fs::create_dir_all(data_dir).map_err(folder)?;
     let lock = File::options()
         .create(true)
         .truncate(false)
         .write(true)
-        .open(options.data_dir.join("hub.lock"))
+        .open(data_dir.join("hub.lock"))
         .map_err(folder)?;
     match lock.try_lock() {
         Ok(()) => Ok(lock),
-        Err(std::fs::TryLockError::WouldBlock) => Err(OpenError::InUse { path: options.data_dir.clone() }),
+        Err(std::fs::TryLockError::WouldBlock) => Err(OpenError::InUse { path: data_dir.to_owned() }),
         Err(std::fs::TryLockError::Error(source)) => Err(folder(source)),
     }
 }

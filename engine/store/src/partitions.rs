@@ -11,9 +11,9 @@ use tracing::info;
 use crate::clock;
 
 /// The bits of a `seq` within its stretch.
-const BITS: u32 = 32;
+pub(crate) const BITS: u32 = 32;
 /// The tables that are kept in stretches.
-const TABLES: [&str; 4] = ["message", "message_body", "message_trace", "message_key"];
+pub(crate) const TABLES: [&str; 4] = ["message", "message_body", "message_trace", "message_key"];
 /// Only one node at a time makes and drops stretches.
 const LOCK: i64 = 0x6875_6974_6f6e_6701;
 /// A stretch that is younger may still be written to by a batch that took its numbers before the jump.
@@ -38,7 +38,11 @@ async fn current(connection: &mut PgConnection) -> Result<i64, sqlx::Error> {
     Ok(row.try_get::<i64, _>(0)? >> BITS)
 }
 
-async fn make_one(connection: &mut PgConnection, table: &str, number: i64) -> Result<(), sqlx::Error> {
+pub(crate) async fn make_one(
+    connection: &mut PgConnection,
+    table: &str,
+    number: i64,
+) -> Result<(), sqlx::Error> {
     let name = format!("{table}_{number}");
     let is_there: (bool,) =
         sqlx::query_as("SELECT to_regclass($1) IS NOT NULL").bind(&name).fetch_one(&mut *connection).await?;
