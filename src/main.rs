@@ -21,6 +21,7 @@ mod init;
 mod log;
 mod map;
 mod messages;
+mod migrate;
 mod out;
 mod paint;
 mod replay;
@@ -95,6 +96,7 @@ async fn perform(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Deploy(arguments) => deploy::run(&global, arguments).await,
         Command::Rollback(arguments) => deploy::roll_back(&global, arguments).await,
         Command::Deployments(arguments) => deployments::run(&global, arguments).await,
+        Command::Migrate(arguments) => migrate::run(&global, arguments).await,
         Command::Sim(arguments) => sim::run(arguments).await,
         Command::Messages(arguments) => messages::run(&global, arguments).await,
         Command::Status(arguments) => status::run(&global, arguments).await,

@@ -6,6 +6,7 @@ mod archive;
 mod conformance;
 mod killed;
 mod model;
+mod moving;
 mod nodes;
 mod place;
 #[path = "../../../../tests/harness/postgres.rs"]
