@@ -30,7 +30,8 @@ pub async fn run(global: &Global, arguments: MigrateArguments) -> anyhow::Result
     let settings = Settings::read(global)?;
     let password = settings.database_password()?;
     let folder = &settings.data_dir;
-    let mut moving = Move::begin(folder, &arguments.to, password.as_deref()).await?;
+    let begun = Move::begin(folder, &arguments.to, password.as_deref()).await;
+    let mut moving = begun.context("nothing was switched over, and nothing in the folder was changed")?;
     let teller = Teller { json: arguments.json };
     teller.say(format_args!("Moving the database in {}.", folder.display()));
     let moved = match rounds(&mut moving, folder, arguments.stop, &teller).await {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use compact_str::CompactString;
@@ -19,6 +20,8 @@ use crate::postgres::MIGRATIONS;
 
 /// Only one move goes to a database at a time.
 const LOCK: i64 = 0x6875_6974_6f6e_6703;
+/// The server sees only after its last statement that a move was cut short.
+const LAST_ONE_ENDS: Duration = Duration::from_secs(5);
 /// What says that a database is not whole yet. No hub starts on one that has it.
 const MARK: &str = "CREATE TABLE moving (name TEXT PRIMARY KEY, value TEXT NOT NULL)";
 
@@ -51,10 +54,19 @@ impl Target {
         };
         // The last transaction waits for the disk, and with it everything before it is there.
         let mut connection = options.options([("synchronous_commit", "off")]).connect().await?;
-        let is_alone: (bool,) =
-            sqlx::query_as("SELECT pg_try_advisory_lock($1)").bind(LOCK).fetch_one(&mut connection).await?;
-        if !is_alone.0 {
-            return Err(MoveError::TwoMoves);
+        let asked = Instant::now();
+        loop {
+            let is_alone: (bool,) = sqlx::query_as("SELECT pg_try_advisory_lock($1)")
+                .bind(LOCK)
+                .fetch_one(&mut connection)
+                .await?;
+            if is_alone.0 {
+                break;
+            }
+            if asked.elapsed() > LAST_ONE_ENDS {
+                return Err(MoveError::TwoMoves);
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
         Ok(Self { connection })
     }

@@ -11,6 +11,7 @@ mod nodes;
 mod place;
 #[path = "../../../../tests/harness/postgres.rs"]
 mod postgres;
+mod updating;
 mod writes;
 
 use std::collections::HashSet;
