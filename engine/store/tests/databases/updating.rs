@@ -191,12 +191,17 @@ async fn is_as_it_was_left(store: &Store, has_pieces: bool, has_deployment: bool
     }
 }
 
+#[expect(clippy::print_stderr, reason = "shown when what follows fails")]
+fn tell_which(database: Database, from: &Step) {
+    eprintln!("{database:?} from {}", from.name);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_of_every_earlier_version_is_brought_to_this_one_and_keeps_every_promise() {
     for database in BOTH {
         let steps = database.steps();
         for at in 1..=steps.len() {
-            eprintln!("{database:?} from {}", steps[at - 1].name);
+            tell_which(database, &steps[at - 1]);
             let old = Old::new(database, &steps[..at]).await;
             for step in &steps[..at] {
                 old.run(step.data.as_deref().unwrap_or_default()).await;
@@ -235,7 +240,12 @@ async fn what_an_older_program_writes_is_taken_by_the_newest_tables() {
         let newest = Old::new(database, &steps).await;
         let mut columns = newest.columns().await;
         columns.sort();
-        for at in 1..steps.len() {
+        // Where something was taken away, every node runs the version before that one at least.
+        let contracted = steps
+            .iter()
+            .rposition(|step| step.sql.lines().any(|line| line.starts_with("-- contracts ")))
+            .unwrap_or(0);
+        for at in contracted.max(1)..steps.len() {
             let older = Old::new(database, &steps[..at]).await.columns().await;
             let version = &steps[at - 1].name;
             for (table, name, _) in &older {
@@ -254,7 +264,7 @@ async fn what_an_older_program_writes_is_taken_by_the_newest_tables() {
                 );
             }
         }
-        // The very statements.
+        // The very statements. Whoever takes a column away takes it from those of the versions before.
         for step in &steps {
             newest.run(step.data.as_deref().unwrap_or_default()).await;
         }
