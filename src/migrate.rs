@@ -129,8 +129,8 @@ fn holders(file: &Path) -> Vec<u32> {
     let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     let numbers = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
     let has_it = |number: &u32| {
-        let open = std::fs::read_dir(format!("/proc/{number}/fd")).into_iter().flatten().flatten();
-        open.into_iter().any(|entry| is_it(&entry.path()))
+        let mut open = std::fs::read_dir(format!("/proc/{number}/fd")).into_iter().flatten().flatten();
+        open.any(|entry| is_it(&entry.path()))
     };
     numbers.filter(|number| *number != std::process::id()).filter(has_it).collect()
 }
