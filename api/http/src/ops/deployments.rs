@@ -109,6 +109,8 @@ struct RowAnswer {
     at: OffsetDateTime,
     who: String,
     why: String,
+    /// The node that it was made on.
+    node: String,
     kind: &'static str,
     /// The earlier deployment that a roll-back went to.
     to: Option<u64>,
@@ -134,6 +136,7 @@ fn row(row: DeploymentRow, running: Option<u64>) -> RowAnswer {
         reason: result.and_then(|result| result.reason()).map(str::to_owned),
         ended_at: row.end.as_ref().map(|end| end.at),
         files: row.files,
+        node: row.node,
         who: row.who,
         why: row.why,
     }

@@ -14,6 +14,7 @@ async fn deployments_are_listed_newest_first_with_who_when_why_and_how_they_ende
     assert_eq!((&page["running"], &page["next"]), (&json!(1), &json!(2)));
     let newest = &page["deployments"][0];
     assert_eq!((&newest["who"], &newest["why"]), (&json!("anna"), &json!("ticket 7")));
+    assert_eq!(newest["node"], "hub-1");
     assert_eq!((&newest["kind"], &newest["to"]), (&json!("rollback"), &json!(1)));
     assert_eq!((&newest["result"], &newest["reason"]), (&json!("failed"), &json!("a port is taken")));
     assert_eq!(newest["at"], "2026-11-23T08:00:00.25Z");

@@ -354,6 +354,7 @@ fn deployment(number: u64) -> Deployment {
         at: UPDATED,
         who: "anna".to_owned(),
         why: "ticket 7".to_owned(),
+        node: "hub-1".to_owned(),
         kind: if number == 1 { DeploymentKind::Start } else { DeploymentKind::Rollback { to: 1 } },
         end: Some(DeploymentEnd { at: UPDATED, result }),
         files: files.len() as u64,
