@@ -62,5 +62,5 @@ pub(super) fn finish(
             end.result.reason().unwrap_or_default().into(),
         ],
     )?;
-    Ok(changed as u64)
+    Ok(changed)
 }
