@@ -4,6 +4,7 @@
 
 mod ahead_and_behind;
 mod deliveries;
+mod deploying;
 mod failures;
 mod holding_still;
 mod memory;
