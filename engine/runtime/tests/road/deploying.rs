@@ -90,7 +90,7 @@ async fn hub(memory: &Arc<Memory>, project: Project) -> Arc<Hub> {
         outbox: Arc::new(Shelf::default()),
         clock: TestClock::new(),
         typed_check: None,
-        sizes: Sizes { lanes: 2, drain: Duration::from_secs(2), ..Sizes::default() },
+        sizes: Sizes { lanes: 2, backlog_messages: 2, drain: Duration::from_secs(2), ..Sizes::default() },
     };
     Hub::start(project, &registry(), &NoSecrets, house).await.unwrap()
 }
@@ -147,21 +147,24 @@ async fn what_does_not_end_in_time_makes_it_fail_and_everything_goes_on_as_befor
     for (name, told) in [("stuck-steps", "a"), ("stuck-source", "b")] {
         let memory = Memory::new(7);
         let hub = hub(&memory, project(name, "a", "first")).await;
-        // The store does not answer: the message stays in its lane.
+        // The store does not answer: messages stay in their lane, and more wait in the journal.
         memory.state().fails.extend([Some(Fail::Unavailable); 10_000]);
-        send(name, 1).await;
+        for number in 0..8 {
+            send(name, number).await;
+        }
         let (_, applied) = deploy(&hub, project(name, told, "second")).await;
         let why = applied.unwrap_err();
         assert!(why.contains("was not worked off within 2 s") && !why.contains("not put back"), "{why}");
         assert_eq!(about(&hub), "first");
-        send(name, 2).await;
         memory.state().fails.clear();
         memory.settled().await;
-        assert_eq!(memory.state().applied.len(), 2, "{name}");
+        send(name, 8).await;
+        memory.settled().await;
+        assert_eq!(memory.state().applied.len(), 9, "{name}");
         // And the same files are deployed when the store is well again.
         assert_eq!(deploy(&hub, project(name, told, "second")).await.1, Ok(()), "{name}");
         assert_eq!(about(&hub), "second");
-        send(name, 3).await;
+        send(name, 9).await;
         memory.settled().await;
         hub.stop().await;
     }
