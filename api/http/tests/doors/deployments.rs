@@ -112,6 +112,14 @@ async fn a_wrong_order_is_refused_by_its_field() {
     assert!(fake.orders.lock().unwrap().is_empty());
 }
 
+#[tokio::test(start_paused = true)]
+async fn one_that_takes_long_goes_on_and_whoever_asked_is_told() {
+    let body = json!({ "why": "slow" }).to_string();
+    let answer = send(&Fake::new(), "POST /ops/deploy", &JSON, &body).await;
+    assert_eq!(answer.status, 504);
+    assert!(answer.text().contains("goes on"), "{}", answer.text());
+}
+
 #[tokio::test]
 async fn what_was_not_deployed_says_why() {
     let fake = Fake::new();

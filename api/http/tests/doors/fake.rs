@@ -416,6 +416,7 @@ impl Deploying for Fake {
                 );
                 Err(DeployError::Findings(vec![found]))
             }
+            "slow" => std::future::pending().await,
             "owed" => Err(DeployError::Refused { reason: "parcels are owed".to_owned() }),
             "taken" => Err(DeployError::Failed { number: 3, reason: "a port is taken".to_owned() }),
             _ => Ok(DeployReport {
