@@ -222,6 +222,11 @@ impl Settings {
         Ok(())
     }
 
+    /// What this node is called.
+    pub fn node(&self) -> String {
+        self.store.node.clone().unwrap_or_else(host_name)
+    }
+
     /// What the store is opened with.
     pub fn store_options(&self) -> anyhow::Result<StoreOptions> {
         let folder = self.data_dir.clone();
@@ -237,7 +242,7 @@ impl Settings {
             }
         };
         Ok(StoreOptions {
-            node: self.store.node.clone().unwrap_or_else(host_name),
+            node: self.node(),
             readers: self.store.readers,
             cache_bytes: self.store.cache_bytes,
             ..options

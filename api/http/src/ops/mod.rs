@@ -37,7 +37,7 @@ use crate::query;
 
 /// An order of 10,000 ids fits well.
 const MAX_BODY: usize = 1 << 20;
-/// No order of an operator takes longer; a replay only puts messages back. A deployment that does goes on all the same.
+/// No order of an operator takes longer; a replay only puts messages back.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 type Answer<T> = Result<Json<T>, OpsError>;

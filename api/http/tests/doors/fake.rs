@@ -374,6 +374,7 @@ fn deployment(number: u64) -> Deployment {
         at: UPDATED,
         who: "anna".to_owned(),
         why: "ticket 7".to_owned(),
+        node: "hub-1".to_owned(),
         kind: if number == 1 { DeploymentKind::Start } else { DeploymentKind::Rollback { to: 1 } },
         end: Some(DeploymentEnd { at: UPDATED, result }),
         files: files.len() as u64,
@@ -435,6 +436,7 @@ impl Deploying for Fake {
                 );
                 Err(DeployError::Findings(vec![found]))
             }
+            "slow" => std::future::pending().await,
             "owed" => Err(DeployError::Refused { reason: "parcels are owed".to_owned() }),
             "taken" => Err(DeployError::Failed { number: 3, reason: "a port is taken".to_owned() }),
             _ => Ok(DeployReport {
