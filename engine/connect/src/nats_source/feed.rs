@@ -16,6 +16,8 @@ use super::take::Taker;
 use super::{Begin, NatsSourceConfig, PAUSE};
 use crate::trouble::Trouble;
 
+/// So many messages are asked for at once; how many come before the first of them is settled is the consumer's to say (`in_flight`).
+const BATCH: usize = 64;
 /// How often the server says that it is still there when there are no messages; after two of these in silence it is asked anew.
 const HEARTBEAT: Duration = Duration::from_secs(5);
 /// How long a request for messages stands.
@@ -60,19 +62,18 @@ impl Feed {
     /// Takes messages until `stop` turns true; then what has begun is ended, and the rest is given back.
     pub async fn run(mut self, mut stop: watch::Receiver<bool>) {
         let mut takers = JoinSet::new();
-        let queues: Vec<mpsc::Sender<Message>> = (0..self.in_flight)
+        // One at a time needs nobody beside.
+        let beside = if self.in_flight == 1 { 0 } else { self.in_flight };
+        let queues: Vec<mpsc::Sender<Message>> = (0..beside)
             .map(|_| {
                 let (sender, queue) = mpsc::channel(self.in_flight);
                 takers.spawn(self.taker.clone().run(queue, stop.clone()));
                 sender
             })
             .collect();
-        loop {
-            tokio::select! {
-                () = self.take_messages(&queues) => {}
-                // An error means that nobody is left who could say stop: then it is time to.
-                _told = stop.wait_for(|stop| *stop) => break,
-            }
+        // An error means that nobody is left who could say stop: then it is time to.
+        while !*stop.borrow() && stop.has_changed().is_ok() {
+            self.take_messages(&queues, &mut stop).await;
             self.trouble.looked();
             tokio::select! {
                 _told = stop.wait_for(|stop| *stop) => break,
@@ -83,8 +84,8 @@ impl Feed {
         while takers.join_next().await.is_some() {}
     }
 
-    /// Pulls until something goes wrong.
-    async fn take_messages(&mut self, queues: &[mpsc::Sender<Message>]) {
+    /// Pulls until something goes wrong or the hub stops.
+    async fn take_messages(&mut self, queues: &[mpsc::Sender<Message>], stop: &mut watch::Receiver<bool>) {
         let consumer = match self.open().await {
             Ok(consumer) => consumer,
             Err(error) => {
@@ -93,7 +94,7 @@ impl Feed {
         };
         let pulled = consumer
             .stream()
-            .max_messages_per_batch(self.in_flight)
+            .max_messages_per_batch(self.in_flight.max(BATCH))
             .expires(STANDS)
             .heartbeat(HEARTBEAT)
             .messages()
@@ -105,13 +106,22 @@ impl Feed {
             }
         };
         self.trouble.looked();
-        while let Some(message) = messages.next().await {
-            let message = match message {
-                Ok(message) => message,
-                Err(error) => {
+        loop {
+            let next = tokio::select! {
+                next = messages.next() => next,
+                _told = stop.wait_for(|stop| *stop) => return,
+            };
+            let message = match next {
+                Some(Ok(message)) => message,
+                Some(Err(error)) => {
                     return self.trouble.is("The server sends no messages; it is asked again.", &error);
                 }
+                None => return,
             };
+            if queues.is_empty() {
+                self.taker.take(message).await;
+                continue;
+            }
             // The same subject is always taken by the same one: so its order is kept.
             let queue = &queues[worker(&message.subject, queues.len())];
             // It ends only with this feed.
