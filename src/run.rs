@@ -1,12 +1,14 @@
 //! `huitong run`: the hub.
 
 use std::fmt::Display;
+use std::os::unix::process::CommandExt;
 use std::process::ExitCode;
 
 use anyhow::Context;
+use hub_spec::{Origin, ProjectFiles};
 
 use crate::cli::{Global, RunArguments};
-use crate::hub::{self, RunningHub};
+use crate::hub::{self, Begun, RunningHub};
 use crate::settings::Settings;
 use crate::{EXIT_WRONG_FILES, check, log, out, paint, stop};
 
@@ -15,23 +17,36 @@ pub async fn run(global: &Global, arguments: RunArguments) -> anyhow::Result<Exi
     let mut stopped = stop::on_signal()?;
     let Some(running) = begin(global, &arguments).await? else { return Ok(ExitCode::from(EXIT_WRONG_FILES)) };
     out::line(format_args!("Stop with Ctrl-C. `huitong status` in another terminal shows how it stands."));
-    stop::wait(&mut stopped).await;
+    tokio::select! {
+        () = stop::wait(&mut stopped) => {}
+        () = running.lost() => return begin_anew(),
+    }
     running.stop().await;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Starts this program again in its own place: nothing of what it holds in memory is true any more.
+fn begin_anew() -> anyhow::Result<ExitCode> {
+    tracing::warn!("The hub begins anew.");
+    let program = std::env::current_exe().context("the program cannot find itself")?;
+    let error = std::process::Command::new(program).args(std::env::args_os().skip(1)).exec();
+    Err(anyhow::Error::new(error).context("the hub could not begin anew"))
 }
 
 /// Starts the hub and says where it is. `None` when people's files are wrong; then every finding has been printed.
 pub async fn begin(global: &Global, arguments: &RunArguments) -> anyhow::Result<Option<RunningHub>> {
     let settings = Settings::read(global)?;
     log::start(&settings.log)?;
-    let project = match hub::load(global, &settings)? {
+    let files = ProjectFiles::read(&global.root);
+    let project = match hub::load_files(&files, &global.root, Origin::Folder, &settings)? {
         Ok(project) => project,
         Err(findings) => {
             check::print(&findings, false);
             return Ok(None);
         }
     };
-    let running = hub::start(project, settings).await?;
+    let begun = Begun { project, files: files.texts(), settings };
+    let running = hub::start(begun, global.clone()).await?;
     if let Some(file) = &arguments.ready_file {
         let text = serde_json::to_string_pretty(&running.addresses())?;
         let unfinished = file.with_extension("tmp");
@@ -51,9 +66,9 @@ fn announce(running: &RunningHub) {
     say("operators", format!("{base}/ops/status"));
     say("health", format!("{base}/health"));
     say("metrics", format!("{base}/metrics"));
-    for channel in &running.hub.channels {
-        if let Some(address) = channel.address {
-            say(&channel.id, format!("{address:<21} {}", paint::dim(&channel.about)));
+    for channel in running.hub.channels() {
+        if let Some(address) = channel.address() {
+            say(&channel.id, format!("{address:<21} {}", paint::dim(channel.about())));
         }
     }
     let data = std::path::absolute(&running.settings.data_dir);

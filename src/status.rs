@@ -24,8 +24,10 @@ pub async fn run(global: &Global, arguments: StatusArguments) -> anyhow::Result<
 
 fn show(status: &Value) {
     let readiness = if status["ready"].as_bool().unwrap_or(false) { "" } else { ", not ready" };
+    let deployment =
+        status["deployment"].as_u64().map(|number| format!(", deployment {number}")).unwrap_or_default();
     println!(
-        "Huitong {}, running since {}{}",
+        "Huitong {}, running since {}{deployment}{}",
         text(status, "version"),
         table::time(&status["started_at"]),
         paint::warning(readiness)
@@ -40,7 +42,28 @@ fn show(status: &Value) {
         println!();
         table::print(&["destination", "circuit", "owed", "delivered", "given up", "in doubt"], &destinations);
     }
+    let nodes: Vec<Row> = items(status, "nodes").iter().map(node).collect();
+    if !nodes.is_empty() {
+        println!();
+        table::print(&["node", "number", "since", "channels", "destinations"], &nodes);
+    }
     hints(status);
+}
+
+fn node(node: &Value) -> Row {
+    let does = |what: &str| {
+        let names = items(node, "does").iter().filter_map(Value::as_str);
+        names.filter(|name| name.starts_with(what)).count() as u64
+    };
+    let this = if node["this"].as_bool().unwrap_or(false) { " (asked)" } else { "" };
+    let cells = vec![
+        Cell::words(format!("{}{this}", text(node, "name"))),
+        Cell::count(number(node, "number")),
+        Cell::words(table::time(&node["joined_at"])),
+        Cell::count(does("channel ")),
+        Cell::count(does("destination ")),
+    ];
+    Row { cells, notes: Vec::new() }
 }
 
 fn channel(channel: &Value) -> Row {
@@ -53,7 +76,10 @@ fn channel(channel: &Value) -> Row {
         Cell::count(number(messages, "filtered")),
         Cell::trouble(number(messages, "quarantined")),
     ];
-    if !channel["running"].as_bool().unwrap_or(false) {
+    let first: Vec<&str> = items(channel, "waits_for").iter().filter_map(Value::as_str).collect();
+    if !first.is_empty() {
+        cells.push(Cell::words(format!("waits for {}", first.join(", "))).painted(paint::warning));
+    } else if !channel["running"].as_bool().unwrap_or(false) {
         cells.push(Cell::words("stopped; its log line says why").painted(paint::error));
     }
     Row { cells, notes: Vec::new() }

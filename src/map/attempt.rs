@@ -10,7 +10,7 @@ use hub_core::commit::Note;
 use hub_core::fault::Fault;
 
 use super::compare::{Difference, made};
-use super::given::{Given, fetch};
+use super::given::{Given, Message, fetch};
 use super::lookup::{Answers, Asked, found_in_words, unanswered};
 use super::reply::advice;
 use super::route::Made;
@@ -27,6 +27,8 @@ struct Outcome {
     name: String,
     made: Made,
     fault: Option<Fault>,
+    /// Why the channel does not map it.
+    stopped: Option<String>,
     /// What was looked up in the store.
     asked: Vec<Asked>,
 }
@@ -137,32 +139,45 @@ async fn results(
 
 /// What each message of a file gives.
 fn of_each(subject: &Subject, given: &Given, answers: &Answers) -> Vec<Outcome> {
-    let mut results = Vec::new();
-    for nth in 1.. {
-        let Ok((bytes, count)) = given.message(subject.parser.as_ref(), nth) else { break };
-        let name = if count == 1 { given.name.clone() } else { format!("{} ({nth} of {count})", given.name) };
-        results.push(one(subject, name, &bytes, answers));
-        if nth as usize >= count {
-            break;
+    let messages = match subject.messages(given) {
+        Ok(messages) => messages,
+        Err(fault) => {
+            let name = given.name.clone();
+            return vec![Outcome {
+                name,
+                made: Made::default(),
+                fault: Some(fault),
+                stopped: None,
+                asked: Vec::new(),
+            }];
         }
-    }
-    results
+    };
+    let count = messages.len();
+    let name = |nth: usize| match count {
+        1 => given.name.clone(),
+        _ => format!("{} ({nth} of {count})", given.name),
+    };
+    (1..).zip(&messages).map(|(nth, message)| one(subject, name(nth), message, answers)).collect()
 }
 
-fn one(subject: &Subject, name: String, bytes: &[u8], answers: &Answers) -> Outcome {
-    let mut asked = Vec::new();
-    let document =
-        subject.read(bytes, answers, &mut asked).map_err(|fault| match subject.mapping.request() {
-            Some(_) => {
-                let reason =
-                    format!("{}; the mapping makes a reply: {}", fault.reason, advice(&subject.place, &name));
-                Fault { reason, ..fault }
-            }
-            None => fault,
-        });
-    match document.and_then(|document| subject.make(document.as_ref(), answers, &mut asked)) {
-        Ok(made) => Outcome { name, made, fault: None, asked },
-        Err(fault) => Outcome { name, made: Made::default(), fault: Some(fault), asked },
+fn one(subject: &Subject, name: String, message: &Message, answers: &Answers) -> Outcome {
+    let (facts, mut asked) = (message.facts, Vec::new());
+    let read = subject.read(&message.bytes, facts, answers, &mut asked);
+    let read = read.map_err(|fault| match subject.mapping.request() {
+        Some(_) => {
+            let reason =
+                format!("{}; the mapping makes a reply: {}", fault.reason, advice(&subject.place, &name));
+            Fault { reason, ..fault }
+        }
+        None => fault,
+    });
+    let (stopped, made) = match read {
+        Ok(read) => (read.stopped, subject.make(&*read.document, facts, answers, &mut asked)),
+        Err(fault) => (None, Err(fault)),
+    };
+    match made {
+        Ok(made) => Outcome { name, made, fault: None, stopped, asked },
+        Err(fault) => Outcome { name, made: Made::default(), fault: Some(fault), stopped, asked },
     }
 }
 
@@ -178,6 +193,9 @@ fn show(results: &[Outcome], last: Option<&[Outcome]>) {
 fn each(results: &[Outcome], last: Option<&[Outcome]>) {
     for result in results {
         println!("{}", paint::strong(&result.name));
+        if let Some(why) = &result.stopped {
+            println!("  {}: {why}", paint::warning("filtered"));
+        }
         let before = last.and_then(|last| last.iter().find(|before| before.name == result.name));
         match (&result.fault, before) {
             (Some(fault), _) => println!("  {}: {fault}", paint::error("set aside")),

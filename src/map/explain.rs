@@ -9,12 +9,13 @@ use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
+use hub_core::fault::Fault;
 use hub_core::finding::Finding;
 use serde::Serialize;
 
 use self::build::{explain, explain_reply};
-use super::given;
+use super::given::{self, Given, Message};
 use super::lookup::{Answers, Asked};
 use super::reply::Replier;
 use super::subject::Place;
@@ -44,6 +45,9 @@ pub struct Explained {
     pub source: Vec<SourceField>,
     /// What is written, in the order of the mapping.
     pub target: Vec<TargetPart>,
+    /// Why the channel does not map the message, so that none of this happens in the hub.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub filtered: Option<String>,
     /// What was left out, and why.
     pub notes: Vec<NoteTold>,
     /// What was looked up in the store, in the order in which it was asked.
@@ -201,8 +205,8 @@ async fn of_message(global: &Global, place: &Place, arguments: &ExplainArguments
     };
     let answers = Answers::of(arguments.stored.as_deref()).await?;
     let given = given::fetch(global, &arguments.message).await?;
-    let (bytes, count) = given.message(subject.parser.as_ref(), arguments.nth)?;
-    let mut explained = explain(&subject, &bytes, &given.name, &answers)?;
+    let (message, count) = chosen(&given, subject.messages(&given), arguments.nth)?;
+    let mut explained = explain(&subject, &message, &given.name, &answers)?;
     explained.message = called(&given.name, arguments.nth, count);
     Ok(Ok((explained, count)))
 }
@@ -213,13 +217,27 @@ async fn of_reply(global: &Global, place: &Place, arguments: &ExplainArguments) 
         Err(findings) => return Ok(Err(findings)),
     };
     let given = given::fetch(global, &arguments.message).await?;
-    let (bytes, count) = given.message(replier.road.parser.as_ref(), arguments.nth)?;
+    let split = replier.road.channel.parse.split.as_ref();
+    let messages = given.messages(replier.road.parser.as_ref(), split);
+    let (message, count) = chosen(&given, messages, arguments.nth)?;
     let shelf = Shelf::of(arguments.stored.as_deref()).await?;
-    let answered = replier.answer(bytes, &given.name, shelf).await?;
+    let answered = replier.answer(message.bytes, &given.name, shelf).await?;
     let mut explained =
         explain_reply(&replier.mapping, &answered, &called(&given.name, arguments.nth, count))?;
     explained.notices.extend(replier.unanswered().filter(|_| arguments.stored.is_none()));
     Ok(Ok((explained, count)))
+}
+
+/// The message that is meant, and how many there are.
+fn chosen(
+    given: &Given,
+    messages: Result<Vec<Message>, Fault>,
+    nth: u32,
+) -> anyhow::Result<(Message, usize)> {
+    let name = &given.name;
+    let messages =
+        messages.map_err(|fault| anyhow!("{name} cannot be taken apart as its channel does it: {fault}"))?;
+    Ok((given::nth(name, &messages, nth)?, messages.len()))
 }
 
 /// What a message is called: its file, and which of several in it it is.

@@ -12,9 +12,10 @@ use hub_store::Archive;
 use serde::Serialize;
 use tokio::runtime::Handle;
 
-use crate::shelf::{self, Shelf};
+use super::facts::Facts;
+use crate::shelf::Shelf;
 
-/// Answers what mappings ask, and tells them the facts of a message that never came.
+/// Answers what mappings ask, and tells them the facts of a message.
 pub struct Answers {
     store: Asking,
     runtime: Handle,
@@ -59,12 +60,13 @@ impl Answers {
         &self,
         mapping: &Mapping,
         document: &dyn Document,
+        facts: Facts,
         asked: &mut Vec<Asked>,
     ) -> Result<Found, Fault> {
         let needs = mapping.needs(document);
         let mut found = self.look_up(&needs)?;
         if mapping.reads_facts() {
-            shelf::facts(&mut found);
+            facts.tell(&mut found);
         }
         for need in &needs {
             let ids = || found.ids(need).iter().map(|id| format!("{}/{id}", need.kind)).collect();

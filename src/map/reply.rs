@@ -44,7 +44,7 @@ impl Replier {
             Ok(project) => project,
             Err(findings) => return Ok(Err(findings)),
         };
-        let reads = place.channels.iter().map(|channel| channel.name.clone());
+        let reads = place.channels.iter().map(|channel| channel.channel.clone());
         let names: Vec<String> = reads.chain(place.repliers.iter().cloned()).collect();
         let channel = project.channels.into_iter().filter(|channel| channel.reply.is_some());
         let place_of = |id: &str| names.iter().position(|name| name == id);

@@ -1,37 +1,43 @@
 //! What a mapping makes of a message, whichever way it goes: changes to the store, or messages for a partner.
 
 use hub_core::commit::{Change, Note};
-use hub_core::document::{Document, Node};
+use hub_core::document::{Document, Node, Parser};
 use hub_core::fault::{Fault, FaultStep};
+use hub_core::id::DestinationId;
 use hub_core::path::Path;
 use hub_fhir::{Object, Resource};
 use hub_formats::fhir::FhirDocument;
-use hub_mapping::{Condition, Target};
+use hub_mapping::{Condition, Found, Target};
 
+use super::door::Door;
+use super::facts::Facts;
+use super::given::{Given, Message};
 use super::lookup::{Answers, Asked};
 use super::subject::Subject;
 
 /// A `[[to]]` of a channel: to whom what a mapping renders is sent, and of what.
 #[derive(Clone, Debug)]
 pub struct RouteFile {
-    /// The channel: `lis/oru-r01`.
-    pub channel: String,
+    /// What its channel does before.
+    pub door: Door,
     /// The mapping that makes the channel's resources.
     pub reads_after: String,
-    /// The character set of the channel's messages that do not name theirs.
-    pub charset: Option<String>,
+    /// `lis/oru-r01/ward-notice`
+    id: DestinationId,
     each: Option<Path>,
     when: Option<Condition>,
 }
 
 impl RouteFile {
     /// Reads it. What cannot be read is left out: `huitong check` says so.
-    pub fn of(channel: &str, reads_after: &str, charset: Option<&str>, route: &toml::Table) -> Self {
+    pub fn of(door: &Door, reads_after: &str, route: &toml::Table) -> Self {
         let text = |key: &str| route.get(key).and_then(toml::Value::as_str);
         Self {
-            channel: channel.to_owned(),
+            door: door.clone(),
             reads_after: reads_after.to_owned(),
-            charset: charset.map(str::to_owned),
+            id: DestinationId::from(
+                format!("{}/{}", door.channel, text("name").unwrap_or_default()).as_str(),
+            ),
             each: text("each").and_then(|each| Path::parse(each).ok()),
             when: text("when").and_then(|when| Condition::compile(when).ok()),
         }
@@ -47,6 +53,13 @@ impl RouteFile {
         scopes.retain(|scope| self.when.as_ref().is_none_or(|when| when.holds(document, *scope)));
         scopes
     }
+}
+
+/// A document, and what its channel says of it.
+pub struct Read {
+    pub document: Box<dyn Document>,
+    /// Why the channel does not map the message.
+    pub stopped: Option<String>,
 }
 
 /// What a message brings about.
@@ -71,12 +84,18 @@ impl Subject {
     pub fn read(
         &self,
         bytes: &[u8],
+        facts: Facts,
         answers: &Answers,
         asked: &mut Vec<Asked>,
-    ) -> Result<Box<dyn Document>, Fault> {
+    ) -> Result<Read, Fault> {
         let own = self.parser.parse(bytes);
         let (error, upstream) = match (own, &self.upstream) {
-            (Ok(document), _) => return Ok(document),
+            (Ok(document), None) => {
+                let stopped = self.door().and_then(|door| door.stopped(&*document));
+                return Ok(Read { document, stopped });
+            }
+            // The resources themselves: what was filtered never became any.
+            (Ok(document), Some(_)) => return Ok(Read { document, stopped: None }),
             (Err(error), None) => (error, None),
             (Err(error), Some(upstream)) => (error, Some(upstream)),
         };
@@ -88,34 +107,60 @@ impl Subject {
         };
         let Some(upstream) = upstream else { return Err(parsing(error)) };
         let document = upstream.parser.parse(bytes).map_err(parsing)?;
-        let told = answers.tell(&upstream.mapping, document.as_ref(), asked)?;
+        let stopped = self.door().and_then(|door| door.stopped(&*document));
+        let told = answers.tell(&upstream.mapping, document.as_ref(), facts, asked)?;
         let run = upstream.mapping.run_with(document.as_ref(), &told)?;
         let trees = run.changes.iter().filter_map(Change::resource).map(Resource::tree);
-        Ok(Box::new(FhirDocument::new(trees)))
+        Ok(Read { document: Box::new(FhirDocument::new(trees)), stopped })
     }
 
-    /// The nodes of which a message is rendered; without a channel that sends it, the whole document.
-    pub fn scopes(&self, document: &dyn Document) -> Vec<Node> {
-        match self.place.routes.first() {
-            Some(route) => route.scopes(document),
-            None => vec![document.root()],
+    /// What the channel does before its mapping reads: of several channels the first, which is the one that was named.
+    fn door(&self) -> Option<&Door> {
+        let routes = self.place.routes.iter().map(|route| &route.door);
+        self.place.channels.iter().chain(routes).next()
+    }
+
+    /// The messages in what was given: as the channel takes it apart, where there is one.
+    pub fn messages(&self, given: &Given) -> Result<Vec<Message>, Fault> {
+        let parser: &dyn Parser = match &self.upstream {
+            Some(_) if self.parser.parse(&given.bytes).is_ok() => return Ok(given.whole()),
+            Some(upstream) => &*upstream.parser,
+            None => &*self.parser,
+        };
+        match self.door() {
+            Some(door) => given.messages(parser, door.split.as_ref()),
+            None => given.messages_in(parser),
         }
+    }
+
+    /// The nodes of which a message is rendered, each with what the mapping is told; without a channel that sends it, the whole document.
+    pub fn scopes(&self, document: &dyn Document, told: &Found, facts: Facts) -> Vec<(Node, Found)> {
+        let Some(route) = self.place.routes.first() else { return vec![(document.root(), told.clone())] };
+        let told = |(nth, scope)| {
+            let mut told = told.clone();
+            if self.mapping.reads_facts() {
+                facts.tell_parcel(&route.id, nth, &mut told);
+            }
+            (scope, told)
+        };
+        route.scopes(document).into_iter().enumerate().map(told).collect()
     }
 
     /// What the mapping makes of a document. What it looks up is added to `asked`.
     pub fn make(
         &self,
         document: &dyn Document,
+        facts: Facts,
         answers: &Answers,
         asked: &mut Vec<Asked>,
     ) -> Result<Made, Fault> {
-        let told = answers.tell(&self.mapping, document, asked)?;
+        let told = answers.tell(&self.mapping, document, facts, asked)?;
         if !self.renders() {
             let run = self.mapping.run_with(document, &told)?;
             return Ok(Made { changes: run.changes, messages: Vec::new(), notes: run.notes });
         }
         let mut made = Made::default();
-        for scope in self.scopes(document) {
+        for (scope, told) in self.scopes(document, &told, facts) {
             let rendered = self.mapping.render_with(document, scope, &told)?;
             made.messages.push(rendered.tree);
             made.notes.extend(rendered.notes);

@@ -8,6 +8,7 @@ use hub_core::finding::{Finding, FindingKind};
 use hub_mapping::{Files, Mapping};
 use hub_spec::FolderFiles;
 
+use super::door::Door;
 use super::route::RouteFile;
 
 /// A mapping that compiles.
@@ -30,28 +31,19 @@ pub struct Upstream {
     pub parser: Box<dyn Parser>,
 }
 
-/// Where a mapping is found.
+/// Where a mapping is found. Channel files are not linted here: a mapping is worked on before its channel is right.
 #[derive(Clone, Debug)]
 pub struct Place {
     /// The folder that holds `channels/` and `mappings/`.
     pub root: PathBuf,
     /// The mapping's name: `lis/oru-r01`.
     pub name: String,
-    /// The channels that read their messages with it.
-    pub channels: Vec<ChannelFile>,
+    /// The channels that read their messages with it; the one that was named first.
+    pub channels: Vec<Door>,
     /// The destinations that are sent what it renders.
     pub routes: Vec<RouteFile>,
     /// The channels whose `[reply]` it is.
     pub repliers: Vec<String>,
-}
-
-/// What a channel file says of reading messages. The file is not linted here: a mapping is worked on before its channel is right.
-#[derive(Clone, Debug)]
-pub struct ChannelFile {
-    /// Its name: `lis/oru-r01`.
-    pub name: String,
-    /// The character set of messages that do not name theirs.
-    pub charset: Option<String>,
 }
 
 impl Place {
@@ -63,11 +55,11 @@ impl Place {
         };
         let mapping_there = root.join("mappings").join(format!("{name}.toml")).is_file();
         let channel = root.join("channels").join(format!("{name}.toml"));
-        let name = match of_channel || (!mapping_there && channel.is_file()) {
-            true => mapping_of(&channel)?,
-            false => name,
+        let (name, named) = match of_channel || (!mapping_there && channel.is_file()) {
+            true => (mapping_of(&channel)?, Some(name)),
+            false => (name, None),
         };
-        let channels = channels_of(&root, &name, of_channel.then_some(what));
+        let channels = channels_of(&root, &name, named.as_deref());
         let routes = routes_of(&root, &name);
         let repliers = repliers_of(&root, &name);
         Ok(Self { root, name, channels, routes, repliers })
@@ -100,8 +92,8 @@ impl Place {
 
     /// The channels whose messages come to it, itself or through what their mappings make.
     pub fn channel_names(&self) -> Vec<&str> {
-        let mut names: Vec<&str> = self.channels.iter().map(|channel| channel.name.as_str()).collect();
-        names.extend(self.routes.iter().map(|route| route.channel.as_str()));
+        let mut names: Vec<&str> = self.channels.iter().map(|door| door.channel.as_str()).collect();
+        names.extend(self.routes.iter().map(|route| route.door.channel.as_str()));
         names.sort_unstable();
         names.dedup();
         names
@@ -109,7 +101,7 @@ impl Place {
 }
 
 fn parser_of(mapping: &Mapping, route: &RouteFile) -> Result<Box<dyn Parser>, Vec<Finding>> {
-    parser(mapping, route.charset.as_deref())
+    parser(mapping, route.door.charset.as_deref())
 }
 
 fn parser(mapping: &Mapping, charset: Option<&str>) -> Result<Box<dyn Parser>, Vec<Finding>> {
@@ -182,14 +174,11 @@ fn channel_files(root: &Path) -> Vec<(String, toml::Table)> {
 }
 
 /// The channels that read with this mapping; when one was named, that one first.
-fn channels_of(root: &Path, mapping: &str, named: Option<&str>) -> Vec<ChannelFile> {
-    let channel = |(name, table): (String, toml::Table)| {
-        let charset = text(&table, "parse", "charset").map(str::to_owned);
-        (text(&table, "map", "mapping") == Some(mapping)).then_some(ChannelFile { name, charset })
-    };
-    let mut found: Vec<ChannelFile> = channel_files(root).into_iter().filter_map(channel).collect();
-    let is_named = |channel: &ChannelFile| named.is_some_and(|named| named.contains(channel.name.as_str()));
-    found.sort_by_key(|channel| !is_named(channel));
+fn channels_of(root: &Path, mapping: &str, named: Option<&str>) -> Vec<Door> {
+    let reads = |table: &toml::Table| text(table, "map", "mapping") == Some(mapping);
+    let files = channel_files(root).into_iter().filter(|(_, table)| reads(table));
+    let mut found: Vec<Door> = files.map(|(name, table)| Door::of(&name, &table)).collect();
+    found.sort_by_key(|door| named != Some(door.channel.as_str()));
     found
 }
 
@@ -204,12 +193,12 @@ fn routes_of(root: &Path, mapping: &str) -> Vec<RouteFile> {
     let mut found = Vec::new();
     for (channel, table) in channel_files(root) {
         let reads_after = text(&table, "map", "mapping").unwrap_or_default();
-        let charset = text(&table, "parse", "charset");
+        let door = Door::of(&channel, &table);
         let routes = table.get("to").and_then(toml::Value::as_array);
         let routes = routes.into_iter().flatten().filter_map(toml::Value::as_table);
         let rendered =
             routes.filter(|route| route.get("mapping").and_then(toml::Value::as_str) == Some(mapping));
-        found.extend(rendered.map(|route| RouteFile::of(&channel, reads_after, charset, route)));
+        found.extend(rendered.map(|route| RouteFile::of(&door, reads_after, route)));
     }
     found
 }

@@ -11,6 +11,7 @@ mod coverage;
 mod diff;
 mod documented;
 mod explain;
+mod given;
 mod init;
 mod lookup;
 mod mistakes;

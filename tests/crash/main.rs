@@ -13,6 +13,7 @@
 mod batches;
 #[path = "../harness/mod.rs"]
 mod harness;
+mod nodes;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};

@@ -12,6 +12,8 @@ mod harness;
 
 mod acknowledgements;
 mod corpus;
+mod deploying;
+mod deployments;
 mod files;
 mod operators;
 mod out;

@@ -3,6 +3,7 @@
 
 pub mod mllp;
 pub mod partners;
+pub mod postgres;
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -116,6 +117,11 @@ impl Hub {
     /// `http://host:port`
     pub fn http(&self) -> String {
         format!("http://{}", self.addresses["http"].as_str().unwrap())
+    }
+
+    /// The number of its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// `host:port` of a channel.

@@ -136,15 +136,24 @@ impl Source for FileSource {
         Ok(None)
     }
 
+    fn fetches(&self) -> bool {
+        true
+    }
+
     async fn run(
         mut self: Box<Self>,
         intake: Intake,
         mut stop: watch::Receiver<bool>,
     ) -> Result<(), SourceError> {
         let poll = Duration::from_secs(self.config.poll_secs);
-        let mut watch = Watch::new(self.config, self.pattern, intake);
+        let mut watch = Watch::new(self.config, self.pattern, intake.clone());
         loop {
+            let turn = tokio::select! {
+                turn = intake.turn() => turn,
+                _told = stop.wait_for(|stop| *stop) => return Ok(()),
+            };
             watch.look(&stop).await;
+            drop(turn);
             tokio::select! {
                 // An error means that nobody is left who could say stop: then it is time to.
                 _told = stop.wait_for(|stop| *stop) => return Ok(()),

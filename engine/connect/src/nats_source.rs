@@ -152,6 +152,10 @@ impl Source for NatsSource {
         Ok(None)
     }
 
+    fn fetches(&self) -> bool {
+        true
+    }
+
     async fn run(
         self: Box<Self>,
         intake: Intake,

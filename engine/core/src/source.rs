@@ -20,6 +20,12 @@ pub trait Source: Send {
     /// runs, so that a hub that cannot start whole does not start at all. `None` for a source that does not listen.
     async fn bind(&mut self) -> Result<Option<SocketAddr>, SourceError>;
 
+    /// Whether it goes and fetches: then, of several nodes, one at a time does, and it asks for its turn ([`Intake::turn`]) before each
+    /// round. One that listens runs on every node.
+    fn fetches(&self) -> bool {
+        false
+    }
+
     /// Runs until `stop` turns true, then lets what it has begun end and returns. Answers its peer only after the
     /// receipt has come back, so nothing is acknowledged that is not safe on disk. Called once, after [`Source::bind`].
     async fn run(self: Box<Self>, intake: Intake, stop: watch::Receiver<bool>) -> Result<(), SourceError>;
@@ -178,6 +184,38 @@ pub trait Door: Send + Sync {
     fn splits(&self) -> bool {
         false
     }
+
+    /// Waits until it is this node's turn to fetch. A hub that is alone has it always.
+    async fn turn(&self) -> Turn {
+        Turn::always()
+    }
+}
+
+/// The turn of a node to fetch: no other node fetches as long as it is held.
+pub struct Turn {
+    over: Option<watch::Receiver<bool>>,
+    _held: Option<Box<dyn Send + Sync>>,
+}
+
+impl Turn {
+    /// The turn of a hub that is alone.
+    pub fn always() -> Self {
+        Self { over: None, _held: None }
+    }
+
+    /// A turn that is over when `over` turns true; `held` is dropped with it.
+    pub fn until(over: watch::Receiver<bool>, held: impl Send + Sync + 'static) -> Self {
+        Self { over: Some(over), _held: Some(Box::new(held)) }
+    }
+
+    /// Waits until another node should fetch: what has been begun is ended then, and the turn dropped.
+    pub async fn over(&mut self) {
+        match &mut self.over {
+            // An error means that nobody is left who gives turns.
+            Some(over) => drop(over.wait_for(|over| *over).await),
+            None => std::future::pending().await,
+        }
+    }
 }
 
 /// The door of a channel. Cloneable, one per connection.
@@ -213,6 +251,11 @@ impl Intake {
     /// Whether a frame or file of this channel may hold several messages.
     pub fn splits(&self) -> bool {
         self.0.splits()
+    }
+
+    /// Waits until it is this node's turn to fetch; for sources that do.
+    pub async fn turn(&self) -> Turn {
+        self.0.turn().await
     }
 }
 

@@ -12,6 +12,8 @@ mod skeleton;
 mod tree;
 pub mod xml;
 
+pub use limits::MOST_BYTES;
+
 use hub_core::document::{Parser, Writer};
 use hub_core::registry::{FormatUse, Settings};
 use thiserror::Error;

@@ -3,7 +3,7 @@
 use hub_core::document::ParseError;
 
 /// A message or file may be so long, in bytes. Channels set far lower limits of their own.
-pub(crate) const MOST_BYTES: usize = 256 << 20;
+pub const MOST_BYTES: usize = 256 << 20;
 /// A document may have so many nodes.
 pub(crate) const MOST_NODES: usize = 4_000_000;
 /// The pieces of a split may come to so many bytes.

@@ -204,6 +204,22 @@ fn what_does_not_fit_is_refused_with_its_line() {
     assert_eq!(gbk.at, 2);
 }
 
+/// A file without the names of its columns has a patient in their place.
+#[test]
+fn no_name_of_the_message_is_told() {
+    for (keys, text) in [
+        ("", "陈思远440305,陈思远440305\n1,2\n"),
+        ("", "陈思远440305,\n1,2\n"),
+        ("", "陈思远440305\n1,2\n"),
+        ("heading = ['name']\ncolumns = ['who']", "陈思远440305,id\n1,2\n"),
+        ("heading = ['name']\ncolumns = ['who']", "陈思远440305,name,who\n1,2,3\n"),
+        ("columns = ['a']\nheader = 'named'\ncount = 'header.n'", "陈思远440305,x\n1,2\n3\n"),
+    ] {
+        let told = parser(keys).read(text.as_bytes()).unwrap_err().to_string();
+        assert!(!told.contains("440305") && !told.contains('陈'), "{told}");
+    }
+}
+
 #[test]
 fn a_layout_that_makes_no_sense_is_refused_with_the_reason() {
     for (keys, what) in [

@@ -142,6 +142,22 @@ fn json_text_in_a_string_is_read_where_the_layout_says_so() {
 }
 
 #[test]
+fn no_name_of_the_message_is_told() {
+    let nested = parser("nested = ['biz_content']");
+    for text in [
+        r#"{"陈思远440305":1,"陈思远440305":2}"#,
+        r#"{"陈思远440305":tru}"#,
+        r#"{"陈思远440305":{"biz_content":"{"}"#,
+        r#"{"biz_content":"{\"陈思远440305\":tru}"}"#,
+        r#"{"biz_content":{"陈思远440305":1}}"#,
+        r#"{"biz_content":"{\"陈思远440305\":1,\"陈思远440305\":2}"}"#,
+    ] {
+        let told = nested.read(text.as_bytes()).unwrap_err().to_string();
+        assert!(!told.contains("440305") && !told.contains('陈'), "{told}");
+    }
+}
+
+#[test]
 fn lines_are_the_items_of_an_array() {
     let lines = parser("lines = true");
     let document = lines.read(&fixture("routes.ndjson")).unwrap();

@@ -104,8 +104,8 @@ fn a_prefix_means_a_namespace_whatever_the_sender_calls_it() {
     let typed = "<v xmlns:xsi='http://www.w3.org/2001/XMLSchema-instance' xsi:type='PQ' type='own'/>";
     let schema = parser("namespaces = { i = 'http://www.w3.org/2001/XMLSchema-instance' }");
     assert_eq!(texts(&schema.read(typed.as_bytes()).unwrap(), "/v/@i:type"), ["PQ"]);
-    assert_eq!(refused(b"<a:b/>").what, "the prefix `a` is not declared");
-    assert_eq!(refused(b"<b a:c='1'/>").what, "the prefix `a` is not declared");
+    assert_eq!(refused(b"<a:b/>").what, "the prefix of an element is not declared");
+    assert_eq!(refused(b"<b a:c='1'/>").what, "the prefix of an attribute is not declared");
 }
 
 #[test]
@@ -128,8 +128,12 @@ fn text_is_what_a_reader_sees() {
 #[test]
 fn what_is_not_well_formed_is_refused_with_its_place() {
     for (text, at, what) in [
-        ("<a><b></a>", 6, "expected `</b>`, and another element is closed"),
-        ("<a>", 3, "`<a>` is not closed"),
+        (
+            "<a><b></a>",
+            6,
+            "expected the end of the element that begins at line 1 column 4, and another one is closed",
+        ),
+        ("<a>", 3, "the element that begins at line 1 column 1 is not closed"),
         ("<a/><b/>", 4, "a second root element"),
         ("<a/>x", 4, "expected an element, and text stands outside the root element"),
         ("", 0, "expected an element, and there is none"),
@@ -150,7 +154,30 @@ fn what_is_not_well_formed_is_refused_with_its_place() {
         let error = refused(text.as_bytes());
         assert_eq!((error.at, error.what.as_str()), (at, what), "{text}");
     }
-    assert_eq!(refused(b"<a>\n<b>\n</a>").place.as_deref(), Some("line 3"));
+    assert_eq!(refused(b"<a>\n<b>\n</a>").place.as_deref(), Some("line 3 column 1"));
+}
+
+/// `<` in a result that a sender did not escape begins a tag, and its name is the patient's.
+#[test]
+fn no_name_of_the_message_is_told() {
+    for text in [
+        "<r><id>结果<陈思远440305></r>",
+        "<r><id>结果<陈思远440305></id></r>",
+        "<r><id>结果<陈思远440305>",
+        "<r>结果</陈思远440305></r>",
+        "</陈思远440305>",
+        "<r><陈思远440305:x/></r>",
+        "<r 陈思远440305:x='1'/>",
+        "<r xmlns:陈思远440305=''/>",
+        "<r 陈思远440305/>",
+        "<r 陈思远440305='1' 陈思远440305='2'/>",
+        "<r>&陈思远440305;</r>",
+        "<r><?陈思远440305:x?></r>",
+    ] {
+        let told = refused(text.as_bytes()).to_string();
+        assert!(!told.contains("440305") && !told.contains('陈'), "{told}");
+        assert!(told.contains("line 1 column "), "{told}");
+    }
 }
 
 #[test]
@@ -246,10 +273,10 @@ fn a_path_goes_on_into_a_document_inside_a_text_or_cdata() {
     let error = nested.read(hip(&escaped("<a>\n<b></a>")).as_bytes()).unwrap_err();
     assert_eq!(
         error.place.as_deref(),
-        Some("/Envelope/Body/HIPMessageServer/message, line 2 of the document in it")
+        Some("/Envelope/Body/HIPMessageServer/message, line 2 column 4 of the document in it")
     );
     let undeclared = nested.read(hip(&escaped("<soap:x/>")).as_bytes()).unwrap_err();
-    assert_eq!(undeclared.what, "the prefix `soap` is not declared"); // the prefixes around it do not reach into it
+    assert_eq!(undeclared.what, "the prefix of an element is not declared"); // the prefixes around it do not reach into it
     for wrong in
         ["nested = ['/a[x=1]']", "nested = ['']", "nested = 3", "nest = []", "namespaces = { 'a b' = 'u' }"]
     {

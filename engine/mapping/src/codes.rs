@@ -35,7 +35,7 @@ pub(crate) struct Ambiguous {
 }
 
 /// A code that is written.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Coded {
     pub(crate) code: CompactString,
     /// Where it is not the table's target.
@@ -44,7 +44,7 @@ pub(crate) struct Coded {
 }
 
 /// What is done with a code that is not listed.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Other {
     Quarantine,
     Keep,

@@ -12,6 +12,7 @@ mod condition;
 mod condition_parse;
 mod find;
 mod functions;
+mod json_places;
 mod keys;
 mod plan;
 
@@ -21,6 +22,7 @@ mod read;
 mod render;
 mod run;
 mod schema;
+mod told;
 mod trace;
 mod unread;
 

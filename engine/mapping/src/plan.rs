@@ -13,6 +13,7 @@ use crate::codes::CodeTable;
 use crate::condition::Condition;
 use crate::functions::Function;
 use crate::mapping::Target;
+use crate::told::Told;
 
 /// A whole mapping, its parts included.
 pub(crate) struct Plan {
@@ -34,6 +35,8 @@ pub(crate) struct Plan {
     pub(crate) message: MessagePlan,
     /// The format of the request it answers, for a reply.
     pub(crate) request: Option<CompactString>,
+    /// The names that its paths say.
+    pub(crate) told: Told,
     /// Some path leads to a fact.
     pub(crate) reads_facts: bool,
     /// Some line or resource looks something up.
@@ -115,11 +118,14 @@ pub(crate) struct FindPlan {
     pub(crate) missing: Missing,
 }
 
+/// The search parameter that is asked for with a system, always: a number alone may be anybody's.
+pub(crate) const IDENTIFIER: &str = "identifier";
+
 /// One search parameter and where its value comes from.
 #[derive(Clone)]
 pub(crate) struct Criterion {
     pub(crate) param: CompactString,
-    pub(crate) from: Vec<Path>,
+    pub(crate) from: Vec<Sought>,
     pub(crate) value: Option<CompactString>,
     pub(crate) how: &'static Function,
     pub(crate) system: Option<CompactString>,
@@ -164,8 +170,39 @@ pub(crate) struct IdPlan {
     pub(crate) at: At,
     pub(crate) namespace: CompactString,
     /// The first of these that has a value is what `@` stands for in the parts; none: the node of `each`.
-    pub(crate) known_by: Vec<Path>,
+    pub(crate) known_by: Vec<Sought>,
     pub(crate) parts: Vec<IdPart>,
+}
+
+/// A path of which one value is wanted.
+#[derive(Clone)]
+pub(crate) struct Sought {
+    pub(crate) path: Path,
+    /// In HL7 v2 the path of the segment that it leads into.
+    pub(crate) segment: Option<Path>,
+}
+
+impl Sought {
+    /// Of a path into a document of a format.
+    pub(crate) fn new(path: Path, from: &str) -> Self {
+        let segment = if from == "hl7v2" { segment_of(&path) } else { None };
+        Self { path, segment }
+    }
+}
+
+/// `PATIENT.PID[3=X-1]` of `PATIENT.PID[3=X-1]-3.1`.
+fn segment_of(path: &Path) -> Option<Path> {
+    let text = path.as_str();
+    let mut is_picking = false;
+    for (at, letter) in text.char_indices() {
+        match letter {
+            '[' | '(' => is_picking = true,
+            ']' | ')' => is_picking = false,
+            '-' if !is_picking => return Path::parse(&text[..at]).ok(),
+            _ => {}
+        }
+    }
+    None
 }
 
 /// One part of an id: the first of these that has a value.
@@ -179,7 +216,7 @@ pub(crate) struct IdPart {
 /// Where a part of an id comes from.
 #[derive(Clone)]
 pub(crate) enum IdSource {
-    Path(Path),
+    Path(Sought),
     /// The id of another resource, as a place in [`Plan::resources`].
     Ref(usize),
     Literal(CompactString),
@@ -283,4 +320,19 @@ pub(crate) enum CodeInto {
     CodeableConcept,
     /// `Quantity` and others that take no code are refused when the mapping is compiled.
     Number,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_leads_into_a_segment() {
+        let of = |path: &str| Sought::new(Path::parse(path).unwrap(), "hl7v2").segment;
+        let text = |path: &str| of(path).map(|segment| segment.to_string());
+        assert_eq!(text("PID-3[5=PI].1").as_deref(), Some("PID"));
+        assert_eq!(text("PATIENT.PID[3=X-1]-3.1").as_deref(), Some("PATIENT.PID[3=X-1]"));
+        assert_eq!((text("@.4.1"), text("hub.time"), text("PID")), (None, None, None));
+        assert!(Sought::new(Path::parse("PID-3").unwrap(), "csv").segment.is_none());
+    }
 }

@@ -352,3 +352,59 @@ fn a_code_table_is_loaded_from_a_concept_map_and_shown_as_one() {
     let findings = hub_mapping::check_code_table("gender", &wrong);
     assert!(findings[0].message.starts_with("ConceptMap.group"), "{}", findings[0].message);
 }
+
+/// Two groups that a code table reads differently than the ConceptMap means it.
+#[test]
+fn what_a_code_table_cannot_say_as_a_concept_map_does_is_told_with_its_line() {
+    let told = |groups: &str| -> Vec<(usize, String)> {
+        let text =
+            format!("{{\"resourceType\":\"ConceptMap\",\"status\":\"active\",\"group\":[\n{groups}]}}");
+        let folder = Folder::default().with("codes/sex.json", &text);
+        let findings = hub_mapping::check_code_table("sex", &folder);
+        findings.into_iter().map(|finding| (finding.line, finding.message)).collect()
+    };
+    let group = |source: &str, target: &str, code: &str, more: &str| {
+        format!(
+            "{{\"source\":\"urn:{source}\",\n\"target\":\"urn:{target}\",\n\"element\":[{{\"code\":\"{code}\",\"target\":[{{\"code\":\"x\",\"equivalence\":\"equal\"}}]}}]{more}}}"
+        )
+    };
+    let fixed = |code: &str| format!(",\n\"unmapped\":{{\"mode\":\"fixed\",\"code\":\"{code}\"}}");
+    let two = |first: String, second: String| format!("{first},\n{second}");
+    let twice = told(&two(group("his", "a", "1", ""), group("his", "b", "1", "")));
+    let expected = "`1` stands twice, first on line 4: a code table writes one code for it";
+    assert_eq!(twice, [(7, expected.to_owned())]);
+    let sources = told(&two(group("his", "a", "1", ""), group("lis", "a", "2", "")));
+    assert_eq!(sources.len(), 1);
+    assert_eq!(sources[0].0, 5);
+    assert!(sources[0].1.starts_with("this group reads codes of another system than the one on line 2"));
+    let unmapped = told(&two(group("his", "a", "1", &fixed("u")), group("his", "a", "2", &fixed("v"))));
+    assert_eq!(unmapped.len(), 1);
+    assert_eq!(unmapped[0].0, 9);
+    assert!(unmapped[0].1.ends_with("than the group on line 2: a code table has one `other`"));
+    assert_eq!(told(&two(group("his", "a", "1", &fixed("u")), group("his", "a", "2", &fixed("u")))), []);
+    let elsewhere = told(&two(group("his", "a", "1", &fixed("u")), group("his", "b", "2", &fixed("u"))));
+    assert_eq!(elsewhere.len(), 1); // one code of two systems
+    let followed =
+        told(&group("his", "a", "1", ",\n\"unmapped\":{\"mode\":\"other-map\",\"url\":\"urn:m\"}"));
+    assert_eq!(followed, [(5, "another map is not followed: list its codes here".to_owned())]);
+    let none = group("his", "a", "1", &fixed("u")).replace("equal", "unmatched");
+    let expected = "`1` has no target, and `unmapped` would give it one in a code table";
+    assert_eq!(told(&none), [(4, expected.to_owned())]);
+}
+
+#[test]
+fn the_code_for_others_stands_in_the_group_of_its_system() {
+    let table = "name = \"sex\"\ntarget = \"urn:a\"\nother = { value = \"u\", system = \"urn:b\" }\n[codes]\n1 = \"x\"\n";
+    let folder =
+        Folder::default().with("codes/sex", &format!("{table}2 = {{ code = \"y\", system = \"urn:b\" }}\n"));
+    let shown = hub_mapping::concept_map("sex", &folder).unwrap().to_text();
+    assert_eq!(shown.matches("unmapped").count(), 1);
+    let again = Folder::default().with("codes/sex.json", &shown);
+    assert_eq!(hub_mapping::concept_map("sex", &again).unwrap().to_text(), shown);
+    let alone = Folder::default().with("codes/sex", table);
+    assert!(
+        hub_mapping::concept_map("sex", &alone).unwrap_err()[0]
+            .message
+            .starts_with("a ConceptMap cannot say")
+    );
+}

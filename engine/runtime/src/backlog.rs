@@ -14,6 +14,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use hub_core::cluster::Company;
 use hub_core::envelope::{Envelope, Raw};
 use hub_core::id::{ChannelId, MessageId};
 use hub_core::source::Outcome;
@@ -26,6 +27,12 @@ const PAGE: usize = 128;
 const FAMILY_PAUSE: Duration = Duration::from_millis(20);
 /// How long reading back waits when the store does not answer.
 const STORE_PAUSE: Duration = Duration::from_secs(1);
+
+/// How long whoever waits for the end of a message that another node works on waits before asking the journal again.
+const ELSEWHERE_PAUSE: Duration = Duration::from_millis(20);
+
+/// How long whoever waits for the lanes to be empty waits before looking again.
+const LOOK_PAUSE: Duration = Duration::from_millis(2);
 
 /// Finds the lane key of a message's bytes.
 pub type LaneKey = Box<dyn Fn(&[u8]) -> Option<String> + Send + Sync>;
@@ -80,6 +87,12 @@ struct Inner {
     unsplit_bytes: usize,
     /// New messages stay in the journal.
     behind: bool,
+    /// Nothing is handed to the lanes, and nothing read back.
+    paused: bool,
+    /// Another node works on the channel's messages.
+    elsewhere: bool,
+    /// Which nodes there were when the last message came in.
+    generation: i64,
     /// Counts the messages left to the journal, so that catching up notices one that slipped past its last page.
     left_behind: u64,
     /// Opened again in the journal while they were still being worked on here.
@@ -142,22 +155,32 @@ impl Backlog {
         self.forget(&mut self.inner(), id);
     }
 
-    /// The message is in the journal: it goes to its lane, or waits there.
-    pub fn ready(&self, message: Envelope<Raw>) {
+    /// The message is in the journal: it goes to its lane, or waits there. `false` when it waits there for another node.
+    ///
+    /// Where there are other nodes they may have stored an earlier message of the same order: then all are read back in the order of
+    /// the journal.
+    pub fn ready(&self, message: Envelope<Raw>, company: Company) -> bool {
         let key = self.key_in_queue(&message);
         let mut inner = self.inner();
         let taken_over = inner.places.get(&message.head.id) != Some(&Place::Door);
         if taken_over {
-            return;
+            return true;
         }
+        if inner.elsewhere {
+            inner.places.remove(&message.head.id);
+            return false;
+        }
+        let is_met = company.has_others || inner.generation != company.generation;
+        inner.generation = company.generation;
         let full = inner.queued >= self.limits.messages || inner.queued_bytes >= self.limits.bytes;
-        if inner.behind || full {
+        if inner.behind || inner.paused || full || is_met {
             inner.fall_behind();
             inner.places.remove(&message.head.id);
             self.refill.notify_one();
-            return;
+            return true;
         }
         self.queue(&mut inner, message, key.as_deref());
+        true
     }
 
     /// The value that keeps messages in order: those with the same one are worked on one after the other.
@@ -312,7 +335,19 @@ impl Backlog {
                 return Some(ended);
             }
         }
-        (&mut waiting.receiver).await.ok()
+        loop {
+            tokio::select! {
+                told = &mut waiting.receiver => return told.ok(),
+                () = tokio::time::sleep(ELSEWHERE_PAUSE) => {}
+            }
+            // Another node does not tell: the journal is asked.
+            if self.is_elsewhere()
+                && let Ok(Some(state)) = journal.state(id).await
+                && let Some(ended) = crate::end::outcome_of(state)
+            {
+                return Some(ended);
+            }
+        }
     }
 
     /// How many messages are being worked on.
@@ -341,6 +376,8 @@ impl Backlog {
     fn wants_more(&self) -> bool {
         let inner = self.inner();
         inner.behind
+            && !inner.paused
+            && !inner.elsewhere
             && inner.queued <= self.limits.messages / 2
             && inner.queued_bytes <= self.limits.bytes / 2
     }
@@ -356,6 +393,9 @@ impl Backlog {
         let last_page = page.len() < PAGE;
         let keys: Vec<_> = page.iter().map(|message| self.key_in_queue(message)).collect();
         let mut inner = self.inner();
+        if inner.paused || inner.elsewhere {
+            return Ok(());
+        }
         for (message, key) in page.into_iter().zip(keys) {
             match inner.places.get(&message.head.id) {
                 None | Some(Place::Door) => self.queue(&mut inner, message, key.as_deref()),
@@ -442,9 +482,81 @@ impl Backlog {
             if count(StateName::Received) == 0 {
                 return Some(Outcome::Split { pieces, set_aside: count(StateName::Quarantined) });
             }
-            watching.ended.notified().await;
+            match self.is_elsewhere() {
+                true => tokio::time::sleep(ELSEWHERE_PAUSE).await,
+                false => watching.ended.notified().await,
+            }
             // Pieces end many at a time: they are not counted anew after each.
             tokio::time::sleep(FAMILY_PAUSE).await;
+        }
+    }
+}
+
+/// Sharing the work with other nodes.
+impl Backlog {
+    /// Another node works on the channel's messages from now on: what comes in stays in the journal for it. What the lanes hold
+    /// goes on.
+    pub fn leave_to_others(&self) {
+        self.inner().elsewhere = true;
+    }
+
+    /// This node works on them, beginning with what is in the journal.
+    pub fn take_up(&self) {
+        let mut inner = self.inner();
+        if std::mem::take(&mut inner.elsewhere) {
+            inner.fall_behind();
+            self.refill.notify_one();
+        }
+    }
+
+    /// Whether another node works on them.
+    pub fn is_elsewhere(&self) -> bool {
+        self.inner().elsewhere
+    }
+}
+
+/// Holding still, while a deployment puts other steps in the place of the channel's.
+impl Backlog {
+    /// From now on what comes in stays in the journal; what the lanes hold goes on.
+    pub fn pause(&self) {
+        self.inner().paused = true;
+    }
+
+    /// Goes on, with what has come in meanwhile.
+    pub fn resume(&self) {
+        let mut inner = self.inner();
+        inner.paused = false;
+        inner.fall_behind();
+        self.refill.notify_one();
+    }
+
+    /// Waits until nothing is on its way through the steps. What is at the door may stay there.
+    pub async fn quiet(&self) {
+        let at_work = |place: &Place| matches!(place, Place::Unsplit(_) | Place::Piece | Place::Lane(_));
+        while self.inner().places.values().any(at_work) {
+            tokio::time::sleep(LOOK_PAUSE).await;
+        }
+    }
+
+    /// Waits until nothing is here at all, not even at the door.
+    pub async fn empty(&self) {
+        while self.in_flight() > 0 {
+            tokio::time::sleep(LOOK_PAUSE).await;
+        }
+    }
+
+    /// Waits until the channel is not behind, and what it held then has ended.
+    pub async fn caught_up(&self) {
+        let is_behind = || {
+            let inner = self.inner();
+            inner.behind && !inner.elsewhere
+        };
+        while is_behind() {
+            tokio::time::sleep(LOOK_PAUSE).await;
+        }
+        let held: HashSet<MessageId> = self.inner().places.keys().copied().collect();
+        while self.inner().places.keys().any(|id| held.contains(id)) {
+            tokio::time::sleep(LOOK_PAUSE).await;
         }
     }
 }

@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
+use hub_core::cluster::{Cluster, Share, Stand};
 use hub_core::commit::Commit;
 use hub_core::destination::{Asked, Delivered, DeliveryError, Destination};
 use hub_core::document::Parser;
@@ -38,18 +39,52 @@ const STORE_PAUSE: Duration = Duration::from_secs(1);
 
 /// Wakes the dispatchers of destinations that are owed something.
 #[derive(Clone, Default)]
-pub struct Wakers(Arc<HashMap<DestinationId, Arc<Notify>>>);
+pub struct Wakers(Arc<RwLock<HashMap<DestinationId, Arc<Notify>>>>, Option<Arc<dyn Cluster>>);
 
 impl Wakers {
     /// One waker a destination.
     pub fn new(destinations: impl IntoIterator<Item = DestinationId>) -> Self {
-        Self(Arc::new(destinations.into_iter().map(|id| (id, Arc::new(Notify::new()))).collect()))
+        let wakers = Self::default();
+        wakers.add(destinations);
+        wakers
+    }
+
+    /// The same, which also tell the nodes that send to destinations in the place of this one.
+    #[must_use]
+    pub fn telling(self, cluster: Arc<dyn Cluster>) -> Self {
+        Self(self.0, Some(cluster))
+    }
+
+    /// Tells the node that sends to a destination, where that is not this one.
+    fn tell(&self, id: &DestinationId) {
+        let share = Share::destination(id);
+        if let Some(cluster) = self.1.as_ref().filter(|cluster| cluster.stand(&share) == Stand::Others) {
+            cluster.tell(&share);
+        }
+    }
+
+    /// Wakers of more destinations. Those there are stay as they are.
+    pub fn add(&self, destinations: impl IntoIterator<Item = DestinationId>) {
+        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        for id in destinations {
+            known.entry(id).or_default();
+        }
+    }
+
+    /// Forgets a destination.
+    pub fn remove(&self, id: &DestinationId) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).remove(id);
     }
 
     /// Wakes those of `owed`.
     pub fn wake(&self, owed: &[DestinationId]) {
+        if owed.is_empty() {
+            return;
+        }
+        let known = self.known();
         for id in owed {
-            if let Some(waker) = self.0.get(id) {
+            self.tell(id);
+            if let Some(waker) = known.get(id) {
                 waker.notify_one();
             }
         }
@@ -57,11 +92,25 @@ impl Wakers {
 
     /// Wakes all.
     pub fn wake_all(&self) {
-        self.0.values().for_each(|waker| waker.notify_one());
+        for (id, waker) in &*self.known() {
+            self.tell(id);
+            waker.notify_one();
+        }
+    }
+
+    /// Wakes one that another node has told about.
+    pub(crate) fn wake_here(&self, id: &DestinationId) {
+        if let Some(waker) = self.known().get(id) {
+            waker.notify_one();
+        }
     }
 
     fn of(&self, id: &DestinationId) -> Arc<Notify> {
-        self.0.get(id).cloned().unwrap_or_default()
+        self.known().get(id).cloned().unwrap_or_default()
+    }
+
+    fn known(&self) -> RwLockReadGuard<'_, HashMap<DestinationId, Arc<Notify>>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -79,6 +128,8 @@ pub struct Dispatcher {
     pub answers: Option<Answers>,
     /// The queue.
     pub outbox: Arc<dyn Outbox>,
+    /// Who does what, where several nodes share the database.
+    pub cluster: Arc<dyn Cluster>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Who wakes it.
@@ -114,7 +165,7 @@ impl Health {
     }
 
     fn circuit<T>(&self, act: impl FnOnce(&mut Circuit) -> T) -> T {
-        act(&mut self.circuit.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
+        act(&mut self.circuit.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// `closed`, `open` or `half-open`.
@@ -124,12 +175,11 @@ impl Health {
 
     /// What went wrong last, and when.
     pub fn last_error(&self) -> Option<(OffsetDateTime, String)> {
-        self.last_error.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+        self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn remember(&self, now: OffsetDateTime, error: &DeliveryError) {
-        *self.last_error.lock().unwrap_or_else(std::sync::PoisonError::into_inner) =
-            Some((now, error.to_string()));
+        *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, error.to_string()));
     }
 }
 
@@ -146,9 +196,19 @@ impl Dispatcher {
     pub async fn run(self, mut stop: watch::Receiver<bool>) {
         let this = Arc::new(self);
         let waker = this.wakers.of(&this.id);
+        let share = Share::destination(&this.id);
+        let mut changes = this.cluster.changes();
         let mut under_way = JoinSet::new();
         while is_wanted(&stop) {
-            let sleep = match this.send_due(&mut under_way, &stop).await {
+            let due = match this.cluster.stand(&share) {
+                Stand::Mine => this.send_due(&mut under_way, &stop).await,
+                // What is under way ends; then another node may send.
+                Stand::Leaving if under_way.is_empty() => {
+                    this.cluster.let_go(&share).await.map(|()| LONGEST_SLEEP)
+                }
+                Stand::Leaving | Stand::Others => Ok(LONGEST_SLEEP),
+            };
+            let sleep = match due {
                 Ok(sleep) => sleep,
                 Err(error) => {
                     tracing::warn!(destination = %this.id, error = &error as &dyn std::error::Error, "The outbox cannot be read; it will be tried again.");
@@ -158,6 +218,7 @@ impl Dispatcher {
             tokio::select! {
                 () = stopped(&mut stop) => break,
                 () = waker.notified() => {}
+                Ok(()) = changes.changed() => {}
                 () = tokio::time::sleep(sleep) => {}
                 Some(finished) = under_way.join_next(), if !under_way.is_empty() => this.note_panic(finished),
             }

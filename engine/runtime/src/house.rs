@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use hub_core::cluster::Cluster;
 use hub_core::store::{Journal, Outbox, Resources};
 
 use crate::clock::Clock;
@@ -16,6 +17,8 @@ pub struct House {
     pub resources: Arc<dyn Resources>,
     /// Parcels owed.
     pub outbox: Arc<dyn Outbox>,
+    /// Who does what, where several nodes share the database.
+    pub cluster: Arc<dyn Cluster>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// A last check of each resource against the typed R4B model; the problems it finds are paths, never content.

@@ -5,16 +5,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use hub_core::cluster::{Company, Share};
 use hub_core::envelope::{Envelope, Head, Raw};
 use hub_core::id::{ChannelId, CorrelationId, Digest, MessageId};
-use hub_core::source::{Acknowledge, Door, Inbound, Outcome, Receipt, Refusal, Replied, Reply};
+use hub_core::source::{Acknowledge, Door, Inbound, Outcome, Receipt, Refusal, Replied, Reply, Turn};
 use hub_core::store::{End, Received};
 
 use crate::backlog::Backlog;
 use crate::crash;
 use crate::house::House;
 use crate::measure;
+use crate::now::Now;
 use crate::reply::Answerer;
+use crate::shares::Turns;
 
 /// The door of one channel.
 #[derive(Clone)]
@@ -29,10 +32,12 @@ pub struct ChannelDoor {
     pub backlog: Arc<Backlog>,
     /// The doors of the store.
     pub house: House,
-    /// Set when the hub stops: nothing more is taken.
+    /// Set when the channel stops: nothing more is taken.
     pub closed: Arc<AtomicBool>,
+    /// This node's turns to fetch.
+    pub turns: Arc<Turns>,
     /// Makes answers, where the channel says what they are.
-    pub answerer: Option<Arc<Answerer>>,
+    pub answerer: Now<Option<Answerer>>,
 }
 
 #[async_trait]
@@ -56,7 +61,7 @@ impl Door for ChannelDoor {
     }
 
     async fn reply(&self, request: Bytes, receipt: Receipt) -> Reply {
-        match &self.answerer {
+        match &*self.answerer.get() {
             Some(answerer) => answerer.answer(request, receipt, &self.backlog, &self.house).await,
             None => Reply { kind: Replied::Busy, words: None },
         }
@@ -64,6 +69,10 @@ impl Door for ChannelDoor {
 
     fn splits(&self) -> bool {
         self.parse.split.is_some()
+    }
+
+    async fn turn(&self) -> Turn {
+        self.turns.next(&*self.house.cluster, &Share::source(&self.channel)).await
     }
 }
 
@@ -89,6 +98,11 @@ impl ChannelDoor {
             body: Raw(inbound.bytes),
         };
         let registration = Registration::of(&self.backlog, id, ends_here.is_some());
+        // Whoever closes the door looks after that whether anyone is still there: it sees this one, or this one sees it closed.
+        if self.closed.load(Ordering::Relaxed) {
+            registration.not_stored();
+            return Receipt::Refused(None, Refusal::Busy);
+        }
         let received = match self.house.journal.receive(&message).await {
             Ok(received) => received,
             Err(error) => {
@@ -122,7 +136,10 @@ impl ChannelDoor {
             );
             return Receipt::Refused(Some(id), refusal);
         }
-        registration.hand_over(message);
+        let cluster = &self.house.cluster;
+        if !registration.hand_over(message, cluster.company()) {
+            cluster.tell(&Share::channel(&self.channel));
+        }
         Receipt::Accepted(id)
     }
 
@@ -169,9 +186,10 @@ impl<'a> Registration<'a> {
         Self { backlog, id: Some(id) }
     }
 
-    fn hand_over(mut self, message: Envelope<Raw>) {
+    /// `false` when another node is to work on it.
+    fn hand_over(mut self, message: Envelope<Raw>, company: Company) -> bool {
         self.id = None;
-        self.backlog.ready(message);
+        self.backlog.ready(message, company)
     }
 
     fn not_stored(mut self) {

@@ -10,7 +10,7 @@ use hub_core::commit::{Commit, Key, Note, Parcel};
 use hub_core::document::{Document, Node, Parser, Writer};
 use hub_core::envelope::{Envelope, Head, Mapped, Parsed, Raw};
 use hub_core::fault::{Fault, FaultStep};
-use hub_core::id::{ChannelId, DestinationId, ParcelId};
+use hub_core::id::{ChannelId, DestinationId, MessageId, ParcelId};
 use hub_core::path::Path;
 use hub_core::store::End;
 use hub_fhir::Object;
@@ -333,9 +333,14 @@ pub(crate) fn rendered(
 
 /// Tells a mapping the facts about a message; `parcel` is what its control id is made of.
 pub(crate) fn tell(found: &mut Found, head: &Head, parcel: ParcelId) {
-    found.tell("message_id", head.id.to_string());
+    facts(found, head.id, head.received_at, parcel);
+}
+
+/// The same for a message of which its id and time are known.
+pub fn facts(found: &mut Found, message: MessageId, received_at: OffsetDateTime, parcel: ParcelId) {
+    found.tell("message_id", message.to_string());
     found.tell("control_id", parcel.control_id());
-    found.tell("time", moment(head.received_at));
+    found.tell("time", moment(received_at));
 }
 
 /// A moment as FHIR writes it.

@@ -1,6 +1,7 @@
 //! Reads the journal and the resources of a data folder without owning it: beside the hub that does, or without any.
 
 use std::path::Path;
+use std::str::FromStr;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -10,22 +11,23 @@ use hub_core::id::{ChannelId, MessageId};
 use hub_core::store::{Searches, StateName, StoreError};
 use hub_fhir::search::{Page, Search};
 use hub_fhir::{Object, Reference};
-use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions, SqliteRow};
-use sqlx::{QueryBuilder, Row, Sqlite};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use time::OffsetDateTime;
 
+use crate::clock;
+use crate::database::{Readers, Record};
 use crate::error::{OpenError, damaged, unavailable};
 use crate::journal::{state_name, state_number};
 use crate::resources::stored;
 use crate::search::Searcher;
 use crate::words::{WordKind, Words};
-use crate::{clock, ids};
 
 /// The store of a data folder, to be read only.
 ///
 /// Invariant: nothing is written, no lock of the hub is taken, and no statement runs for long: a hub that runs is not held up.
 pub struct Archive {
-    readers: SqlitePool,
+    readers: Readers,
     /// As far as they were known when it was opened.
     words: Words,
 }
@@ -84,13 +86,25 @@ impl Archive {
             .read_only(true)
             .busy_timeout(Duration::from_secs(5))
             .pragma("temp_store", "MEMORY");
-        let readers =
+        let pool =
             SqlitePoolOptions::new().max_connections(2).connect_with(reading).await.map_err(database)?;
-        let rows =
-            sqlx::query("SELECT text, number FROM word").fetch_all(&readers).await.map_err(database)?;
-        let words =
-            rows.iter().map(|row| Ok((row.try_get(1)?, row.try_get::<&str, _>(0)?.to_compact_string())));
-        let words: Vec<(i64, CompactString)> = words.collect::<Result<_, sqlx::Error>>().map_err(database)?;
+        Self::of(Readers::Sqlite(pool)).await.map_err(database)
+    }
+
+    /// Opens the store on a PostgreSQL server: `postgres://user@host/database`.
+    pub async fn open_postgres(url: &str) -> Result<Self, OpenError> {
+        let pool = async {
+            let options = PgConnectOptions::from_str(url)?.options([("default_transaction_read_only", "on")]);
+            let pool = PgPoolOptions::new().max_connections(2).connect_with(options).await?;
+            Self::of(Readers::Postgres(pool)).await
+        };
+        pool.await.map_err(|source| OpenError::Server { source: source.into() })
+    }
+
+    async fn of(readers: Readers) -> Result<Self, sqlx::Error> {
+        let rows = readers.fetch_all(readers.sql("SELECT text, number FROM word")).await?;
+        let words = rows.iter().map(|row| Ok((row.get(1)?, row.get::<&str>(0)?.to_compact_string())));
+        let words: Vec<(i64, CompactString)> = words.collect::<Result<_, sqlx::Error>>()?;
         Ok(Self { readers, words: Words::read_only(words) })
     }
 
@@ -100,15 +114,12 @@ impl Archive {
         if channels.is_empty() {
             return Ok(Vec::new());
         }
-        let mut sql = QueryBuilder::<Sqlite>::new(
+        let mut sql = self.readers.sql(
             "SELECT m.seq, m.id, m.channel, m.received_us, m.state, b.body
              FROM message m JOIN message_body b ON b.seq = m.seq WHERE m.seq > ",
         );
         sql.push_bind(place).push(" AND m.channel IN (");
-        let mut list = sql.separated(", ");
-        for (number, _) in &channels {
-            list.push_bind(*number);
-        }
+        sql.push_list(channels.iter().map(|(number, _)| *number));
         sql.push(")");
         if let Some(from) = stretch.from {
             sql.push(" AND m.received_us >= ").push_bind(clock::micros(from));
@@ -117,17 +128,17 @@ impl Archive {
             sql.push(" AND m.received_us < ").push_bind(clock::micros(to));
         }
         sql.push(" ORDER BY m.seq LIMIT ").push_bind(limit);
-        let rows = sql.build().fetch_all(&self.readers).await.map_err(unavailable)?;
-        let past = |row: &SqliteRow| {
-            let number: i64 = row.try_get(2).map_err(unavailable)?;
+        let rows = self.readers.fetch_all(sql).await.map_err(unavailable)?;
+        let past = |row: &Record| {
+            let number: i64 = row.get(2).map_err(unavailable)?;
             let channel = channels.iter().find(|(known, _)| *known == number).map(|(_, name)| name.clone());
             Ok(Past {
-                place: row.try_get(0).map_err(unavailable)?,
-                id: MessageId(ids::id(row, 1).map_err(unavailable)?),
+                place: row.get(0).map_err(unavailable)?,
+                id: MessageId(row.id(1).map_err(unavailable)?),
                 channel: channel.unwrap_or_else(|| ChannelId::from("")),
-                received_at: clock::moment(row.try_get(3).map_err(unavailable)?),
-                state: state_name(row.try_get(4).map_err(unavailable)?)?,
-                bytes: Bytes::from(row.try_get::<Vec<u8>, _>(5).map_err(unavailable)?),
+                received_at: clock::moment(row.get(3).map_err(unavailable)?),
+                state: state_name(row.get(4).map_err(unavailable)?)?,
+                bytes: Bytes::from(row.get::<Vec<u8>>(5).map_err(unavailable)?),
             })
         };
         rows.iter().map(past).collect()
@@ -139,16 +150,14 @@ impl Archive {
         let mut first: Option<i64> = None;
         for (channel, _) in self.channels(stretch) {
             for state in StateName::ALL {
-                let row = sqlx::query(
-                    "SELECT MIN(seq) FROM message WHERE channel = $1 AND state = $2 AND received_us >= $3",
-                )
+                let row = self.readers
+            .fetch_one(self.readers.sql("SELECT MIN(seq) FROM message WHERE channel = $1 AND state = $2 AND received_us >= $3")
                 .bind(channel)
                 .bind(state_number(state))
-                .bind(clock::micros(from))
-                .fetch_one(&self.readers)
+                .bind(clock::micros(from)))
                 .await
                 .map_err(unavailable)?;
-                let found: Option<i64> = row.try_get(0).map_err(unavailable)?;
+                let found: Option<i64> = row.get(0).map_err(unavailable)?;
                 first = [first, found].into_iter().flatten().min();
             }
         }
@@ -158,25 +167,42 @@ impl Archive {
 
     /// The bytes of one message.
     pub async fn message(&self, id: MessageId) -> Result<Option<Bytes>, StoreError> {
-        let row =
-            sqlx::query("SELECT b.body FROM message m JOIN message_body b ON b.seq = m.seq WHERE m.id = $1")
-                .bind(&id.0.as_bytes()[..])
-                .fetch_optional(&self.readers)
-                .await
-                .map_err(unavailable)?;
-        row.map(|row| row.try_get::<Vec<u8>, _>(0).map(Bytes::from).map_err(unavailable)).transpose()
+        let row = self
+            .readers
+            .fetch_optional(
+                self.readers
+                    .sql("SELECT b.body FROM message m JOIN message_body b ON b.seq = m.seq WHERE m.id = $1")
+                    .bind(id.0),
+            )
+            .await
+            .map_err(unavailable)?;
+        row.map(|row| row.get::<Vec<u8>>(0).map(Bytes::from).map_err(unavailable)).transpose()
+    }
+
+    /// When a message was received.
+    pub async fn received_at(&self, id: MessageId) -> Result<Option<OffsetDateTime>, StoreError> {
+        let row = self
+            .readers
+            .fetch_optional(self.readers.sql("SELECT received_us FROM message WHERE id = $1").bind(id.0))
+            .await
+            .map_err(unavailable)?;
+        row.map(|row| row.get(0).map(clock::moment).map_err(unavailable)).transpose()
     }
 
     /// The current version of a resource; `None` when it is not there or deleted.
     pub async fn resource(&self, reference: &Reference) -> Result<Option<Object>, StoreError> {
-        let row = sqlx::query(
-            "SELECT version, updated_us, deleted, body FROM resource WHERE type = $1 AND id = $2",
-        )
-        .bind(self.words.kind(reference.kind))
-        .bind(reference.id.as_str())
-        .fetch_optional(&self.readers)
-        .await
-        .map_err(unavailable)?;
+        let row = self
+            .readers
+            .fetch_optional(
+                self.readers
+                    .sql(
+                        "SELECT version, updated_us, deleted, body FROM resource WHERE type = $1 AND id = $2",
+                    )
+                    .bind(self.words.kind(reference.kind))
+                    .bind(reference.id.as_str()),
+            )
+            .await
+            .map_err(unavailable)?;
         let found = row.map(|row| stored(reference.clone(), &row)).transpose().map_err(unavailable)?;
         let Some(stored) = found.filter(|stored| !stored.deleted) else { return Ok(None) };
         let text = std::str::from_utf8(&stored.body).map_err(|_| damaged("resource"))?;

@@ -6,6 +6,7 @@ use hub_fhir::index::{IndexRow, IndexValue};
 use hub_fhir::json::{self, Json};
 use sha2::{Digest, Sha256};
 
+use crate::short::short;
 use crate::words::Words;
 
 /// Spans of more than this are `long`.
@@ -85,13 +86,13 @@ fn entry(row: &IndexRow, words: &Words) -> Entry {
     let param = words.param(row.param);
     match &row.value {
         IndexValue::Token { system, code } => {
-            Entry::Token { param, code: code.clone(), system: system_number(system) }
+            Entry::Token { param, code: short(code), system: system_number(system) }
         }
         IndexValue::String { normal, exact } => {
-            Entry::String { param, normal: normal.clone(), exact: exact.clone() }
+            Entry::String { param, normal: short(normal), exact: short(exact) }
         }
         IndexValue::Reference { kind, id } => {
-            Entry::Reference { param, target: id.clone(), kind: kind_number(words, *kind) }
+            Entry::Reference { param, target: short(id), kind: kind_number(words, *kind) }
         }
         IndexValue::Date { low, high } => Entry::Date { param, low: *low, high: *high, long: false },
     }
@@ -169,7 +170,7 @@ pub(crate) fn from_json(text: &str) -> Option<Vec<Entry>> {
                     Entry::Token { param, code: code.clone(), system: system.parse().ok()? }
                 }
                 (b's', Json::String(normal), Json::String(exact)) => {
-                    Entry::String { param, normal: normal.clone(), exact: exact.clone() }
+                    Entry::String { param, normal: short(normal), exact: short(exact) }
                 }
                 (b'r', Json::String(target), Json::Number(kind)) => {
                     Entry::Reference { param, target: target.clone(), kind: kind.parse().ok()? }
@@ -181,6 +182,8 @@ pub(crate) fn from_json(text: &str) -> Option<Vec<Entry>> {
             });
         }
     }
+    // PostgreSQL orders the members of an object by its own rule.
+    entries.sort_unstable();
     classify(&mut entries);
     Some(entries)
 }

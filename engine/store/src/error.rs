@@ -41,6 +41,13 @@ pub enum OpenError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// The database server, or what it was asked to do at the start.
+    #[error("the database server cannot be used")]
+    Server {
+        /// What it said.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// The system gives no thread to the writer.
     #[error("the store's writer cannot be started")]
     Start(#[source] std::io::Error),
@@ -67,11 +74,4 @@ pub(crate) fn damaged(what: &'static str) -> StoreError {
     #[error("the stored {0} cannot be read")]
     struct Damaged(&'static str);
     StoreError::Unavailable(Box::new(Damaged(what)))
-}
-
-/// Whether the statement itself was refused (a constraint, a value too large), so that the same batch without it may
-/// succeed. Everything else (full, gone, locked, damaged) would fail for every neighbour as well.
-pub(crate) fn is_refusal(error: &rusqlite::Error) -> bool {
-    use rusqlite::ErrorCode::{ConstraintViolation, TooBig, TypeMismatch};
-    matches!(error.sqlite_error_code(), Some(ConstraintViolation | TypeMismatch | TooBig))
 }

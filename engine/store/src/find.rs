@@ -1,13 +1,13 @@
 //! Finds messages for operators: by key, control id, type, channel, state and time; newest first.
 
 use hub_core::store::{MessageQuery, MessageRow, StoreError};
-use sqlx::sqlite::SqliteRow;
-use sqlx::{QueryBuilder, Row, Sqlite};
 
 use crate::clock;
+use crate::database::{Record, Sql};
 use crate::error::unavailable;
 use crate::journal::{ROW, read_row, state_number};
 use crate::open::Store;
+use crate::short::short;
 use crate::words::WordKind;
 use crate::writer::TALLY_MESSAGES;
 
@@ -27,14 +27,20 @@ impl Store {
         let before = match query.before {
             None => None,
             Some(id) => {
-                let row = sqlx::query("SELECT received_us, seq FROM message WHERE id = $1")
-                    .bind(&id.0.as_bytes()[..])
-                    .fetch_optional(&self.inner.readers)
+                let row = self
+                    .inner
+                    .readers
+                    .fetch_optional(
+                        self.inner
+                            .readers
+                            .sql("SELECT received_us, seq FROM message WHERE id = $1")
+                            .bind(id.0),
+                    )
                     .await
                     .map_err(unavailable)?;
                 // The page before ended with a message that is gone: nothing older is known for sure.
                 let Some(row) = row else { return Ok(Vec::new()) };
-                Some((row.try_get(0).map_err(unavailable)?, row.try_get(1).map_err(unavailable)?))
+                Some((row.get(0).map_err(unavailable)?, row.get(1).map_err(unavailable)?))
             }
         };
         let is_narrow = query.parent.is_some()
@@ -57,53 +63,56 @@ impl Store {
         before: Option<Place>,
         limit: u32,
     ) -> Result<Vec<Place>, StoreError> {
-        let words = &self.inner.words;
-        let mut sql = QueryBuilder::<Sqlite>::new("SELECT m.received_us, m.seq FROM message m WHERE ");
+        let dialect = self.inner.readers.dialect();
+        let plain = |column: &str| dialect.plain(column);
+        let mut sql = self.inner.readers.sql("SELECT m.received_us, m.seq FROM message m WHERE ");
         if let Some(parent) = query.parent {
-            sql.push("m.parent = (SELECT p.seq FROM message p WHERE p.id = ")
-                .push_bind(parent.0.as_bytes().to_vec())
-                .push(")");
+            sql.push("m.parent = (SELECT p.seq FROM message p WHERE p.id = ").push_bind(parent.0).push(")");
             if let Some((name, value)) = &query.key {
-                sql.push(" AND +m.seq IN (SELECT k.seq FROM message_key k WHERE k.value = ")
-                    .push_bind(value.as_str());
+                sql.push(" AND ")
+                    .push(plain("m.seq"))
+                    .push(" IN (SELECT k.seq FROM message_key k WHERE k.value = ")
+                    .push_bind(short(value));
                 if let Some(name) = name {
-                    let Some(name) = words.number(WordKind::KeyName, name) else { return Ok(Vec::new()) };
+                    let Some(name) = self.number(WordKind::KeyName, name).await? else {
+                        return Ok(Vec::new());
+                    };
                     sql.push(" AND k.name = ").push_bind(name);
                 }
                 sql.push(")");
             }
-            times(&mut sql, query, before, "+");
-            text(&mut sql, "+m.control_id", query.control_id.as_deref());
-            text(&mut sql, "+m.message_type", query.message_type.as_deref());
+            times(&mut sql, query, before, true);
+            text(&mut sql, &plain("m.control_id"), query.control_id.as_deref());
+            text(&mut sql, &plain("m.message_type"), query.message_type.as_deref());
         } else if let Some((name, value)) = &query.key {
-            sql.push("m.seq IN (SELECT k.seq FROM message_key k WHERE k.value = ").push_bind(value.as_str());
+            sql.push("m.seq IN (SELECT k.seq FROM message_key k WHERE k.value = ").push_bind(short(value));
             if let Some(name) = name {
-                let Some(name) = words.number(WordKind::KeyName, name) else { return Ok(Vec::new()) };
+                let Some(name) = self.number(WordKind::KeyName, name).await? else { return Ok(Vec::new()) };
                 sql.push(" AND k.name = ").push_bind(name);
             }
             sql.push(")");
-            times(&mut sql, query, before, "+");
-            text(&mut sql, "+m.control_id", query.control_id.as_deref());
-            text(&mut sql, "+m.message_type", query.message_type.as_deref());
+            times(&mut sql, query, before, true);
+            text(&mut sql, &plain("m.control_id"), query.control_id.as_deref());
+            text(&mut sql, &plain("m.message_type"), query.message_type.as_deref());
         } else if let Some(control) = &query.control_id {
-            sql.push("m.control_id = ").push_bind(control.as_str());
-            times(&mut sql, query, before, "");
-            text(&mut sql, "+m.message_type", query.message_type.as_deref());
+            sql.push("m.control_id = ").push_bind(short(control));
+            times(&mut sql, query, before, false);
+            text(&mut sql, &plain("m.message_type"), query.message_type.as_deref());
         } else {
-            sql.push("m.message_type = ").push_bind(query.message_type.as_deref().unwrap_or_default());
-            times(&mut sql, query, before, "");
+            sql.push("m.message_type = ").push_bind(short(query.message_type.as_deref().unwrap_or_default()));
+            times(&mut sql, query, before, false);
         }
         if let Some(channel) = &query.channel {
-            let Some(channel) = words.number(WordKind::Channel, channel.as_str()) else {
+            let Some(channel) = self.number(WordKind::Channel, channel.as_str()).await? else {
                 return Ok(Vec::new());
             };
-            sql.push(" AND +m.channel = ").push_bind(channel);
+            sql.push(" AND ").push(plain("m.channel")).push(" = ").push_bind(channel);
         }
         if let Some(state) = query.state {
-            sql.push(" AND +m.state = ").push_bind(state_number(state));
+            sql.push(" AND ").push(plain("m.state")).push(" = ").push_bind(state_number(state));
         }
         sql.push(" ORDER BY m.received_us DESC, m.seq DESC LIMIT ").push_bind(i64::from(limit));
-        let rows = sql.build().fetch_all(&self.inner.readers).await.map_err(unavailable)?;
+        let rows = self.inner.readers.fetch_all(sql).await.map_err(unavailable)?;
         places(&rows)
     }
 
@@ -116,14 +125,20 @@ impl Store {
     ) -> Result<Vec<Place>, StoreError> {
         let channel = match &query.channel {
             None => None,
-            Some(channel) => match self.inner.words.number(WordKind::Channel, channel.as_str()) {
+            Some(channel) => match self.number(WordKind::Channel, channel.as_str()).await? {
                 None => return Ok(Vec::new()),
                 Some(number) => Some(number),
             },
         };
-        let rows = sqlx::query("SELECT word, state FROM tally WHERE kind = $1 AND count > 0")
-            .bind(TALLY_MESSAGES)
-            .fetch_all(&self.inner.readers)
+        let rows = self
+            .inner
+            .readers
+            .fetch_all(
+                self.inner
+                    .readers
+                    .sql("SELECT word, state FROM tally WHERE kind = $1 AND count > 0")
+                    .bind(TALLY_MESSAGES),
+            )
             .await
             .map_err(unavailable)?;
         let walks = places(&rows)?;
@@ -136,7 +151,7 @@ impl Store {
             .collect();
         let mut found = Vec::new();
         for walks in walks.chunks(WALKS) {
-            let mut sql = QueryBuilder::<Sqlite>::new("");
+            let mut sql = self.inner.readers.sql("");
             for (at, (channel, state)) in walks.iter().enumerate() {
                 if at > 0 {
                     sql.push(" UNION ALL ");
@@ -145,12 +160,12 @@ impl Store {
                     .push_bind(*channel)
                     .push(" AND m.state = ")
                     .push_bind(*state);
-                times(&mut sql, query, before, "");
+                times(&mut sql, query, before, false);
                 sql.push(" ORDER BY m.received_us DESC, m.seq DESC LIMIT ")
                     .push_bind(i64::from(limit))
-                    .push(")");
+                    .push(format_args!(") w{at}"));
             }
-            let rows = sql.build().fetch_all(&self.inner.readers).await.map_err(unavailable)?;
+            let rows = self.inner.readers.fetch_all(sql).await.map_err(unavailable)?;
             found.extend(places(&rows)?);
         }
         Ok(found)
@@ -159,14 +174,12 @@ impl Store {
     async fn rows_of(&self, places: &[Place]) -> Result<Vec<MessageRow>, StoreError> {
         let mut found = Vec::with_capacity(places.len());
         for places in places.chunks(ROWS) {
-            let mut sql = QueryBuilder::<Sqlite>::new(ROW);
+            let mut sql = self.inner.readers.sql(ROW);
             sql.push(" WHERE m.seq IN (");
-            let mut list = sql.separated(", ");
-            for (_, seq) in places {
-                list.push_bind(*seq);
-            }
+            sql.push_list(places.iter().map(|(_, seq)| *seq));
             sql.push(") ORDER BY m.received_us DESC, m.seq DESC");
-            let rows = sql.build().fetch_all(&self.inner.readers).await.map_err(unavailable)?;
+            let rows = self.inner.readers.fetch_all(sql).await.map_err(unavailable)?;
+            self.know(&rows, 2).await?;
             for row in &rows {
                 found.push(read_row(row, &self.inner.words)?);
             }
@@ -175,32 +188,28 @@ impl Store {
     }
 }
 
-fn times(sql: &mut QueryBuilder<Sqlite>, query: &MessageQuery, before: Option<Place>, sign: &str) {
+fn times(sql: &mut Sql, query: &MessageQuery, before: Option<Place>, is_plain: bool) {
+    let received_us = if is_plain { sql.dialect.plain("m.received_us") } else { "m.received_us".to_owned() };
     if let Some(since) = query.since {
-        sql.push(format_args!(" AND {sign}m.received_us >= ")).push_bind(clock::micros(since));
+        sql.push(format_args!(" AND {received_us} >= ")).push_bind(clock::micros(since));
     }
     if let Some(until) = query.until {
-        sql.push(format_args!(" AND {sign}m.received_us < ")).push_bind(clock::micros(until));
+        sql.push(format_args!(" AND {received_us} < ")).push_bind(clock::micros(until));
     }
-    if let Some((received_us, seq)) = before {
+    if let Some((before_us, seq)) = before {
         // Twice, so that the index is entered at the right place.
-        sql.push(format_args!(" AND {sign}m.received_us <= ")).push_bind(received_us);
-        sql.push(" AND (m.received_us, m.seq) < (")
-            .push_bind(received_us)
-            .push(", ")
-            .push_bind(seq)
-            .push(")");
+        sql.push(format_args!(" AND {received_us} <= ")).push_bind(before_us);
+        sql.push(" AND (m.received_us, m.seq) < (").push_bind(before_us).push(", ").push_bind(seq).push(")");
     }
 }
 
-fn text(sql: &mut QueryBuilder<Sqlite>, column: &str, value: Option<&str>) {
+fn text(sql: &mut Sql, column: &str, value: Option<&str>) {
     if let Some(value) = value {
-        sql.push(format_args!(" AND {column} = ")).push_bind(value.to_owned());
+        sql.push(format_args!(" AND {column} = ")).push_bind(short(value));
     }
 }
 
-fn places(rows: &[SqliteRow]) -> Result<Vec<Place>, StoreError> {
-    let place =
-        |row: &SqliteRow| Ok((row.try_get(0).map_err(unavailable)?, row.try_get(1).map_err(unavailable)?));
+fn places(rows: &[Record]) -> Result<Vec<Place>, StoreError> {
+    let place = |row: &Record| Ok((row.get(0).map_err(unavailable)?, row.get(1).map_err(unavailable)?));
     rows.iter().map(place).collect()
 }

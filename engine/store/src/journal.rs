@@ -11,14 +11,13 @@ use hub_core::store::{
     AnswerName, Answered, Counts, End, Journal, MessageDetail, MessageQuery, MessageRow, MessageState,
     ParcelRow, ParcelState, Received, StateName, StoreError, Tally,
 };
-use sqlx::sqlite::SqliteRow;
-use sqlx::{QueryBuilder, Row, Sqlite};
 use time::OffsetDateTime;
 
 use crate::clock;
+use crate::database::{Readers, Record};
 use crate::error::{closed, damaged, unavailable};
-use crate::ids;
 use crate::open::Store;
+use crate::partitions;
 use crate::trace;
 use crate::words::{WordKind, Words};
 use crate::writer::{Answer, COMMITTED, FILTERED, QUARANTINED, RECEIVED, SPLIT, TALLY_MESSAGES, Work};
@@ -56,13 +55,14 @@ impl Journal for Store {
     }
 
     async fn family(&self, parent: MessageId) -> Result<Counts, StoreError> {
-        let seq: Option<i64> = sqlx::query_scalar("SELECT seq FROM message WHERE id = $1")
-            .bind(&parent.0.as_bytes()[..])
-            .fetch_optional(&self.inner.readers)
+        let row = self
+            .inner
+            .readers
+            .fetch_optional(self.inner.readers.sql("SELECT seq FROM message WHERE id = $1").bind(parent.0))
             .await
             .map_err(unavailable)?;
-        match seq {
-            Some(seq) => self.counts(seq).await,
+        match row {
+            Some(row) => self.counts(row.get(0).map_err(unavailable)?).await,
             None => Ok(Counts::default()),
         }
     }
@@ -77,32 +77,38 @@ impl Journal for Store {
         skip: &(dyn Fn(MessageId) -> bool + Sync),
         limit: usize,
     ) -> Result<Vec<Envelope<Raw>>, StoreError> {
-        let Some(number) = self.inner.words.number(WordKind::Channel, channel.as_str()) else {
+        let Some(number) = self.number(WordKind::Channel, channel.as_str()).await? else {
             return Ok(Vec::new());
         };
         let mut chosen: Vec<i64> = Vec::new();
         let mut after = (i64::MIN, 0_i64, 0_i64);
         while chosen.len() < limit {
-            let page = sqlx::query(
-                "SELECT seq, id, coalesce(parent, seq), coalesce(nth, 0) FROM message
+            let page = self
+                .inner
+                .readers
+                .fetch_all(
+                    self.inner
+                        .readers
+                        .sql(
+                            "SELECT seq, id, coalesce(parent, seq), coalesce(nth, 0) FROM message
                  WHERE channel = $1 AND state = 0 AND coalesce(parent, seq) >= $2
                    AND (coalesce(parent, seq), coalesce(nth, 0), seq) > ($2, $3, $4)
                  ORDER BY coalesce(parent, seq), coalesce(nth, 0), seq LIMIT $5",
-            )
-            .bind(number)
-            .bind(after.0)
-            .bind(after.1)
-            .bind(after.2)
-            .bind(PAGE as i64)
-            .fetch_all(&self.inner.readers)
-            .await
-            .map_err(unavailable)?;
+                        )
+                        .bind(number)
+                        .bind(after.0)
+                        .bind(after.1)
+                        .bind(after.2)
+                        .bind(PAGE as i64),
+                )
+                .await
+                .map_err(unavailable)?;
             for row in &page {
-                let at = |column: usize| row.try_get::<i64, _>(column).map_err(unavailable);
+                let at = |column: usize| row.get::<i64>(column).map_err(unavailable);
                 after = (at(2)?, at(3)?, at(0)?);
-                let id = MessageId(ids::id(row, 1).map_err(unavailable)?);
+                let id = MessageId(row.id(1).map_err(unavailable)?);
                 if chosen.len() < limit && !skip(id) {
-                    chosen.push(row.try_get(0).map_err(unavailable)?);
+                    chosen.push(row.get(0).map_err(unavailable)?);
                 }
             }
             if page.len() < PAGE {
@@ -128,25 +134,32 @@ impl Journal for Store {
     }
 
     async fn message(&self, id: MessageId) -> Result<Option<MessageDetail>, StoreError> {
-        let mut sql = QueryBuilder::<Sqlite>::new(ROW);
-        sql.push(" WHERE m.id = ").push_bind(&id.0.as_bytes()[..]);
-        let row = sql.build().fetch_optional(&self.inner.readers).await.map_err(unavailable)?;
+        let mut sql = self.inner.readers.sql(ROW);
+        sql.push(" WHERE m.id = ").push_bind(id.0);
+        let row = self.inner.readers.fetch_optional(sql).await.map_err(unavailable)?;
         let Some(row) = row else { return Ok(None) };
-        let seq: i64 = row.try_get(0).map_err(unavailable)?;
+        let seq: i64 = row.get(0).map_err(unavailable)?;
+        self.know(std::slice::from_ref(&row), 2).await?;
         let row = read_row(&row, &self.inner.words)?;
-        let rest = sqlx::query(
-            "SELECT b.body, m.peer_address, m.peer_identity, t.notes, t.wrote
+        let rest = self
+            .inner
+            .readers
+            .fetch_optional(
+                self.inner
+                    .readers
+                    .sql(
+                        "SELECT b.body, m.peer_address, m.peer_identity, t.notes, t.wrote
              FROM message m JOIN message_body b ON b.seq = m.seq LEFT JOIN message_trace t ON t.seq = m.seq
              WHERE m.seq = $1",
-        )
-        .bind(seq)
-        .fetch_optional(&self.inner.readers)
-        .await
-        .map_err(unavailable)?;
+                    )
+                    .bind(seq),
+            )
+            .await
+            .map_err(unavailable)?;
         // Pruned between the two statements.
         let Some(rest) = rest else { return Ok(None) };
-        let text = |column: usize| rest.try_get::<Option<String>, _>(column).map_err(unavailable);
-        let body: Vec<u8> = rest.try_get(0).map_err(unavailable)?;
+        let text = |column: usize| rest.get::<Option<String>>(column).map_err(unavailable);
+        let body: Vec<u8> = rest.get(0).map_err(unavailable)?;
         let peer = [text(1)?, text(2)?].into_iter().flatten().collect::<Vec<_>>().join(" ");
         let (notes, wrote) = (trace::notes(text(3)?.as_deref()), trace::wrote(text(4)?.as_deref()));
         let parcels = self.parcels_of(seq).await?;
@@ -159,28 +172,41 @@ impl Journal for Store {
     }
 
     async fn state(&self, id: MessageId) -> Result<Option<MessageState>, StoreError> {
-        let row = sqlx::query(
-            "SELECT m.state, t.step, t.place, t.rule, t.reason
+        let row = self
+            .inner
+            .readers
+            .fetch_optional(
+                self.inner
+                    .readers
+                    .sql(
+                        "SELECT m.state, t.step, t.place, t.rule, t.reason
              FROM message m LEFT JOIN message_trace t ON t.seq = m.seq WHERE m.id = $1 AND m.state > 0",
-        )
-        .bind(&id.0.as_bytes()[..])
-        .fetch_optional(&self.inner.readers)
-        .await
-        .map_err(unavailable)?;
+                    )
+                    .bind(id.0),
+            )
+            .await
+            .map_err(unavailable)?;
         row.map(|row| read_state(&row, 0, 1)).transpose()
     }
 
     async fn tally(&self) -> Result<Vec<Tally>, StoreError> {
-        let rows = sqlx::query("SELECT word, state, count FROM tally WHERE kind = $1 AND count > 0")
-            .bind(TALLY_MESSAGES)
-            .fetch_all(&self.inner.readers)
+        let rows = self
+            .inner
+            .readers
+            .fetch_all(
+                self.inner
+                    .readers
+                    .sql("SELECT word, state, count FROM tally WHERE kind = $1 AND count > 0")
+                    .bind(TALLY_MESSAGES),
+            )
             .await
             .map_err(unavailable)?;
-        let tally = |row: SqliteRow| {
-            let count: i64 = row.try_get(2).map_err(unavailable)?;
+        self.know(&rows, 0).await?;
+        let tally = |row: Record| {
+            let count: i64 = row.get(2).map_err(unavailable)?;
             Ok(Tally {
-                channel: channel_name(&self.inner.words, row.try_get(0).map_err(unavailable)?)?,
-                state: state_name(row.try_get(1).map_err(unavailable)?)?,
+                channel: channel_name(&self.inner.words, row.get(0).map_err(unavailable)?)?,
+                state: state_name(row.get(1).map_err(unavailable)?)?,
                 count: count.unsigned_abs(),
             })
         };
@@ -188,6 +214,13 @@ impl Journal for Store {
     }
 
     async fn prune(&self, before: OffsetDateTime, limit: u32) -> Result<u64, StoreError> {
+        if let Readers::Postgres(pool) = &self.inner.readers {
+            partitions::turn(pool, self.inner.stretch_us).await.map_err(unavailable)?;
+            let dropped = partitions::drop_old(pool, clock::micros(before)).await.map_err(unavailable)?;
+            if dropped > 0 {
+                return Ok(dropped);
+            }
+        }
         let work = Work::Prune { before_us: clock::micros(before), limit };
         match self.inner.writer.ask(work).await? {
             Answer::Count(count) => Ok(count),
@@ -199,33 +232,36 @@ impl Journal for Store {
 impl Store {
     /// Messages with their bodies, in the order of arrival.
     async fn envelopes(&self, seqs: &[i64], channel: &ChannelId) -> Result<Vec<Envelope<Raw>>, sqlx::Error> {
-        let mut sql = QueryBuilder::<Sqlite>::new(
+        let mut sql = self.inner.readers.sql(
             "SELECT m.id, m.dedupe, m.digest, m.message_type, m.control_id, m.sender, m.correlation, m.received_us,
                     m.peer_address, m.peer_identity, b.body, m.nth,
                     (SELECT p.id FROM message p WHERE p.seq = m.parent)
              FROM message m JOIN message_body b ON b.seq = m.seq WHERE m.seq IN (",
         );
-        let mut list = sql.separated(", ");
-        for seq in seqs {
-            list.push_bind(*seq);
-        }
+        sql.push_list(seqs.iter().copied());
         sql.push(") ORDER BY coalesce(m.parent, m.seq), coalesce(m.nth, 0)");
-        let rows = sql.build().fetch_all(&self.inner.readers).await?;
+        let rows = self.inner.readers.fetch_all(sql).await?;
         rows.iter().map(|row| envelope(row, channel)).collect()
     }
 
     /// How many pieces of a message are in each state.
     async fn counts(&self, parent: i64) -> Result<Counts, StoreError> {
-        let rows = sqlx::query("SELECT state, count(*) FROM message WHERE parent = $1 GROUP BY state")
-            .bind(parent)
-            .fetch_all(&self.inner.readers)
+        let rows = self
+            .inner
+            .readers
+            .fetch_all(
+                self.inner
+                    .readers
+                    .sql("SELECT state, count(*) FROM message WHERE parent = $1 GROUP BY state")
+                    .bind(parent),
+            )
             .await
             .map_err(unavailable)?;
         let mut counts = Counts::default();
         for row in rows {
-            let state = state_name(row.try_get(0).map_err(unavailable)?)?;
+            let state = state_name(row.get(0).map_err(unavailable)?)?;
             let at = StateName::ALL.iter().position(|one| *one == state);
-            let count: i64 = row.try_get(1).map_err(unavailable)?;
+            let count: i64 = row.get(1).map_err(unavailable)?;
             if let Some(count_of) = at.and_then(|at| counts.get_mut(at)) {
                 *count_of = count.unsigned_abs();
             }
@@ -234,90 +270,90 @@ impl Store {
     }
 
     async fn parcels_of(&self, message: i64) -> Result<Vec<ParcelRow>, StoreError> {
-        let rows = sqlx::query(
-            "SELECT id, dest, state, attempts, due_us, error FROM parcel WHERE message = $1 ORDER BY seq",
-        )
-        .bind(message)
-        .fetch_all(&self.inner.readers)
+        let rows = self.inner.readers
+            .fetch_all(self.inner.readers.sql("SELECT id, dest, state, attempts, due_us, error FROM parcel WHERE message = $1 ORDER BY seq")
+        .bind(message))
         .await
         .map_err(unavailable)?;
-        let parcel = |row: SqliteRow| {
-            let state: i64 = row.try_get(2).map_err(unavailable)?;
+        self.know(&rows, 1).await?;
+        let parcel = |row: Record| {
+            let state: i64 = row.get(2).map_err(unavailable)?;
             let state = usize::try_from(state).ok().and_then(|at| ParcelState::ALL.get(at).copied());
-            let dest = row.try_get(1).map_err(unavailable)?;
+            let dest = row.get(1).map_err(unavailable)?;
             Ok(ParcelRow {
-                id: ParcelId(ids::id(&row, 0).map_err(unavailable)?),
+                id: ParcelId(row.id(0).map_err(unavailable)?),
                 to: self.inner.words.name(dest).ok_or_else(|| damaged("destination"))?.into(),
                 state: state.ok_or_else(|| damaged("state of a parcel"))?,
-                attempts: row.try_get(3).map_err(unavailable)?,
-                next_at: row.try_get::<Option<i64>, _>(4).map_err(unavailable)?.map(clock::moment),
-                error: row.try_get(5).map_err(unavailable)?,
+                attempts: u32::try_from(row.get::<i64>(3).map_err(unavailable)?).unwrap_or(u32::MAX),
+                next_at: row.get::<Option<i64>>(4).map_err(unavailable)?.map(clock::moment),
+                error: row.get(5).map_err(unavailable)?,
             })
         };
         rows.into_iter().map(parcel).collect()
     }
 }
 
-fn envelope(row: &SqliteRow, channel: &ChannelId) -> Result<Envelope<Raw>, sqlx::Error> {
-    let text = |column: usize| row.try_get::<&str, _>(column).map(CompactString::new);
+fn envelope(row: &Record, channel: &ChannelId) -> Result<Envelope<Raw>, sqlx::Error> {
+    let text = |column: usize| row.get::<&str>(column).map(CompactString::new);
     let label =
-        |column: usize| Ok::<_, sqlx::Error>(row.try_get::<Option<&str>, _>(column)?.map(CompactString::new));
-    let digest: &[u8] = row.try_get(2)?;
-    let address: Option<&str> = row.try_get(8)?;
+        |column: usize| Ok::<_, sqlx::Error>(row.get::<Option<&str>>(column)?.map(CompactString::new));
+    let digest: &[u8] = row.get(2)?;
+    let address: Option<&str> = row.get(8)?;
     let head = Head {
-        id: MessageId(ids::id(row, 0)?),
+        id: MessageId(row.id(0)?),
         channel: channel.clone(),
         dedupe: DedupeKey(text(1)?),
         digest: Digest(digest.try_into().map_err(|_| sqlx::Error::Decode("a digest has 16 bytes".into()))?),
         label: Label { message_type: label(3)?, control_id: label(4)?, sender: label(5)? },
         correlation: CorrelationId(text(6)?),
-        received_at: clock::moment(row.try_get(7)?),
-        peer: Peer { address: address.and_then(|address| address.parse().ok()), identity: row.try_get(9)? },
+        received_at: clock::moment(row.get(7)?),
+        peer: Peer { address: address.and_then(|address| address.parse().ok()), identity: row.get(9)? },
         parent: parent(row, 11, 12)?,
     };
-    Ok(Envelope { head, body: Raw(Bytes::from(row.try_get::<Vec<u8>, _>(10)?)) })
+    Ok(Envelope { head, body: Raw(Bytes::from(row.get::<Vec<u8>>(10)?)) })
 }
 
 /// Reads a row of [`ROW`].
-pub(crate) fn read_row(row: &SqliteRow, words: &Words) -> Result<MessageRow, StoreError> {
+pub(crate) fn read_row(row: &Record, words: &Words) -> Result<MessageRow, StoreError> {
     let text = |column: usize| {
-        let text = row.try_get::<Option<&str>, _>(column).map_err(unavailable)?;
+        let text = row.get::<Option<&str>>(column).map_err(unavailable)?;
         Ok::<_, StoreError>(text.map(CompactString::new))
     };
-    let ended: Option<i64> = row.try_get(7).map_err(unavailable)?;
+    let ended: Option<i64> = row.get(7).map_err(unavailable)?;
     Ok(MessageRow {
-        id: MessageId(ids::id(row, 1).map_err(unavailable)?),
-        channel: channel_name(words, row.try_get(2).map_err(unavailable)?)?,
+        id: MessageId(row.id(1).map_err(unavailable)?),
+        channel: channel_name(words, row.get(2).map_err(unavailable)?)?,
         label: Label { message_type: text(3)?, control_id: text(4)?, sender: text(5)? },
-        received_at: clock::moment(row.try_get(6).map_err(unavailable)?),
+        received_at: clock::moment(row.get(6).map_err(unavailable)?),
         ended_at: ended.map(clock::moment),
         state: read_state(row, 8, 13)?,
-        size: row.try_get::<i64, _>(9).map_err(unavailable)?.unsigned_abs(),
-        reused_control_id: row.try_get::<i64, _>(10).map_err(unavailable)? == 1,
-        replays: row.try_get(11).map_err(unavailable)?,
-        keys: trace::keys(row.try_get(12).map_err(unavailable)?),
+        size: row.get::<i64>(9).map_err(unavailable)?.unsigned_abs(),
+        reused_control_id: row.get::<i64>(10).map_err(unavailable)? == 1,
+        replays: u32::try_from(row.get::<i64>(11).map_err(unavailable)?).unwrap_or(u32::MAX),
+        keys: trace::keys(row.get(12).map_err(unavailable)?),
         parent: parent(row, 17, 18).map_err(unavailable)?,
         answered: answered(row, 19).map_err(unavailable)?,
     })
 }
 
 /// What a message is a piece of: which of the pieces, and the id.
-fn parent(row: &SqliteRow, nth: usize, id: usize) -> Result<Option<Parent>, sqlx::Error> {
-    let (nth, id): (Option<u32>, _) = (row.try_get(nth)?, ids::id_or_none(row, id)?);
+fn parent(row: &Record, nth: usize, id: usize) -> Result<Option<Parent>, sqlx::Error> {
+    let (nth, id): (Option<i64>, _) = (row.get(nth)?, row.id_or_none(id)?);
+    let nth = nth.and_then(|nth| u32::try_from(nth).ok());
     Ok(id.zip(nth).map(|(id, nth)| Parent { id: MessageId(id), nth }))
 }
 
 /// What the sender was answered, and when.
-fn answered(row: &SqliteRow, column: usize) -> Result<Option<Answered>, sqlx::Error> {
-    let (kind, at): (Option<i64>, Option<i64>) = (row.try_get(column)?, row.try_get(column + 1)?);
+fn answered(row: &Record, column: usize) -> Result<Option<Answered>, sqlx::Error> {
+    let (kind, at): (Option<i64>, Option<i64>) = (row.get(column)?, row.get(column + 1)?);
     let kind = kind.and_then(|kind| AnswerName::ALL.get(usize::try_from(kind).ok()?).copied());
     Ok(kind.zip(at).map(|(kind, at)| Answered { kind, at: clock::moment(at) }))
 }
 
 /// Reads a state of its number and, from `trace` on, step, place, rule and reason.
-fn read_state(row: &SqliteRow, state: usize, trace: usize) -> Result<MessageState, StoreError> {
-    let number: i64 = row.try_get(state).map_err(unavailable)?;
-    let text = |offset: usize| row.try_get::<Option<String>, _>(trace + offset).map_err(unavailable);
+fn read_state(row: &Record, state: usize, trace: usize) -> Result<MessageState, StoreError> {
+    let number: i64 = row.get(state).map_err(unavailable)?;
+    let text = |offset: usize| row.get::<Option<String>>(trace + offset).map_err(unavailable);
     match state_name(number)? {
         StateName::Received => Ok(MessageState::Received),
         StateName::Committed => Ok(MessageState::Committed),

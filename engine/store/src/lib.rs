@@ -1,22 +1,27 @@
-//! The store on SQLite: journal, resources, search, outbox and scheduled jobs of one hub.
+//! The store, on SQLite or PostgreSQL: journal, resources, search, outbox and scheduled jobs of one hub.
 //!
 //! One task owns the only writing connection and puts what is waiting into one durable transaction (`writer`); readers
 //! have connections of their own. In reading order:
 
 mod archive;
 mod clock;
+mod cluster;
+mod database;
+mod deployments;
 mod entries;
 mod error;
 mod find;
-mod ids;
+mod fresh;
 mod journal;
 mod leases;
 mod open;
 mod outbox;
+mod partitions;
+mod postgres;
 mod resources;
-mod rows;
 pub mod scheduler;
 mod search;
+mod short;
 mod trace;
 mod words;
 mod writer;
@@ -24,3 +29,4 @@ mod writer;
 pub use archive::{Archive, Past, Stretch};
 pub use error::OpenError;
 pub use open::{Stats, Store, StoreOptions};
+pub use postgres::size_of;

@@ -7,23 +7,35 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use rusqlite::Connection;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
-};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection as _, SqlStr};
 
+use hub_core::cluster::{Alone, Cluster};
+
+use crate::cluster::{LastCompany, Nodes};
+use crate::database::{Connection, Readers};
 use crate::error::OpenError;
 use crate::leases::{Begun, Dues, Queues};
+use crate::postgres;
 use crate::words::Words;
-use crate::writer::{Counters, Numbers, Writer, WriterOptions, WriterSetup};
+use crate::writer::{Counters, Way, Writer, WriterOptions, WriterSetup};
 
 /// Where the store is and how much it may use.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct StoreOptions {
     /// The folder of `hub.db`. Made when it is not there.
     pub data_dir: PathBuf,
+    /// The PostgreSQL server to stand on instead: `postgres://user@host/database`.
+    pub postgres: Option<String>,
+    /// The password, where it does not stand in the address.
+    pub password: Option<String>,
+    /// How this node calls itself among those that share a PostgreSQL database.
+    pub node: String,
+    /// How often this node says that it lives; the others take it for dead after five times that.
+    pub beat: Duration,
+    /// How long messages on PostgreSQL go into the same stretch of tables, before the next is begun: what retention drops at once.
+    pub stretch: Duration,
     /// How many connections read at the same time.
     pub readers: u32,
     /// The writer's page cache; the readers together have as much again, and so has the writer for the resources it has
@@ -33,10 +45,33 @@ pub struct StoreOptions {
     pub max_bytes: Option<u64>,
 }
 
+impl std::fmt::Debug for StoreOptions {
+    /// Never the password, nor an address that may hold one.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let database = if self.postgres.is_some() { "PostgreSQL" } else { "SQLite" };
+        write!(f, "StoreOptions({database}, node {}, {} readers)", self.node, self.readers)
+    }
+}
+
 impl StoreOptions {
     /// The usual settings for a folder.
     pub fn new(data_dir: impl Into<PathBuf>) -> Self {
-        Self { data_dir: data_dir.into(), readers: 4, cache_bytes: 32 << 20, max_bytes: None }
+        Self {
+            data_dir: data_dir.into(),
+            postgres: None,
+            password: None,
+            node: "hub".to_owned(),
+            beat: Duration::from_secs(1),
+            stretch: Duration::from_secs(24 * 60 * 60),
+            readers: 4,
+            cache_bytes: 32 << 20,
+            max_bytes: None,
+        }
+    }
+
+    /// The usual settings for a PostgreSQL database.
+    pub fn postgres(url: impl Into<String>, data_dir: impl Into<PathBuf>) -> Self {
+        Self { postgres: Some(url.into()), readers: 8, ..Self::new(data_dir) }
     }
 }
 
@@ -53,7 +88,7 @@ pub struct Stats {
 
 /// The store. Cloning it gives another handle on the same one.
 ///
-/// Invariant: one process owns the data folder; see [`OpenError::InUse`].
+/// Invariant on SQLite: one process owns the data folder; see [`OpenError::InUse`]. PostgreSQL is shared by several nodes.
 #[derive(Clone)]
 pub struct Store {
     pub(crate) inner: Arc<Inner>,
@@ -61,94 +96,59 @@ pub struct Store {
 
 pub(crate) struct Inner {
     pub(crate) writer: Writer,
-    pub(crate) readers: SqlitePool,
+    pub(crate) readers: Readers,
+    nodes: Option<Arc<Nodes>>,
     pub(crate) words: Arc<Words>,
     pub(crate) queues: Queues,
     pub(crate) begun: Arc<Begun>,
     pub(crate) dues: Arc<Dues>,
     pub(crate) tokens: AtomicU64,
+    pub(crate) stretch_us: i64,
     counters: Arc<Counters>,
 }
 
 /// Of a new database. A message touches some 70 pages, most of them for one search row each, and all of them go through the
 /// log: pages half as large halve what is written, for a twentieth more on disk.
 const PAGE_BYTES: u32 = 4_096;
-const MIGRATIONS: [(i64, &str, &str); 2] = [
+const MIGRATIONS: [(i64, &str, &str); 3] = [
     (1, "store", include_str!("../migrations/sqlite/0001_store.sql")),
     (2, "pieces", include_str!("../migrations/sqlite/0002_pieces.sql")),
+    (3, "deployments", include_str!("../migrations/sqlite/0003_deployments.sql")),
 ];
 
 impl Store {
     /// Opens the store, bringing its database to this program's version.
     pub async fn open(options: StoreOptions) -> Result<Self, OpenError> {
-        let path = options.data_dir.clone();
-        let database =
-            |source: sqlx::Error| OpenError::Database { path: path.clone(), source: source.into() };
-        let lock = lock_folder(&options)?;
-        let file = options.data_dir.join("hub.db");
-        let common = SqliteConnectOptions::new()
-            .filename(&file)
-            .statement_cache_capacity(512)
-            .busy_timeout(Duration::from_millis(250))
-            .foreign_keys(false);
-        let migrating = common
-            .clone()
-            .create_if_missing(true)
-            .page_size(PAGE_BYTES)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full);
-        let mut connection = migrating.connect().await.map_err(database)?;
-        migrations()
-            .run(&mut connection)
-            .await
-            .map_err(|source| OpenError::Migrate { path: path.clone(), source })?;
-        connection.close().await.map_err(database)?;
-        let writing =
-            WriterOptions { file, cache_kib: cache_kib(options.cache_bytes), max_bytes: options.max_bytes };
-        let opened = tokio::task::spawn_blocking(move || Opened::of(writing)).await;
-        let opened = opened
-            .map_err(|error| OpenError::Start(error.into()))?
-            .map_err(|source| OpenError::Database { path: path.clone(), source: Box::new(source) })?;
-        let words = Arc::new(opened.words);
-        let readers = u64::from(options.readers.max(1));
-        let reading = common
-            .read_only(true)
-            .pragma("temp_store", "MEMORY")
-            // SQLite takes a size in KiB as a negative number.
-            .pragma("cache_size", format!("-{}", cache_kib(options.cache_bytes / readers)));
-        let readers = SqlitePoolOptions::new()
-            .max_connections(options.readers.max(1))
-            .min_connections(1)
-            .idle_timeout(None)
-            .max_lifetime(None)
-            // A connection to a file does not go stale, and asking each time costs as much as the question.
-            .test_before_acquire(false)
-            .connect_with(reading)
-            .await
-            .map_err(database)?;
-        let (counters, begun) = (Arc::new(Counters::default()), Arc::new(Begun::default()));
         let dues = Arc::new(Dues::default());
+        let company = Arc::new(LastCompany::default());
+        let opened = match &options.postgres {
+            None => open_sqlite(&options).await?,
+            Some(url) => postgres::open(url, &options, &dues, &company).await?,
+        };
+        let words = Arc::new(opened.words);
+        let (counters, begun) = (Arc::new(Counters::default()), Arc::new(Begun::default()));
         let writer = Writer::start(WriterSetup {
-            connection: opened.connection,
-            options: opened.options,
-            checkpoints: opened.checkpoints,
-            numbers: opened.numbers,
+            way: opened.way,
             recent_bytes: usize::try_from(options.cache_bytes).unwrap_or(usize::MAX),
             words: Arc::clone(&words),
             counters: Arc::clone(&counters),
             begun: Arc::clone(&begun),
             dues: Arc::clone(&dues),
-            lock,
+            node: opened.node,
+            company,
+            lock: opened.lock,
         })
         .map_err(OpenError::Start)?;
         let inner = Inner {
             writer,
-            readers,
+            readers: opened.readers,
+            nodes: opened.nodes,
             words,
             queues: Queues::default(),
             begun,
             dues,
             tokens: AtomicU64::new(1),
+            stretch_us: i64::try_from(options.stretch.as_micros()).unwrap_or(i64::MAX),
             counters,
         };
         Ok(Self { inner: Arc::new(inner) })
@@ -158,6 +158,17 @@ impl Store {
     pub async fn close(&self) {
         self.inner.readers.close().await;
         self.inner.writer.close().await;
+        if let Some(nodes) = &self.inner.nodes {
+            nodes.leave().await;
+        }
+    }
+
+    /// Who does what, where several nodes share the database.
+    pub fn cluster(&self) -> Arc<dyn Cluster> {
+        match &self.inner.nodes {
+            Some(nodes) => nodes.clone(),
+            None => Arc::new(Alone::default()),
+        }
     }
 
     /// What has been written since the store was opened.
@@ -169,6 +180,75 @@ impl Store {
             rolled_back: counters.rolled_back.load(Ordering::Relaxed),
         }
     }
+}
+
+impl Drop for Inner {
+    /// A store that is gone without being closed says nothing more: the others miss it.
+    fn drop(&mut self) {
+        if let Some(nodes) = &self.nodes {
+            nodes.fall_silent();
+        }
+    }
+}
+
+/// What a database is opened to.
+pub(crate) struct Opened {
+    pub way: Way,
+    pub readers: Readers,
+    pub words: Words,
+    pub node: i64,
+    pub nodes: Option<Arc<Nodes>>,
+    pub lock: Option<File>,
+}
+
+async fn open_sqlite(options: &StoreOptions) -> Result<Opened, OpenError> {
+    let path = options.data_dir.clone();
+    let database = |source: sqlx::Error| OpenError::Database { path: path.clone(), source: source.into() };
+    let lock = lock_folder(options)?;
+    let file = options.data_dir.join("hub.db");
+    let common = SqliteConnectOptions::new()
+        .filename(&file)
+        .statement_cache_capacity(512)
+        .busy_timeout(Duration::from_millis(250))
+        .foreign_keys(false);
+    let migrating = common
+        .clone()
+        .create_if_missing(true)
+        .page_size(PAGE_BYTES)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full);
+    let mut connection = migrating.connect().await.map_err(database)?;
+    migrations(&MIGRATIONS)
+        .run(&mut connection)
+        .await
+        .map_err(|source| OpenError::Migrate { path: path.clone(), source })?;
+    connection.close().await.map_err(database)?;
+    let writing =
+        WriterOptions { file, cache_kib: cache_kib(options.cache_bytes), max_bytes: options.max_bytes };
+    let for_words = writing.clone();
+    let words = tokio::task::spawn_blocking(move || Words::load(&Connection::Sqlite(for_words.connect()?)));
+    let words = words
+        .await
+        .map_err(|error| OpenError::Start(error.into()))?
+        .map_err(|source| OpenError::Database { path: path.clone(), source: Box::new(source) })?;
+    let readers = u64::from(options.readers.max(1));
+    let reading = common
+        .read_only(true)
+        .pragma("temp_store", "MEMORY")
+        // SQLite takes a size in KiB as a negative number.
+        .pragma("cache_size", format!("-{}", cache_kib(options.cache_bytes / readers)));
+    let readers = SqlitePoolOptions::new()
+        .max_connections(options.readers.max(1))
+        .min_connections(1)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        // A connection to a file does not go stale, and asking each time costs as much as the question.
+        .test_before_acquire(false)
+        .connect_with(reading)
+        .await
+        .map_err(database)?;
+    let (way, readers) = (Way::Sqlite(writing), Readers::Sqlite(readers));
+    Ok(Opened { way, readers, words, node: 0, nodes: None, lock: Some(lock) })
 }
 
 fn lock_folder(options: &StoreOptions) -> Result<File, OpenError> {
@@ -192,29 +272,11 @@ fn cache_kib(bytes: u64) -> u64 {
     (bytes / 1_024).max(1_024)
 }
 
-/// What the writer needs of the database when it starts.
-struct Opened {
-    connection: Connection,
-    options: WriterOptions,
-    checkpoints: Connection,
-    words: Words,
-    numbers: Numbers,
-}
-
-impl Opened {
-    fn of(options: WriterOptions) -> Result<Self, rusqlite::Error> {
-        let connection = options.connect()?;
-        let checkpoints = options.connect_for_checkpoints()?;
-        let words = Words::load(&connection)?;
-        let numbers = Numbers::load(&connection)?;
-        Ok(Self { connection, options, checkpoints, words, numbers })
-    }
-}
-
-fn migrations() -> Migrator {
-    let migration = |(version, description, sql): (i64, &'static str, &'static str)| {
+/// The migrations of a database, as sqlx runs them.
+pub(crate) fn migrations(all: &[(i64, &'static str, &'static str)]) -> Migrator {
+    let migration = |(version, description, sql): &(i64, &'static str, &'static str)| {
         let sql = SqlStr::from_static(sql);
-        Migration::new(version, Cow::Borrowed(description), MigrationType::Simple, sql, false)
+        Migration::new(*version, Cow::Borrowed(*description), MigrationType::Simple, sql, false)
     };
-    Migrator::with_migrations(MIGRATIONS.into_iter().map(migration).collect())
+    Migrator::with_migrations(all.iter().map(migration).collect())
 }

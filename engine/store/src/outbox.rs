@@ -10,13 +10,11 @@ use hub_core::commit::Parcel;
 use hub_core::destination::DeliveryError;
 use hub_core::id::{CorrelationId, DestinationId, ParcelId};
 use hub_core::store::{Leased, Outbox, ParcelState, QueueDepth, RetryWhich, Settlement, StoreError};
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
 use time::OffsetDateTime;
 
 use crate::clock;
+use crate::database::Record;
 use crate::error::{closed, damaged, unavailable};
-use crate::ids;
 use crate::leases::{Lease, Queue, Taken};
 use crate::open::Store;
 use crate::words::WordKind;
@@ -34,7 +32,7 @@ impl Outbox for Store {
         limit: usize,
         hold: Duration,
     ) -> Result<Vec<Leased>, StoreError> {
-        let Some(dest) = self.inner.words.number(WordKind::Destination, to.as_str()) else {
+        let Some(dest) = self.number(WordKind::Destination, to.as_str()).await? else {
             return Ok(Vec::new());
         };
         let queue = self.inner.queues.of(to);
@@ -47,16 +45,14 @@ impl Outbox for Store {
         }
         // One more than can be taken: the next that is due later, without its text.
         let most = limit.saturating_add(held).saturating_add(1);
-        let rows = sqlx::query(
-            "SELECT p.seq, p.id, p.okey, p.due_us, p.created_us, p.attempts, p.doubt, p.begun, p.correlation,
+        let rows = self.inner.readers
+            .fetch_all(self.inner.readers.sql("SELECT p.seq, p.id, p.okey, p.due_us, p.created_us, p.attempts, p.doubt, p.begun, p.correlation,
                     b.content_type, b.body
              FROM parcel p LEFT JOIN parcel_body b ON b.seq = p.seq AND p.due_us <= $2
-             WHERE p.dest = $1 AND p.due_us IS NOT NULL ORDER BY p.due_us, p.seq LIMIT $3",
-        )
+             WHERE p.dest = $1 AND p.due_us IS NOT NULL ORDER BY p.due_us, p.seq LIMIT $3")
         .bind(dest)
         .bind(now)
-        .bind(i64::try_from(most).unwrap_or(i64::MAX))
-        .fetch_all(&self.inner.readers)
+        .bind(i64::try_from(most).unwrap_or(i64::MAX)))
         .await
         .map_err(unavailable)?;
         let mut leased = Vec::with_capacity(limit.min(rows.len()));
@@ -65,7 +61,7 @@ impl Outbox for Store {
         let mut is_all = true;
         let mut next_us = None;
         for row in &rows {
-            let due_us: i64 = row.try_get(3).map_err(unavailable)?;
+            let due_us: i64 = row.get(3).map_err(unavailable)?;
             if due_us > now {
                 next_us = Some(due_us);
                 break;
@@ -107,7 +103,7 @@ impl Outbox for Store {
 
     async fn settle(&self, leased: &Leased, settlement: Settlement) -> Result<bool, StoreError> {
         let to = &leased.parcel.to;
-        let Some(dest) = self.inner.words.number(WordKind::Destination, to.as_str()) else {
+        let Some(dest) = self.number(WordKind::Destination, to.as_str()).await? else {
             return Ok(false);
         };
         let Some(settling) = self.inner.queues.of(to).settle(leased.token) else { return Ok(false) };
@@ -117,6 +113,7 @@ impl Outbox for Store {
             seq: lease.seq,
             id: leased.parcel.id,
             dest,
+            to: to.clone(),
             order_key: lease.key.clone(),
             state: PENDING,
             due_us: None,
@@ -163,22 +160,20 @@ impl Outbox for Store {
     }
 
     async fn answer(&self, id: ParcelId) -> Result<Option<(ParcelState, Option<Bytes>)>, StoreError> {
-        let row = sqlx::query(
-            "SELECT p.state, b.answer FROM parcel p LEFT JOIN parcel_body b ON b.seq = p.seq WHERE p.id = $1",
-        )
-        .bind(&id.0.as_bytes()[..])
-        .fetch_optional(&self.inner.readers)
+        let row = self.inner.readers
+            .fetch_optional(self.inner.readers.sql("SELECT p.state, b.answer FROM parcel p LEFT JOIN parcel_body b ON b.seq = p.seq WHERE p.id = $1")
+        .bind(id.0))
         .await
         .map_err(unavailable)?;
         let Some(row) = row else { return Ok(None) };
-        let state: i64 = row.try_get(0).map_err(unavailable)?;
+        let state: i64 = row.get(0).map_err(unavailable)?;
         let state = usize::try_from(state).ok().and_then(|at| ParcelState::ALL.get(at).copied());
-        let answer: Option<Vec<u8>> = row.try_get(1).map_err(unavailable)?;
+        let answer: Option<Vec<u8>> = row.get(1).map_err(unavailable)?;
         Ok(Some((state.ok_or_else(|| damaged("state of a parcel"))?, answer.map(Bytes::from))))
     }
 
     async fn next_due(&self, to: &DestinationId) -> Result<Option<OffsetDateTime>, StoreError> {
-        let Some(dest) = self.inner.words.number(WordKind::Destination, to.as_str()) else { return Ok(None) };
+        let Some(dest) = self.number(WordKind::Destination, to.as_str()).await? else { return Ok(None) };
         let queue = self.inner.queues.of(to);
         let next = match queue.quiet_until(self.inner.dues.of(dest)) {
             Some(next_us) => next_us.map(clock::moment),
@@ -207,31 +202,39 @@ impl Outbox for Store {
     }
 
     async fn depth(&self) -> Result<Vec<QueueDepth>, StoreError> {
-        let rows = sqlx::query(
-            "SELECT t.word, t.state, t.count,
+        let rows = self
+            .inner
+            .readers
+            .fetch_all(
+                self.inner
+                    .readers
+                    .sql(
+                        "SELECT t.word, t.state, t.count,
                     (SELECT p.created_us FROM parcel p WHERE t.state = 0 AND p.dest = t.word AND p.state = 0
                      ORDER BY p.seq LIMIT 1)
              FROM tally t WHERE t.kind = $1 ORDER BY t.word",
-        )
-        .bind(TALLY_PARCELS)
-        .fetch_all(&self.inner.readers)
-        .await
-        .map_err(unavailable)?;
+                    )
+                    .bind(TALLY_PARCELS),
+            )
+            .await
+            .map_err(unavailable)?;
+        self.know(&rows, 0).await?;
         let mut depths: Vec<QueueDepth> = Vec::new();
         for row in rows {
-            let name = self.inner.words.name(row.try_get(0).map_err(unavailable)?);
+            let name = self.inner.words.name(row.get(0).map_err(unavailable)?);
             let to = DestinationId(name.ok_or_else(|| damaged("destination"))?);
             if depths.last().is_none_or(|depth| depth.to != to) {
                 depths.push(QueueDepth { to, counts: [0; 4], oldest: None });
             }
-            let (Some(depth), Ok(state)) = (depths.last_mut(), usize::try_from(row.get::<i64, _>(1))) else {
+            let state: i64 = row.get(1).map_err(unavailable)?;
+            let (Some(depth), Ok(state)) = (depths.last_mut(), usize::try_from(state)) else {
                 continue;
             };
-            let count: i64 = row.try_get(2).map_err(unavailable)?;
+            let count: i64 = row.get(2).map_err(unavailable)?;
             if let Some(place) = depth.counts.get_mut(state) {
                 *place = count.max(0).unsigned_abs();
             }
-            let oldest: Option<i64> = row.try_get(3).map_err(unavailable)?;
+            let oldest: Option<i64> = row.get(3).map_err(unavailable)?;
             depth.oldest = depth.oldest.or(oldest.map(clock::moment));
         }
         Ok(depths)
@@ -241,17 +244,15 @@ impl Outbox for Store {
 impl Store {
     /// When the next parcel that nobody holds is due.
     async fn next_free(&self, dest: i64, queue: &Queue) -> Result<Option<OffsetDateTime>, StoreError> {
-        let rows = sqlx::query(
-            "SELECT seq, due_us FROM parcel WHERE dest = $1 AND due_us IS NOT NULL ORDER BY due_us, seq LIMIT $2",
-        )
+        let rows = self.inner.readers
+            .fetch_all(self.inner.readers.sql("SELECT seq, due_us FROM parcel WHERE dest = $1 AND due_us IS NOT NULL ORDER BY due_us, seq LIMIT $2")
         .bind(dest)
-        .bind(i64::try_from(queue.count().saturating_add(1)).unwrap_or(i64::MAX))
-        .fetch_all(&self.inner.readers)
+        .bind(i64::try_from(queue.count().saturating_add(1)).unwrap_or(i64::MAX)))
         .await
         .map_err(unavailable)?;
         for row in rows {
-            if !queue.is_held(row.try_get(0).map_err(unavailable)?) {
-                return Ok(Some(clock::moment(row.try_get(1).map_err(unavailable)?)));
+            if !queue.is_held(row.get(0).map_err(unavailable)?) {
+                return Ok(Some(clock::moment(row.get(1).map_err(unavailable)?)));
             }
         }
         Ok(None)
@@ -276,22 +277,22 @@ struct Due {
     in_doubt: bool,
 }
 
-fn read_due(row: &SqliteRow, to: &DestinationId) -> Result<Due, sqlx::Error> {
+fn read_due(row: &Record, to: &DestinationId) -> Result<Due, sqlx::Error> {
     let parcel = Parcel {
-        id: ParcelId(ids::id(row, 1)?),
+        id: ParcelId(row.id(1)?),
         to: to.clone(),
-        order_key: row.try_get::<Option<&str>, _>(2)?.map(CompactString::new),
-        correlation: CorrelationId(row.try_get::<&str, _>(8)?.into()),
-        content_type: row.try_get::<&str, _>(9)?.into(),
-        body: Bytes::from(row.try_get::<Vec<u8>, _>(10)?),
+        order_key: row.get::<Option<&str>>(2)?.map(CompactString::new),
+        correlation: CorrelationId(row.get::<&str>(8)?.into()),
+        content_type: row.get::<&str>(9)?.into(),
+        body: Bytes::from(row.get::<Vec<u8>>(10)?),
     };
-    let (doubt, begun): (i64, i64) = (row.try_get(6)?, row.try_get(7)?);
+    let (doubt, begun): (i64, i64) = (row.get(6)?, row.get(7)?);
     Ok(Due {
-        seq: row.try_get(0)?,
+        seq: row.get(0)?,
         parcel,
-        due_us: row.try_get(3)?,
-        owed_since: clock::moment(row.try_get(4)?),
-        attempts: row.try_get(5)?,
+        due_us: row.get(3)?,
+        owed_since: clock::moment(row.get(4)?),
+        attempts: row.get(5)?,
         in_doubt: doubt == 1 || begun == 1,
     })
 }

@@ -6,10 +6,9 @@ use hub_core::commit::Commit;
 use hub_core::store::{Cause, Committed, Resources, Searches, StoreError};
 use hub_fhir::Reference;
 use hub_fhir::search::{Page, Search, Stored};
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
 
 use crate::clock;
+use crate::database::Record;
 use crate::error::{closed, unavailable};
 use crate::open::Store;
 use crate::search::Searcher;
@@ -31,14 +30,20 @@ impl Searches for Store {
 #[async_trait]
 impl Resources for Store {
     async fn read(&self, reference: &Reference) -> Result<Option<Stored>, StoreError> {
-        let row = sqlx::query(
-            "SELECT version, updated_us, deleted, body FROM resource WHERE type = $1 AND id = $2",
-        )
-        .bind(self.inner.words.kind(reference.kind))
-        .bind(reference.id.as_str())
-        .fetch_optional(&self.inner.readers)
-        .await
-        .map_err(unavailable)?;
+        let row = self
+            .inner
+            .readers
+            .fetch_optional(
+                self.inner
+                    .readers
+                    .sql(
+                        "SELECT version, updated_us, deleted, body FROM resource WHERE type = $1 AND id = $2",
+                    )
+                    .bind(self.inner.words.kind(reference.kind))
+                    .bind(reference.id.as_str()),
+            )
+            .await
+            .map_err(unavailable)?;
         row.map(|row| stored(reference.clone(), &row)).transpose().map_err(unavailable)
     }
 
@@ -56,22 +61,20 @@ impl Resources for Store {
     ) -> Result<Vec<Stored>, StoreError> {
         let before = before.and_then(|version| i64::try_from(version).ok()).unwrap_or(i64::MAX);
         // One statement, so that a version is not seen twice or missed while it is superseded.
-        let rows = sqlx::query(
-            "SELECT version, updated_us, deleted, body FROM
+        let rows = self.inner.readers
+            .fetch_all(self.inner.readers.sql("SELECT version, updated_us, deleted, body FROM
                (SELECT r.version, r.updated_us, r.deleted, r.body FROM resource r
                 WHERE r.type = $1 AND r.id = $2 AND r.version < $3
                 UNION ALL
                 SELECT * FROM
                   (SELECT h.version, h.updated_us, h.deleted, h.body FROM history h
                    WHERE h.rid = (SELECT r.rid FROM resource r WHERE r.type = $1 AND r.id = $2) AND h.version < $3
-                   ORDER BY h.version DESC LIMIT $4))
-             ORDER BY version DESC LIMIT $4",
-        )
+                   ORDER BY h.version DESC LIMIT $4) older) versions
+             ORDER BY version DESC LIMIT $4")
         .bind(self.inner.words.kind(reference.kind))
         .bind(reference.id.as_str())
         .bind(before)
-        .bind(i64::from(count))
-        .fetch_all(&self.inner.readers)
+        .bind(i64::from(count)))
         .await
         .map_err(unavailable)?;
         rows.iter().map(|row| stored(reference.clone(), row)).collect::<Result<_, _>>().map_err(unavailable)
@@ -87,12 +90,12 @@ impl Resources for Store {
 }
 
 /// Reads version, time, deletion and text from the first columns of a row.
-pub(crate) fn stored(reference: Reference, row: &SqliteRow) -> Result<Stored, sqlx::Error> {
+pub(crate) fn stored(reference: Reference, row: &Record) -> Result<Stored, sqlx::Error> {
     Ok(Stored {
         reference,
-        version: row.try_get::<i64, _>(0)?.unsigned_abs(),
-        updated: clock::moment(row.try_get(1)?),
-        deleted: row.try_get::<i64, _>(2)? == 1,
-        body: Bytes::from(row.try_get::<Vec<u8>, _>(3)?),
+        version: row.get::<i64>(0)?.unsigned_abs(),
+        updated: clock::moment(row.get(1)?),
+        deleted: row.get::<i64>(2)? == 1,
+        body: Bytes::from(row.get::<Vec<u8>>(3)?),
     })
 }

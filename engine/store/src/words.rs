@@ -10,9 +10,9 @@ use compact_str::{CompactString, format_compact};
 use hub_fhir::ResourceType;
 use hub_fhir::index::ParamId;
 use hub_fhir::params::{params_of, supported};
-use rusqlite::Connection;
 
-use crate::rows::{Rows, Shape, all, transaction};
+use crate::database::Kind::Text;
+use crate::database::{Connection, DatabaseError, Rows, Shape, all, transaction};
 
 /// What a word names. Its letter keeps the kinds apart in the one table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,8 +50,12 @@ pub(crate) struct Words {
     params: HashMap<ParamId, i64>,
 }
 
-const INSERT: Shape =
-    Shape { before: "INSERT INTO word (text) VALUES ", columns: 1, after: " ON CONFLICT (text) DO NOTHING" };
+const INSERT: Shape = Shape {
+    before: "INSERT INTO word (text) VALUES ",
+    columns: &[Text],
+    after: " ON CONFLICT (text) DO NOTHING",
+    locks: "",
+};
 
 impl Words {
     /// The words of a database that is only read: a type or parameter that it does not know yet is -1, which no row has.
@@ -74,7 +78,7 @@ impl Words {
     }
 
     /// Reads all words; those of the program's tables are added where they are missing.
-    pub fn load(connection: &Connection) -> Result<Self, rusqlite::Error> {
+    pub fn load(connection: &Connection) -> Result<Self, DatabaseError> {
         let types: Vec<_> = types().collect();
         let params: Vec<_> = params().collect();
         let mut words = Self {
@@ -89,12 +93,12 @@ impl Words {
             wanted.filter(|text| words.number_of(text).is_none()).cloned().collect();
         words.add(connection, missing)?;
         for (kind, text) in types {
-            let number = words.number_of(&text).ok_or(rusqlite::Error::QueryReturnedNoRows)?;
+            let number = words.number_of(&text).ok_or(DatabaseError::Missing("a word"))?;
             words.types.insert(kind, number);
             words.types_back.insert(number, kind);
         }
         for (id, text) in params {
-            words.params.insert(id, words.number_of(&text).ok_or(rusqlite::Error::QueryReturnedNoRows)?);
+            words.params.insert(id, words.number_of(&text).ok_or(DatabaseError::Missing("a word"))?);
         }
         Ok(words)
     }
@@ -125,6 +129,15 @@ impl Words {
         known.texts.get(&number).map(|text| CompactString::new(&text[1..]))
     }
 
+    /// Takes over what another node has interned.
+    pub fn absorb(&self, rows: impl IntoIterator<Item = (i64, String)>) {
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        for (number, text) in rows {
+            known.numbers.insert(text.as_str().into(), number);
+            known.texts.insert(number, text.into());
+        }
+    }
+
     /// All names of a kind, with their numbers.
     pub fn names(&self, kind: WordKind) -> Vec<(i64, CompactString)> {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
@@ -139,7 +152,7 @@ impl Words {
         &self,
         connection: &Connection,
         names: impl IntoIterator<Item = (WordKind, &'a str)>,
-    ) -> Result<(), rusqlite::Error> {
+    ) -> Result<(), DatabaseError> {
         let missing: Vec<CompactString> = names
             .into_iter()
             .map(|(kind, name)| word(kind, name))
@@ -152,7 +165,7 @@ impl Words {
         self.known.read().unwrap_or_else(PoisonError::into_inner).numbers.get(text).copied()
     }
 
-    fn add(&self, connection: &Connection, missing: Vec<CompactString>) -> Result<(), rusqlite::Error> {
+    fn add(&self, connection: &Connection, missing: Vec<CompactString>) -> Result<(), DatabaseError> {
         if missing.is_empty() {
             return Ok(());
         }
@@ -164,15 +177,11 @@ impl Words {
         self.read(connection)
     }
 
-    fn read(&self, connection: &Connection) -> Result<(), rusqlite::Error> {
-        let rows = all(connection, "SELECT number, text FROM word", [], |row| {
-            Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?))
+    fn read(&self, connection: &Connection) -> Result<(), DatabaseError> {
+        let rows = all(connection, "SELECT number, text FROM word", &[], |row| {
+            Ok((row.get::<i64>(0)?, row.get::<String>(1)?))
         })?;
-        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        for (number, text) in rows {
-            known.numbers.insert(text.as_str().into(), number);
-            known.texts.insert(number, text.into());
-        }
+        self.absorb(rows);
         Ok(())
     }
 }

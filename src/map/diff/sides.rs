@@ -1,7 +1,6 @@
 //! One message on both sides: what the old mapping made of it, or what is stored, and what the new one makes.
 
 use hub_core::commit::Change;
-use hub_core::document::Document;
 use hub_core::fault::Fault;
 use hub_core::store::StateName;
 use hub_fhir::merge::merge;
@@ -10,8 +9,9 @@ use hub_store::{Archive, Past};
 
 use super::tally::Seen;
 use crate::map::compare::{Difference, made, trees};
+use crate::map::facts::Facts;
 use crate::map::lookup::{Answers, Asked};
-use crate::map::route::Made;
+use crate::map::route::{Made, Read};
 use crate::map::subject::Subject;
 
 /// Threads that map a page together, at most.
@@ -55,7 +55,7 @@ impl Sides {
             let shares = messages.chunks(share);
             let working: Vec<_> = shares
                 .map(|messages| {
-                    scope.spawn(|| messages.iter().map(|past| self.map(&past.bytes)).collect::<Vec<_>>())
+                    scope.spawn(|| messages.iter().map(|past| self.map(past)).collect::<Vec<_>>())
                 })
                 .collect();
             for thread in working {
@@ -68,15 +68,16 @@ impl Sides {
         messages.into_iter().zip(outcomes).collect()
     }
 
-    fn map(&self, bytes: &[u8]) -> Outcome {
+    fn map(&self, past: &Past) -> Outcome {
         let (answers, mut asked) = (&self.answers, Vec::new());
-        let document = self.new.read(bytes, answers, &mut asked);
-        let new = run(&self.new, &document, answers, &mut asked);
+        let facts = Facts::Came { id: past.id, received_at: past.received_at };
+        let read = self.new.read(&past.bytes, facts, answers, &mut asked);
+        let new = run(&self.new, &read, facts, answers, &mut asked);
         let old = self.old.as_ref().map(|old| match self.read_alike {
-            true => run(old, &document, answers, &mut asked),
+            true => run(old, &read, facts, answers, &mut asked),
             false => {
-                let document = old.read(bytes, answers, &mut asked);
-                run(old, &document, answers, &mut asked)
+                let read = old.read(&past.bytes, facts, answers, &mut asked);
+                run(old, &read, facts, answers, &mut asked)
             }
         });
         Outcome { old, new }
@@ -100,12 +101,13 @@ fn seen(differences: Vec<Difference>) -> Seen {
 
 fn run(
     subject: &Subject,
-    document: &Result<Box<dyn Document>, Fault>,
+    read: &Result<Read, Fault>,
+    facts: Facts,
     answers: &Answers,
     asked: &mut Vec<Asked>,
 ) -> Result<Made, Fault> {
-    let document = document.as_ref().map_err(Clone::clone)?;
-    subject.make(document.as_ref(), answers, asked)
+    let read = read.as_ref().map_err(Clone::clone)?;
+    subject.make(&*read.document, facts, answers, asked)
 }
 
 /// What a replay of the message would change of what is stored now.

@@ -12,6 +12,7 @@ use hub_runtime::with_request::WithRequest;
 
 use super::segments::Segments;
 use super::{Became, Explained, FaultTold, Link, NoteTold, Origin, SourceField, TargetPart, TargetValue};
+use crate::map::given::Message;
 use crate::map::leaves::{each_leaf, shown, without_places};
 use crate::map::lookup::{Answers, unanswered};
 use crate::map::reply::{Answered, advice};
@@ -19,11 +20,16 @@ use crate::map::subject::Subject;
 use crate::shelf;
 
 /// Runs the mapping over a message and says what became of it.
-pub fn explain(subject: &Subject, bytes: &[u8], name: &str, answers: &Answers) -> anyhow::Result<Explained> {
+pub fn explain(
+    subject: &Subject,
+    message: &Message,
+    name: &str,
+    answers: &Answers,
+) -> anyhow::Result<Explained> {
     let mapping = &subject.mapping;
     let mut asked = Vec::new();
-    let document = match subject.read(bytes, answers, &mut asked) {
-        Ok(document) => document,
+    let read = match subject.read(&message.bytes, message.facts, answers, &mut asked) {
+        Ok(read) => read,
         Err(fault) if fault.step == FaultStep::Parse && mapping.request().is_some() => {
             let (format, mapping) = (mapping.from(), mapping.name());
             bail!(
@@ -45,10 +51,14 @@ pub fn explain(subject: &Subject, bytes: &[u8], name: &str, answers: &Answers) -
             bail!("the channel's own mapping sets {name} aside: {fault}{why}");
         }
     };
-    let document = document.as_ref();
-    let told = answers.tell(mapping, document, &mut asked);
-    let scopes = subject.renders().then(|| subject.scopes(document));
+    let document = read.document.as_ref();
+    let told = answers.tell(mapping, document, message.facts, &mut asked);
+    let scopes = match &told {
+        Ok(told) if subject.renders() => Some(subject.scopes(document, told, message.facts)),
+        _ => None,
+    };
     let mut explained = lay_out(mapping, document, scopes.as_deref(), told, name)?;
+    explained.filtered = read.stopped;
     if mapping.request().is_some() {
         let notice = format!(
             "the request is not given, so paths into it find nothing: {}",
@@ -66,14 +76,15 @@ pub fn explain_reply(mapping: &Mapping, answered: &Answered, name: &str) -> anyh
     let both = WithRequest { found: &answered.found, request: answered.request.as_ref() };
     let mut told = Found::default();
     shelf::facts(&mut told);
-    let explained = lay_out(mapping, &both, Some(&[both.root()]), Ok(told), name)?;
+    let scopes = [(both.root(), told.clone())];
+    let explained = lay_out(mapping, &both, Some(&scopes), Ok(told), name)?;
     Ok(Explained { request: mapping.request().map(str::to_owned), ..explained })
 }
 
 fn lay_out(
     mapping: &Mapping,
     document: &dyn Document,
-    scopes: Option<&[Node]>,
+    scopes: Option<&[(Node, Found)]>,
     told: Result<Found, Fault>,
     name: &str,
 ) -> anyhow::Result<Explained> {
@@ -86,6 +97,7 @@ fn lay_out(
         fault: None,
         source: fields(document),
         target: Vec::new(),
+        filtered: None,
         notes: Vec::new(),
         looked_up: Vec::new(),
         notices: Vec::new(),
@@ -119,11 +131,11 @@ struct Ran {
 fn outcome(
     mapping: &Mapping,
     document: &dyn Document,
-    scopes: Option<&[Node]>,
+    scopes: Option<&[(Node, Found)]>,
     told: &Found,
 ) -> anyhow::Result<Result<Ran, Fault>> {
     if let Some(scopes) = scopes {
-        return rendered(mapping, document, scopes, told);
+        return rendered(mapping, document, scopes);
     }
     let (run, trace) = match mapping.run_traced(document, told) {
         Ok(ran) => ran,
@@ -158,8 +170,7 @@ fn outcome(
 fn rendered(
     mapping: &Mapping,
     document: &dyn Document,
-    scopes: &[Node],
-    told: &Found,
+    scopes: &[(Node, Found)],
 ) -> anyhow::Result<Result<Ran, Fault>> {
     if scopes.is_empty() {
         bail!(
@@ -168,7 +179,7 @@ fn rendered(
     }
     let mut ran = Ran { parts: Vec::new(), notes: Vec::new(), unread: Vec::new() };
     let mut unread: Option<Vec<Unread>> = None;
-    for (nth, scope) in scopes.iter().enumerate() {
+    for (nth, (scope, told)) in scopes.iter().enumerate() {
         let (rendered, trace) = match mapping.render_traced(document, *scope, told) {
             Ok(rendered) => rendered,
             Err(fault) => return Ok(Err(fault)),

@@ -59,6 +59,9 @@ pub fn print(explained: &Explained) {
     heading(explained);
     source(explained);
     looked_up(explained);
+    if let Some(why) = &explained.filtered {
+        println!("\n{}: {why}", paint::warning("filtered"));
+    }
     for notice in &explained.notices {
         println!("\n{}: {notice}", paint::warning("not known here"));
     }

@@ -104,6 +104,9 @@ fn header(page: &mut String, explained: &Explained, rules: &BTreeMap<String, Str
     page.push_str(
         "<button class=\"plain\" id=\"theme\" title=\"Light or dark\">◐</button></div>\n</header>\n",
     );
+    if let Some(why) = &explained.filtered {
+        let _ = writeln!(page, "<div class=\"alarm\"><b>Filtered</b>: {}</div>", escaped(why));
+    }
     for notice in &explained.notices {
         let _ = writeln!(page, "<div class=\"alarm\"><b>Not known here</b>: {}</div>", escaped(notice));
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use hub_core::cluster::Node;
 use hub_core::commit::{Key, Note};
 use hub_core::operations::{ChannelStatus, DestinationStatus, HubStatus, ReplayReport};
 use hub_core::store::{
@@ -20,8 +21,25 @@ pub(crate) struct StatusAnswer {
     #[serde(with = "rfc3339")]
     at: OffsetDateTime,
     ready: bool,
+    /// The number of the deployment that runs.
+    deployment: Option<u64>,
+    /// The nodes that share the database; none where it stands alone.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    nodes: Vec<NodeAnswer>,
     channels: Vec<ChannelAnswer>,
     destinations: Vec<DestinationAnswer>,
+}
+
+#[derive(Serialize)]
+struct NodeAnswer {
+    number: u64,
+    name: String,
+    #[serde(with = "rfc3339")]
+    joined_at: OffsetDateTime,
+    /// Whether it is the one that answers.
+    this: bool,
+    /// What it does: `channel his/adt`, `destination his/adt/lis-feed`, `jobs`.
+    does: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -30,6 +48,9 @@ struct ChannelAnswer {
     about: String,
     address: Option<String>,
     running: bool,
+    /// The channels it waits for before it starts.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    waits_for: Vec<String>,
     messages: BTreeMap<&'static str, u64>,
     in_flight: usize,
 }
@@ -56,15 +77,33 @@ struct LastError {
 }
 
 impl StatusAnswer {
-    pub(crate) fn new(status: HubStatus, depths: Vec<QueueDepth>, at: OffsetDateTime, ready: bool) -> Self {
+    pub(crate) fn new(
+        status: HubStatus,
+        depths: Vec<QueueDepth>,
+        at: OffsetDateTime,
+        ready: bool,
+        deployment: Option<u64>,
+    ) -> Self {
         Self {
             version: status.version,
             started_at: status.started_at,
             at,
             ready,
+            deployment,
+            nodes: status.nodes.into_iter().map(node).collect(),
             channels: status.channels.into_iter().map(channel).collect(),
             destinations: destinations(status.destinations, depths),
         }
+    }
+}
+
+fn node(node: Node) -> NodeAnswer {
+    NodeAnswer {
+        number: node.number,
+        name: node.name,
+        joined_at: node.joined_at,
+        this: node.is_this,
+        does: node.shares.iter().map(|share| share.0.to_string()).collect(),
     }
 }
 
@@ -79,6 +118,7 @@ fn channel(channel: ChannelStatus) -> ChannelAnswer {
         about: channel.about,
         address: channel.address.map(|address| address.to_string()),
         running: channel.running,
+        waits_for: channel.waits_for.iter().map(ToString::to_string).collect(),
         messages,
         in_flight: channel.in_flight,
     }

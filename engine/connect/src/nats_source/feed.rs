@@ -4,11 +4,11 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use async_nats::Client;
-use async_nats::jetstream::consumer::pull::Config;
+use async_nats::jetstream::consumer::pull::{self, Config};
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, PullConsumer};
 use async_nats::jetstream::{ContextBuilder, Message};
 use futures_util::StreamExt;
-use hub_core::source::Intake;
+use hub_core::source::{Intake, Turn};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
@@ -61,55 +61,65 @@ impl Feed {
 
     /// Takes messages until `stop` turns true; then what has begun is ended, and the rest is given back.
     pub async fn run(mut self, mut stop: watch::Receiver<bool>) {
+        // An error means that nobody is left who could say stop: then it is time to.
+        while !*stop.borrow() && stop.has_changed().is_ok() {
+            let mut turn = tokio::select! {
+                turn = self.taker.turn() => turn,
+                _told = stop.wait_for(|stop| *stop) => return,
+            };
+            self.take_turn(&mut turn, &mut stop).await;
+        }
+    }
+
+    /// Takes messages until another node should, or it is time to stop.
+    async fn take_turn(&mut self, turn: &mut Turn, stop: &mut watch::Receiver<bool>) {
+        // What has begun is ended when this turn is over, not only when all is.
+        let (over, is_over) = watch::channel(false);
         let mut takers = JoinSet::new();
         // One at a time needs nobody beside.
         let beside = if self.in_flight == 1 { 0 } else { self.in_flight };
         let queues: Vec<mpsc::Sender<Message>> = (0..beside)
             .map(|_| {
                 let (sender, queue) = mpsc::channel(self.in_flight);
-                takers.spawn(self.taker.clone().run(queue, stop.clone()));
+                takers.spawn(self.taker.clone().run(queue, is_over.clone()));
                 sender
             })
             .collect();
-        // An error means that nobody is left who could say stop: then it is time to.
-        while !*stop.borrow() && stop.has_changed().is_ok() {
-            self.take_messages(&queues, &mut stop).await;
+        loop {
+            self.take_messages(&queues, turn, stop).await;
             self.trouble.looked();
             tokio::select! {
-                _told = stop.wait_for(|stop| *stop) => break,
+                () = ended(turn, stop) => break,
                 () = tokio::time::sleep(PAUSE) => {}
             }
         }
+        over.send_replace(true);
         drop(queues);
         while takers.join_next().await.is_some() {}
     }
 
-    /// Pulls until something goes wrong or the hub stops.
-    async fn take_messages(&mut self, queues: &[mpsc::Sender<Message>], stop: &mut watch::Receiver<bool>) {
-        let consumer = match self.open().await {
-            Ok(consumer) => consumer,
-            Err(error) => {
-                return self.trouble.is("A consumer cannot be used; it will be tried again.", &error);
-            }
+    /// Pulls until something goes wrong or it is to end. A message that was begun is never let fall.
+    async fn take_messages(
+        &mut self,
+        queues: &[mpsc::Sender<Message>],
+        turn: &mut Turn,
+        stop: &mut watch::Receiver<bool>,
+    ) {
+        let opened = tokio::select! {
+            opened = self.pull() => opened,
+            () = ended(turn, stop) => return,
         };
-        let pulled = consumer
-            .stream()
-            .max_messages_per_batch(self.in_flight.max(BATCH))
-            .expires(STANDS)
-            .heartbeat(HEARTBEAT)
-            .messages()
-            .await;
-        let mut messages = match pulled {
+        let mut messages = match opened {
             Ok(messages) => messages,
             Err(error) => {
-                return self.trouble.is("Messages cannot be asked for; it will be tried again.", &error);
+                return self.trouble.is("A consumer cannot be used; it will be tried again.", &error);
             }
         };
         self.trouble.looked();
         loop {
             let next = tokio::select! {
                 next = messages.next() => next,
-                _told = stop.wait_for(|stop| *stop) => return,
+                () = ended(turn, stop) => return,
             };
             let message = match next {
                 Some(Ok(message)) => message,
@@ -129,6 +139,14 @@ impl Feed {
                 return;
             }
         }
+    }
+
+    /// Asks the consumer for messages.
+    async fn pull(&self) -> Result<pull::Stream, String> {
+        let consumer = self.open().await?;
+        let asked = consumer.stream().max_messages_per_batch(self.in_flight.max(BATCH));
+        let messages = asked.expires(STANDS).heartbeat(HEARTBEAT).messages().await;
+        messages.map_err(|error| format!("messages cannot be asked for: {error}"))
     }
 
     /// The consumer as it is on the server; made when it is not there.
@@ -163,6 +181,15 @@ impl Feed {
             )),
             None => Ok(consumer),
         }
+    }
+}
+
+/// Waits until another node should take messages, or it is time to stop.
+async fn ended(turn: &mut Turn, stop: &mut watch::Receiver<bool>) {
+    tokio::select! {
+        () = turn.over() => {}
+        // An error means that nobody is left who could say stop: then it is time to.
+        _told = stop.wait_for(|stop| *stop) => {}
     }
 }
 

@@ -8,7 +8,7 @@ use async_nats::jetstream::{AckKind, Message};
 use compact_str::{CompactString, format_compact};
 use hub_core::envelope::{Label, Peer};
 use hub_core::id::{DedupeKey, Digest, MessageId};
-use hub_core::source::{Acknowledge, Inbound, Intake, Outcome, Receipt, Refusal};
+use hub_core::source::{Acknowledge, Inbound, Intake, Outcome, Receipt, Refusal, Turn};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 use tracing::{debug, warn};
@@ -55,6 +55,11 @@ impl Taker {
             message_type: config.message_type.as_deref().map(CompactString::new),
             type_header: config.type_header.clone(),
         }
+    }
+
+    /// Waits until it is this node's turn to take messages.
+    pub async fn turn(&self) -> Turn {
+        self.intake.turn().await
     }
 
     /// Takes what is in the queue until it ends. What is in it when the hub stops is given back at once.

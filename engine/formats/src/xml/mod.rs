@@ -8,6 +8,7 @@ mod decode;
 mod document;
 mod message;
 mod names;
+mod place;
 mod read;
 mod tag;
 mod words;

@@ -11,7 +11,6 @@ use super::attributes::resolve;
 use super::decode::Source;
 use super::document::{Mark, Spaces, XmlDocument};
 use super::names::qualified;
-use super::words::words;
 use super::{XmlParser, names};
 use crate::limits::MOST_NODES;
 use crate::nested::{Along, Nested};
@@ -42,7 +41,7 @@ pub(super) struct Inner {
 
 pub(super) struct Reading<'a> {
     pub(super) nested: &'a Nested,
-    source: &'a Source<'a>,
+    pub(super) source: &'a Source<'a>,
     namespaces: &'a [(String, String)],
     pub(super) tree: Tree<Mark>,
     pub(super) spaces: Spaces,
@@ -57,7 +56,7 @@ pub(super) struct Reading<'a> {
 pub(super) struct Open {
     pub(super) node: usize,
     /// Where its tag begins and its content begins in the text.
-    start: usize,
+    pub(super) start: usize,
     content: usize,
     /// Where the text begins in the buffer that is being read.
     piece: u32,
@@ -73,13 +72,13 @@ pub(super) struct Open {
 /// A document: the outermost one, or one inside an element, which the message's place is `base` bytes before.
 #[derive(Clone, Copy)]
 pub(super) struct Level<'t> {
-    text: &'t str,
+    pub(super) text: &'t str,
     /// The element it stands in.
-    holder: Option<usize>,
+    pub(super) holder: Option<usize>,
     /// Where the element's content begins in the message's text.
-    base: usize,
+    pub(super) base: usize,
     /// How many elements stand around it.
-    floor: usize,
+    pub(super) floor: usize,
     /// How many namespaces are declared around it, which do not reach into it.
     pub(super) declared: usize,
 }
@@ -111,38 +110,6 @@ impl<'a> Reading<'a> {
         let naming = self.spaces.naming(self.namespaces);
         let document = TreeDocument { tree: self.tree, naming };
         Ok(Read { document, places: self.places.unwrap_or_default(), inner: self.inner })
-    }
-
-    /// What is wrong at a place in the text of a document.
-    pub(super) fn error<T>(
-        &self,
-        level: Level<'_>,
-        at: usize,
-        what: impl Into<String>,
-    ) -> Result<T, ParseError> {
-        let mut end = at.min(level.text.len());
-        while !level.text.is_char_boundary(end) {
-            end -= 1;
-        }
-        let line = level.text[..end].matches('\n').count() + 1;
-        let (at, place) = match level.holder {
-            None => (self.source.byte(end), format!("line {line}")),
-            Some(holder) => (
-                self.source.byte(level.base),
-                format!("{}, line {line} of the document in it", self.path(holder)),
-            ),
-        };
-        Err(ParseError { at, place: Some(place), what: what.into() })
-    }
-
-    fn path(&self, node: usize) -> String {
-        let mut names = Vec::new();
-        let mut at = node;
-        while at != 0 {
-            names.push(self.tree.name(at));
-            at = self.tree.parent(at);
-        }
-        names.iter().rev().fold(String::new(), |path, name| path + "/" + name)
     }
 
     /// Whether there is room for one more node.
@@ -178,7 +145,7 @@ impl<'a> Reading<'a> {
             let at = reader.buffer_position() as usize;
             let event = match reader.read_event() {
                 Ok(event) => event,
-                Err(error) => return self.error(level, reader.error_position() as usize, words(&error)),
+                Err(error) => return self.refused(level, reader.error_position() as usize, &error),
             };
             let end = reader.buffer_position() as usize;
             let is_within = self.open.len() > level.floor;
@@ -243,9 +210,8 @@ impl<'a> Reading<'a> {
                 Event::Eof => break,
             }
         }
-        if let Some(open) = self.open.get(level.floor..).and_then(<[Open]>::last) {
-            let what = format!("`<{}>` is not closed", self.tree.name(open.node));
-            return self.error(level, level.text.len(), what);
+        if let Some(begun) = self.open_element(level) {
+            return self.error(level, level.text.len(), format!("{begun} is not closed"));
         }
         if !has_root {
             return self.error(level, level.text.len(), "expected an element, and there is none");
@@ -306,8 +272,7 @@ impl<'a> Reading<'a> {
         let before = tag.start + 1 + name.as_ref().len();
         self.attributes(level, before, start.attributes_raw(), &mut open)?;
         let Some(space) = self.spaces.find(level.declared, prefix.unwrap_or_default()) else {
-            let what = format!("the prefix `{}` is not declared", prefix.unwrap_or_default());
-            return self.error(level, tag.start, what);
+            return self.error(level, tag.start, "the prefix of an element is not declared");
         };
         self.tree.item_mut(node).mark.space = space;
         open.piece = self.tree.end();

@@ -59,8 +59,7 @@ impl Reading<'_> {
                 Some(prefix) => self.spaces.find(level.declared, prefix),
             };
             let Some(space) = space else {
-                let what = format!("the prefix `{}` is not declared", prefix.unwrap_or_default());
-                return self.error(level, at, what);
+                return self.error(level, at, "the prefix of an attribute is not declared");
             };
             if list.len() > 1 && !known.insert((space, local)) {
                 return self.error(level, at, "an attribute stands twice in one tag");
@@ -134,7 +133,7 @@ impl Reading<'_> {
             return self.error(level, at, "declares a namespace that is kept for XML itself");
         }
         if uri.is_empty() && !prefix.is_empty() {
-            return self.error(level, at, format!("the prefix `{prefix}` is declared as no namespace"));
+            return self.error(level, at, "a prefix is declared as no namespace");
         }
         if self.spaces.declared() - level.declared >= MOST_DECLARED {
             return self.error(level, at, format!("more than {MOST_DECLARED} namespaces at one place"));

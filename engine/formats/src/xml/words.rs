@@ -1,14 +1,12 @@
 //! What quick-xml finds wrong, in our words. Its own may hold content.
 
-use std::borrow::Cow;
-
 use quick_xml::Error;
 use quick_xml::errors::{IllFormedError, SyntaxError};
 
-pub(super) fn words(error: &Error) -> Cow<'static, str> {
-    Cow::Borrowed(match error {
-        Error::IllFormed(IllFormedError::MismatchedEndTag { expected, .. }) => {
-            return Cow::Owned(format!("expected `</{expected}>`, and another element is closed"));
+pub(super) fn words(error: &Error) -> &'static str {
+    match error {
+        Error::IllFormed(IllFormedError::MismatchedEndTag { .. }) => {
+            "another element is closed than the last one"
         }
         Error::IllFormed(IllFormedError::UnmatchedEndTag(_)) => "an end tag without a start tag",
         Error::IllFormed(IllFormedError::DoubleHyphenInComment) => "`--` stands in a comment",
@@ -24,5 +22,5 @@ pub(super) fn words(error: &Error) -> Cow<'static, str> {
             "a processing instruction or declaration is not closed"
         }
         _ => "not XML",
-    })
+    }
 }

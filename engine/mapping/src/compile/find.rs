@@ -2,6 +2,7 @@
 
 use compact_str::{CompactString, format_compact};
 use hub_core::finding::{FindingKind, nearest};
+use hub_core::path::To;
 use hub_fhir::ResourceType;
 use hub_fhir::params::{self, Param, ParamKind};
 use toml::Spanned;
@@ -10,7 +11,7 @@ use toml::de::DeValue;
 use super::Compiler;
 use super::level::Slot;
 use crate::functions::{Makes, function};
-use crate::plan::{At, Criterion, ElementPlan, FindPlan, Make, Missing, ResourcePlan};
+use crate::plan::{At, Criterion, ElementPlan, FindPlan, IDENTIFIER, Make, Missing, ResourcePlan, Sought};
 use crate::reading::{Table, suggest};
 
 impl Compiler<'_> {
@@ -126,7 +127,7 @@ impl Compiler<'_> {
         value: &Spanned<DeValue<'_>>,
     ) -> Option<Criterion> {
         let usual = match param.kind {
-            _ if param.code == "identifier" => "Identifier",
+            _ if param.code == IDENTIFIER => "Identifier",
             ParamKind::Date => "dateTime",
             ParamKind::Token => "Coding",
             _ => "string",
@@ -145,13 +146,13 @@ impl Compiler<'_> {
         match value.get_ref() {
             DeValue::String(text) => {
                 let word = crate::reading::Word { text, span: value.span() };
-                criterion.from = self.alternatives(&table.sheet, &word)?;
+                criterion.from = self.sought(&table.sheet, &word)?;
             }
             DeValue::Table(_) => {
                 let line = table.as_table(value)?;
                 line.only(&["from", "value", "as", "system"]);
                 match (line.has("from"), line.has("value")) {
-                    (true, false) => criterion.from = self.alternatives(&line.sheet, &line.text("from")?)?,
+                    (true, false) => criterion.from = self.sought(&line.sheet, &line.text("from")?)?,
                     (false, true) => criterion.value = Some(line.text("value")?.text.into()),
                     _ => {
                         line.missing("from", "a criterion has one of `from` and `value`");
@@ -176,7 +177,32 @@ impl Compiler<'_> {
                 return None;
             }
         }
+        if param.code == IDENTIFIER && !self.has_system(&criterion) {
+            let message = "an identifier without its system is looked up in every system, where the same number may be another's";
+            let help = "name it: `identifier = { from = \"..\", system = \"urn:id:HIS\" }`, or `value = \"urn:id:HIS|..\"`";
+            table.sheet.find_help(FindingKind::MissingKey, value.span(), message, Some(help.to_owned()));
+            return None;
+        }
         Some(criterion)
+    }
+
+    /// Whether an identifier comes with its system: the line names it, or the sender may, in the components of a field or as the root of
+    /// an element. A field in which it does not stand after all sets the message aside.
+    fn has_system(&self, criterion: &Criterion) -> bool {
+        if let Some(value) = &criterion.value {
+            return value.split_once('|').is_some_and(|(system, _)| !system.is_empty());
+        }
+        let is_component = |sought: &Sought| {
+            let parts = sought.path.steps().iter().filter(|step| matches!(step.to, To::Part(_)));
+            parts.count() > 1 || sought.path.as_str().starts_with("@.")
+        };
+        criterion.system.is_some()
+            || match (self.from.as_str(), criterion.how.name) {
+                ("hl7v2", "Identifier") => !criterion.from.iter().any(is_component),
+                ("hl7v2", "EI[Identifier]" | "XCN[Identifier]" | "XON[Identifier]") => true,
+                ("xml", "II[Identifier]") => true,
+                _ => false,
+            }
     }
 }
 

@@ -31,6 +31,7 @@ use crate::keys;
 use crate::mapping::{Mapping, Target};
 use crate::plan::{Plan, ResourcePlan};
 use crate::reading::{Log, Sheet, Table, Word, suggest};
+use crate::told::Told;
 
 /// The only version of the language so far.
 const LANGUAGE_VERSIONS: std::ops::RangeInclusive<i64> = 1..=i64::MAX;
@@ -63,6 +64,8 @@ struct Compiler<'a> {
     resources: Vec<Named>,
     /// Code tables read so far; `None`: not there, or wrong.
     tables: RefCell<HashMap<String, Option<Arc<CodeTable>>>>,
+    /// The names of the paths read so far.
+    told: RefCell<Told>,
     /// Some path leads to a fact.
     reads_facts: Cell<bool>,
     /// How the format read is laid out, and the message written.
@@ -141,6 +144,7 @@ fn plan(name: &str, files: &dyn Files, log: &Log) -> Option<Plan> {
         request: head.request.clone(),
         resources: Vec::new(),
         tables: RefCell::default(),
+        told: RefCell::default(),
         reads_facts: Cell::new(false),
         source_layout: layout_of(&file, base.as_ref(), &["source"]),
         message_layout: layout_of(&file, base.as_ref(), &["message", "layout"]),
@@ -191,6 +195,7 @@ fn plan(name: &str, files: &dyn Files, log: &Log) -> Option<Plan> {
         message,
         request: head.request,
         reads_facts: compiler.reads_facts.get(),
+        told: compiler.told.into_inner(),
         source_layout: compiler.source_layout,
         message_layout: compiler.message_layout,
         on_purpose: tables.iter().rev().flat_map(|(table, _)| on_purpose(table)).collect(),

@@ -10,6 +10,7 @@ use super::Compiler;
 use crate::condition::Condition;
 use crate::condition_parse::ConditionError;
 use crate::find::FACTS;
+use crate::plan::Sought;
 use crate::read::{HUB, NTH, after_here};
 use crate::reading::{Sheet, Table, Word, suggest};
 
@@ -24,6 +25,12 @@ impl Compiler<'_> {
     pub(super) fn alternatives(&self, sheet: &Sheet<'_>, word: &Word<'_>) -> Option<Vec<Path>> {
         let pieces = split_alternatives(word.text);
         pieces.into_iter().map(|(offset, piece)| self.one_path(sheet, word, offset, piece)).collect()
+    }
+
+    /// The same, where one value is wanted of them.
+    pub(super) fn sought(&self, sheet: &Sheet<'_>, word: &Word<'_>) -> Option<Vec<Sought>> {
+        let paths = self.alternatives(sheet, word)?;
+        Some(paths.into_iter().map(|path| Sought::new(path, &self.from)).collect())
     }
 
     /// One path, which stands `offset` bytes into a word.
@@ -93,8 +100,9 @@ impl Compiler<'_> {
 }
 
 impl Compiler<'_> {
-    /// What is wrong with the names of a path into the document that is read.
+    /// What is wrong with the names of a path into the document that is read. Its names are the mapping's own from now on.
     fn wrong_path(&self, path: &Path) -> Option<Wrong> {
+        self.told.borrow_mut().add(path);
         let (first, rest) = path.steps().split_first()?;
         let To::Name(name) = &first.to else { return None };
         match name.as_str() {

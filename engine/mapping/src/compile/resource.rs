@@ -12,7 +12,7 @@ use super::paths::split_alternatives;
 use super::{Compiler, Named};
 use crate::keys;
 use crate::plan::{
-    At, Differs, ElementPlan, IdPart, IdPlan, IdSource, Invalid, Make, Once, ResourcePlan, Write,
+    At, Differs, ElementPlan, IdPart, IdPlan, IdSource, Invalid, Make, Once, ResourcePlan, Sought, Write,
 };
 use crate::reading::{Table, Word, suggest};
 
@@ -167,7 +167,7 @@ impl Compiler<'_> {
         }
         let parts: Vec<_> = rest.iter().map(|word| self.id_part(table, word)).collect();
         let known_by = match table.text("known_by") {
-            Some(word) => self.alternatives(&table.sheet, &word)?,
+            Some(word) => self.sought(&table.sheet, &word)?,
             None if table.has("known_by") => return None,
             None => Vec::new(),
         };
@@ -205,7 +205,8 @@ impl Compiler<'_> {
                 if let Some(literal) = quoted {
                     return Some(IdSource::Literal(literal.into()));
                 }
-                self.one_path(&table.sheet, word, offset, piece).map(IdSource::Path)
+                let path = self.one_path(&table.sheet, word, offset, piece)?;
+                Some(IdSource::Path(Sought::new(path, &self.from)))
             })
             .collect();
         let any = sources.into_iter().collect::<Option<_>>()?;

@@ -61,9 +61,13 @@ pub(super) fn instant(value: Value<'_>, context: &Context<'_>) -> Outcome {
     }
 }
 
-pub(super) fn time(value: Value<'_>, _: &Context<'_>) -> Outcome {
+/// A time of FHIR has no zone: one that names another than the mapping's would become another time.
+pub(super) fn time(value: Value<'_>, context: &Context<'_>) -> Outcome {
     let Some(text) = value.text() else { return Ok(None) };
     match read_clock(&text) {
+        Some(clock) if !is_of(&clock, context.zone) => {
+            Err(Misfit::new(value, format!("expected a time in the mapping's zone, {}", context.zone)))
+        }
         Some(clock) => {
             let mut written = CompactString::default();
             write_clock(&clock, &mut written);
@@ -100,10 +104,10 @@ fn read(text: &str) -> Option<Stamp<'_>> {
         return Some(stamp);
     }
     let iso = rest.starts_with(['-', '/']) && rest[1..].starts_with(|c: char| c.is_ascii_digit());
-    // `2024-0500` is the year 2024 in a zone, not a month: HL7 allows a zone after a year.
+    // `2024-0500` is the year 2024 in a zone, not a month: HL7 allows a zone after a year. `1988-1112` may be either, so it is neither.
     let zone_only = rest.starts_with(['+', '-']) && rest.len() == 5;
     if zone_only && !iso_month(rest) {
-        return read_zone(rest).map(|_| stamp);
+        return (!is_month_and_day(year, rest)).then(|| read_zone(rest)).flatten().map(|_| stamp);
     }
     let separator = if iso { &rest[..1] } else { "" };
     rest = rest.strip_prefix(separator)?;
@@ -128,6 +132,12 @@ fn read(text: &str) -> Option<Stamp<'_>> {
 /// `-05-0`... cannot be a zone; `-0500` can.
 fn iso_month(rest: &str) -> bool {
     rest.as_bytes().get(3).is_some_and(|byte| !byte.is_ascii_digit())
+}
+
+/// `-1112` behind a year: the twelfth of November, if anything.
+fn is_month_and_day(year: &str, rest: &str) -> bool {
+    let digits = rest.strip_prefix('-');
+    digits.and_then(|digits| digits.split_at_checked(2)).is_some_and(|(month, day)| exists(year, month, day))
 }
 
 fn is_zone_text(rest: &str, iso: bool) -> bool {
@@ -185,6 +195,11 @@ fn read_zone(text: &str) -> Option<Zone<'_>> {
     (rest.is_empty() && in_range).then_some(Zone::Offset(sign, hours, minutes))
 }
 
+/// Whether a time of day is as it is in `zone`: it names no zone, or one that is the same.
+fn is_of(clock: &Clock<'_>, zone: &str) -> bool {
+    clock.zone == Zone::Unsaid || offset(clock.zone) == read_zone(zone).and_then(offset)
+}
+
 fn write(stamp: &Stamp<'_>, zone: &str) -> CompactString {
     let mut written = CompactString::with_capacity(25);
     write_date(stamp, &mut written);
@@ -230,10 +245,10 @@ pub(super) struct Local {
     pub(super) clock: Option<(u8, u8, u8)>,
 }
 
-/// Reads a moment, a date or a time of day as it is in `zone`. One that names another zone is moved there.
+/// Reads a moment, a date or a time of day as it is in `zone`. A moment that names another zone is moved there; a time of day cannot be.
 pub(super) fn local(text: &str, zone: &str) -> Option<Local> {
     if text.len() >= 3 && text.as_bytes()[2] == b':' {
-        let clock = read_clock(text)?;
+        let clock = read_clock(text).filter(|clock| is_of(clock, zone))?;
         return Some(Local { day: None, clock: numbers_of(&clock) });
     }
     let stamp = read(text)?;
@@ -331,6 +346,8 @@ mod tests {
             ("20240229", "2024-02-29"),
             ("2024+0800", "2024"),
             ("2024-0500", "2024"),
+            ("1988-1200", "1988"),
+            ("1988+1112", "1988"),
             ("202401+0800", "2024-01"),
         ] {
             let stamp = read(text).unwrap_or_else(|| panic!("{text} is not read"));
@@ -359,8 +376,19 @@ mod tests {
             "１９８９",
             "1989-01-18T",
             "1989年",
+            "1988-1112", // a day without one of its signs, or a year in a zone
+            "1988-0330",
         ] {
             assert_eq!(read(text), None, "{text}");
         }
+    }
+    #[test]
+    fn a_time_of_day_in_another_zone_is_none_here() {
+        let is_here = |text: &str| is_of(&read_clock(text).unwrap(), "+08:00");
+        assert!(is_here("0815") && is_here("0815+0800") && is_here("08:15:00+08:00"));
+        assert!(!is_here("0815+0900") && !is_here("0815Z"));
+        assert!(is_of(&read_clock("0815+0000").unwrap(), "Z"));
+        assert_eq!(local("08:15:00+09:00", "+08:00"), None);
+        assert_eq!(local("08:15:00+08:00", "+08:00").unwrap().clock, Some((8, 15, 0)));
     }
 }

@@ -267,11 +267,27 @@ pub const EXAMPLES: &[Example] = &[
         r#"{"use":"official","family":"Chen","given":["Siyuan","Maria"]}"#,
     ),
     of_xml("PN[HumanName]", "<name>陈思远</name>", r#"{"text":"陈思远"}"#),
+    of_xml(
+        "PN[HumanName]",
+        "<name>Dr. <given>Siyuan</given> <family>Chen</family></name>",
+        r#"{"text":"Dr. Siyuan Chen","family":"Chen","given":["Siyuan"]}"#,
+    ),
+    of_xml("PN[string]", "<name>陈<given>思远</given></name>", r#""陈思远""#),
     of_xml("PN[string]", "<name><family>陈</family><given>思远</given></name>", r#""陈思远""#),
     of_xml(
         "AD[Address]",
         r#"<addr use="HP"><streetAddressLine>深南大道1001号</streetAddressLine><city>深圳市</city><state>广东省</state><postalCode>518000</postalCode></addr>"#,
         r#"{"use":"home","line":["深南大道1001号"],"city":"深圳市","state":"广东省","postalCode":"518000"}"#,
+    ),
+    of_xml(
+        "AD[Address]",
+        "<addr>粤海街道<city>深圳市</city></addr>",
+        r#"{"text":"粤海街道深圳市","city":"深圳市"}"#,
+    ),
+    of_xml(
+        "TEL[ContactPoint]",
+        "<telecom value=\"MAILTO:chen@example.org\"/>",
+        r#"{"system":"email","value":"chen@example.org"}"#,
     ),
     of_xml(
         "TEL[ContactPoint]",

@@ -10,7 +10,7 @@ use hub_formats::hl7v2::Hl7Parser;
 
 use super::examples::*;
 use crate::find::Found;
-use crate::functions::{Context, FUNCTIONS, Makes, function};
+use crate::functions::{Context, FUNCTIONS, Makes, Outcome, function};
 use crate::read::{Reader, Value};
 
 fn document(example: &Example) -> (Box<dyn hub_core::document::Document>, String) {
@@ -33,16 +33,20 @@ fn document(example: &Example) -> (Box<dyn hub_core::document::Document>, String
 }
 
 fn made(example: &Example) -> Option<hub_fhir::Json> {
+    outcome(example, None)
+        .unwrap_or_else(|misfit| panic!("{} {}: {misfit:?}", example.function, example.field))
+}
+
+fn outcome(example: &Example, system: Option<&str>) -> Outcome {
     let (document, path) = document(example);
     let found = Found::default();
     let reader = Reader::new(&*document, &found);
     let mut nodes = Vec::new();
     document.select(document.root(), &Path::parse(&path).unwrap(), &mut nodes);
     let systems = HashMap::new();
-    let context = Context { zone: "+08:00", systems: &systems, system: None, unit: None, units: None };
-    let value = Value::of_node(&reader, *nodes.first()?);
-    (function(example.function).unwrap().make)(value, &context)
-        .unwrap_or_else(|misfit| panic!("{} {}: {misfit:?}", example.function, example.field))
+    let context = Context { zone: "+08:00", systems: &systems, system, unit: None, units: None };
+    let Some(first) = nodes.first() else { return Ok(None) };
+    (function(example.function).unwrap().make)(Value::of_node(&reader, *first), &context)
 }
 
 #[test]
@@ -51,6 +55,40 @@ fn every_example_holds() {
         let json = made(example).map_or_else(String::new, |json| json.to_text());
         assert_eq!(json, example.json, "{} of `{}`", example.function, example.field);
     }
+}
+
+/// What would be another value than the one that was sent is none.
+#[test]
+fn what_a_function_would_change_does_not_fit() {
+    let misfit = |function, format, field, system| {
+        let misfit = outcome(&Example { function, field, format, json: "" }, system).unwrap_err();
+        misfit.expected.into_owned()
+    };
+    for (function, format, field, expected) in [
+        ("TS[date]", "xml", r#"<birthTime value="1988-1112"/>"#, "expected a date: YYYY[MM[DD]]"),
+        ("date", "hl7v2", "1988-1112", "expected a date: YYYY[MM[DD]]"),
+        ("time", "hl7v2", "0815+0900", "expected a time in the mapping's zone, +08:00"),
+        ("money_fen", "fhir", r#"{"value":12.50,"currency":"HKD"}"#, "expected an amount in CNY"),
+        (
+            "II[Identifier]",
+            "xml",
+            r#"<id root="HIS"/>"#,
+            "expected an extension, or a root that is an OID or UUID",
+        ),
+    ] {
+        assert_eq!(misfit(function, format, field, None), expected, "{function} of {field}");
+    }
+    let yuan = r#"{"value":12.50,"currency":"CNY"}"#;
+    assert_eq!(misfit("money_fen", "fhir", yuan, Some("HKD")), "expected an amount in HKD");
+    let example = |function, format, field| Example { function, field, format, json: "" };
+    let cents = example("money_fen", "fhir", r#"{"value":12.50,"currency":"HKD"}"#);
+    assert_eq!(outcome(&cents, Some("HKD")).unwrap().unwrap().to_text(), "1250");
+    let named = made(&example("II[Identifier]", "xml", r#"<id root="HIS" extension="1"/>"#)).unwrap();
+    assert_eq!(named.to_text(), r#"{"system":"urn:id:HIS","value":"1"}"#);
+    let coded = made(&example("CD[Coding]", "xml", r#"<code code="K" codeSystem="LIS"/>"#)).unwrap();
+    assert_eq!(coded.to_text(), r#"{"system":"urn:id:LIS","code":"K"}"#);
+    let at_noon = made(&example("time", "hl7v2", "1200+0800")).unwrap();
+    assert_eq!(at_noon.to_text(), r#""12:00:00""#);
 }
 
 #[test]

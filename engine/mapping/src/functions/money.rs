@@ -8,10 +8,19 @@ use super::build::Build;
 use super::{Context, Misfit, Outcome, numbers};
 use crate::read::Value;
 
-/// Yuan to fen: `12.50` and a Money of that value become 1250. A fraction of a fen does not fit.
-pub(super) fn fen(value: Value<'_>, _: &Context<'_>) -> Outcome {
+/// What an amount is in, where the line's `system` names no other currency.
+const YUAN: &str = "CNY";
+
+/// Yuan to fen: `12.50` and a Money of that value become 1250. A fraction of a fen does not fit, nor does another currency.
+pub(super) fn fen(value: Value<'_>, context: &Context<'_>) -> Outcome {
     let amount = value.child("value").unwrap_or(value);
     let Some(text) = amount.text() else { return Ok(None) };
+    let expected = context.system.unwrap_or(YUAN);
+    if let Some(currency) = value.child("currency")
+        && currency.text().is_some_and(|said| said != expected)
+    {
+        return Err(Misfit::new(currency, format!("expected an amount in {expected}")));
+    }
     match to_fen(&text) {
         Some(fen) => Ok(Some(Json::Number(fen))),
         None => Err(Misfit::new(amount, "expected an amount with at most two digits after the point")),
@@ -32,7 +41,7 @@ pub(super) fn money_of_fen(value: Value<'_>, context: &Context<'_>) -> Outcome {
     let Some(yuan) = yuan(value, context)? else { return Ok(None) };
     let mut built = Build::with_capacity(2);
     built.put("value", yuan);
-    built.put("currency", Json::string(context.system.unwrap_or("CNY")));
+    built.put("currency", Json::string(context.system.unwrap_or(YUAN)));
     built.finish()
 }
 

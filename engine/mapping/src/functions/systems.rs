@@ -114,8 +114,21 @@ fn is_oid(text: &str) -> bool {
         && more > 1
 }
 
+/// `urn:uuid:` and a UUID in lower case; `None` for what is none.
+fn as_uuid(text: &str) -> Option<CompactString> {
+    let lower = text.to_ascii_lowercase();
+    let digits = lower.strip_prefix("urn:uuid:").unwrap_or(&lower);
+    let is_uuid = digits.len() == 36 && uuid::Uuid::try_parse(digits).is_ok();
+    is_uuid.then(|| format_compact!("urn:uuid:{digits}"))
+}
+
+/// The URI of an OID or UUID, as HL7 V3 identifies systems; of another text only where it is a URI itself.
+pub(super) fn root_uri(root: &str) -> Option<CompactString> {
+    as_uuid(root).or_else(|| as_uri(root))
+}
+
 /// `urn:id:NAME`: a name that is only the sender's. What a URI must not hold is percent-encoded.
-fn urn(name: &str) -> CompactString {
+pub(super) fn urn(name: &str) -> CompactString {
     let mut urn = CompactString::const_new("urn:id:");
     for letter in name.chars() {
         let plain = letter.is_alphanumeric() || matches!(letter, '-' | '.' | '_' | ':' | '/' | '+');
@@ -154,10 +167,7 @@ pub(super) fn authority<'a>(hd: Option<Value<'a>>, first: u16, context: &Context
 fn universal(id: &str, kind: Option<&str>) -> Option<CompactString> {
     Some(match kind {
         Some("ISO") => format_compact!("urn:oid:{}", id.strip_prefix("urn:oid:").unwrap_or(id)),
-        Some("UUID" | "GUID") => {
-            let lower = id.to_ascii_lowercase();
-            format_compact!("urn:uuid:{}", lower.strip_prefix("urn:uuid:").unwrap_or(&lower))
-        }
+        Some("UUID" | "GUID") => as_uuid(id).unwrap_or_else(|| urn(id)),
         Some("DNS") => format_compact!("dns:{id}"),
         Some("URI" | "HTTP") if !id.contains(char::is_whitespace) => id.into(),
         _ => as_uri(id).unwrap_or_else(|| urn(id)),
@@ -184,5 +194,16 @@ mod tests {
     fn an_oid_is_seen_as_one() {
         assert!(is_oid("2.16.840.1.113883") && is_oid("1.2.3"));
         assert!(!is_oid("1.2") && !is_oid("3.1.2") && !is_oid("1..2") && !is_oid("LIS"));
+    }
+
+    #[test]
+    fn a_uuid_is_seen_as_one_and_nothing_else_is() {
+        let uuid = "6BA7B810-9DAD-11D1-80B4-00C04FD430C8";
+        assert_eq!(root_uri(uuid).unwrap(), "urn:uuid:6ba7b810-9dad-11d1-80b4-00c04fd430c8");
+        assert_eq!(root_uri("2.16.156.10011").unwrap(), "urn:oid:2.16.156.10011");
+        assert_eq!(root_uri("http://his.example/ids").unwrap(), "http://his.example/ids");
+        assert_eq!((root_uri("HIS"), root_uri("6ba7b8109dad11d180b400c04fd430c8")), (None, None));
+        assert_eq!(universal(uuid, Some("GUID")), root_uri(uuid));
+        assert_eq!(universal("HIS-1", Some("GUID")).unwrap(), "urn:id:HIS-1");
     }
 }

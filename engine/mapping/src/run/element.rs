@@ -165,7 +165,7 @@ impl Runner<'_> {
                     got.push(line.member.clone(), json.clone());
                 }
             }
-            Make::Ref(resource) => self.reference(element, line, *resource, scope, got),
+            Make::Ref(resource) => self.reference(element, line, *resource, scope, got)?,
             Make::Find(find) => {
                 if let Looked::Found(id) = self.look_up(find, scope)? {
                     let reference = format_compact!("{}/{}", find.kind.name(), id.as_str());
@@ -194,7 +194,10 @@ impl Runner<'_> {
         resource: usize,
         scope: Node,
         got: &mut Got,
-    ) {
+    ) -> Result<(), Fault> {
+        if !element.many {
+            self.one_related(resource, scope, (&element.name, line.at))?;
+        }
         let wanted = if element.many { usize::MAX } else { 1 };
         let related = self.related(resource, scope).take(wanted);
         let related: Vec<CompactString> = related.map(|instance| instance.reference.clone()).collect();
@@ -206,6 +209,7 @@ impl Runner<'_> {
             }
             self.point(element, line, reference, got);
         }
+        Ok(())
     }
 
     fn point(&mut self, element: &ElementPlan, line: &LinePlan, reference: CompactString, got: &mut Got) {

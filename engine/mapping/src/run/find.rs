@@ -8,7 +8,7 @@ use hub_fhir::{Id, Json};
 use super::Runner;
 use crate::find::Need;
 use crate::functions::Context;
-use crate::plan::{Criterion, FindPlan, Missing};
+use crate::plan::{Criterion, FindPlan, IDENTIFIER, Missing};
 use crate::read::Value;
 
 /// What looking up has come to.
@@ -99,15 +99,28 @@ impl Runner<'_> {
             unit: None,
             units: None,
         };
-        for path in &criterion.from {
-            let mut nodes = self.reader.buffer();
-            self.reader.select(node, path, &mut nodes);
-            let first = nodes.iter().copied().find(|node| !self.reader.is_null(*node));
-            self.reader.give_back(nodes);
-            let Some(first) = first else { continue };
-            let made = (criterion.how.make)(Value::of_node(self.reader, first), &context)
+        let wanted = format!("looking up the {}", find.kind);
+        let value = |node: Node| {
+            if self.reader.is_null(node) {
+                return Ok(None);
+            }
+            let made = (criterion.how.make)(Value::of_node(self.reader, node), &context)
                 .map_err(|misfit| self.fault(misfit.node, find.at, misfit.expected))?;
-            if let Some(value) = made.and_then(|json| searched(&json)) {
+            let Some(json) = made else { return Ok(None) };
+            let system = criterion.system.as_deref().filter(|_| criterion.param == IDENTIFIER);
+            if criterion.param == IDENTIFIER && json.get("system").is_none() && system.is_none() {
+                let reason = format!(
+                    "the number has no system, so that it may be that of another {}: `system` of the line names one",
+                    find.kind
+                );
+                return Err(self.fault(node, find.at, reason));
+            }
+            Ok(searched(&json, system))
+        };
+        for sought in &criterion.from {
+            if let Some((_, value)) =
+                self.single(node, sought, criterion.from.iter(), (&wanted, find.at), value)?
+            {
                 return Ok(Some(value));
             }
         }
@@ -117,7 +130,7 @@ impl Runner<'_> {
     fn not_found(&self, find: &FindPlan, node: Node, reason: String) -> Fault {
         let mut fault = self.fault(node, find.at, reason);
         let paths = find.ways.iter().flatten().flat_map(|criterion| &criterion.from);
-        let first = paths.map(|path| path.as_str().to_owned()).next();
+        let first = paths.map(|sought| sought.path.as_str().to_owned()).next();
         fault.place = fault.place.or(first);
         fault
     }
@@ -129,8 +142,9 @@ fn names(way: &[Criterion]) -> String {
     way.iter().map(plain).collect::<Vec<_>>().join(" and ")
 }
 
-/// A value as a FHIR search has it (R4B §3.1.1.4): `system|value`, with `,`, `|`, `$` and `\\` escaped.
-fn searched(json: &Json) -> Option<CompactString> {
+/// A value as a FHIR search has it (R4B §3.1.1.4): `system|value`, with `,`, `|`, `$` and `\\` escaped. `system` is that of a value which
+/// names none.
+fn searched(json: &Json, system: Option<&str>) -> Option<CompactString> {
     let escaped = |text: &str| {
         let mut written = CompactString::with_capacity(text.len());
         for letter in text.chars() {
@@ -147,14 +161,14 @@ fn searched(json: &Json) -> Option<CompactString> {
         _ => None,
     };
     let coding = json.at(&["coding", "0"]).unwrap_or(json);
-    match coding {
+    let (own, code) = match coding {
         Json::Object(object) => {
-            let code = text(object.get("value").or_else(|| object.get("code")))?;
-            Some(match text(object.get("system")) {
-                Some(system) => format_compact!("{system}|{code}"),
-                None => code,
-            })
+            (text(object.get("system")), text(object.get("value").or_else(|| object.get("code")))?)
         }
-        single => text(Some(single)),
-    }
+        single => (None, text(Some(single))?),
+    };
+    Some(match own.or_else(|| system.map(&escaped)) {
+        Some(system) => format_compact!("{system}|{code}"),
+        None => code,
+    })
 }

@@ -1,5 +1,6 @@
 //! Finds the nodes that become resources, and computes their ids.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use compact_str::{CompactString, format_compact};
@@ -10,8 +11,18 @@ use sha2::{Digest, Sha256};
 
 use super::find::Looked;
 use super::{Instance, Runner};
-use crate::plan::{IdSource, ResourcePlan};
+use crate::plan::{IdPart, IdSource, ResourcePlan, Sought};
 use crate::read::{Value, after_here};
+
+/// What needs one value, for the reason of a fault.
+const ID: &str = "the id";
+
+fn sought(source: &IdSource) -> Option<&Sought> {
+    match source {
+        IdSource::Path(sought) => Some(sought),
+        IdSource::Ref(_) | IdSource::Literal(_) | IdSource::Nth => None,
+    }
+}
 
 fn of_id(place: usize, resource: &ResourcePlan, node: Node, id: Id) -> Instance {
     let reference = format_compact!("{}/{}", resource.kind.name(), id.as_str());
@@ -78,7 +89,7 @@ impl Runner<'_> {
             if part.any.iter().any(|source| matches!(source, IdSource::Nth)) {
                 nth = Some(parts.len());
             }
-            match part.any.iter().find_map(|source| self.id_part(source, node, here)) {
+            match self.id_part(resource, part, node, here)? {
                 Some(value) => parts.push(value),
                 None if part.optional => parts.push(CompactString::default()),
                 None => {
@@ -86,7 +97,7 @@ impl Runner<'_> {
                     let mut fault = self.fault(node, resource.id.at, reason);
                     // A value that is missing has no node: the place is the first path where it was looked for.
                     let looked_for = part.any.iter().find_map(|source| match source {
-                        IdSource::Path(path) => Some(path.as_str().to_owned()),
+                        IdSource::Path(sought) => Some(sought.path.as_str().to_owned()),
                         _ => None,
                     });
                     fault.place = looked_for.or(fault.place);
@@ -136,20 +147,18 @@ impl Runner<'_> {
     fn known_by(&self, resource: &ResourcePlan, node: Node) -> Result<Node, Fault> {
         let paths = &resource.id.known_by;
         let Some(first_path) = paths.first() else { return Ok(node) };
-        for path in paths {
-            let mut nodes = self.reader.buffer();
-            self.reader.select(node, path, &mut nodes);
+        for sought in paths {
+            let wanted = (ID, resource.id.at);
             let known =
-                nodes.iter().copied().find(|found| Value::of_node(self.reader, *found).text().is_some());
-            self.reader.give_back(nodes);
-            if let Some(known) = known {
+                self.single(node, sought, paths.iter(), wanted, |node| Ok(self.known(resource, node)))?;
+            if let Some((known, _)) = known {
                 return Ok(known);
             }
         }
-        let texts: Vec<&str> = paths.iter().map(hub_core::path::Path::as_str).collect();
+        let texts: Vec<&str> = paths.iter().map(|sought| sought.path.as_str()).collect();
         let reason = format!("the id needs `{}`, which has no value", texts.join(" | "));
         let mut fault = self.fault(node, resource.id.at, reason);
-        fault.place = Some(first_path.as_str().to_owned());
+        fault.place = Some(first_path.path.as_str().to_owned());
         Err(fault)
     }
 
@@ -164,24 +173,51 @@ impl Runner<'_> {
         Err(self.fault(here, differs.at, reason))
     }
 
-    /// The value of one part of an id.
-    fn id_part(&self, source: &IdSource, node: Node, here: Node) -> Option<CompactString> {
-        match source {
-            IdSource::Literal(text) => Some(text.clone()),
-            // Filled in when the other parts are known.
-            IdSource::Nth => Some(CompactString::default()),
-            IdSource::Ref(resource) => {
-                self.related(*resource, node).next().map(|instance| instance.id.as_str().into())
+    /// What the parts of an id would take of a node that `@` may stand for; nothing where the node itself says nothing.
+    fn known(&self, resource: &ResourcePlan, node: Node) -> Option<Vec<Option<String>>> {
+        let text = |node| Value::of_node(self.reader, node).text().map(Cow::into_owned);
+        let own = text(node)?;
+        let mut said = vec![Some(own)];
+        for source in resource.id.parts.iter().flat_map(|part| &part.any) {
+            let IdSource::Path(sought) = source else { continue };
+            if after_here(&sought.path).is_none() {
+                continue;
             }
-            IdSource::Path(path) => {
-                let scope = if after_here(path).is_some() { here } else { node };
-                let mut nodes = self.reader.buffer();
-                self.reader.select(scope, path, &mut nodes);
-                let text = nodes.iter().find_map(|found| Value::of_node(self.reader, *found).text());
-                self.reader.give_back(nodes);
-                text.map(CompactString::from)
+            let mut nodes = self.reader.buffer();
+            self.reader.select(node, &sought.path, &mut nodes);
+            said.push(nodes.first().copied().and_then(text));
+            self.reader.give_back(nodes);
+        }
+        Some(said)
+    }
+
+    /// The value of one part of an id: of the first of its sources that has one.
+    fn id_part(
+        &self,
+        resource: &ResourcePlan,
+        part: &IdPart,
+        node: Node,
+        here: Node,
+    ) -> Result<Option<CompactString>, Fault> {
+        let text = |node| Ok(Value::of_node(self.reader, node).text().map(CompactString::from));
+        for source in &part.any {
+            let value = match source {
+                IdSource::Literal(text) => Some(text.clone()),
+                // Filled in when the other parts are known.
+                IdSource::Nth => Some(CompactString::default()),
+                IdSource::Ref(other) => self.one_related(*other, node, (ID, resource.id.at))?,
+                IdSource::Path(path) => {
+                    let scope = if after_here(&path.path).is_some() { here } else { node };
+                    let wanted = (ID, resource.id.at);
+                    self.single(scope, path, part.any.iter().filter_map(sought), wanted, text)?
+                        .map(|(_, value)| value)
+                }
+            };
+            if value.is_some() {
+                return Ok(value);
             }
         }
+        Ok(None)
     }
 
     /// The instances of a resource whose node encloses `node`, is it, or stands inside it.

@@ -4,6 +4,7 @@ mod changes;
 mod element;
 mod find;
 mod ids;
+mod single;
 mod source;
 
 use std::cell::{Cell, RefCell};
@@ -155,14 +156,19 @@ impl<'r> Runner<'r> {
         (self.notes, self.lineage.map(|log| log.list))
     }
 
+    /// The place of a node in the words of the mapping.
+    fn place(&self, node: Node) -> String {
+        self.plan.told.place(self.reader.place(node))
+    }
+
     fn fault(&self, node: Node, at: At, reason: impl Into<String>) -> Fault {
         // The whole document has no place of its own.
-        let place = Some(self.reader.place(node)).filter(|place| !place.is_empty());
+        let place = Some(self.place(node)).filter(|place| !place.is_empty());
         Fault { step: FaultStep::Map, place, rule: Some(self.plan.rule(at)), reason: reason.into() }
     }
 
     fn note(&mut self, node: Node, reason: impl Into<String>) {
-        let place = self.reader.place(node);
+        let place = self.place(node);
         self.notes.push(Note { place, reason: reason.into() });
     }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use hub_core::cluster::Alone;
 use hub_core::store::ParcelState;
 use hub_runtime::dispatch::{Dispatcher, Health, Wakers};
 use hub_spec::{Circuit, InDoubt, RetryPolicy};
@@ -42,6 +43,7 @@ impl Counter {
             retry: RETRY,
             in_doubt,
             answers: None,
+            cluster: Arc::new(Alone::default()),
             outbox: shelf.clone(),
             clock,
             wakers: wakers.clone(),

@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use bytes::Bytes;
+use hub_core::cluster::Alone;
 use hub_core::document::{Document, ParseError, Parser, Piece, Split};
 use hub_core::envelope::{Envelope, Head, Label, Peer, Raw};
 use hub_core::id::{DedupeKey, Digest, MessageId};
@@ -18,6 +19,7 @@ use hub_runtime::dispatch::Wakers;
 use hub_runtime::house::{House, Sizes};
 use hub_runtime::intake::ChannelDoor;
 use hub_runtime::lane::Lane;
+use hub_runtime::now::Now;
 use hub_runtime::split::Splitter;
 use hub_runtime::steps::Road;
 use hub_spec::{Channel, Parse};
@@ -138,6 +140,7 @@ impl Ward {
         let parser: Arc<dyn Parser> =
             Arc::new(Fragile(hub_formats::parser("json", None, &toml::Table::new()).unwrap()));
         let house = House {
+            cluster: Arc::new(Alone::default()),
             journal: memory.clone(),
             resources: memory.clone(),
             outbox: Arc::new(Shelf::default()),
@@ -160,15 +163,16 @@ impl Ward {
         let splits = channel.parse.split.clone();
         let backlog = Arc::new(if splits.is_some() { backlog.splitting(unsplit) } else { backlog });
         let door = Arc::new(ChannelDoor {
+            turns: Arc::default(),
             channel: channel.id.clone(),
             parse: Arc::new(channel.parse.clone()),
             acknowledge: Acknowledge::OnReceived,
             backlog: backlog.clone(),
             house: house.clone(),
             closed: Arc::new(AtomicBool::new(false)),
-            answerer: None,
+            answerer: Now::new(None),
         });
-        let road = Arc::new(Road { channel, parser, writers: BTreeMap::new(), typed_check: None });
+        let road = Now::new(Road { channel, parser, writers: BTreeMap::new(), typed_check: None });
         let mut tasks = JoinSet::new();
         if let Some(by) = splits {
             let splitter =
@@ -221,6 +225,7 @@ pub fn channel() -> Channel {
         writes: vec!["Patient".into()],
         keys: vec![("patient".into(), Path::parse("patient").unwrap())],
         to: Vec::new(),
+        start: hub_spec::Start::default(),
         tests: Vec::new(),
         digest: Digest([0; 16]),
     }

@@ -1,8 +1,8 @@
 //! Dates compare as spans: R4B §3.1.1.4.4.
 
 use hub_fhir::search::Prefix;
-use sqlx::{QueryBuilder, Sqlite};
 
+use crate::database::Sql;
 use crate::entries::SHORT_SPAN_US;
 
 /// A span asked for, low inclusive, high exclusive.
@@ -24,7 +24,7 @@ impl Asked {
     }
 
     /// Pushes the condition on a target span of the columns or expressions `low` and `high`.
-    pub fn condition(self, sql: &mut QueryBuilder<Sqlite>, low: &str, high: &str) {
+    pub fn condition(self, sql: &mut Sql, low: &str, high: &str) {
         let (first, last) = (self.low, self.high);
         let mut two = |a: &str, first: i64, b: &str, second: i64| {
             sql.push("(").push(a).push_bind(first).push(b).push_bind(second).push(")");

@@ -5,10 +5,11 @@ use hub_fhir::index::ParamId;
 use hub_fhir::normal::normal;
 use hub_fhir::params::{ParamKind, by_id};
 use hub_fhir::search::{Filter, FilterOn, StringTest, Test};
-use sqlx::{QueryBuilder, Sqlite};
 
+use crate::database::Sql;
 use crate::entries::{kind_number, system_number};
 use crate::search::dates::Asked;
+use crate::short::short;
 use crate::words::Words;
 
 /// What filters are compiled with.
@@ -68,7 +69,7 @@ fn after_prefix(text: &str) -> String {
     format!("{text}{}", char::MAX)
 }
 
-/// The member of a resource's rows that holds a parameter's values: `$.t12`.
+/// The member of a resource's rows that holds a parameter's values: `t12`.
 pub(super) fn member(words: &Words, id: ParamId) -> String {
     let letter = match by_id(id).map(|param| param.kind) {
         Some(ParamKind::String) => 's',
@@ -76,12 +77,12 @@ pub(super) fn member(words: &Words, id: ParamId) -> String {
         Some(ParamKind::Date) => 'd',
         _ => 't',
     };
-    format!("$.{letter}{}", words.param(id))
+    format!("{letter}{}", words.param(id))
 }
 
 impl Compiler<'_> {
     /// Pushes whether the resource `r` passes all filters but one.
-    pub fn probes(&self, sql: &mut QueryBuilder<Sqlite>, filters: &[Filter], but: Option<usize>) {
+    pub fn probes(&self, sql: &mut Sql, filters: &[Filter], but: Option<usize>) {
         for (at, filter) in filters.iter().enumerate() {
             if Some(at) != but {
                 sql.push(" AND ");
@@ -90,7 +91,7 @@ impl Compiler<'_> {
         }
     }
 
-    fn probe(&self, sql: &mut QueryBuilder<Sqlite>, filter: &Filter) {
+    fn probe(&self, sql: &mut Sql, filter: &Filter) {
         sql.push(if filter.not { "NOT (" } else { "(" });
         for (at, test) in filter.any.iter().enumerate() {
             if at > 0 {
@@ -105,14 +106,14 @@ impl Compiler<'_> {
         sql.push(")");
     }
 
-    fn probe_id(&self, sql: &mut QueryBuilder<Sqlite>, test: &Test) {
+    fn probe_id(&self, sql: &mut Sql, test: &Test) {
         match test {
             Test::Id(id) => drop(sql.push("r.id = ").push_bind(id.to_string())),
             _ => drop(sql.push("FALSE")),
         }
     }
 
-    fn probe_updated(&self, sql: &mut QueryBuilder<Sqlite>, test: &Test) {
+    fn probe_updated(&self, sql: &mut Sql, test: &Test) {
         match test {
             Test::Date { prefix, low, high } => {
                 let asked = Asked::new(*prefix, *low, *high, self.now);
@@ -122,28 +123,31 @@ impl Compiler<'_> {
         }
     }
 
-    fn probe_param(&self, sql: &mut QueryBuilder<Sqlite>, id: ParamId, test: &Test) {
+    fn probe_param(&self, sql: &mut Sql, id: ParamId, test: &Test) {
         let (param, member) = (self.words.param(id), member(self.words, id));
-        let each = format!("EXISTS (SELECT 1 FROM json_each(r.rows, '{member}') j WHERE ");
+        let dialect = sql.dialect;
+        let each = format!("EXISTS (SELECT 1 FROM {} WHERE ", dialect.pairs(&member));
+        let member = dialect.member(&member);
         match test {
-            Test::Missing(true) => drop(sql.push(format_args!("r.rows -> '{member}' IS NULL"))),
+            Test::Missing(true) => drop(sql.push(format_args!("{member} IS NULL"))),
             Test::Missing(false) | Test::Token { system: None, code: None } => {
-                sql.push(format_args!("r.rows -> '{member}' IS NOT NULL"));
+                sql.push(format_args!("{member} IS NOT NULL"));
             }
             Test::Token { system, code: Some(code) } => {
                 sql.push("EXISTS (SELECT 1 FROM idx_token x WHERE x.param = ").push_bind(param);
-                sql.push(" AND x.code = ").push_bind(code.to_string()).push(" AND x.rid = r.rid");
+                sql.push(" AND x.code = ").push_bind(short(code)).push(" AND x.rid = r.rid");
                 if let Some(system) = system {
                     sql.push(" AND x.system = ").push_bind(system_number(system));
                 }
                 sql.push(")");
             }
             Test::Token { system: Some(system), code: None } => {
-                sql.push(each).push("j.value ->> 1 = ").push_bind(system_number(system)).push(")");
+                let number = dialect.pair_number(1);
+                sql.push(each).push(number).push(" = ").push_bind(system_number(system)).push(")");
             }
             Test::Reference { kind, id } => {
                 sql.push("EXISTS (SELECT 1 FROM idx_reference x WHERE x.param = ").push_bind(param);
-                sql.push(" AND x.target = ").push_bind(id.to_string()).push(" AND x.rid = r.rid");
+                sql.push(" AND x.target = ").push_bind(short(id)).push(" AND x.rid = r.rid");
                 if kind.is_some() {
                     sql.push(" AND x.kind = ").push_bind(kind_number(self.words, *kind));
                 }
@@ -153,20 +157,24 @@ impl Compiler<'_> {
                 sql.push(each);
                 match how {
                     StringTest::Starts => {
-                        sql.push("j.value ->> 0 >= ").push_bind(text.to_string());
-                        sql.push(" AND j.value ->> 0 < ").push_bind(after_prefix(text));
+                        let value = dialect.pair_text(0);
+                        sql.push(format_args!("{value} >= ")).push_bind(text.to_string());
+                        sql.push(format_args!(" AND {value} < ")).push_bind(after_prefix(text));
                     }
                     StringTest::Contains => {
-                        sql.push("instr(j.value ->> 0, ").push_bind(text.to_string()).push(") > 0");
+                        let (instr, value) = (dialect.instr(), dialect.pair_text(0));
+                        sql.push(format_args!("{instr}({value}, ")).push_bind(text.to_string()).push(") > 0");
                     }
-                    StringTest::Exact => drop(sql.push("j.value ->> 1 = ").push_bind(text.to_string())),
+                    StringTest::Exact => {
+                        sql.push(dialect.pair_text(1)).push(" = ").push_bind(short(text));
+                    }
                 }
                 sql.push(")");
             }
             Test::Date { prefix, low, high } => {
                 sql.push(each);
                 let asked = Asked::new(*prefix, *low, *high, self.now);
-                asked.condition(sql, "(j.value ->> 0)", "(j.value ->> 1)");
+                asked.condition(sql, &dialect.pair_number(0), &dialect.pair_number(1));
                 sql.push(")");
             }
             Test::Id(_) => drop(sql.push("FALSE")),
@@ -174,7 +182,7 @@ impl Compiler<'_> {
     }
 
     /// Pushes a query for the `rid`s that match a filter which has a [`rarity`]; one may come twice.
-    pub fn drive(&self, sql: &mut QueryBuilder<Sqlite>, filter: &Filter) {
+    pub fn drive(&self, sql: &mut Sql, filter: &Filter) {
         for (at, test) in filter.any.iter().enumerate() {
             if at > 0 {
                 sql.push(" UNION ALL ");
@@ -193,18 +201,18 @@ impl Compiler<'_> {
         }
     }
 
-    fn drive_param(&self, sql: &mut QueryBuilder<Sqlite>, param: i64, test: &Test) {
+    fn drive_param(&self, sql: &mut Sql, param: i64, test: &Test) {
         match test {
             Test::Token { system, code } => {
                 sql.push("SELECT x.rid FROM idx_token x WHERE x.param = ").push_bind(param);
-                sql.push(" AND x.code = ").push_bind(code.as_deref().map(str::to_owned));
+                sql.push(" AND x.code = ").push_bind(code.as_deref().map(short));
                 if let Some(system) = system {
                     sql.push(" AND x.system = ").push_bind(system_number(system));
                 }
             }
             Test::Reference { kind, id } => {
                 sql.push("SELECT x.rid FROM idx_reference x WHERE x.param = ").push_bind(param);
-                sql.push(" AND x.target = ").push_bind(id.to_string());
+                sql.push(" AND x.target = ").push_bind(short(id));
                 if kind.is_some() {
                     sql.push(" AND x.kind = ").push_bind(kind_number(self.words, *kind));
                 }
@@ -212,8 +220,8 @@ impl Compiler<'_> {
             Test::String(how, text) => {
                 sql.push("SELECT x.rid FROM idx_string x WHERE x.param = ").push_bind(param);
                 if *how == StringTest::Exact {
-                    sql.push(" AND x.normal = ").push_bind(normal(text).to_string());
-                    sql.push(" AND x.exact = ").push_bind(text.to_string());
+                    sql.push(" AND x.normal = ").push_bind(short(&normal(text)));
+                    sql.push(" AND x.exact = ").push_bind(short(text));
                 } else {
                     sql.push(" AND x.normal >= ").push_bind(text.to_string());
                     sql.push(" AND x.normal < ").push_bind(after_prefix(text));

@@ -6,8 +6,8 @@ use hub_core::store::StoreError;
 use hub_fhir::params::{ParamKind, params_of, supported};
 use hub_fhir::search::{Include, Search, Stored};
 use hub_fhir::{Id, Reference, ResourceType};
-use sqlx::{QueryBuilder, Row, Sqlite};
 
+use crate::database::Sql;
 use crate::entries::{Entry, from_json};
 use crate::error::{damaged, unavailable};
 use crate::resources::stored;
@@ -89,15 +89,12 @@ impl Searcher<'_> {
             let ids: Vec<&Id> =
                 references.iter().filter(|one| one.kind == kind).map(|one| &one.id).take(MOST).collect();
             for ids in ids.chunks(ASKED) {
-                let mut sql = QueryBuilder::<Sqlite>::new(
-                    "SELECT r.version, r.updated_us, r.deleted, r.body, r.id, r.rows FROM resource r
+                let mut sql = self.readers.sql(
+                    "SELECT r.version, r.updated_us, r.deleted, r.body, r.id, CAST(r.rows AS TEXT) FROM resource r
                      WHERE r.deleted = 0 AND r.type = ",
                 );
                 sql.push_bind(self.words.kind(kind)).push(" AND r.id IN (");
-                let mut list = sql.separated(", ");
-                for id in ids {
-                    list.push_bind(id.as_str().to_owned());
-                }
+                sql.push_list(ids.iter().map(|id| id.as_str().to_owned()));
                 sql.push(")");
                 self.read_found(sql, kind, found).await?;
             }
@@ -131,19 +128,13 @@ impl Searcher<'_> {
         targets.sort_unstable();
         // Ids of one type at a time: `Patient/1` is not `Encounter/1`.
         for targets in targets.chunk_by(|a, b| a.kind == b.kind).flat_map(|targets| targets.chunks(ASKED)) {
-            let mut sql = QueryBuilder::<Sqlite>::new(
-                "SELECT r.version, r.updated_us, r.deleted, r.body, r.id, r.rows FROM resource r
+            let mut sql = self.readers.sql(
+                "SELECT r.version, r.updated_us, r.deleted, r.body, r.id, CAST(r.rows AS TEXT) FROM resource r
                  WHERE r.deleted = 0 AND r.rid IN (SELECT x.rid FROM idx_reference x WHERE x.param IN (",
             );
-            let mut list = sql.separated(", ");
-            for param in &params {
-                list.push_bind(*param);
-            }
+            sql.push_list(params.iter().copied());
             sql.push(") AND x.target IN (");
-            let mut list = sql.separated(", ");
-            for target in targets {
-                list.push_bind(target.id.as_str().to_owned());
-            }
+            sql.push_list(targets.iter().map(|target| target.id.as_str().to_owned()));
             sql.push(") AND x.kind = ").push_bind(targets.first().map(|target| words.kind(target.kind)));
             sql.push(") ORDER BY r.rid LIMIT ").push_bind(i64::try_from(room).unwrap_or(i64::MAX));
             let mut pointing = Vec::new();
@@ -159,16 +150,16 @@ impl Searcher<'_> {
 
     async fn read_found(
         &self,
-        mut sql: QueryBuilder<Sqlite>,
+        sql: Sql,
         kind: ResourceType,
         found: &mut Vec<(Stored, String)>,
     ) -> Result<(), StoreError> {
-        let rows = sql.build().fetch_all(self.readers).await.map_err(unavailable)?;
+        let rows = self.readers.fetch_all(sql).await.map_err(unavailable)?;
         for row in rows {
-            let id: &str = row.try_get(4).map_err(unavailable)?;
+            let id: &str = row.get(4).map_err(unavailable)?;
             let id = Id::new(id).map_err(|_| damaged("id of a resource"))?;
             let stored = stored(Reference { kind, id }, &row).map_err(unavailable)?;
-            found.push((stored, row.try_get(5).map_err(unavailable)?));
+            found.push((stored, row.get(5).map_err(unavailable)?));
         }
         Ok(())
     }

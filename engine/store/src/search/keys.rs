@@ -1,8 +1,8 @@
 //! The statements of a page: which resources, in which order, from where on.
 
 use hub_fhir::search::{Cursor, CursorValue, FilterOn, Search, Test};
-use sqlx::{QueryBuilder, Sqlite};
 
+use crate::database::Sql;
 use crate::search::dates::Asked;
 use crate::search::filters::Compiler;
 use crate::search::order::{Order, Walk, push_value};
@@ -48,7 +48,7 @@ pub(super) fn parts<'a>(way: &Way, order: &Order, after: Option<&'a Cursor>) -> 
 }
 
 /// Pushes the statement that counts all matches.
-pub(super) fn count(sql: &mut QueryBuilder<Sqlite>, search: &Search, compiler: &Compiler<'_>, way: &Way) {
+pub(super) fn count(sql: &mut Sql, search: &Search, compiler: &Compiler<'_>, way: &Way) {
     let driver = match way {
         Way::Filter(driver) => *driver,
         Way::Walk => None,
@@ -58,18 +58,14 @@ pub(super) fn count(sql: &mut QueryBuilder<Sqlite>, search: &Search, compiler: &
 }
 
 /// Pushes which resources `r` match.
-fn candidates(
-    sql: &mut QueryBuilder<Sqlite>,
-    search: &Search,
-    compiler: &Compiler<'_>,
-    driver: Option<usize>,
-) {
+fn candidates(sql: &mut Sql, search: &Search, compiler: &Compiler<'_>, driver: Option<usize>) {
     match driver.and_then(|at| search.filters.get(at)) {
         Some(filter) => {
             sql.push("r.rid IN (");
             compiler.drive(sql, filter);
             // The plus keeps the planner from preferring an index over the candidates.
-            sql.push(") AND +r.type = ");
+            let column = sql.dialect.plain("r.type");
+            sql.push(format_args!(") AND {column} = "));
         }
         None => drop(sql.push("r.type = ")),
     }
@@ -79,7 +75,7 @@ fn candidates(
 
 /// Pushes the statement of one part of a page. Its columns: version, updated, deleted, body, id, rid, rows, sort values.
 pub(super) fn page(
-    sql: &mut QueryBuilder<Sqlite>,
+    sql: &mut Sql,
     search: &Search,
     compiler: &Compiler<'_>,
     order: &Order,
@@ -88,7 +84,7 @@ pub(super) fn page(
 ) {
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let needs_rows = search.includes.iter().any(|include| include.source == search.kind);
-    let rows = if needs_rows { "r.rows" } else { "NULL" };
+    let rows = if needs_rows { "CAST(r.rows AS TEXT)" } else { "CAST(NULL AS TEXT)" };
     sql.push(format_args!("SELECT r.version, r.updated_us, r.deleted, r.body, r.id, k.rid, {rows}"));
     for at in 0..order.keys.len() {
         sql.push(format_args!(", k.s{at} AS s{at}"));
@@ -99,11 +95,12 @@ pub(super) fn page(
         Part::Sorted { driver, after } => {
             sql.push("SELECT * FROM (SELECT r.rid AS rid");
             for (at, key) in order.keys.iter().enumerate() {
-                sql.push(format_args!(", {} AS s{at}", key.expression));
+                let value = key.expression(sql.dialect);
+                sql.push(format_args!(", {value} AS s{at}"));
             }
             sql.push(" FROM resource r WHERE ");
             candidates(sql, search, compiler, driver);
-            sql.push(")");
+            sql.push(") f");
             if let Some(cursor) = after {
                 sql.push(" WHERE ");
                 order.push_after(sql, cursor);
@@ -112,21 +109,26 @@ pub(super) fn page(
         Part::Walked { after } => {
             sql.push("SELECT * FROM (");
             walk(sql, search, compiler, order, after, limit);
-            sql.push(")");
+            sql.push(") f");
         }
         Part::Missing { after } => {
-            sql.push("SELECT r.rid AS rid, NULL AS s0 FROM resource r WHERE ");
+            let (value, kind) = (&order.keys[0].expression(sql.dialect), order.keys[0].kind());
+            sql.push(format_args!(
+                "SELECT * FROM (SELECT r.rid AS rid, CAST(NULL AS {kind}) AS s0 FROM resource r WHERE "
+            ));
             candidates(sql, search, compiler, None);
-            sql.push(format_args!(" AND {} IS NULL", order.keys[0].expression));
+            sql.push(format_args!(" AND {value} IS NULL"));
             if let Some(row) = after {
                 sql.push(if order.is_descending() { " AND r.rid < " } else { " AND r.rid > " })
                     .push_bind(row);
             }
+            sql.push(") f");
         }
     }
     order.push(sql);
     sql.push(" LIMIT ").push_bind(limit);
-    sql.push(") k CROSS JOIN resource r ON r.rid = k.rid");
+    let join = sql.dialect.join();
+    sql.push(format_args!(") k {join} resource r ON r.rid = k.rid"));
     // `rid` is both a result's and a table's; the order of the keys is meant.
     let direction = |descending: bool| if descending { " DESC" } else { "" };
     sql.push(" ORDER BY ");
@@ -138,7 +140,7 @@ pub(super) fn page(
 
 /// Pushes the walk of the first key's index. Each branch is cut by itself, so that it stops when the page is full.
 fn walk(
-    sql: &mut QueryBuilder<Sqlite>,
+    sql: &mut Sql,
     search: &Search,
     compiler: &Compiler<'_>,
     order: &Order,
@@ -151,18 +153,21 @@ fn walk(
     match &key.walk {
         Walk::Updated | Walk::Id => {
             sql.push("SELECT * FROM (");
-            sql.push(format_args!("SELECT r.rid AS rid, {} AS s0 FROM resource r WHERE ", key.expression));
+            let value = key.expression(sql.dialect);
+            sql.push(format_args!("SELECT r.rid AS rid, {value} AS s0 FROM resource r WHERE "));
             candidates(sql, search, compiler, None);
-            from(sql, &key.expression, "r.rid", key.descending, after);
-            cut(sql, &key.expression, "r.rid", direction, limit);
-            sql.push(")");
+            from(sql, &value, "r.rid", key.descending, after);
+            cut(sql, &value, "r.rid", direction, limit);
+            sql.push(") w");
         }
-        Walk::Table { table, column, second, param, last } => {
+        Walk::Table { table, column, second, param } => {
+            let (join, value, last) =
+                (sql.dialect.join(), key.expression(sql.dialect), key.second(sql.dialect));
             let is_date = *table == "idx_date";
             for class in 0..if is_date { 2 } else { 1 } {
                 sql.push(if class > 0 { " UNION ALL " } else { "" }).push("SELECT * FROM (");
                 sql.push(format_args!(
-                    "SELECT x.rid AS rid, x.{column} AS s0 FROM {table} x CROSS JOIN resource r ON r.rid = x.rid
+                    "SELECT x.rid AS rid, x.{column} AS s0 FROM {table} x {join} resource r ON r.rid = x.rid
                      WHERE x.param = "
                 ));
                 sql.push_bind(*param);
@@ -173,22 +178,19 @@ fn walk(
                     reach(sql, search, compiler, *param);
                 }
                 // Of several values of a resource the one row it is sorted by counts.
-                sql.push(format_args!(
-                    " AND x.{column} = {} AND x.{second} = {last} AND r.deleted = 0",
-                    key.expression
-                ));
+                sql.push(format_args!(" AND x.{column} = {value} AND x.{second} = {last} AND r.deleted = 0"));
                 compiler.probes(sql, &search.filters, None);
                 let column = format!("x.{column}");
                 from(sql, &column, "x.rid", key.descending, after.clone());
                 cut(sql, &column, "x.rid", direction, limit);
-                sql.push(")");
+                sql.push(format_args!(") w{class}"));
             }
         }
     }
 }
 
 /// Narrows the walk of short dates by the filters on the same parameter.
-fn reach(sql: &mut QueryBuilder<Sqlite>, search: &Search, compiler: &Compiler<'_>, param: i64) {
+fn reach(sql: &mut Sql, search: &Search, compiler: &Compiler<'_>, param: i64) {
     for filter in &search.filters {
         let is_same = matches!(filter.on, FilterOn::Param(id) if compiler.words.param(id) == param);
         if let (true, false, [Test::Date { prefix, low, high }]) =
@@ -201,13 +203,7 @@ fn reach(sql: &mut QueryBuilder<Sqlite>, search: &Search, compiler: &Compiler<'_
 }
 
 /// Pushes that a walk goes on after a value and row.
-fn from(
-    sql: &mut QueryBuilder<Sqlite>,
-    column: &str,
-    rid: &str,
-    descending: bool,
-    after: Option<(CursorValue, i64)>,
-) {
+fn from(sql: &mut Sql, column: &str, rid: &str, descending: bool, after: Option<(CursorValue, i64)>) {
     let Some((value, row)) = after else { return };
     let beyond = if descending { "<" } else { ">" };
     // The first condition lets the index be entered at the right place.
@@ -218,6 +214,6 @@ fn from(
     sql.push(format_args!(" OR {rid} {beyond} ")).push_bind(row).push(")");
 }
 
-fn cut(sql: &mut QueryBuilder<Sqlite>, column: &str, rid: &str, direction: &str, limit: i64) {
+fn cut(sql: &mut Sql, column: &str, rid: &str, direction: &str, limit: i64) {
     sql.push(format_args!(" ORDER BY {column}{direction}, {rid}{direction} LIMIT ")).push_bind(limit);
 }

@@ -18,10 +18,9 @@ use std::collections::HashSet;
 use hub_core::store::StoreError;
 use hub_fhir::search::{Cursor, Page, Search, Stored};
 use hub_fhir::{Id, Reference};
-use sqlx::sqlite::{SqlitePool, SqliteRow};
-use sqlx::{QueryBuilder, Row, Sqlite};
 
 use crate::clock;
+use crate::database::{Readers, Record};
 use crate::error::{damaged, unavailable};
 use crate::resources::stored;
 use crate::search::filters::Compiler;
@@ -44,7 +43,7 @@ pub(crate) struct Searcher<'s> {
     /// Its words.
     pub words: &'s Words,
     /// What reads it.
-    pub readers: &'s SqlitePool,
+    pub readers: &'s Readers,
 }
 
 impl Searcher<'_> {
@@ -55,10 +54,10 @@ impl Searcher<'_> {
         let way = self.choose_way(search, &compiler, &order).await?;
         let mut page = Page::default();
         if search.total || search.count == 0 {
-            let mut sql = QueryBuilder::<Sqlite>::new("");
+            let mut sql = self.readers.sql("");
             keys::count(&mut sql, search, &compiler, &way);
-            let row = sql.build().fetch_one(self.readers).await.map_err(unavailable)?;
-            page.total = Some(row.try_get::<i64, _>(0).map_err(unavailable)?.unsigned_abs());
+            let row = self.readers.fetch_one(sql).await.map_err(unavailable)?;
+            page.total = Some(row.get::<i64>(0).map_err(unavailable)?.unsigned_abs());
         }
         let count = search.count.min(MOST);
         if count == 0 {
@@ -90,7 +89,7 @@ impl Searcher<'_> {
         order: &Order,
     ) -> Result<Way, StoreError> {
         let mut counted = Vec::new();
-        let mut sql = QueryBuilder::<Sqlite>::new("SELECT ");
+        let mut sql = self.readers.sql("SELECT ");
         for (at, filter) in search.filters.iter().enumerate() {
             let Some(rarity) = filters::rarity(filter) else { continue };
             if rarity.is_sure() {
@@ -99,15 +98,15 @@ impl Searcher<'_> {
             sql.push(if counted.is_empty() { "" } else { ", " });
             sql.push("(SELECT count(*) FROM (SELECT 1 FROM (");
             compiler.drive(&mut sql, filter);
-            sql.push(") LIMIT ").push_bind(keys::COMMON).push("))");
+            sql.push(") d LIMIT ").push_bind(keys::COMMON).push(") c)");
             counted.push(at);
         }
         // All filters are counted by one statement: each costs a hop to SQLite's thread and back.
         let mut best: Option<(usize, i64)> = None;
         if !counted.is_empty() {
-            let row = sql.build().fetch_one(self.readers).await.map_err(unavailable)?;
+            let row = self.readers.fetch_one(sql).await.map_err(unavailable)?;
             for (column, at) in counted.into_iter().enumerate() {
-                let count: i64 = row.try_get(column).map_err(unavailable)?;
+                let count: i64 = row.get(column).map_err(unavailable)?;
                 if best.is_none_or(|(_, least)| count < least) {
                     best = Some((at, count));
                 }
@@ -134,9 +133,9 @@ impl Searcher<'_> {
             if left == 0 {
                 break;
             }
-            let mut sql = QueryBuilder::<Sqlite>::new("");
+            let mut sql = self.readers.sql("");
             keys::page(&mut sql, search, compiler, order, part, left);
-            let rows = sql.build().fetch_all(self.readers).await.map_err(unavailable)?;
+            let rows = self.readers.fetch_all(sql).await.map_err(unavailable)?;
             for row in &rows {
                 matches.push(read_match(row, search, order)?);
             }
@@ -145,15 +144,15 @@ impl Searcher<'_> {
     }
 }
 
-fn read_match(row: &SqliteRow, search: &Search, order: &Order) -> Result<Match, StoreError> {
-    let id: &str = row.try_get(4).map_err(unavailable)?;
+fn read_match(row: &Record, search: &Search, order: &Order) -> Result<Match, StoreError> {
+    let id: &str = row.get(4).map_err(unavailable)?;
     let id = Id::new(id).map_err(|_| damaged("id of a resource"))?;
     let stored = stored(Reference { kind: search.kind, id }, row).map_err(unavailable)?;
-    let rows = row.try_get(6).map_err(unavailable)?;
+    let rows = row.get(6).map_err(unavailable)?;
     let mut values = Vec::with_capacity(order.keys.len());
     for (at, key) in order.keys.iter().enumerate() {
         values.push(key.read(row, 7 + at).map_err(unavailable)?);
     }
-    let cursor = Cursor { values, row: row.try_get(5).map_err(unavailable)? };
+    let cursor = Cursor { values, row: row.get(5).map_err(unavailable)? };
     Ok(Match { stored, rows, cursor })
 }

@@ -2,9 +2,8 @@
 
 use hub_fhir::params::{ParamKind, by_id};
 use hub_fhir::search::{Cursor, CursorValue, FilterOn, Sort};
-use sqlx::sqlite::SqliteRow;
-use sqlx::{QueryBuilder, Row, Sqlite};
 
+use crate::database::{Dialect, Record, Sql};
 use crate::search::filters::member;
 use crate::words::Words;
 
@@ -15,11 +14,12 @@ pub(super) struct Order {
 
 /// One sort key.
 pub(super) struct SortKey {
-    /// The value of the resource `r`: the smallest of several, the largest when descending.
-    pub expression: String,
     pub descending: bool,
     pub walk: Walk,
+    /// The member of a resource's rows that holds the values, where the key is a search parameter.
+    member: String,
     is_integer: bool,
+    is_second_integer: bool,
 }
 
 /// The index that has the resources in the order of a key.
@@ -27,14 +27,12 @@ pub(super) struct SortKey {
 pub(super) enum Walk {
     Updated,
     Id,
-    /// A search table with its two value columns, the parameter, and the second value of the row that the resource `r`
-    /// is sorted by.
+    /// A search table with its two value columns and the parameter.
     Table {
         table: &'static str,
         column: &'static str,
         second: &'static str,
         param: i64,
-        last: String,
     },
 }
 
@@ -57,7 +55,7 @@ impl Order {
     }
 
     /// Pushes `ORDER BY` over the columns `s0`.. and `rid`. A value that is missing comes last.
-    pub fn push(&self, sql: &mut QueryBuilder<Sqlite>) {
+    pub fn push(&self, sql: &mut Sql) {
         sql.push(" ORDER BY ");
         for (at, key) in self.keys.iter().enumerate() {
             let direction = if key.descending { " DESC" } else { "" };
@@ -67,7 +65,7 @@ impl Order {
     }
 
     /// Pushes that a row with the columns `s0`.. and `rid` comes after the cursor.
-    pub fn push_after(&self, sql: &mut QueryBuilder<Sqlite>, cursor: &Cursor) {
+    pub fn push_after(&self, sql: &mut Sql, cursor: &Cursor) {
         sql.push("(");
         let value = |at: usize| cursor.values.get(at).cloned().flatten();
         for (at, key) in self.keys.iter().enumerate() {
@@ -82,7 +80,7 @@ impl Order {
         sql.push(if self.is_descending() { "rid < " } else { "rid > " }).push_bind(cursor.row).push(")");
     }
 
-    fn push_equal(&self, sql: &mut QueryBuilder<Sqlite>, cursor: &Cursor, keys: usize) {
+    fn push_equal(&self, sql: &mut Sql, cursor: &Cursor, keys: usize) {
         for at in 0..keys {
             sql.push(format_args!("s{at} IS NOT DISTINCT FROM "));
             push_value(sql, cursor.values.get(at).cloned().flatten());
@@ -95,10 +93,20 @@ impl SortKey {
     fn of(sort: &Sort, words: &Words) -> Self {
         let descending = sort.descending;
         match sort.on {
-            FilterOn::Id => Self { expression: "r.id".into(), descending, walk: Walk::Id, is_integer: false },
-            FilterOn::LastUpdated => {
-                Self { expression: "r.updated_us".into(), descending, walk: Walk::Updated, is_integer: true }
-            }
+            FilterOn::Id => Self {
+                descending,
+                walk: Walk::Id,
+                member: String::new(),
+                is_integer: false,
+                is_second_integer: false,
+            },
+            FilterOn::LastUpdated => Self {
+                descending,
+                walk: Walk::Updated,
+                member: String::new(),
+                is_integer: true,
+                is_second_integer: false,
+            },
             FilterOn::Param(id) => {
                 let kind = by_id(id).map(|param| param.kind);
                 let (table, column, second) = match kind {
@@ -107,35 +115,47 @@ impl SortKey {
                     Some(ParamKind::Date) => ("idx_date", "low", "high"),
                     _ => ("idx_token", "code", "system"),
                 };
-                let member = member(words, id);
-                let end = if descending { "#-1" } else { "0" };
                 Self {
-                    expression: format!("r.rows ->> '{member}[{end}][0]'"),
                     descending,
-                    walk: Walk::Table {
-                        table,
-                        column,
-                        second,
-                        param: words.param(id),
-                        last: format!("r.rows ->> '{member}[{end}][1]'"),
-                    },
+                    walk: Walk::Table { table, column, second, param: words.param(id) },
+                    member: member(words, id),
                     is_integer: kind == Some(ParamKind::Date),
+                    is_second_integer: kind != Some(ParamKind::String),
                 }
             }
         }
     }
 
-    /// The value of this key in a column.
-    pub fn read(&self, row: &SqliteRow, column: usize) -> Result<Option<CursorValue>, sqlx::Error> {
-        if self.is_integer {
-            return Ok(row.try_get::<Option<i64>, _>(column)?.map(CursorValue::Integer));
+    /// The value of the resource `r`: the smallest of several, the largest when descending.
+    pub fn expression(&self, dialect: Dialect) -> String {
+        match self.walk {
+            Walk::Id => "r.id".to_owned(),
+            Walk::Updated => "r.updated_us".to_owned(),
+            Walk::Table { .. } => dialect.end_of_member(&self.member, self.descending, 0, self.is_integer),
         }
-        Ok(row.try_get::<Option<&str>, _>(column)?.map(|text| CursorValue::Text(text.into())))
+    }
+
+    /// The second value of the row that the resource `r` is sorted by.
+    pub fn second(&self, dialect: Dialect) -> String {
+        dialect.end_of_member(&self.member, self.descending, 1, self.is_second_integer)
+    }
+
+    /// What its values are.
+    pub fn kind(&self) -> &'static str {
+        if self.is_integer { "BIGINT" } else { "TEXT" }
+    }
+
+    /// The value of this key in a column.
+    pub fn read(&self, row: &Record, column: usize) -> Result<Option<CursorValue>, sqlx::Error> {
+        if self.is_integer {
+            return Ok(row.get::<Option<i64>>(column)?.map(CursorValue::Integer));
+        }
+        Ok(row.get::<Option<&str>>(column)?.map(|text| CursorValue::Text(text.into())))
     }
 }
 
 /// Pushes a value that was sorted by.
-pub(super) fn push_value(sql: &mut QueryBuilder<Sqlite>, value: Option<CursorValue>) {
+pub(super) fn push_value(sql: &mut Sql, value: Option<CursorValue>) {
     match value {
         None => drop(sql.push("NULL")),
         Some(CursorValue::Integer(value)) => drop(sql.push_bind(value)),

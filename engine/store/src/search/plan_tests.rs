@@ -2,7 +2,6 @@
 
 use hub_fhir::ResourceType;
 use hub_fhir::search::{Search, parse};
-use sqlx::{QueryBuilder, Row, Sqlite};
 use tempfile::TempDir;
 
 use crate::clock;
@@ -27,10 +26,10 @@ async fn plan(store: &Store, kind: &str, query: &str, walks: bool) -> String {
         store.searcher().choose_way(&search, &compiler, &order).await.unwrap()
     };
     let part = keys::parts(&way, &order, None)[0];
-    let mut sql = QueryBuilder::<Sqlite>::new("EXPLAIN QUERY PLAN ");
+    let mut sql = store.inner.readers.sql("EXPLAIN QUERY PLAN ");
     keys::page(&mut sql, &search, &compiler, &order, part, 21);
-    let rows = sql.build().fetch_all(&store.inner.readers).await.unwrap();
-    rows.iter().map(|row| row.get::<String, _>(3)).collect::<Vec<_>>().join("\n")
+    let rows = store.inner.readers.fetch_all(sql).await.unwrap();
+    rows.iter().map(|row| row.get::<String>(3).unwrap()).collect::<Vec<_>>().join("\n")
 }
 
 async fn open() -> (Store, TempDir) {
@@ -41,7 +40,9 @@ async fn open() -> (Store, TempDir) {
 fn scans_a_table(plan: &str) -> bool {
     plan.lines().any(|step| {
         step.starts_with("SCAN")
-            && !["SCAN k", "SCAN j", "SCAN (", "SCAN CONSTANT"].iter().any(|ok| step.starts_with(ok))
+            && !["SCAN k", "SCAN j", "SCAN f", "SCAN w", "SCAN CONSTANT"]
+                .iter()
+                .any(|ok| step.starts_with(ok))
     })
 }
 

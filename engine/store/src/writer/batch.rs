@@ -1,14 +1,18 @@
 //! One batch of work in one transaction: look up, decide in order, write in few statements.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use hub_core::store::{Cause, Committed, StoreError};
-use rusqlite::Connection;
 
 use crate::clock;
-use crate::rows::{Rows, Shape, Value, transaction};
+use crate::cluster::LastCompany;
+use crate::database::Kind::{Int, Text};
+use crate::database::{Connection, DatabaseError, Dialect, Rows, Shape, Value, transaction};
 use crate::words::{WordKind, Words};
+use crate::writer::locks;
 use crate::writer::messages::{Messages, Trace};
+use crate::writer::numbers::Numbers;
 use crate::writer::parcels::Parcels;
 use crate::writer::recent::Recent;
 use crate::writer::resources::{Learned, ResourceStates};
@@ -18,40 +22,19 @@ use crate::writer::work::{Answer, Draft, Work};
 pub(crate) const TALLY_MESSAGES: i64 = 0;
 /// Counts of parcels.
 pub(crate) const TALLY_PARCELS: i64 = 1;
+/// How often a batch that another node was in the way of is done again.
+const MOST_TRIES: u32 = 4;
 
-/// The next free numbers. Only the writer gives numbers out, so they are kept in memory.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Numbers {
-    pub message: i64,
-    pub resource: i64,
-    pub parcel: i64,
-}
-
-impl Numbers {
-    /// Reads where the numbers stand.
-    pub fn load(connection: &Connection) -> Result<Self, rusqlite::Error> {
-        connection.query_row(
-            "SELECT (SELECT coalesce(max(seq), 0) + 1 FROM message),
-                    (SELECT coalesce(max(rid), 0) + 1 FROM resource),
-                    (SELECT coalesce(max(seq), 0) + 1 FROM parcel)",
-            [],
-            |row| Ok(Self { message: row.get(0)?, resource: row.get(1)?, parcel: row.get(2)? }),
-        )
-    }
-
-    pub fn take(number: &mut i64) -> i64 {
-        let taken = *number;
-        *number += 1;
-        taken
-    }
-}
-
-/// What the writer knows of the database without asking, because it alone writes.
+/// What the writer knows of the database without asking.
 pub(crate) struct Memory {
-    /// The next free numbers.
+    /// Where the numbers stand. On SQLite nobody else gives any out.
     pub numbers: Numbers,
     /// The resources lately touched.
     pub recent: Recent,
+    /// This node's number among those that share the database.
+    pub node: i64,
+    /// Who else there was at the last write.
+    pub company: Arc<LastCompany>,
 }
 
 /// What counts change by.
@@ -64,32 +47,53 @@ impl Tallies {
         *self.0.entry((kind, word, state)).or_default() += by;
     }
 
-    pub fn write(self, connection: &Connection) -> Result<(), rusqlite::Error> {
+    /// Writes the changes: on PostgreSQL to counters of the node's own, so that no node waits for another's.
+    pub fn write(self, connection: &Connection, node: i64) -> Result<(), DatabaseError> {
         const UPSERT: Shape = Shape {
             before: "INSERT INTO tally (kind, word, state, count) VALUES ",
-            columns: 4,
+            columns: &[Int, Int, Int, Int],
             after: " ON CONFLICT (kind, word, state) DO UPDATE SET count = count + excluded.count",
+            locks: "",
         };
-        let mut rows = Rows::new(&UPSERT);
-        for ((kind, word, state), by) in self.0 {
-            if by != 0 {
-                rows.push([kind.into(), word.into(), state.into(), by.into()]);
+        const UPSERT_PART: Shape = Shape {
+            before: "INSERT INTO tally_part (kind, word, state, node, count) VALUES ",
+            columns: &[Int, Int, Int, Int, Int],
+            after: " ON CONFLICT (kind, word, state, node)
+                     DO UPDATE SET count = tally_part.count + excluded.count",
+            locks: "",
+        };
+        let changes = self.0.into_iter().filter(|(_, by)| *by != 0);
+        let mut rows = Rows::new(if connection.dialect().is_postgres() { &UPSERT_PART } else { &UPSERT });
+        for ((kind, word, state), by) in changes {
+            match connection.dialect() {
+                Dialect::Sqlite => rows.push([kind.into(), word.into(), state.into(), by.into()]),
+                Dialect::Postgres => {
+                    rows.push([kind.into(), word.into(), state.into(), node.into(), by.into()]);
+                }
             }
         }
-        rows.write(connection)?;
-        Ok(())
+        rows.write(connection)
     }
 }
 
-const BEGUN: Shape =
-    Shape { before: "UPDATE parcel SET begun = 1 WHERE state = 0 AND seq = ", columns: 1, after: "" };
+const BEGUN: Shape = Shape {
+    before: "UPDATE parcel SET begun = 1 WHERE state = 0 AND seq = ",
+    columns: &[Int],
+    after: "",
+    locks: "",
+};
 const AUDIT: Shape = Shape {
     before: "INSERT INTO audit (at_us, cause, who, request, message, writes, parcels) VALUES ",
-    columns: 7,
+    columns: &[Int, Int, Text, Text, Int, Int, Int],
     after: "",
+    locks: "",
 };
-const WAKE: Shape =
-    Shape { before: "INSERT INTO wake (at_us, event, subject) VALUES ", columns: 3, after: "" };
+const WAKE: Shape = Shape {
+    before: "INSERT INTO wake (at_us, event, subject) VALUES ",
+    columns: &[Int, Text, Text],
+    after: "",
+    locks: "",
+};
 
 /// A batch while it is decided.
 pub(crate) struct Batch<'a> {
@@ -119,11 +123,22 @@ pub(crate) fn apply(
     memory: &mut Memory,
     works: &[&Work],
     begun: &[i64],
-) -> Result<Done, rusqlite::Error> {
+) -> Result<Done, DatabaseError> {
     intern(connection, words, works)?;
-    let done = transaction(connection, || in_transaction(connection, words, memory, works, begun));
+    let mut tries = 0;
+    let done = loop {
+        match transaction(connection, || in_transaction(connection, words, memory, works, begun)) {
+            // Another node was in the way; what is remembered may have been changed by it.
+            Err(error) if error.is_passing() && tries < MOST_TRIES => {
+                tries += 1;
+                memory.recent.forget();
+            }
+            done => break done,
+        }
+    };
     match done {
         Ok((done, numbers, learned)) => {
+            memory.company.set(numbers.company);
             memory.numbers = numbers;
             learned.remember(&mut memory.recent);
             Ok(done)
@@ -141,17 +156,19 @@ fn in_transaction(
     memory: &Memory,
     works: &[&Work],
     begun: &[i64],
-) -> Result<(Done, Numbers, Learned), rusqlite::Error> {
+) -> Result<(Done, Numbers, Learned), DatabaseError> {
     let mut marks = Rows::new(&BEGUN);
     for seq in begun {
         marks.push([(*seq).into()]);
     }
+    let numbers = memory.numbers.for_works(connection, memory.node, works)?;
+    locks::take(connection, works)?;
     // Before the settlements of this batch, which take the marks away again.
     marks.write(connection)?;
     let mut batch = Batch {
         words,
         now: clock::now(),
-        numbers: memory.numbers,
+        numbers,
         tallies: Tallies::default(),
         messages: Messages::load(connection, words, works)?,
         resources: ResourceStates::load(connection, words, &memory.recent, works)?,
@@ -160,13 +177,13 @@ fn in_transaction(
         wakes: Rows::new(&WAKE),
     };
     let answers = works.iter().map(|work| batch.decide(work)).collect();
-    let next = batch.numbers;
-    let (learned, due) = batch.write(connection)?;
+    let next = batch.numbers.clone();
+    let (learned, due) = batch.write(connection, memory.node)?;
     Ok((Done { answers, due }, next, learned))
 }
 
 /// Interns the names that the works bring, before the transaction.
-fn intern(connection: &Connection, words: &Words, works: &[&Work]) -> Result<(), rusqlite::Error> {
+fn intern(connection: &Connection, words: &Words, works: &[&Work]) -> Result<(), DatabaseError> {
     let mut names = Vec::new();
     for work in works {
         let draft = match work {
@@ -185,7 +202,9 @@ fn intern(connection: &Connection, words: &Words, works: &[&Work]) -> Result<(),
             | Work::Answered { .. }
             | Work::Reopen { .. }
             | Work::Retry { .. }
-            | Work::Prune { .. } => None,
+            | Work::Prune { .. }
+            | Work::Record(_)
+            | Work::Finish { .. } => None,
         };
         if let Some(draft) = draft {
             names.extend(draft.keys.iter().map(|key| (WordKind::KeyName, key.name.as_str())));
@@ -225,7 +244,7 @@ impl Batch<'_> {
                 self.parcels.settle(settle);
                 Ok(Answer::Flag(true))
             }
-            Work::Retry { .. } | Work::Prune { .. } => {
+            Work::Retry { .. } | Work::Prune { .. } | Work::Record(_) | Work::Finish { .. } => {
                 unreachable!("works that are done alone never come into a batch")
             }
         }
@@ -290,13 +309,13 @@ impl Batch<'_> {
         ]);
     }
 
-    fn write(mut self, connection: &Connection) -> Result<(Learned, HashSet<i64>), rusqlite::Error> {
+    fn write(mut self, connection: &Connection, node: i64) -> Result<(Learned, HashSet<i64>), DatabaseError> {
         self.messages.write(connection, self.words)?;
         let learned = self.resources.write(connection, self.words)?;
         let due = self.parcels.write(connection, &mut self.tallies)?;
         self.wakes.write(connection)?;
         self.audit.write(connection)?;
-        self.tallies.write(connection)?;
+        self.tallies.write(connection, node)?;
         Ok((learned, due))
     }
 }

@@ -30,7 +30,7 @@ const IDLE: Duration = Duration::from_secs(5);
 const IN_THE_WAY: Duration = Duration::from_secs(5);
 
 /// The writer's side of the checkpoints. The thread ends when it is dropped.
-pub(super) struct Checkpoints {
+pub(crate) struct Checkpoints {
     log: PathBuf,
     is_long: Arc<AtomicBool>,
     wanted: SyncSender<()>,

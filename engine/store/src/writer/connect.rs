@@ -1,9 +1,16 @@
 //! The writer's connections: how they are opened and what they are told.
 
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
+use sqlx::ConnectOptions as _;
+use sqlx::postgres::PgConnectOptions;
+use tokio::runtime::Runtime;
+
+use crate::database::{self, DatabaseError, PostgresLink};
+use crate::writer::checkpoint::Checkpoints;
 
 /// How long a statement waits for a reader that is in the way of starting the log anew.
 pub(super) const BUSY: Duration = Duration::from_millis(250);
@@ -12,6 +19,36 @@ const STATEMENTS: usize = 128;
 
 /// The log's file is cut to this when it begins anew: a reader of minutes, a backup, may have let it become far longer.
 const LOG_BYTES: i64 = 256 << 20;
+
+/// The way to the database.
+#[derive(Clone, Debug)]
+pub(crate) enum Way {
+    Sqlite(WriterOptions),
+    Postgres(Box<PgConnectOptions>),
+}
+
+impl Way {
+    /// Opens the writing connection, on the writer's thread.
+    pub fn connect(&self, runtime: &Rc<Runtime>) -> Result<database::Connection, DatabaseError> {
+        match self {
+            Way::Sqlite(options) => Ok(database::Connection::Sqlite(options.connect()?)),
+            Way::Postgres(options) => {
+                // Durable when it is answered, whatever the server's default.
+                let options = options.as_ref().clone().options([("synchronous_commit", "on")]);
+                let connection = runtime.block_on(options.connect())?;
+                let link = PostgresLink::new(Rc::clone(runtime), connection);
+                Ok(database::Connection::Postgres(link))
+            }
+        }
+    }
+
+    /// Starts what copies the log of SQLite into its file.
+    pub fn checkpoints(&self) -> std::io::Result<Option<Checkpoints>> {
+        let Way::Sqlite(options) = self else { return Ok(None) };
+        let connection = options.connect_for_checkpoints().map_err(std::io::Error::other)?;
+        Checkpoints::start(connection, options.log()).map(Some)
+    }
+}
 
 /// What the writing connection is opened with.
 #[derive(Clone, Debug)]

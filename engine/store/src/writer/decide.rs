@@ -10,7 +10,7 @@ use hub_fhir::merge::merge;
 
 use crate::clock;
 use crate::words::Words;
-use crate::writer::batch::Numbers;
+use crate::writer::numbers::Numbers;
 use crate::writer::recent::{Known, MergeKey};
 use crate::writer::work::{DraftChange, Ready};
 
@@ -144,7 +144,7 @@ pub(super) fn advance(current: Option<&State>, next: Next, now: i64, numbers: &m
     let mut state = match current {
         Some(state) => state.clone(),
         None => State {
-            rid: Numbers::take(&mut numbers.resource),
+            rid: numbers.resource.take(),
             version: 0,
             updated_us: now,
             is_deleted: false,

@@ -4,14 +4,14 @@ use hub_core::store::StoreError;
 use thiserror::Error;
 use tracing::{error, warn};
 
-use crate::error::is_refusal;
+use crate::database::DatabaseError;
 
 /// Why a transaction was not written.
 #[derive(Debug, Error)]
 pub(super) enum Failure {
     /// What the database said.
     #[error(transparent)]
-    Database(#[from] rusqlite::Error),
+    Database(#[from] DatabaseError),
     /// The program panicked.
     #[error("the program failed at it")]
     Program,
@@ -21,21 +21,21 @@ impl Failure {
     /// Whether the same batch without one of its works may succeed.
     pub fn may_be_of_one(&self) -> bool {
         match self {
-            Failure::Database(error) => is_refusal(error),
+            Failure::Database(error) => error.is_refusal(),
             Failure::Program => true,
         }
     }
 
     /// Whether the connection may be used on.
     pub fn leaves_the_connection_sound(&self) -> bool {
-        matches!(self, Failure::Database(error) if is_refusal(error))
+        matches!(self, Failure::Database(error) if error.is_refusal())
     }
 
     /// The same failure for each of those who wait.
     pub fn told(&self) -> StoreError {
         match self {
-            Failure::Database(error) if is_refusal(error) => {
-                // SQLite names the table and column of a constraint, never a value.
+            Failure::Database(error) if error.is_refusal() => {
+                // The table and column of a constraint are named, never a value.
                 warn!(error = error as &dyn std::error::Error, "The database refused a value.");
                 StoreError::Invalid { what: "the database refused one of its values".to_owned() }
             }

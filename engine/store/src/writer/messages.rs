@@ -9,14 +9,16 @@ use hub_core::envelope::{Envelope, Raw};
 use hub_core::id::MessageId;
 use hub_core::store::{AnswerName, Answered, Cause, End, Received, StoreError};
 use hub_fhir::Reference;
-use rusqlite::Connection;
 use uuid::Uuid;
 
 use crate::clock;
-use crate::rows::{Rows, Shape};
+use crate::database::Kind::{Blob, Int, Text};
+use crate::database::{Connection, DatabaseError, Line, Rows, Shape};
+use crate::short::short;
 use crate::trace;
 use crate::words::{WordKind, Words};
-use crate::writer::batch::{Numbers, TALLY_MESSAGES, Tallies};
+use crate::writer::batch::{TALLY_MESSAGES, Tallies};
+use crate::writer::numbers::Numbers;
 use crate::writer::work::{Draft, Work};
 
 /// The numbers of the states in the database.
@@ -91,7 +93,7 @@ pub(super) struct Message {
 
 impl Message {
     /// Reads a row of seq, channel, state, replays and end, from this column on.
-    pub fn read(row: &rusqlite::Row<'_>, from: usize) -> Result<Self, rusqlite::Error> {
+    pub fn read(row: &Line<'_>, from: usize) -> Result<Self, DatabaseError> {
         Ok(Self {
             seq: row.get(from)?,
             channel: row.get(from + 1)?,
@@ -130,63 +132,82 @@ pub(crate) struct Messages {
 
 const LOOK_UP: Shape = Shape {
     before: "WITH w(id) AS (VALUES ",
-    columns: 1,
+    columns: &[Blob],
     after: ") SELECT m.id, m.seq, m.channel, m.state, m.replays, m.ended_us
               FROM w CROSS JOIN message m WHERE m.id = w.id",
+    locks: " ORDER BY m.seq FOR UPDATE OF m",
 };
 const EARLIER: Shape = Shape {
     before: "WITH w(id, channel, dedupe, digest) AS (VALUES ",
-    columns: 4,
+    columns: &[Blob, Int, Text, Blob],
     after: ") SELECT w.id,
                 (SELECT m.id FROM message m
                  WHERE m.channel = w.channel AND m.dedupe = w.dedupe AND m.digest = w.digest LIMIT 1),
                 (SELECT m.id FROM message m WHERE m.channel = w.channel AND m.dedupe = w.dedupe LIMIT 1)
               FROM w WHERE w.id IS NOT NULL",
+    locks: "",
 };
 const INSERT: Shape = Shape {
     before:
         "INSERT INTO message (seq, id, channel, state, received_us, size, reused, replays, digest, dedupe,
              message_type, control_id, sender, correlation, peer_address, peer_identity, parent, nth) VALUES ",
-    columns: 18,
+    columns: &[
+        Int, Blob, Int, Int, Int, Int, Int, Int, Blob, Text, Text, Text, Text, Text, Text, Text, Int, Int,
+    ],
     after: "",
+    locks: "",
 };
 const ANSWERED: Shape = Shape {
     before: "WITH w(id, answered, answered_us) AS (VALUES ",
-    columns: 3,
+    columns: &[Blob, Int, Int],
     after: ") UPDATE message SET answered = w.answered, answered_us = w.answered_us
               FROM w WHERE message.id = w.id",
+    locks: "",
 };
-const BODY: Shape = Shape { before: "INSERT INTO message_body (seq, body) VALUES ", columns: 2, after: "" };
+const BODY: Shape = Shape {
+    before: "INSERT INTO message_body (seq, body) VALUES ",
+    columns: &[Int, Blob],
+    after: "",
+    locks: "",
+};
 const UPDATE: Shape = Shape {
     before: "WITH w(seq, state, ended_us, replays, nth) AS (VALUES ",
-    columns: 5,
+    columns: &[Int, Int, Int, Int, Int],
     after: ") UPDATE message SET state = w.state, ended_us = w.ended_us, replays = w.replays,
                 nth = coalesce(w.nth, message.nth)
               FROM w WHERE message.seq = w.seq",
+    locks: "",
 };
 const OLD_KEYS: Shape = Shape {
     before: "WITH w(seq) AS (VALUES ",
-    columns: 1,
+    columns: &[Int],
     after: ") SELECT t.seq, t.keys FROM w CROSS JOIN message_trace t WHERE t.seq = w.seq",
+    locks: "",
 };
 const TRACE: Shape = Shape {
     before: "INSERT INTO message_trace (seq, step, place, rule, reason, keys, notes, wrote) VALUES ",
-    columns: 8,
+    columns: &[Int, Text, Text, Text, Text, Text, Text, Text],
     after:
         " ON CONFLICT (seq) DO UPDATE SET step = excluded.step, place = excluded.place, rule = excluded.rule,
              reason = excluded.reason, keys = excluded.keys, notes = excluded.notes, wrote = excluded.wrote",
+    locks: "",
 };
 const KEY: Shape = Shape {
     before: "INSERT INTO message_key (value, name, seq) VALUES ",
-    columns: 3,
+    columns: &[Text, Int, Int],
     after: " ON CONFLICT DO NOTHING",
+    locks: "",
 };
-const GONE_KEY: Shape =
-    Shape { before: "DELETE FROM message_key WHERE (value, name, seq) = ", columns: 3, after: "" };
+const GONE_KEY: Shape = Shape {
+    before: "DELETE FROM message_key WHERE (value, name, seq) = ",
+    columns: &[Text, Int, Int],
+    after: "",
+    locks: "",
+};
 
 impl Messages {
     /// Looks up what the works name.
-    pub fn load(connection: &Connection, words: &Words, works: &[&Work]) -> Result<Self, rusqlite::Error> {
+    pub fn load(connection: &Connection, words: &Words, works: &[&Work]) -> Result<Self, DatabaseError> {
         let mut ids = Rows::new(&LOOK_UP);
         let mut arrivals = Rows::new(&EARLIER);
         for work in works {
@@ -200,21 +221,19 @@ impl Messages {
                     arrivals.push([
                         head.id.0.into(),
                         words.number(WordKind::Channel, head.channel.as_str()).into(),
-                        (&head.dedupe.0).into(),
+                        short(&head.dedupe.0).into(),
                         Bytes::copy_from_slice(&head.digest.0).into(),
                     ]);
                 }
                 _ => {}
             }
         }
-        let known = ids
-            .ask(connection, |row| Ok((MessageId(Uuid::from_bytes(row.get(0)?)), Message::read(row, 1)?)))?;
+        let known = ids.ask(connection, |row| Ok((MessageId(row.id(0)?), Message::read(row, 1)?)))?;
         let mut known: HashMap<MessageId, Message> = known.into_iter().collect();
         let pieces = super::pieces::load(connection, works, &mut known)?;
         let earlier = arrivals.ask(connection, |row| {
-            let id = |column| row.get::<_, Option<[u8; 16]>>(column).map(|id| id.map(Uuid::from_bytes));
-            let found = Earlier { same: id(1)?, reused: id(2)? };
-            Ok((MessageId(Uuid::from_bytes(row.get(0)?)), found))
+            let found = Earlier { same: row.id_or_none(1)?, reused: row.id_or_none(2)? };
+            Ok((MessageId(row.id(0)?), found))
         })?;
         let (inserts, bodies) = (Rows::new(&INSERT), Rows::new(&BODY));
         let (earlier, answered) = (earlier.into_iter().collect(), Rows::new(&ANSWERED));
@@ -253,7 +272,7 @@ impl Messages {
         tallies: &mut Tallies,
     ) {
         let head = &message.head;
-        let seq = Numbers::take(&mut numbers.message);
+        let seq = numbers.message.take();
         let body = message.body.0.clone();
         self.inserts.push([
             seq.into(),
@@ -265,9 +284,9 @@ impl Messages {
             is_reused.into(),
             0_i64.into(),
             Bytes::copy_from_slice(&head.digest.0).into(),
-            (&head.dedupe.0).into(),
-            head.label.message_type.clone().into(),
-            head.label.control_id.clone().into(),
+            short(&head.dedupe.0).into(),
+            head.label.message_type.as_deref().map(short).into(),
+            head.label.control_id.as_deref().map(short).into(),
             head.label.sender.clone().into(),
             (&head.correlation.0).into(),
             head.peer.address.map(|address| address.to_string()).into(),
@@ -336,7 +355,7 @@ impl Messages {
     }
 
     /// Writes what was decided.
-    pub fn write(self, connection: &Connection, words: &Words) -> Result<(), rusqlite::Error> {
+    pub fn write(self, connection: &Connection, words: &Words) -> Result<(), DatabaseError> {
         self.inserts.write(connection)?;
         self.bodies.write(connection)?;
         self.answered.write(connection)?;
@@ -353,7 +372,7 @@ impl Messages {
             }
             for key in &trace.keys {
                 let name = words.number(WordKind::KeyName, key.name.as_str());
-                keys.push([(&key.value).into(), name.into(), seq.into()]);
+                keys.push([short(&key.value).into(), name.into(), seq.into()]);
             }
             traces.push([
                 seq.into(),
@@ -367,7 +386,7 @@ impl Messages {
             ]);
         }
         updates.write(connection)?;
-        let replayed = replayed.ask(connection, |row| Ok((row.get(0)?, row.get::<_, Option<String>>(1)?)))?;
+        let replayed = replayed.ask(connection, |row| Ok((row.get(0)?, row.get::<Option<String>>(1)?)))?;
         for (seq, keys) in replayed {
             forget_keys(connection, seq, keys.as_deref(), words)?;
         }
@@ -383,11 +402,11 @@ pub(crate) fn forget_keys(
     seq: i64,
     keys: Option<&str>,
     words: &Words,
-) -> Result<(), rusqlite::Error> {
+) -> Result<(), DatabaseError> {
     let mut gone = Rows::new(&GONE_KEY);
     for key in trace::keys(keys) {
         let name = words.number(WordKind::KeyName, key.name.as_str());
-        gone.push([(&key.value).into(), name.into(), seq.into()]);
+        gone.push([short(&key.value).into(), name.into(), seq.into()]);
     }
     gone.write(connection)
 }

@@ -3,15 +3,20 @@
 //! It has a thread of its own and calls SQLite directly there (decision 0006): a statement costs microseconds instead of a
 //! hop to another thread and back. Only this folder writes.
 //!
-//! Invariant: no other connection writes to this database. So numbers, counts and leases can be kept in memory, and a
-//! transaction never waits for a lock.
+//! Invariant on SQLite: no other connection writes to this database. So numbers and what is remembered of resources hold, and a
+//! transaction never waits for a lock. On PostgreSQL other nodes write as well: numbers come from sequences, rows and keys are
+//! locked in one order (messages' and order keys, messages, resources) before they are decided on, and what is remembered counts
+//! only when its version is still the one stored.
 
 mod batch;
 mod checkpoint;
 mod connect;
 mod decide;
+mod deployments;
 mod failure;
+mod locks;
 mod messages;
+mod numbers;
 mod parcels;
 mod pieces;
 mod queue;
@@ -21,8 +26,8 @@ mod resources;
 mod search_rows;
 mod work;
 
-pub(crate) use batch::{Numbers, TALLY_MESSAGES, TALLY_PARCELS};
-pub(crate) use connect::WriterOptions;
+pub(crate) use batch::{TALLY_MESSAGES, TALLY_PARCELS};
+pub(crate) use connect::{Way, WriterOptions};
 pub(crate) use messages::{COMMITTED, FILTERED, QUARANTINED, RECEIVED, SPLIT};
 pub(crate) use parcels::PENDING;
 pub(crate) use queue::{Counters, Writer, WriterSetup};

@@ -6,11 +6,12 @@ use bytes::Bytes;
 use compact_str::CompactString;
 use hub_core::commit::Parcel;
 use hub_core::id::ParcelId;
-use rusqlite::Connection;
-use uuid::Uuid;
 
-use crate::rows::{Rows, Shape};
-use crate::writer::batch::{Numbers, TALLY_PARCELS, Tallies};
+use crate::database::Kind::{Blob, Int, Text};
+use crate::database::{Connection, DatabaseError, Rows, Shape};
+use crate::short::short;
+use crate::writer::batch::{TALLY_PARCELS, Tallies};
+use crate::writer::numbers::Numbers;
 use crate::writer::work::{Settle, Work};
 
 /// The number of the state in the database of parcels still owed; the others follow `ParcelState::ALL`.
@@ -39,47 +40,56 @@ struct SettledRow {
 
 const LOOK_UP: Shape = Shape {
     before: "WITH w(id) AS (VALUES ",
-    columns: 1,
+    columns: &[Blob],
     after: ") SELECT p.id FROM w CROSS JOIN parcel p WHERE p.id = w.id",
+    locks: "",
 };
 const INSERT: Shape = Shape {
     before:
         "INSERT INTO parcel (seq, id, dest, okey, state, due_us, created_us, attempts, doubt, begun, message,
              correlation) VALUES ",
-    columns: 12,
+    columns: &[Int, Blob, Int, Text, Int, Int, Int, Int, Int, Int, Int, Text],
     after: "",
+    locks: "",
 };
-const BODY: Shape =
-    Shape { before: "INSERT INTO parcel_body (seq, content_type, body) VALUES ", columns: 3, after: "" };
+const BODY: Shape = Shape {
+    before: "INSERT INTO parcel_body (seq, content_type, body) VALUES ",
+    columns: &[Int, Text, Blob],
+    after: "",
+    locks: "",
+};
 const SETTLE: Shape = Shape {
     before: "WITH w(seq, state, due_us, attempts, doubt, error) AS (VALUES ",
-    columns: 6,
+    columns: &[Int, Int, Int, Int, Int, Text],
     after: ") UPDATE parcel SET state = w.state, attempts = w.attempts, doubt = w.doubt, begun = 0, error = w.error,
                 due_us = CASE WHEN parcel.okey IS NULL OR parcel.seq =
                     (SELECT min(p.seq) FROM parcel p
                      WHERE p.dest = parcel.dest AND p.okey = parcel.okey AND p.state = 0)
                 THEN w.due_us END
               FROM w WHERE parcel.seq = w.seq AND parcel.state = 0 RETURNING parcel.dest, parcel.state",
+    locks: "",
 };
 const ANSWER: Shape = Shape {
     before: "WITH w(seq, answer) AS (VALUES ",
-    columns: 2,
+    columns: &[Int, Blob],
     after: ") UPDATE parcel_body SET answer = w.answer FROM w WHERE parcel_body.seq = w.seq",
+    locks: "",
 };
 /// The first pending parcel of each key may be sent from the time it was made.
 pub(crate) const PROMOTE: Shape = Shape {
     before: "WITH w(dest, okey) AS (VALUES ",
-    columns: 2,
+    columns: &[Int, Text],
     after: ") UPDATE parcel SET due_us = created_us
               WHERE due_us IS NULL AND state = 0 AND seq IN
                 (SELECT (SELECT min(p.seq) FROM parcel p
                          WHERE p.dest = w.dest AND p.okey = w.okey AND p.state = 0) FROM w)
               RETURNING dest",
+    locks: "",
 };
 
 impl Parcels {
     /// Looks up which of the parcels to be owed are there already.
-    pub fn load(connection: &Connection, works: &[&Work]) -> Result<Self, rusqlite::Error> {
+    pub fn load(connection: &Connection, works: &[&Work]) -> Result<Self, DatabaseError> {
         let mut asked = Rows::new(&LOOK_UP);
         for work in works {
             let draft = match work {
@@ -91,7 +101,7 @@ impl Parcels {
                 asked.push([parcel.id.0.into()]);
             }
         }
-        let known = asked.ask(connection, |row| Ok(ParcelId(Uuid::from_bytes(row.get(0)?))))?;
+        let known = asked.ask(connection, |row| Ok(ParcelId(row.id(0)?)))?;
         Ok(Self {
             known: known.into_iter().collect(),
             inserts: Rows::new(&INSERT),
@@ -116,14 +126,14 @@ impl Parcels {
         if !self.known.insert(parcel.id) {
             return false;
         }
-        let seq = Numbers::take(&mut numbers.parcel);
+        let seq = numbers.parcel.take();
         // One with a key becomes due when it is the first of its key.
         let due_us = parcel.order_key.is_none().then_some(now);
         self.inserts.push([
             seq.into(),
             parcel.id.0.into(),
             dest.into(),
-            parcel.order_key.clone().into(),
+            parcel.order_key.as_deref().map(short).into(),
             PENDING.into(),
             due_us.into(),
             now.into(),
@@ -136,7 +146,7 @@ impl Parcels {
         self.bodies.push([seq.into(), (&parcel.content_type).into(), parcel.body.clone().into()]);
         match &parcel.order_key {
             Some(key) => {
-                self.keys.insert((dest, key.clone()));
+                self.keys.insert((dest, short(key)));
             }
             None => {
                 self.due.insert(dest);
@@ -172,7 +182,7 @@ impl Parcels {
         mut self,
         connection: &Connection,
         tallies: &mut Tallies,
-    ) -> Result<HashSet<i64>, rusqlite::Error> {
+    ) -> Result<HashSet<i64>, DatabaseError> {
         self.inserts.write(connection)?;
         self.bodies.write(connection)?;
         let mut settled = Rows::new(&SETTLE);
@@ -195,7 +205,7 @@ impl Parcels {
         for (dest, key) in self.keys {
             promote.push([dest.into(), key.into()]);
         }
-        self.due.extend(promote.ask(connection, |row| row.get::<_, i64>(0))?);
+        self.due.extend(promote.ask(connection, |row| row.get::<i64>(0))?);
         Ok(self.due)
     }
 }

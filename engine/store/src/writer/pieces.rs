@@ -5,12 +5,12 @@ use std::collections::{HashMap, HashSet};
 use hub_core::envelope::{Envelope, Raw};
 use hub_core::id::MessageId;
 use hub_core::store::{End, StoreError};
-use rusqlite::Connection;
-use uuid::Uuid;
 
-use crate::rows::{Rows, Shape};
-use crate::writer::batch::{Numbers, Tallies};
+use crate::database::Kind::Blob;
+use crate::database::{Connection, DatabaseError, Rows, Shape};
+use crate::writer::batch::Tallies;
 use crate::writer::messages::{COMMITTED, Message, Messages, QUARANTINED, RECEIVED, Trace, unknown};
+use crate::writer::numbers::Numbers;
 use crate::writer::work::Work;
 
 /// The rule that ends a piece of an earlier splitting, as an operator reads it.
@@ -18,9 +18,10 @@ const NO_LONGER: &str = "it was split again, and this is no longer a piece of it
 
 const PIECES: Shape = Shape {
     before: "WITH w(id) AS (VALUES ",
-    columns: 1,
+    columns: &[Blob],
     after: ") SELECT w.id, c.id, c.seq, c.channel, c.state, c.replays, c.ended_us
               FROM w CROSS JOIN message p CROSS JOIN message c WHERE p.id = w.id AND c.parent = p.seq",
+    locks: " ORDER BY c.seq FOR UPDATE OF c",
 };
 
 /// Looks up the pieces that are stored of the messages that are split.
@@ -28,17 +29,15 @@ pub(super) fn load(
     connection: &Connection,
     works: &[&Work],
     known: &mut HashMap<MessageId, Message>,
-) -> Result<HashMap<MessageId, Vec<MessageId>>, rusqlite::Error> {
+) -> Result<HashMap<MessageId, Vec<MessageId>>, DatabaseError> {
     let mut asked = Rows::new(&PIECES);
     for work in works {
         if let Work::Expand { id, .. } = work {
             asked.push([id.0.into()]);
         }
     }
-    let found = asked.ask(connection, |row| {
-        let id = |column| row.get(column).map(|id| MessageId(Uuid::from_bytes(id)));
-        Ok((id(0)?, id(1)?, Message::read(row, 2)?))
-    })?;
+    let found = asked
+        .ask(connection, |row| Ok((MessageId(row.id(0)?), MessageId(row.id(1)?), Message::read(row, 2)?)))?;
     let mut pieces: HashMap<MessageId, Vec<MessageId>> = HashMap::new();
     for (parent, id, message) in found {
         pieces.entry(parent).or_default().push(id);

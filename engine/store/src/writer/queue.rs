@@ -2,23 +2,27 @@
 
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use hub_core::store::StoreError;
-use rusqlite::Connection;
+use tokio::runtime::Runtime;
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tracing::{info, warn};
 
+use crate::cluster::LastCompany;
+use crate::database::{Connection, DatabaseError, run};
 use crate::error::closed;
 use crate::leases::{Begun, Dues};
 use crate::words::Words;
-use crate::writer::batch::{self, Memory, Numbers};
+use crate::writer::batch::{self, Memory};
 use crate::writer::checkpoint::{Checkpoints, checkpoint_last};
-use crate::writer::connect::WriterOptions;
+use crate::writer::connect::Way;
 use crate::writer::failure::Failure;
+use crate::writer::numbers::Numbers;
 use crate::writer::rare;
 use crate::writer::recent::Recent;
 use crate::writer::work::{Answer, Work};
@@ -80,19 +84,20 @@ pub(crate) struct Writer {
 
 /// What the writer is started with.
 pub(crate) struct WriterSetup {
-    pub connection: Connection,
-    /// To connect again after the database was gone.
-    pub options: WriterOptions,
-    pub checkpoints: Connection,
-    pub numbers: Numbers,
+    /// To connect, also again after the database was gone.
+    pub way: Way,
     /// How much of the resources may be remembered.
     pub recent_bytes: usize,
     pub words: Arc<Words>,
     pub counters: Arc<Counters>,
     pub begun: Arc<Begun>,
     pub dues: Arc<Dues>,
-    /// The folder's lock.
-    pub lock: File,
+    /// This node's number among those that share the database.
+    pub node: i64,
+    /// Who else there is.
+    pub company: Arc<LastCompany>,
+    /// The folder's lock, where the database is in a folder.
+    pub lock: Option<File>,
 }
 
 impl Writer {
@@ -100,26 +105,34 @@ impl Writer {
     pub fn start(setup: WriterSetup) -> std::io::Result<Self> {
         let (receives, receives_in) = mpsc::channel(WAITING);
         let (works, works_in) = mpsc::unbounded_channel();
-        let checkpoints = Checkpoints::start(setup.checkpoints, setup.options.log())?;
-        // Only for waiting at several queues at once, and apart from the caller's: a statement never holds up its tasks.
-        let waiting = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
-        let running = Running {
-            connection: Some(setup.connection),
-            options: setup.options,
-            memory: Memory { numbers: setup.numbers, recent: Recent::new(setup.recent_bytes) },
-            words: setup.words,
-            counters: setup.counters,
-            begun: setup.begun,
-            dues: setup.dues,
-            _lock: setup.lock,
-            checkpoints,
-            receives: receives_in,
-            works: works_in,
-            held: None,
+        let checkpoints = setup.way.checkpoints()?;
+        // For waiting at several queues at once and for PostgreSQL's answers, and apart from the caller's: a statement never holds
+        // up its tasks.
+        let waiting = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let run = move || {
+            let running = Running {
+                connection: None,
+                waiting: Rc::new(waiting),
+                way: setup.way,
+                memory: Memory {
+                    numbers: Numbers::none(),
+                    recent: Recent::new(setup.recent_bytes),
+                    node: setup.node,
+                    company: setup.company,
+                },
+                words: setup.words,
+                counters: setup.counters,
+                begun: setup.begun,
+                dues: setup.dues,
+                _lock: setup.lock,
+                checkpoints,
+                receives: receives_in,
+                works: works_in,
+                held: None,
+            };
+            running.run();
         };
-        let thread = std::thread::Builder::new()
-            .name("store-writer".to_owned())
-            .spawn(move || waiting.block_on(running.run()))?;
+        let thread = std::thread::Builder::new().name("store-writer".to_owned()).spawn(run)?;
         Ok(Self { receives, works, thread: Mutex::new(Some(thread)) })
     }
 
@@ -153,20 +166,21 @@ impl Writer {
 
 struct Running {
     connection: Option<Connection>,
-    options: WriterOptions,
+    waiting: Rc<Runtime>,
+    way: Way,
     memory: Memory,
     words: Arc<Words>,
     counters: Arc<Counters>,
     begun: Arc<Begun>,
     dues: Arc<Dues>,
-    checkpoints: Checkpoints,
+    checkpoints: Option<Checkpoints>,
     receives: mpsc::Receiver<Asked>,
     works: mpsc::UnboundedReceiver<Asks>,
     /// A work taken from the queue that did not fit into the batch before.
     held: Option<Asked>,
     /// Nobody else opens the folder before the last transaction is written: the thread lets go of it when it ends, or the
     /// system when the process ends, however it ends.
-    _lock: File,
+    _lock: Option<File>,
 }
 
 /// What a round found to do.
@@ -190,9 +204,10 @@ impl Round {
 }
 
 impl Running {
-    async fn run(mut self) {
+    fn run(mut self) {
+        let waiting = Rc::clone(&self.waiting);
         let closing = loop {
-            let mut round = self.wait().await;
+            let mut round = waiting.block_on(self.wait());
             if round.close.is_some() {
                 self.receives.close();
                 self.works.close();
@@ -213,9 +228,13 @@ impl Running {
             }
             self.write(rest.asked);
         }
-        self.checkpoints.stop();
-        if let Some(connection) = self.connection.take() {
-            checkpoint_last(connection);
+        if let Some(checkpoints) = self.checkpoints.take() {
+            checkpoints.stop();
+        }
+        match self.connection.take() {
+            Some(Connection::Sqlite(connection)) => checkpoint_last(connection),
+            Some(Connection::Postgres(link)) => link.close(),
+            None => {}
         }
         if let Some(reply) = closing {
             // Whoever closed may have gone.
@@ -317,8 +336,10 @@ impl Running {
             }
         }
         // Nobody waits for it any more.
-        if let Some(connection) = &self.connection {
-            self.checkpoints.after_transaction(connection);
+        if let (Some(Connection::Sqlite(connection)), Some(checkpoints)) =
+            (&self.connection, &mut self.checkpoints)
+        {
+            checkpoints.after_transaction(connection);
         }
     }
 
@@ -328,7 +349,7 @@ impl Running {
         let (words, memory) = (&*self.words, &mut self.memory);
         let done = catch_unwind(AssertUnwindSafe(|| match works {
             [work] if work.is_alone() => {
-                let done = rare::apply(&connection, words, work);
+                let done = rare::apply(&connection, words, memory.node, work);
                 self.dues.add_everywhere();
                 done.map(|answer| vec![Ok(answer)])
             }
@@ -358,15 +379,22 @@ impl Running {
     }
 
     /// The connection; a new one when the last was lost.
-    fn connected(&mut self) -> Result<Connection, rusqlite::Error> {
+    fn connected(&mut self) -> Result<Connection, DatabaseError> {
         if let Some(connection) = self.connection.take() {
             return Ok(connection);
         }
-        let connection = self.options.connect()?;
+        let connection = self.way.connect(&self.waiting)?;
+        if connection.dialect().is_postgres() {
+            // So that whoever takes this node for dead can cut it off.
+            let backend = "UPDATE node SET backend = pg_backend_pid() WHERE number = ?1";
+            if run(&connection, backend, &[self.memory.node.into()])? == 0 {
+                return Err(DatabaseError::Fenced);
+            }
+        }
         // Another numbering may have been half-way when the connection was lost.
         self.memory.numbers = Numbers::load(&connection)?;
         self.memory.recent.forget();
-        info!("The store's writer is connected to its database again.");
+        info!("The store's writer is connected to its database.");
         Ok(connection)
     }
 }

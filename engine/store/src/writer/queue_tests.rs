@@ -4,28 +4,37 @@ use hub_core::id::ParcelId;
 use hub_core::store::RetryWhich;
 use tempfile::TempDir;
 
+use crate::writer::connect::WriterOptions;
+
 use super::*;
 
 fn running(folder: &TempDir) -> Running {
     let options = WriterOptions { file: folder.path().join("hub.db"), cache_kib: 2_048, max_bytes: None };
-    let made = Connection::open(&options.file).unwrap();
+    let made = rusqlite::Connection::open(&options.file).unwrap();
     made.execute_batch("PRAGMA journal_mode = WAL").unwrap();
     made.execute_batch(include_str!("../../migrations/sqlite/0001_store.sql")).unwrap();
-    let connection = options.connect().unwrap();
-    let checkpoints = options.connect_for_checkpoints().unwrap();
+    let connection = Connection::Sqlite(options.connect().unwrap());
+    let way = Way::Sqlite(options);
+    let waiting = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     Running {
-        checkpoints: Checkpoints::start(checkpoints, options.log()).unwrap(),
-        memory: Memory { numbers: Numbers::load(&connection).unwrap(), recent: Recent::new(1 << 20) },
+        checkpoints: way.checkpoints().unwrap(),
+        memory: Memory {
+            numbers: Numbers::load(&connection).unwrap(),
+            recent: Recent::new(1 << 20),
+            node: 0,
+            company: Arc::default(),
+        },
         words: Arc::new(Words::load(&connection).unwrap()),
         connection: Some(connection),
-        options,
+        waiting: Rc::new(waiting),
+        way,
         counters: Arc::default(),
         begun: Arc::default(),
         dues: Arc::default(),
         receives: mpsc::channel(1).1,
         works: mpsc::unbounded_channel().1,
         held: None,
-        _lock: File::create(folder.path().join("hub.lock")).unwrap(),
+        _lock: None,
     }
 }
 

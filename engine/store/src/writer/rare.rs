@@ -1,12 +1,13 @@
-//! Works that are done in a transaction of their own: retrying parcels and forgetting old messages.
+//! Works that are done in a transaction of their own: retrying parcels, forgetting old messages, keeping deployments.
 
 use hub_core::store::RetryWhich;
-use rusqlite::{Connection, Row};
 
 use crate::clock;
-use crate::rows::{Rows, all, run, transaction};
+use crate::database::{Connection, DatabaseError, Line, Rows, all, run, transaction};
 use crate::words::{WordKind, Words};
 use crate::writer::batch::{TALLY_MESSAGES, TALLY_PARCELS, Tallies};
+use crate::writer::deployments;
+use crate::writer::locks;
 use crate::writer::messages::forget_keys;
 use crate::writer::parcels::{PENDING, PROMOTE};
 use crate::writer::work::{Answer, Work};
@@ -15,11 +16,24 @@ use crate::writer::work::{Answer, Work};
 const MOST_RETRIED: i64 = 10_000;
 
 /// Applies a work of this kind.
-pub(super) fn apply(connection: &Connection, words: &Words, work: &Work) -> Result<Answer, rusqlite::Error> {
-    let count = transaction(connection, || match work {
-        Work::Retry { which } => retry(connection, words, which),
-        Work::Prune { before_us, limit } => prune(connection, words, *before_us, *limit),
-        _ => Ok(0),
+pub(super) fn apply(
+    connection: &Connection,
+    words: &Words,
+    node: i64,
+    work: &Work,
+) -> Result<Answer, DatabaseError> {
+    let count = transaction(connection, || {
+        if let Connection::Postgres(link) = connection {
+            // Still one of the hub's nodes.
+            link.numbers(node, [0; 3])?;
+        }
+        match work {
+            Work::Retry { which } => retry(connection, words, node, which),
+            Work::Prune { before_us, limit } => prune(connection, words, node, *before_us, *limit),
+            Work::Record(deployment) => deployments::record(connection, deployment),
+            Work::Finish { number, end } => deployments::finish(connection, *number, end),
+            _ => Ok(0),
+        }
     })?;
     Ok(Answer::Count(count))
 }
@@ -33,17 +47,22 @@ struct Stuck {
 }
 
 impl Stuck {
-    fn read(row: &Row<'_>) -> Result<Self, rusqlite::Error> {
+    fn read(row: &Line<'_>) -> Result<Self, DatabaseError> {
         Ok(Self { seq: row.get(0)?, dest: row.get(1)?, key: row.get(2)?, state: row.get(3)? })
     }
 }
 
-fn retry(connection: &Connection, words: &Words, which: &RetryWhich) -> Result<u64, rusqlite::Error> {
+fn retry(
+    connection: &Connection,
+    words: &Words,
+    node: i64,
+    which: &RetryWhich,
+) -> Result<u64, DatabaseError> {
     let stuck = match which {
         RetryWhich::Parcel(id) => all(
             connection,
             "SELECT seq, dest, okey, state FROM parcel WHERE id = ?1 AND state >= 2",
-            [id.0.as_bytes()],
+            &[id.0.into()],
             Stuck::read,
         )?,
         RetryWhich::Destination(to) => {
@@ -51,11 +70,13 @@ fn retry(connection: &Connection, words: &Words, which: &RetryWhich) -> Result<u
             all(
                 connection,
                 "SELECT seq, dest, okey, state FROM parcel WHERE dest = ?1 AND state >= 2 ORDER BY seq LIMIT ?2",
-                [dest, MOST_RETRIED],
+                &[dest.into(), MOST_RETRIED.into()],
                 Stuck::read,
             )?
         }
     };
+    let keys = stuck.iter().filter_map(|stuck| Some((words.name(stuck.dest)?.into(), stuck.key.as_deref()?)));
+    locks::take_keys(connection, keys)?;
     let count = stuck.len() as u64;
     let mut tallies = Tallies::default();
     let mut promote = Rows::new(&PROMOTE);
@@ -66,7 +87,7 @@ fn retry(connection: &Connection, words: &Words, which: &RetryWhich) -> Result<u
             // Whoever says this has looked: a doubt is settled, and the time to give up begins anew.
             "UPDATE parcel SET doubt = CASE WHEN state = 3 THEN 0 ELSE doubt END, state = 0, attempts = 0,
                     error = NULL, created_us = ?2, due_us = CASE WHEN okey IS NULL THEN ?2 END WHERE seq = ?1",
-            [seq, now],
+            &[seq.into(), now.into()],
         )?;
         tallies.add(TALLY_PARCELS, dest, state, -1);
         tallies.add(TALLY_PARCELS, dest, PENDING, 1);
@@ -76,25 +97,31 @@ fn retry(connection: &Connection, words: &Words, which: &RetryWhich) -> Result<u
                 connection,
                 "UPDATE parcel SET due_us = NULL WHERE dest = ?1 AND okey = ?2 AND state = 0 AND seq > ?3
                         AND due_us IS NOT NULL",
-                (dest, &key, seq),
+                &[dest.into(), key.as_str().into(), seq.into()],
             )?;
             promote.push([dest.into(), key.into()]);
         }
     }
     promote.ask(connection, |_| Ok(()))?;
-    tallies.write(connection)?;
+    tallies.write(connection, node)?;
     Ok(count)
 }
 
-fn prune(connection: &Connection, words: &Words, before_us: i64, limit: u32) -> Result<u64, rusqlite::Error> {
+fn prune(
+    connection: &Connection,
+    words: &Words,
+    node: i64,
+    before_us: i64,
+    limit: u32,
+) -> Result<u64, DatabaseError> {
     let mut left = i64::from(limit);
     let mut tallies = Tallies::default();
     let mut pruned = 0;
     let groups: Vec<(i64, i64)> = all(
         connection,
         "SELECT word, state FROM tally WHERE kind = ?1 AND state > 0 AND count > 0",
-        [TALLY_MESSAGES],
-        |row| row.try_into(),
+        &[TALLY_MESSAGES.into()],
+        |row| Ok((row.get(0)?, row.get(1)?)),
     )?;
     for (channel, state) in groups {
         // Received before it can have ended before: the index narrows it down, the end decides. A message and its pieces go
@@ -108,7 +135,7 @@ fn prune(connection: &Connection, words: &Words, before_us: i64, limit: u32) -> 
                                  AND (c.state = 0 OR c.ended_us >= ?3
                                       OR EXISTS (SELECT 1 FROM parcel p WHERE p.message = c.seq AND p.state <> 1)))
              ORDER BY m.received_us LIMIT ?4",
-            [channel, state, before_us, left],
+            &[channel.into(), state.into(), before_us.into(), left.into()],
             Old::read,
         )?;
         for message in &old {
@@ -116,7 +143,7 @@ fn prune(connection: &Connection, words: &Words, before_us: i64, limit: u32) -> 
                 connection,
                 "SELECT m.seq, m.channel, m.state, t.keys FROM message m LEFT JOIN message_trace t ON t.seq = m.seq
                  WHERE m.parent = ?1 LIMIT ?2",
-                [message.seq, left],
+                &[message.seq.into(), left.into()],
                 Old::read,
             )?;
             left -= i64::try_from(pieces.len()).unwrap_or(left);
@@ -139,7 +166,7 @@ fn prune(connection: &Connection, words: &Words, before_us: i64, limit: u32) -> 
             break;
         }
     }
-    tallies.write(connection)?;
+    tallies.write(connection, node)?;
     Ok(pruned)
 }
 
@@ -152,7 +179,7 @@ struct Old {
 }
 
 impl Old {
-    fn read(row: &Row<'_>) -> Result<Self, rusqlite::Error> {
+    fn read(row: &Line<'_>) -> Result<Self, DatabaseError> {
         Ok(Self { seq: row.get(0)?, channel: row.get(1)?, state: row.get(2)?, keys: row.get(3)? })
     }
 
@@ -161,7 +188,7 @@ impl Old {
         connection: &Connection,
         words: &Words,
         tallies: &mut Tallies,
-    ) -> Result<(), rusqlite::Error> {
+    ) -> Result<(), DatabaseError> {
         forget_keys(connection, self.seq, self.keys.as_deref(), words)?;
         forget_parcels(connection, self.seq, tallies)?;
         for table in [
@@ -169,7 +196,7 @@ impl Old {
             "DELETE FROM message_trace WHERE seq = ?1",
             "DELETE FROM message WHERE seq = ?1",
         ] {
-            run(connection, table, [self.seq])?;
+            run(connection, table, &[self.seq.into()])?;
         }
         tallies.add(TALLY_MESSAGES, self.channel, self.state, -1);
         Ok(())
@@ -177,20 +204,16 @@ impl Old {
 }
 
 /// The parcels of a message go with it: they are all settled.
-fn forget_parcels(
-    connection: &Connection,
-    message: i64,
-    tallies: &mut Tallies,
-) -> Result<(), rusqlite::Error> {
+fn forget_parcels(connection: &Connection, message: i64, tallies: &mut Tallies) -> Result<(), DatabaseError> {
     let parcels: Vec<(i64, i64, i64)> = all(
         connection,
         "DELETE FROM parcel WHERE message = ?1 RETURNING seq, dest, state",
-        [message],
-        |row| row.try_into(),
+        &[message.into()],
+        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
     )?;
     for (seq, dest, state) in parcels {
         tallies.add(TALLY_PARCELS, dest, state, -1);
-        run(connection, "DELETE FROM parcel_body WHERE seq = ?1", [seq])?;
+        run(connection, "DELETE FROM parcel_body WHERE seq = ?1", &[seq.into()])?;
     }
     Ok(())
 }

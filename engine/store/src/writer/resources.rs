@@ -6,13 +6,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 use hub_core::store::StoreError;
 use hub_fhir::Reference;
-use rusqlite::Connection;
 
+use crate::database::Kind::{Blob, Int, Json, Text};
+use crate::database::{Connection, DatabaseError, Rows, Shape, Value};
 use crate::entries::{Entry, from_json, to_json};
-use crate::rows::{Rows, Shape, Value};
 use crate::words::Words;
-use crate::writer::batch::Numbers;
 use crate::writer::decide::{Outcome, State, advance, decide};
+use crate::writer::numbers::Numbers;
 use crate::writer::recent::{Known, Recent};
 use crate::writer::search_rows::SearchRows;
 use crate::writer::work::{Draft, DraftChange, Work};
@@ -31,31 +31,35 @@ enum Wanted {
 }
 
 const LOOK_UP: Shape = Shape {
-    before: "WITH w(n, type, id, digest, body) AS (VALUES ",
-    columns: 5,
+    before: "WITH w(n, type, id, digest, body, known) AS (VALUES ",
+    columns: &[Int, Int, Text, Blob, Int, Int],
     after: ") SELECT w.n, r.rid, r.version, r.updated_us, r.deleted, r.digest,
-                CASE WHEN r.digest IS NOT w.digest THEN r.rows END,
-                CASE WHEN w.body = 1 THEN r.body END
+                CASE WHEN r.digest IS DISTINCT FROM w.digest AND r.version <> w.known THEN CAST(r.rows AS TEXT) END,
+                CASE WHEN w.body = 1 AND r.version <> w.known THEN r.body END
               FROM w CROSS JOIN resource r WHERE r.type = w.type AND r.id = w.id",
+    locks: " ORDER BY r.rid FOR UPDATE OF r",
 };
 const KEEP: Shape = Shape {
     before: "WITH w(rid) AS (VALUES ",
-    columns: 1,
+    columns: &[Int],
     after: ") INSERT INTO history (rid, version, updated_us, deleted, body)
               SELECT r.rid, r.version, r.updated_us, r.deleted, r.body
               FROM w CROSS JOIN resource r WHERE r.rid = w.rid",
+    locks: "",
 };
 const HISTORY: Shape = Shape {
     before: "INSERT INTO history (rid, version, updated_us, deleted, body) VALUES ",
-    columns: 5,
+    columns: &[Int, Int, Int, Int, Blob],
     after: "",
+    locks: "",
 };
 const WRITE: Shape = Shape {
     before: "INSERT INTO resource (rid, type, id, version, updated_us, deleted, digest, rows, body) VALUES ",
-    columns: 9,
+    columns: &[Int, Int, Text, Int, Int, Int, Blob, Json, Blob],
     after:
         " ON CONFLICT (rid) DO UPDATE SET version = excluded.version, updated_us = excluded.updated_us,
              deleted = excluded.deleted, digest = excluded.digest, rows = excluded.rows, body = excluded.body",
+    locks: "",
 };
 
 impl ResourceStates {
@@ -65,7 +69,7 @@ impl ResourceStates {
         words: &Words,
         recent: &Recent,
         works: &[&Work],
-    ) -> Result<Self, rusqlite::Error> {
+    ) -> Result<Self, DatabaseError> {
         let mut wanted: HashMap<&Reference, Wanted> = HashMap::new();
         for change in works.iter().filter_map(|work| draft(work)).flat_map(|draft| &draft.changes) {
             let want = match change {
@@ -87,11 +91,14 @@ impl ResourceStates {
                 .or_insert(want);
         }
         let mut states = HashMap::with_capacity(wanted.len());
-        wanted.retain(|reference, _| {
-            let Some(known) = recent.get(reference) else { return true };
-            states.insert((*reference).clone(), State::of(known));
-            false
-        });
+        // On PostgreSQL other nodes write as well: what is remembered holds when the version is still this one.
+        if !connection.dialect().is_postgres() {
+            wanted.retain(|reference, _| {
+                let Some(known) = recent.get(reference) else { return true };
+                states.insert((*reference).clone(), State::of(known));
+                false
+            });
+        }
         let wanted: Vec<(&Reference, Wanted)> = wanted.into_iter().collect();
         let mut asked = Rows::new(&LOOK_UP);
         for (n, (reference, want)) in wanted.iter().enumerate() {
@@ -99,26 +106,33 @@ impl ResourceStates {
                 Wanted::RowsUnless(digest) => (Bytes::copy_from_slice(digest).into(), 0_i64),
                 Wanted::All => (Value::Null, 1),
             };
-            let kind = words.kind(reference.kind);
-            asked.push([(n as u64).into(), kind.into(), reference.id.as_str().into(), digest, body.into()]);
+            let kind = words.kind(reference.kind).into();
+            let known = recent.get(reference).map_or(Value::Int(-1), |known| known.version.into());
+            asked.push([(n as u64).into(), kind, reference.id.as_str().into(), digest, body.into(), known]);
         }
         let found = asked.ask(connection, |row| {
+            let n: i64 = row.get(0)?;
             let version: i64 = row.get(2)?;
+            let remembered =
+                usize::try_from(n).ok().and_then(|n| wanted.get(n)).and_then(|(r, _)| recent.get(r));
+            if let Some(known) = remembered.filter(|known| known.version == version.unsigned_abs()) {
+                return Ok((n, State::of(known)));
+            }
             let state = State {
                 rid: row.get(1)?,
                 version: version.unsigned_abs(),
                 updated_us: row.get(3)?,
-                is_deleted: row.get::<_, i64>(4)? == 1,
-                digest: row.get(5)?,
+                is_deleted: row.get::<i64>(4)? == 1,
+                digest: row.bytes_or_none(5)?,
                 ready: None,
-                body: row.get::<_, Option<Vec<u8>>>(7)?.map(Bytes::from),
+                body: row.get::<Option<Vec<u8>>>(7)?.map(Bytes::from),
                 stored_version: version.unsigned_abs(),
-                stored_rows: row.get::<_, Option<Arc<str>>>(6)?,
+                stored_rows: row.get::<Option<String>>(6)?.map(Into::into),
                 superseded: Vec::new(),
                 same: Vec::new(),
                 is_news: true,
             };
-            Ok((row.get::<_, i64>(0)?, state))
+            Ok((n, state))
         })?;
         for (n, state) in found {
             if let Some((reference, _)) = usize::try_from(n).ok().and_then(|n| wanted.get(n)) {
@@ -173,7 +187,7 @@ impl ResourceStates {
     }
 
     /// Writes what was decided. Comes back with what is to be remembered when it is durable.
-    pub fn write(self, connection: &Connection, words: &Words) -> Result<Learned, rusqlite::Error> {
+    pub fn write(self, connection: &Connection, words: &Words) -> Result<Learned, DatabaseError> {
         let mut keep = Rows::new(&KEEP);
         let mut history = Rows::new(&HISTORY);
         let mut rows = Rows::new(&WRITE);

@@ -1,8 +1,8 @@
 //! Search rows that come and go with the resources of a batch.
-use rusqlite::Connection;
 
+use crate::database::Kind::{Int, Text};
+use crate::database::{Connection, DatabaseError, Rows, Shape};
 use crate::entries::Entry;
-use crate::rows::{Rows, Shape};
 
 /// Search rows that come and go.
 pub(super) struct SearchRows {
@@ -17,23 +17,25 @@ pub(super) struct SearchRows {
 }
 
 macro_rules! search_table {
-    ($insert:ident, $delete:ident, $table:literal, $columns:literal, $count:literal) => {
+    ($insert:ident, $delete:ident, $table:literal, $columns:literal, $kinds:expr) => {
         const $insert: Shape = Shape {
             before: concat!("INSERT INTO ", $table, " (", $columns, ") VALUES "),
-            columns: $count,
+            columns: $kinds,
             after: "",
+            locks: "",
         };
         const $delete: Shape = Shape {
             before: concat!("DELETE FROM ", $table, " WHERE (", $columns, ") = "),
-            columns: $count,
+            columns: $kinds,
             after: "",
+            locks: "",
         };
     };
 }
-search_table!(TOKEN, GONE_TOKEN, "idx_token", "param, code, rid, system", 4);
-search_table!(STRING, GONE_STRING, "idx_string", "param, normal, rid, exact", 4);
-search_table!(REFERENCE, GONE_REFERENCE, "idx_reference", "param, target, rid, kind", 4);
-search_table!(DATE, GONE_DATE, "idx_date", "param, long, low, rid, high", 5);
+search_table!(TOKEN, GONE_TOKEN, "idx_token", "param, code, rid, system", &[Int, Text, Int, Int]);
+search_table!(STRING, GONE_STRING, "idx_string", "param, normal, rid, exact", &[Int, Text, Int, Text]);
+search_table!(REFERENCE, GONE_REFERENCE, "idx_reference", "param, target, rid, kind", &[Int, Text, Int, Int]);
+search_table!(DATE, GONE_DATE, "idx_date", "param, long, low, rid, high", &[Int, Int, Int, Int, Int]);
 
 impl Default for SearchRows {
     fn default() -> Self {
@@ -82,7 +84,7 @@ impl SearchRows {
         }
     }
 
-    pub fn write(self, connection: &Connection) -> Result<(), rusqlite::Error> {
+    pub fn write(self, connection: &Connection) -> Result<(), DatabaseError> {
         let gone = [self.gone_tokens, self.gone_strings, self.gone_references, self.gone_dates];
         let new = [self.tokens, self.strings, self.references, self.dates];
         for rows in gone.into_iter().chain(new) {

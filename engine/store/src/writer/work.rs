@@ -5,8 +5,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use compact_str::CompactString;
 use hub_core::commit::{Change, Commit, Key, Note, Parcel, Wake};
+use hub_core::deployments::{DeploymentEnd, NewDeployment};
 use hub_core::envelope::{Envelope, Raw};
-use hub_core::id::{MessageId, ParcelId};
+use hub_core::id::{DestinationId, MessageId, ParcelId};
 use hub_core::store::{Answered, Cause, Committed, End, Received, RetryWhich};
 use hub_fhir::prepare::Prepared;
 use hub_fhir::{Object, Reference, Resource};
@@ -26,6 +27,8 @@ pub(crate) enum Work {
     Reopen { id: MessageId },
     Retry { which: RetryWhich },
     Prune { before_us: i64, limit: u32 },
+    Record(Box<NewDeployment>),
+    Finish { number: u64, end: DeploymentEnd },
 }
 
 /// What came of it.
@@ -135,6 +138,7 @@ pub(crate) struct Settle {
     pub seq: i64,
     pub id: ParcelId,
     pub dest: i64,
+    pub to: DestinationId,
     pub order_key: Option<CompactString>,
     /// 0 pending, 1 delivered, 2 given up, 3 in doubt.
     pub state: i64,
@@ -162,7 +166,9 @@ impl Work {
             | Work::Answered { .. }
             | Work::Reopen { .. }
             | Work::Retry { .. }
-            | Work::Prune { .. } => 500,
+            | Work::Prune { .. }
+            | Work::Finish { .. } => 500,
+            Work::Record(deployment) => deployment.files.values().map(String::len).sum(),
         }
     }
 
@@ -179,12 +185,14 @@ impl Work {
             | Work::Answered { .. }
             | Work::Reopen { .. }
             | Work::Retry { .. }
-            | Work::Prune { .. } => 1,
+            | Work::Prune { .. }
+            | Work::Finish { .. } => 1,
+            Work::Record(deployment) => 1 + deployment.files.len(),
         }
     }
 
     /// Whether it is done in a transaction of its own: it works on the database's rows, not on the batch's.
     pub fn is_alone(&self) -> bool {
-        matches!(self, Work::Retry { .. } | Work::Prune { .. })
+        matches!(self, Work::Retry { .. } | Work::Prune { .. } | Work::Record(_) | Work::Finish { .. })
     }
 }

@@ -3,9 +3,26 @@
 use hub_fhir::{Json, primitive::Primitive};
 
 use super::super::build::{Build, text};
+use super::super::names::has_ideograph;
 use super::super::{Context, Misfit, Outcome, plain};
 use super::quantities::ivl_ts;
 use crate::read::Value;
+
+/// The parts of a name, in the order in which one line has them.
+const NAME: [&str; 4] = ["prefix", "given", "family", "suffix"];
+/// The parts of an address.
+const ADDRESS: [&str; 10] = [
+    "streetAddressLine",
+    "streetName",
+    "houseNumber",
+    "additionalLocator",
+    "precinct",
+    "county",
+    "city",
+    "state",
+    "postalCode",
+    "country",
+];
 
 pub(in crate::functions) fn pn(value: Value<'_>, context: &Context<'_>) -> Outcome {
     if super::is_null(value) {
@@ -34,6 +51,7 @@ pub(in crate::functions) fn pn(value: Value<'_>, context: &Context<'_>) -> Outco
         built.put("text", name);
         return built.finish();
     }
+    built.put_some("text", line_of(value, &NAME)?);
     let family: Vec<&str> = family.iter().filter_map(Json::as_str).collect();
     if !family.is_empty() {
         built.put("family", Json::string(family.join(" ")));
@@ -47,13 +65,16 @@ pub(in crate::functions) fn pn(value: Value<'_>, context: &Context<'_>) -> Outco
 
 /// The name in one line: Chinese family and given names without a blank.
 pub(in crate::functions) fn pn_string(value: Value<'_>, _: &Context<'_>) -> Outcome {
-    let parts = ["prefix", "given", "family", "suffix"].map(|name| value.children(name));
+    let parts = NAME.map(|name| value.children(name));
     if parts.iter().all(Vec::is_empty) {
         return text(Some(value));
     }
+    if let Some(line) = line_of(value, &NAME)? {
+        return Ok(Some(line));
+    }
     let [prefix, given, family, suffix] =
         parts.map(|part| part.iter().filter_map(Value::text).collect::<Vec<_>>().join(" "));
-    let is_chinese = family.chars().chain(given.chars()).any(|letter| letter >= '\u{3400}');
+    let is_chinese = has_ideograph(&family) || has_ideograph(&given);
     let words = if is_chinese { vec![family, given] } else { vec![prefix, given, family, suffix] };
     let words: Vec<String> = words.into_iter().filter(|word| !word.is_empty()).collect();
     plain::readable(value, &words.join(if is_chinese { "" } else { " " }), Primitive::String)
@@ -90,6 +111,7 @@ pub(in crate::functions) fn ad(value: Value<'_>, context: &Context<'_>) -> Outco
         built.put("text", whole);
         return built.finish();
     }
+    built.put_some("text", line_of(value, &ADDRESS)?);
     built.list("line", lines);
     built.text("city", value.child("city"))?;
     built.text("district", district)?;
@@ -103,7 +125,9 @@ pub(in crate::functions) fn ad(value: Value<'_>, context: &Context<'_>) -> Outco
 pub(in crate::functions) fn tel(value: Value<'_>, context: &Context<'_>) -> Outcome {
     let Some(url) = value.child("@value").filter(|url| url.text().is_some()) else { return Ok(None) };
     let whole = url.text().unwrap_or_default();
-    let (system, number) = match whole.split_once(':') {
+    // The case of a scheme says nothing (RFC 3986 §3.1).
+    let scheme = whole.split_once(':').map(|(scheme, rest)| (scheme.to_ascii_lowercase(), rest));
+    let (system, number) = match scheme.as_ref().map(|(scheme, rest)| (scheme.as_str(), *rest)) {
         Some(("tel", number)) => ("phone", number),
         Some(("mailto", address)) => ("email", address),
         Some(("fax" | "x-text-fax", number)) => ("fax", number),
@@ -126,6 +150,20 @@ pub(in crate::functions) fn tel(value: Value<'_>, context: &Context<'_>) -> Outc
     built.put_some("use", usage);
     built.put_some("period", period(value, context)?);
     built.finish()
+}
+
+/// Parts, and text beside them that nobody has named, in one line as they stand; nothing where all text stands in parts.
+fn line_of(value: Value<'_>, names: &[&str]) -> Outcome {
+    let mut words = value.children("#text");
+    if words.is_empty() {
+        return Ok(None);
+    }
+    words.extend(names.iter().flat_map(|name| value.children(name)));
+    // Nodes count up through a document.
+    words.sort_by_key(|word| word.node.0);
+    let words: Vec<_> = words.iter().filter_map(Value::text).collect();
+    let blank = if words.iter().any(|word| has_ideograph(word)) { "" } else { " " };
+    plain::readable(value, &words.join(blank), Primitive::String)
 }
 
 fn texts(value: Value<'_>, name: &str) -> Result<Vec<Json>, Misfit> {

@@ -8,13 +8,13 @@ use hub_core::destination::{Delivered, DeliveryError};
 use hub_core::envelope::{Envelope, Head, Raw};
 use hub_core::id::{DestinationId, MessageId};
 use hub_core::store::{Cause, End, Journal, Leased, Outbox, Received, Resources, Settlement};
-use hub_store::{Store, StoreOptions};
+use hub_store::Store;
 use proptest::prelude::*;
-use tempfile::TempDir;
 use time::OffsetDateTime;
 
 use crate::conformance::pieces::pieces_of;
 use crate::conformance::{journal, message, parcel};
+use crate::place::Place;
 
 const KEYS: [Option<&str>; 3] = [Some("a"), Some("b"), None];
 
@@ -52,19 +52,8 @@ fn heads(owed: &Owed) -> Vec<u128> {
     owed.iter().filter(is_head).map(|(number, _)| *number).collect()
 }
 
-pub async fn open(folder: &TempDir) -> Store {
-    for _ in 0..50 {
-        if let Ok(store) = Store::open(StoreOptions::new(folder.path())).await {
-            return store;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    panic!("the folder is still in use");
-}
-
-async fn outbox(steps: Vec<Step>) {
-    let folder = TempDir::new().unwrap();
-    let mut store = open(&folder).await;
+async fn outbox(place: &Place, steps: Vec<Step>) {
+    let mut store = place.open().await;
     let to = DestinationId::from("model/to");
     let (mut owed, mut out, mut next) = (Owed::new(), Vec::<Leased>::new(), 0_u128);
     let (mut delivered, mut given_up) = (0, 0);
@@ -94,7 +83,7 @@ async fn outbox(steps: Vec<Step>) {
                 // As after a crash: all leases are gone, nothing else is.
                 store.close().await;
                 drop(store);
-                store = open(&folder).await;
+                store = place.open().await;
                 out.clear();
             }
             Step::Deliver(at) | Step::Again(at) | Step::GiveUp(at) | Step::Untried(at) if at < out.len() => {
@@ -125,9 +114,8 @@ async fn outbox(steps: Vec<Step>) {
     }
 }
 
-async fn messages(steps: Vec<(u8, usize)>) {
-    let folder = TempDir::new().unwrap();
-    let mut store = open(&folder).await;
+async fn messages(place: &Place, steps: Vec<(u8, usize)>) {
+    let mut store = place.open().await;
     // Id, state, and which one it is a piece of.
     let mut known: Vec<(MessageId, usize, Option<usize>)> = Vec::new();
     let mut keys: Vec<(MessageId, usize)> = Vec::new();
@@ -189,7 +177,7 @@ async fn messages(steps: Vec<(u8, usize)>) {
             }
             (5, _) => {
                 drop(store);
-                store = open(&folder).await;
+                store = place.open().await;
             }
             _ => {}
         }
@@ -220,15 +208,15 @@ pub fn block_on(work: impl Future<Output = ()>) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 24, max_shrink_iters: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn the_outbox_keeps_order_and_counts(steps in prop::collection::vec(step(), 1..40)) {
-        block_on(outbox(steps));
+        Place::both().iter().for_each(|place| block_on(outbox(place, steps.clone())));
     }
 
     #[test]
     fn the_journal_keeps_states_and_counts(steps in prop::collection::vec((0..7_u8, 0..64_usize), 1..40)) {
-        block_on(messages(steps));
+        Place::both().iter().for_each(|place| block_on(messages(place, steps.clone())));
     }
 }

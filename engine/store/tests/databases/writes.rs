@@ -10,10 +10,10 @@ use hub_fhir::search::parse;
 use hub_fhir::{Prepared, Resource, ResourceType};
 use hub_store::Store;
 use proptest::prelude::*;
-use tempfile::TempDir;
 
 use crate::conformance::{reference, resource};
-use crate::model::{block_on, open};
+use crate::model::block_on;
+use crate::place::Place;
 
 const BODIES: [&str; 4] = [
     r#""status":"active","name":"North""#,
@@ -136,15 +136,14 @@ async fn check(store: &Store, model: &Model) {
 }
 
 /// Each round hands its commits over at once, so that several stand in one transaction; now and then the store is opened anew.
-async fn run(rounds: Vec<(bool, Vec<Vec<Act>>)>) {
-    let folder = TempDir::new().unwrap();
-    let mut store = open(&folder).await;
+async fn run(place: &Place, rounds: Vec<(bool, Vec<Vec<Act>>)>) {
+    let mut store = place.open().await;
     let mut model = Model::new();
     for (is_reopened, commits) in rounds {
         if is_reopened {
             store.close().await;
             drop(store);
-            store = open(&folder).await;
+            store = place.open().await;
         }
         let (mut handed, mut expected) = (Vec::new(), Vec::new());
         for acts in &commits {
@@ -174,10 +173,10 @@ fn round() -> impl Strategy<Value = (bool, Vec<Vec<Act>>)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 32, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 32, max_shrink_iters: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn versions_and_searches_are_those_of_the_model(rounds in prop::collection::vec(round(), 1..12)) {
-        block_on(run(rounds));
+        Place::both().iter().for_each(|place| block_on(run(place, rounds.clone())));
     }
 }

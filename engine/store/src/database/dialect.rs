@@ -1,0 +1,86 @@
+//! Where the two databases differ in their words.
+
+/// Which database it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Dialect {
+    Sqlite,
+    Postgres,
+}
+
+impl Dialect {
+    pub fn is_postgres(self) -> bool {
+        self == Dialect::Postgres
+    }
+
+    /// A column that is only to be compared, not to be looked up by: SQLite would choose its index at any price, PostgreSQL
+    /// weighs by its statistics.
+    pub fn plain(self, column: &str) -> String {
+        match self {
+            Dialect::Sqlite => format!("+{column}"),
+            Dialect::Postgres => column.to_owned(),
+        }
+    }
+
+    /// A join whose left side is read first. PostgreSQL finds that out by itself.
+    pub fn join(self) -> &'static str {
+        match self {
+            Dialect::Sqlite => "CROSS JOIN",
+            Dialect::Postgres => "JOIN",
+        }
+    }
+
+    /// The member of a resource's `rows`, as JSON; NULL when it is not there.
+    pub fn member(self, member: &str) -> String {
+        match self {
+            Dialect::Sqlite => format!("r.rows -> '$.{member}'"),
+            Dialect::Postgres => format!("r.rows -> '{member}'"),
+        }
+    }
+
+    /// The pairs of a member as a table `j` with the column `value`.
+    pub fn pairs(self, member: &str) -> String {
+        match self {
+            Dialect::Sqlite => format!("json_each(r.rows, '$.{member}') j"),
+            Dialect::Postgres => format!("jsonb_array_elements(r.rows -> '{member}') j(value)"),
+        }
+    }
+
+    /// The text at a place of a pair of [`Dialect::pairs`].
+    pub fn pair_text(self, place: usize) -> String {
+        match self {
+            Dialect::Sqlite => format!("j.value ->> {place}"),
+            Dialect::Postgres => format!(r#"(j.value ->> {place}) COLLATE "C""#),
+        }
+    }
+
+    /// The number at a place of a pair of [`Dialect::pairs`].
+    pub fn pair_number(self, place: usize) -> String {
+        match self {
+            Dialect::Sqlite => format!("(j.value ->> {place})"),
+            Dialect::Postgres => format!("(j.value ->> {place})::bigint"),
+        }
+    }
+
+    /// A value of the first or last pair of a member.
+    pub fn end_of_member(self, member: &str, is_last: bool, place: usize, is_number: bool) -> String {
+        match self {
+            Dialect::Sqlite => {
+                let end = if is_last { "#-1" } else { "0" };
+                format!("r.rows ->> '$.{member}[{end}][{place}]'")
+            }
+            Dialect::Postgres => {
+                let end = if is_last { -1 } else { 0 };
+                let text = format!("(r.rows -> '{member}' -> {end} ->> {place})");
+                if is_number { format!("{text}::bigint") } else { format!(r#"{text} COLLATE "C""#) }
+            }
+        }
+    }
+
+    /// Where a text begins in another, from 1; 0 when it does not.
+    pub fn instr(self) -> &'static str {
+        match self {
+            Dialect::Sqlite => "instr",
+            Dialect::Postgres => "strpos",
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! A statement that reads, as it is put together, with its values.
+
+use std::borrow::Cow;
+use std::fmt::{Display, Write};
+
+use super::{Dialect, Value};
+
+/// A statement with its values.
+pub(crate) struct Sql {
+    /// Whose words it is written in.
+    pub dialect: Dialect,
+    pub(super) text: Cow<'static, str>,
+    pub(super) values: Vec<Value>,
+}
+
+impl Sql {
+    /// A statement that begins with these words.
+    pub fn new(dialect: Dialect, text: &'static str) -> Self {
+        Self { dialect, text: Cow::Borrowed(text), values: Vec::new() }
+    }
+
+    /// Adds words. Never what a sender chose: that is bound.
+    pub fn push(&mut self, words: impl Display) -> &mut Self {
+        write!(self.text.to_mut(), "{words}").expect("writing to a string succeeds");
+        self
+    }
+
+    /// Adds a place for a value.
+    pub fn push_bind(&mut self, value: impl Into<Value>) -> &mut Self {
+        match value.into() {
+            // It has no type of its own, which PostgreSQL would ask for.
+            Value::Null => self.push("NULL"),
+            value => {
+                self.values.push(value);
+                let place = self.values.len();
+                self.push(format_args!("${place}"))
+            }
+        }
+    }
+
+    /// Adds places for several values, with commas between them.
+    pub fn push_list<T: Into<Value>>(&mut self, values: impl IntoIterator<Item = T>) -> &mut Self {
+        for (at, value) in values.into_iter().enumerate() {
+            if at > 0 {
+                self.push(", ");
+            }
+            self.push_bind(value);
+        }
+        self
+    }
+
+    /// Gives the next place of words that are there already (`$1`) its value.
+    pub fn bind(mut self, value: impl Into<Value>) -> Self {
+        self.values.push(value.into());
+        self
+    }
+}

@@ -1,0 +1,119 @@
+//! Values that are bound to statements.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use compact_str::CompactString;
+use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
+
+/// A value to bind.
+#[derive(Clone, Debug)]
+pub(crate) enum Value {
+    Null,
+    Int(i64),
+    Text(CompactString),
+    Shared(Arc<str>),
+    Blob(Bytes),
+}
+
+impl Value {
+    /// The number, where it is one.
+    pub fn as_int(&self) -> Option<i64> {
+        if let Value::Int(value) = self { Some(*value) } else { None }
+    }
+
+    /// The text as PostgreSQL takes it, where it is one: it knows no NUL in a text.
+    pub fn as_text(&self) -> Option<Cow<'_, str>> {
+        let text: &str = match self {
+            Value::Text(text) => text,
+            Value::Shared(text) => text,
+            Value::Null | Value::Int(_) | Value::Blob(_) => return None,
+        };
+        Some(if text.contains('\0') { text.replace('\0', "\u{FFFD}").into() } else { text.into() })
+    }
+
+    /// The JSON text as PostgreSQL takes it, where it is one: it knows no escaped NUL either.
+    pub fn as_json(&self) -> Option<Cow<'_, str>> {
+        let text = self.as_text()?;
+        Some(if text.contains(r"\u0000") { text.replace(r"\u0000", r"\ufffd").into() } else { text })
+    }
+
+    /// The bytes, where they are some.
+    pub fn as_bytes(&self) -> Option<&[u8]> {
+        if let Value::Blob(bytes) = self { Some(bytes) } else { None }
+    }
+}
+
+impl From<i64> for Value {
+    fn from(value: i64) -> Self {
+        Value::Int(value)
+    }
+}
+impl From<u64> for Value {
+    fn from(value: u64) -> Self {
+        Value::Int(i64::try_from(value).unwrap_or(i64::MAX))
+    }
+}
+impl From<u32> for Value {
+    fn from(value: u32) -> Self {
+        Value::Int(i64::from(value))
+    }
+}
+impl From<bool> for Value {
+    fn from(value: bool) -> Self {
+        Value::Int(i64::from(value))
+    }
+}
+impl From<CompactString> for Value {
+    fn from(value: CompactString) -> Self {
+        Value::Text(value)
+    }
+}
+impl From<&CompactString> for Value {
+    fn from(value: &CompactString) -> Self {
+        Value::Text(value.clone())
+    }
+}
+impl From<&str> for Value {
+    fn from(value: &str) -> Self {
+        Value::Text(value.into())
+    }
+}
+impl From<String> for Value {
+    fn from(value: String) -> Self {
+        Value::Text(value.into())
+    }
+}
+impl From<Arc<str>> for Value {
+    fn from(value: Arc<str>) -> Self {
+        Value::Shared(value)
+    }
+}
+impl From<Bytes> for Value {
+    fn from(value: Bytes) -> Self {
+        Value::Blob(value)
+    }
+}
+impl From<uuid::Uuid> for Value {
+    fn from(value: uuid::Uuid) -> Self {
+        Value::Blob(Bytes::copy_from_slice(value.as_bytes()))
+    }
+}
+impl<T: Into<Value>> From<Option<T>> for Value {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Value::Null, Into::into)
+    }
+}
+
+impl ToSql for Value {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self {
+            Value::Null => ValueRef::Null,
+            Value::Int(value) => ValueRef::Integer(*value),
+            Value::Text(text) => ValueRef::Text(text.as_bytes()),
+            Value::Shared(text) => ValueRef::Text(text.as_bytes()),
+            Value::Blob(bytes) => ValueRef::Blob(bytes),
+        }))
+    }
+}

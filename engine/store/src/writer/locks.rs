@@ -1,0 +1,81 @@
+//! What two nodes must not do at the same time although no row stands for it yet: take in the same message, and find out which
+//! parcel of an order key goes next. PostgreSQL's advisory locks stand for it, to the end of the transaction.
+
+use hub_core::id::DestinationId;
+use sha2::{Digest, Sha256};
+
+use crate::database::Kind::Int;
+use crate::database::{Connection, DatabaseError, Rows, Shape};
+use crate::short::short;
+use crate::writer::work::{Draft, Work};
+
+const TAKE: Shape = Shape {
+    before: "WITH w(name) AS (VALUES ",
+    columns: &[Int],
+    after: ") SELECT pg_advisory_xact_lock(w.name) FROM w",
+    locks: "",
+};
+
+/// Takes the locks of a batch, in their order, so that two nodes never wait for each other.
+pub(super) fn take(connection: &Connection, works: &[&Work]) -> Result<(), DatabaseError> {
+    if !connection.dialect().is_postgres() {
+        return Ok(());
+    }
+    hold(connection, works.iter().flat_map(|work| names(work)).collect())
+}
+
+/// Takes the locks of order keys of destinations.
+pub(super) fn take_keys<'k>(
+    connection: &Connection,
+    keys: impl Iterator<Item = (DestinationId, &'k str)>,
+) -> Result<(), DatabaseError> {
+    if !connection.dialect().is_postgres() {
+        return Ok(());
+    }
+    hold(connection, keys.map(|(to, key)| order(&to, key)).collect())
+}
+
+fn hold(connection: &Connection, mut names: Vec<i64>) -> Result<(), DatabaseError> {
+    names.sort_unstable();
+    names.dedup();
+    let mut rows = Rows::new(&TAKE);
+    for name in names {
+        rows.push([name.into()]);
+    }
+    rows.write(connection)
+}
+
+fn names(work: &Work) -> Vec<i64> {
+    let of_parcels = |draft: &Draft| -> Vec<i64> {
+        let keys = draft.parcels.iter().filter_map(|parcel| Some((&parcel.to, parcel.order_key.as_ref()?)));
+        keys.map(|(to, key)| order(to, key)).collect()
+    };
+    match work {
+        Work::Receive(message) => {
+            vec![name("message", message.head.channel.as_str(), &message.head.dedupe.0)]
+        }
+        Work::Commit { draft, .. } => of_parcels(draft),
+        Work::Settle(settle) => {
+            let mut names = settle.draft.as_ref().map(of_parcels).unwrap_or_default();
+            names.extend(settle.order_key.as_ref().map(|key| order(&settle.to, key)));
+            names
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn order(to: &DestinationId, key: &str) -> i64 {
+    name("order", to.as_str(), &short(key))
+}
+
+/// The number that stands for a name: 64 bits of its SHA-256.
+fn name(kind: &str, of: &str, key: &str) -> i64 {
+    let mut hash = Sha256::new();
+    for part in [kind, of, key] {
+        hash.update(part.as_bytes());
+        hash.update([0]);
+    }
+    let mut first = [0; 8];
+    first.copy_from_slice(&hash.finalize()[..8]);
+    i64::from_be_bytes(first)
+}

@@ -1,0 +1,62 @@
+//! Where a test's store stands: a folder with SQLite, or a database of the tests' own PostgreSQL server.
+
+use std::time::Duration;
+
+use hub_store::{Archive, OpenError, Store, StoreOptions};
+use tempfile::TempDir;
+
+use crate::postgres;
+
+/// Where a store stands.
+pub struct Place {
+    /// Its folder, also beside a database.
+    pub folder: TempDir,
+    database: Option<String>,
+}
+
+impl Place {
+    /// A folder for SQLite.
+    pub fn sqlite() -> Self {
+        Self { folder: TempDir::new().unwrap(), database: None }
+    }
+
+    /// A new database of PostgreSQL.
+    pub fn postgres() -> Self {
+        Self { folder: TempDir::new().unwrap(), database: Some(postgres::shared().database()) }
+    }
+
+    /// One of each.
+    pub fn both() -> [Self; 2] {
+        [Self::sqlite(), Self::postgres()]
+    }
+
+    /// What a store is opened with here.
+    pub fn options(&self) -> StoreOptions {
+        match &self.database {
+            None => StoreOptions::new(self.folder.path()),
+            Some(url) => StoreOptions::postgres(url, self.folder.path()),
+        }
+    }
+
+    /// Opens the store. One that is being closed elsewhere is waited for.
+    pub async fn open(&self) -> Store {
+        for _ in 0..200 {
+            match Store::open(self.options()).await {
+                Ok(store) => return store,
+                Err(OpenError::InUse { .. }) => tokio::time::sleep(Duration::from_millis(20)).await,
+                Err(error) => {
+                    panic!("{error}: {:?}", std::error::Error::source(&error).map(ToString::to_string))
+                }
+            }
+        }
+        panic!("the store stays in use");
+    }
+
+    /// Opens it to be read only.
+    pub async fn archive(&self) -> Archive {
+        match &self.database {
+            None => Archive::open(self.folder.path()).await.unwrap(),
+            Some(url) => Archive::open_postgres(url).await.unwrap(),
+        }
+    }
+}
