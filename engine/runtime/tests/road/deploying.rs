@@ -85,6 +85,8 @@ fn project(name: &str, told: &str, about: &str) -> Project {
 
 async fn hub(memory: &Arc<Memory>, project: Project) -> Arc<Hub> {
     let house = House {
+        cluster: Arc::new(hub_core::cluster::Alone::default()),
+        deaths: None,
         journal: memory.clone(),
         resources: memory.clone(),
         outbox: Arc::new(Shelf::default()),
