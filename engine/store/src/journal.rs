@@ -55,12 +55,8 @@ impl Journal for Store {
     }
 
     async fn family(&self, parent: MessageId) -> Result<Counts, StoreError> {
-        let row = self
-            .inner
-            .readers
-            .fetch_optional(self.inner.readers.sql("SELECT seq FROM message WHERE id = $1").bind(parent.0))
-            .await
-            .map_err(unavailable)?;
+        let sql = self.inner.readers.sql("SELECT seq FROM message WHERE id = $1").bind(parent.0);
+        let row = self.inner.readers.fetch_optional(sql).await.map_err(unavailable)?;
         match row {
             Some(row) => self.counts(row.get(0).map_err(unavailable)?).await,
             None => Ok(Counts::default()),
@@ -83,26 +79,21 @@ impl Journal for Store {
         let mut chosen: Vec<i64> = Vec::new();
         let mut after = (i64::MIN, 0_i64, 0_i64);
         while chosen.len() < limit {
-            let page = self
+            let sql = self
                 .inner
                 .readers
-                .fetch_all(
-                    self.inner
-                        .readers
-                        .sql(
-                            "SELECT seq, id, coalesce(parent, seq), coalesce(nth, 0) FROM message
+                .sql(
+                    "SELECT seq, id, coalesce(parent, seq), coalesce(nth, 0) FROM message
                  WHERE channel = $1 AND state = 0 AND coalesce(parent, seq) >= $2
                    AND (coalesce(parent, seq), coalesce(nth, 0), seq) > ($2, $3, $4)
                  ORDER BY coalesce(parent, seq), coalesce(nth, 0), seq LIMIT $5",
-                        )
-                        .bind(number)
-                        .bind(after.0)
-                        .bind(after.1)
-                        .bind(after.2)
-                        .bind(PAGE as i64),
                 )
-                .await
-                .map_err(unavailable)?;
+                .bind(number)
+                .bind(after.0)
+                .bind(after.1)
+                .bind(after.2)
+                .bind(PAGE as i64);
+            let page = self.inner.readers.fetch_all(sql).await.map_err(unavailable)?;
             for row in &page {
                 let at = |column: usize| row.get::<i64>(column).map_err(unavailable);
                 after = (at(2)?, at(3)?, at(0)?);
@@ -141,21 +132,16 @@ impl Journal for Store {
         let seq: i64 = row.get(0).map_err(unavailable)?;
         self.know(std::slice::from_ref(&row), 2).await?;
         let row = read_row(&row, &self.inner.words)?;
-        let rest = self
+        let sql = self
             .inner
             .readers
-            .fetch_optional(
-                self.inner
-                    .readers
-                    .sql(
-                        "SELECT b.body, m.peer_address, m.peer_identity, t.notes, t.wrote
+            .sql(
+                "SELECT b.body, m.peer_address, m.peer_identity, t.notes, t.wrote
              FROM message m JOIN message_body b ON b.seq = m.seq LEFT JOIN message_trace t ON t.seq = m.seq
              WHERE m.seq = $1",
-                    )
-                    .bind(seq),
             )
-            .await
-            .map_err(unavailable)?;
+            .bind(seq);
+        let rest = self.inner.readers.fetch_optional(sql).await.map_err(unavailable)?;
         // Pruned between the two statements.
         let Some(rest) = rest else { return Ok(None) };
         let text = |column: usize| rest.get::<Option<String>>(column).map_err(unavailable);
@@ -172,35 +158,25 @@ impl Journal for Store {
     }
 
     async fn state(&self, id: MessageId) -> Result<Option<MessageState>, StoreError> {
-        let row = self
+        let sql = self
             .inner
             .readers
-            .fetch_optional(
-                self.inner
-                    .readers
-                    .sql(
-                        "SELECT m.state, t.step, t.place, t.rule, t.reason
+            .sql(
+                "SELECT m.state, t.step, t.place, t.rule, t.reason
              FROM message m LEFT JOIN message_trace t ON t.seq = m.seq WHERE m.id = $1 AND m.state > 0",
-                    )
-                    .bind(id.0),
             )
-            .await
-            .map_err(unavailable)?;
+            .bind(id.0);
+        let row = self.inner.readers.fetch_optional(sql).await.map_err(unavailable)?;
         row.map(|row| read_state(&row, 0, 1)).transpose()
     }
 
     async fn tally(&self) -> Result<Vec<Tally>, StoreError> {
-        let rows = self
+        let sql = self
             .inner
             .readers
-            .fetch_all(
-                self.inner
-                    .readers
-                    .sql("SELECT word, state, count FROM tally WHERE kind = $1 AND count > 0")
-                    .bind(TALLY_MESSAGES),
-            )
-            .await
-            .map_err(unavailable)?;
+            .sql("SELECT word, state, count FROM tally WHERE kind = $1 AND count > 0")
+            .bind(TALLY_MESSAGES);
+        let rows = self.inner.readers.fetch_all(sql).await.map_err(unavailable)?;
         self.know(&rows, 0).await?;
         let tally = |row: Record| {
             let count: i64 = row.get(2).map_err(unavailable)?;
@@ -246,17 +222,12 @@ impl Store {
 
     /// How many pieces of a message are in each state.
     async fn counts(&self, parent: i64) -> Result<Counts, StoreError> {
-        let rows = self
+        let sql = self
             .inner
             .readers
-            .fetch_all(
-                self.inner
-                    .readers
-                    .sql("SELECT state, count(*) FROM message WHERE parent = $1 GROUP BY state")
-                    .bind(parent),
-            )
-            .await
-            .map_err(unavailable)?;
+            .sql("SELECT state, count(*) FROM message WHERE parent = $1 GROUP BY state")
+            .bind(parent);
+        let rows = self.inner.readers.fetch_all(sql).await.map_err(unavailable)?;
         let mut counts = Counts::default();
         for row in rows {
             let state = state_name(row.get(0).map_err(unavailable)?)?;
@@ -270,11 +241,14 @@ impl Store {
     }
 
     async fn parcels_of(&self, message: i64) -> Result<Vec<ParcelRow>, StoreError> {
-        let rows = self.inner.readers
-            .fetch_all(self.inner.readers.sql("SELECT id, dest, state, attempts, due_us, error FROM parcel WHERE message = $1 ORDER BY seq")
-        .bind(message))
-        .await
-        .map_err(unavailable)?;
+        let sql = self
+            .inner
+            .readers
+            .sql(
+                "SELECT id, dest, state, attempts, due_us, error FROM parcel WHERE message = $1 ORDER BY seq",
+            )
+            .bind(message);
+        let rows = self.inner.readers.fetch_all(sql).await.map_err(unavailable)?;
         self.know(&rows, 1).await?;
         let parcel = |row: Record| {
             let state: i64 = row.get(2).map_err(unavailable)?;
