@@ -168,6 +168,7 @@ pub fn row(state: MessageState) -> MessageRow {
         keys: vec![Key { name: "patient".into(), value: "P1".into() }],
         parent: None,
         answered: None,
+        imported_at: None,
     }
 }
 

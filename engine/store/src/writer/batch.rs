@@ -197,7 +197,7 @@ fn intern(connection: &Connection, words: &Words, works: &[&Work]) -> Result<(),
             | Work::Answered { .. }
             | Work::Reopen { .. }
             | Work::Retry { .. }
-            | Work::Prune { .. } => None,
+            | Work::Upkeep(_) => None,
         };
         if let Some(draft) = draft {
             names.extend(draft.keys.iter().map(|key| (WordKind::KeyName, key.name.as_str())));
@@ -237,7 +237,7 @@ impl Batch<'_> {
                 self.parcels.settle(settle);
                 Ok(Answer::Flag(true))
             }
-            Work::Retry { .. } | Work::Prune { .. } => {
+            Work::Retry { .. } | Work::Upkeep(_) => {
                 unreachable!("works that are done alone never come into a batch")
             }
         }

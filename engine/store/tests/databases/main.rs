@@ -3,12 +3,15 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod archive;
+mod archiving;
 mod conformance;
 mod killed;
 mod model;
 mod place;
 #[path = "../../../../tests/harness/postgres.rs"]
 mod postgres;
+mod stretches;
+mod upkeep;
 mod writes;
 
 use std::collections::HashSet;
