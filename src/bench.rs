@@ -9,6 +9,9 @@ mod flows;
 mod formats;
 mod million;
 mod people;
+#[path = "../tests/harness/postgres.rs"]
+#[expect(dead_code, reason = "the tests use the rest of it")]
+mod postgres;
 mod pure;
 mod table;
 
@@ -21,6 +24,8 @@ use crate::cli::{BenchArguments, Global};
 use crate::settings::Settings;
 use crate::{EXIT_WRONG_FILES, check, hub};
 use table::Table;
+
+pub use table::On;
 
 /// Measures everything and writes the table.
 pub async fn run(global: &Global, arguments: BenchArguments) -> anyhow::Result<ExitCode> {
@@ -43,18 +48,28 @@ pub async fn run(global: &Global, arguments: BenchArguments) -> anyhow::Result<E
     formats::measure(&global.root, &mut table)?;
     let plain = flows::Adt { name: "ADT to Patient and Encounter", make: people::plain_adt };
     let whole = flows::Adt { name: "ADT with all segments (11 resources)", make: people::adt };
-    for adt in [plain, whole] {
-        for connections in [1, 8, 32] {
-            eprintln!("{}, {connections} connections ...", adt.name);
-            flows::adt(global, adt, connections, each, fsyncs, &mut table).await?;
+    for on in [On::Sqlite, On::Postgres] {
+        if arguments.only.is_some_and(|only| only != on) {
+            continue;
         }
+        eprintln!("{on:?}");
+        table.on(on);
+        child::stand_on(on);
+        for adt in [plain, whole] {
+            for connections in [1, 8, 32] {
+                eprintln!("{}, {connections} connections ...", adt.name);
+                flows::adt(global, adt, connections, each, fsyncs, &mut table).await?;
+            }
+        }
+        eprintln!("ORU ...");
+        flows::oru(global, each, &mut table).await?;
+        eprintln!("from the socket to the API ...");
+        flows::visible(global, each, &mut table).await?;
+        eprintln!("FHIR reads and searches ...");
+        flows::reads(global, each, &mut table).await?;
     }
-    eprintln!("ORU ...");
-    flows::oru(global, each, &mut table).await?;
-    eprintln!("from the socket to the API ...");
-    flows::visible(global, each, &mut table).await?;
-    eprintln!("FHIR reads and searches ...");
-    flows::reads(global, each, &mut table).await?;
+    table.on(On::Sqlite);
+    child::stand_on(On::Sqlite);
     if arguments.million {
         eprintln!("a million messages ...");
         million::measure(global, &mut table).await?;

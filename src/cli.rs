@@ -1,5 +1,6 @@
 //! The command line: what can be asked of the program, in words worth reading.
 
+mod deploy;
 mod map;
 mod values;
 
@@ -7,6 +8,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use self::deploy::{
+    DeployArguments, DeploymentsArguments, DeploymentsCommand, HowArguments, RollbackArguments,
+};
 pub use self::map::{
     CoverageArguments, DiffArguments, ExplainArguments, MapCommand, SchemaArguments, SchemaKind, TryArguments,
 };
@@ -150,7 +154,7 @@ Examples:
   huitong replay --state quarantined --channel his/adt --since 1d
 
 Replaying is safe: the same resources are written in place, and what was sent is not sent twice.
-The running hub read its mappings when it started: after mending one, start it again.")]
+After mending a mapping, `huitong deploy` first.")]
     Replay(ReplayArguments),
     /// Put what was given up or is in doubt back into a destination's queue
     #[command(after_help = "\
@@ -160,6 +164,33 @@ Examples:
 
 What is in doubt may have arrived: find out from the receiver before it is sent again.")]
     Retry(RetryArguments),
+    /// Have the running hub read its files again: all of it is right and runs, or nothing is changed
+    #[command(after_help = "\
+Examples:
+  huitong deploy --dry-run                      what would change
+  huitong deploy --why 'ticket 4711: new ward codes'
+
+Channels, mappings, code tables and the settings of channels are read, linted and compiled first. Channels that do not change
+keep their connections; so do those of which only mappings, code tables, filters and destinations do.
+The exit code is 64 when the files are wrong; every finding is told.")]
+    Deploy(DeployArguments),
+    /// Have the running hub run the files of an earlier deployment again
+    #[command(after_help = "\
+Examples:
+  huitong deployments                           which there are
+  huitong rollback 6 --why 'the new table sets results aside'
+
+The files are written into the folder too; what stands there and has never run is kept as a deployment first.")]
+    Rollback(RollbackArguments),
+    /// List what was run when, by whom and why; show one; compare two
+    #[command(after_help = "\
+Examples:
+  huitong deployments
+  huitong deployments show 6
+  huitong deployments show 6 channels/his/adt.toml
+  huitong deployments diff 6 7
+  huitong deployments diff 6 7 mappings/his/adt.toml")]
+    Deployments(DeploymentsArguments),
     /// Show how the running hub stands: channels, queues, circuits
     Status(StatusArguments),
     /// Run one simulator: his, lis or notify
@@ -197,6 +228,9 @@ impl Command {
                 | Self::Status(_)
                 | Self::Replay(_)
                 | Self::Retry(_)
+                | Self::Deploy(_)
+                | Self::Rollback(_)
+                | Self::Deployments(_)
                 | Self::Completions { .. }
         )
     }
@@ -430,6 +464,9 @@ pub struct BenchArguments {
     /// Write the table to this file; `-` for standard output
     #[arg(long, default_value = "docs/benchmarks.md")]
     pub out: PathBuf,
+    /// Only on this database
+    #[arg(long)]
+    pub only: Option<crate::bench::On>,
     /// Also fill a journal with a million messages and search it (takes minutes)
     #[arg(long)]
     pub million: bool,

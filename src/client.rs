@@ -43,6 +43,24 @@ impl Client {
         answer.json().await.context("the hub's answer is not JSON")
     }
 
+    /// A GET below `/ops`, as text.
+    pub async fn get_text(&self, path: &str, query: &[(&str, String)]) -> anyhow::Result<String> {
+        Ok(self.request(path, query).await?.text().await?)
+    }
+
+    /// A POST below `/ops` that may well be refused.
+    pub async fn order(&self, path: &str, body: &Value) -> anyhow::Result<Result<Value, Refused>> {
+        let sent = self.http.post(format!("{}/ops/{path}", self.base)).json(body).send().await;
+        let answer = sent.map_err(|error| self.no_answer(&error))?;
+        let status = answer.status();
+        let body: Value = answer.json().await.unwrap_or_default();
+        match (status.is_success(), body.get("error")) {
+            (true, _) => Ok(Ok(body)),
+            (false, Some(error)) if error["message"].is_string() => Ok(Err(Refused { error: error.clone() })),
+            (false, _) => bail!("what answers at {} is not a hub: it said {status}", self.base),
+        }
+    }
+
     async fn request(&self, path: &str, query: &[(&str, String)]) -> anyhow::Result<reqwest::Response> {
         let mut url = reqwest::Url::parse(&format!("{}/ops/{path}", self.base))
             .with_context(|| format!("`{}` is not a URL", self.base))?;
@@ -75,6 +93,12 @@ impl Client {
             self.base
         )
     }
+}
+
+/// Why the hub did not do what it was told.
+pub struct Refused {
+    /// Its `message`, and what else it says.
+    pub error: Value,
 }
 
 /// `http://address:port`, whatever of it was written.

@@ -22,10 +22,10 @@ pub async fn run(global: &Global, arguments: DemoArguments) -> anyhow::Result<Ex
             SimName::Lis => Some("lis/oru-r01"),
             SimName::Notify => None,
         };
-        let address = running.hub.channels.iter().find(|running| Some(running.id.as_str()) == channel);
+        let channel = channel.and_then(|id| running.hub.channel(&id.into()));
         let arguments = SimArguments {
             name,
-            to: address.and_then(|channel| channel.address).map(|address| address.to_string()),
+            to: channel.and_then(|channel| channel.address()).map(|address| address.to_string()),
             listen: None,
             control: None,
             rate: arguments.rate,

@@ -3,27 +3,29 @@
 use std::fs::DirBuilder;
 use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Context;
+use hub_core::deployments::Files;
 use hub_core::finding::Finding;
 use hub_core::jobs::Job;
-use hub_http::{Doors, ServeLimits};
+use hub_http::{Doors, ServeLimits, ServedTypes};
 use hub_runtime::clock::SystemClock;
 use hub_runtime::house::House;
 use hub_runtime::hub::Hub;
 use hub_runtime::retention::Retention;
-use hub_spec::Project;
-use hub_store::{Store, StoreOptions};
+use hub_spec::{Origin, Project, ProjectFiles};
+use hub_store::Store;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::cli::Global;
+use crate::deployer::Deployer;
 use crate::secrets::NamedSecrets;
 use crate::settings::Settings;
 
@@ -51,23 +53,40 @@ pub struct RunningHub {
 
 /// Reads channels, mappings and code tables, with the settings' overrides. All findings come back at once.
 pub fn load(global: &Global, settings: &Settings) -> anyhow::Result<Result<Project, Vec<Finding>>> {
-    let overrides = settings.overrides(&global.root)?;
-    let secrets = NamedSecrets::new(settings.secrets_dir.clone());
-    Ok(hub_spec::load(&global.root, &crate::connectors::registry(), &secrets, &overrides))
+    load_files(&ProjectFiles::read(&global.root), &global.root, Origin::Folder, settings)
 }
 
-/// Starts the hub.
-pub async fn start(project: Project, settings: Settings) -> anyhow::Result<RunningHub> {
+/// The same of files that have been read before.
+pub fn load_files(
+    files: &ProjectFiles,
+    root: &Path,
+    origin: Origin,
+    settings: &Settings,
+) -> anyhow::Result<Result<Project, Vec<Finding>>> {
+    let overrides = settings.overrides(&files.channel_names(), origin)?;
+    let secrets = NamedSecrets::new(settings.secrets_dir.clone());
+    Ok(hub_spec::load_files(files, root, origin, &crate::connectors::registry(), &secrets, &overrides))
+}
+
+/// What a hub is started with.
+pub struct Begun {
+    /// What the files say.
+    pub project: Project,
+    /// The files, to be kept.
+    pub files: Files<String>,
+    /// The settings.
+    pub settings: Settings,
+}
+
+/// Starts the hub. What it does not find in `begun` it reads again where `global` says, when it is told to deploy.
+pub async fn start(begun: Begun, global: Global) -> anyhow::Result<RunningHub> {
+    let Begun { project, files, settings } = begun;
     let metrics = metrics()?;
     let listener = TcpListener::bind(settings.http.listen)
         .await
         .map_err(|error| no_door(settings.http.listen, error))?;
     let http = listener.local_addr()?;
-    let options = StoreOptions {
-        readers: settings.store.readers,
-        cache_bytes: settings.store.cache_bytes,
-        ..StoreOptions::new(PathBuf::from(&settings.data_dir))
-    };
+    let options = settings.store_options()?;
     make_private(&settings.data_dir)?;
     let store = Arc::new(Store::open(options).await.context("the store could not be opened")?);
     let house = House {
@@ -79,7 +98,8 @@ pub async fn start(project: Project, settings: Settings) -> anyhow::Result<Runni
         sizes: settings.sizes(),
     };
     let secrets = NamedSecrets::new(settings.secrets_dir.clone());
-    let types = served(&project);
+    let types = ServedTypes::of(served(&project));
+    let clock = house.clock.clone();
     let hub = match Hub::start(project, &crate::connectors::registry(), &secrets, house).await {
         Ok(hub) => hub,
         Err(error) => {
@@ -87,6 +107,12 @@ pub async fn start(project: Project, settings: Settings) -> anyhow::Result<Runni
             return Err(error.into());
         }
     };
+    let deployer = Deployer::new(hub.clone(), store.clone(), clock, global, settings.clone(), types.clone());
+    if let Err(error) = deployer.started(files).await {
+        hub.stop().await;
+        store.close().await;
+        return Err(anyhow::Error::new(error).context("what the hub runs could not be kept"));
+    }
     let ready = Arc::new(AtomicBool::new(true));
     let (stop, stopped) = watch::channel(false);
     let mut tasks = JoinSet::new();
@@ -97,6 +123,9 @@ pub async fn start(project: Project, settings: Settings) -> anyhow::Result<Runni
         journal: store.clone(),
         outbox: store.clone(),
         operations: hub.clone(),
+        deployments: store.clone(),
+        deploying: Arc::new(deployer),
+        user_header: settings.http.user_header.clone(),
         metrics: Arc::new(move || rendered.render()),
         base_url: settings.http.base_url.clone(),
         types,
@@ -127,7 +156,7 @@ fn make_private(folder: &Path) -> anyhow::Result<()> {
 }
 
 /// The types the FHIR door serves: all that some channel writes.
-fn served(project: &Project) -> Vec<hub_fhir::ResourceType> {
+pub fn served(project: &Project) -> Vec<hub_fhir::ResourceType> {
     let mut types: Vec<_> = project.channels.iter().flat_map(|channel| channel.mapping.types()).collect();
     for route in project.channels.iter().flat_map(|channel| &channel.to) {
         types.extend(route.answer.iter().flat_map(|mapping| mapping.types()));
@@ -189,9 +218,9 @@ impl RunningHub {
     pub fn addresses(&self) -> serde_json::Value {
         let channels: serde_json::Map<_, _> = self
             .hub
-            .channels
+            .channels()
             .iter()
-            .filter_map(|channel| Some((channel.id.to_string(), channel.address?.to_string().into())))
+            .filter_map(|channel| Some((channel.id.to_string(), channel.address()?.to_string().into())))
             .collect();
         serde_json::json!({ "pid": std::process::id(), "http": self.http.to_string(), "channels": channels })
     }

@@ -12,6 +12,10 @@ mod cli;
 mod client;
 mod connectors;
 mod demo;
+mod deploy;
+mod deployer;
+mod deployments;
+mod folder;
 mod hub;
 mod init;
 mod log;
@@ -32,6 +36,7 @@ mod status;
 mod stop;
 mod table;
 mod test;
+mod who;
 
 use std::process::ExitCode;
 
@@ -85,6 +90,9 @@ async fn perform(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Send(arguments) => send::run(arguments).await,
         Command::Replay(arguments) => replay::run(&global, arguments).await,
         Command::Retry(arguments) => retry::run(&global, arguments).await,
+        Command::Deploy(arguments) => deploy::run(&global, arguments).await,
+        Command::Rollback(arguments) => deploy::roll_back(&global, arguments).await,
+        Command::Deployments(arguments) => deployments::run(&global, arguments).await,
         Command::Sim(arguments) => sim::run(arguments).await,
         Command::Messages(arguments) => messages::run(&global, arguments).await,
         Command::Status(arguments) => status::run(&global, arguments).await,

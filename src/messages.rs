@@ -189,12 +189,12 @@ fn next(message: &Value) {
         hint(
             "See what the message has at that place (patient data), and either have the sender put it right,",
         );
-        hint("or mend the channel, the mapping or a code table, start the hub again, and replay:");
+        hint("or mend the channel, the mapping or a code table, deploy it, and replay:");
         hint(&format!("  huitong messages {id} --raw | tr '\\r' '\\n'"));
         if text(&message["fault"], "step") == "map" {
             hint(&format!("  huitong map explain channels/{}.toml {id}", text(message, "channel")));
         }
-        hint("  huitong check && huitong test");
+        hint("  huitong test && huitong deploy --why '..'");
         hint(&format!("  huitong replay {id}"));
     }
     if message["pieces_by_state"]["quarantined"].as_u64().is_some_and(|count| count > 0) {

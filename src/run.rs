@@ -4,9 +4,10 @@ use std::fmt::Display;
 use std::process::ExitCode;
 
 use anyhow::Context;
+use hub_spec::{Origin, ProjectFiles};
 
 use crate::cli::{Global, RunArguments};
-use crate::hub::{self, RunningHub};
+use crate::hub::{self, Begun, RunningHub};
 use crate::settings::Settings;
 use crate::{EXIT_WRONG_FILES, check, log, out, paint, stop};
 
@@ -24,14 +25,16 @@ pub async fn run(global: &Global, arguments: RunArguments) -> anyhow::Result<Exi
 pub async fn begin(global: &Global, arguments: &RunArguments) -> anyhow::Result<Option<RunningHub>> {
     let settings = Settings::read(global)?;
     log::start(&settings.log)?;
-    let project = match hub::load(global, &settings)? {
+    let files = ProjectFiles::read(&global.root);
+    let project = match hub::load_files(&files, &global.root, Origin::Folder, &settings)? {
         Ok(project) => project,
         Err(findings) => {
             check::print(&findings, false);
             return Ok(None);
         }
     };
-    let running = hub::start(project, settings).await?;
+    let begun = Begun { project, files: files.texts(), settings };
+    let running = hub::start(begun, global.clone()).await?;
     if let Some(file) = &arguments.ready_file {
         let text = serde_json::to_string_pretty(&running.addresses())?;
         let unfinished = file.with_extension("tmp");
@@ -51,9 +54,9 @@ fn announce(running: &RunningHub) {
     say("operators", format!("{base}/ops/status"));
     say("health", format!("{base}/health"));
     say("metrics", format!("{base}/metrics"));
-    for channel in &running.hub.channels {
-        if let Some(address) = channel.address {
-            say(&channel.id, format!("{address:<21} {}", paint::dim(&channel.about)));
+    for channel in running.hub.channels() {
+        if let Some(address) = channel.address() {
+            say(&channel.id, format!("{address:<21} {}", paint::dim(channel.about())));
         }
     }
     let data = std::path::absolute(&running.settings.data_dir);

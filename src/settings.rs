@@ -3,19 +3,23 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
+use axum::http::HeaderName;
 use config::builder::{ConfigBuilder, DefaultState};
 use config::{Config, Environment, File, FileFormat};
 use hub_core::id::ChannelId;
-use hub_spec::{ChannelOverride, Overrides};
+use hub_core::registry::Secrets as _;
+use hub_spec::{ChannelOverride, Origin, Overrides};
+use hub_store::StoreOptions;
 use serde::{Deserialize, Deserializer};
 use tracing_subscriber::EnvFilter;
 
 use crate::cli::Global;
+use crate::secrets::NamedSecrets;
 
 /// The defaults, and at the same time the documentation of every setting.
 pub const DEFAULTS: &str = include_str!("../config/default.toml");
@@ -44,7 +48,7 @@ impl fmt::Display for WrongSettings {
 impl std::error::Error for WrongSettings {}
 
 /// All settings. `config/default.toml` says what each means.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
     /// Where the databases are.
@@ -67,7 +71,7 @@ pub struct Settings {
 }
 
 /// The HTTP door.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Http {
     /// Its address.
@@ -75,12 +79,21 @@ pub struct Http {
     pub listen: SocketAddr,
     /// The address others know it by.
     pub base_url: Option<String>,
+    /// The header in which the proxy before the hub names its user.
+    #[serde(default, deserialize_with = "header")]
+    pub user_header: Option<HeaderName>,
 }
 
 /// The database.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Store {
+    /// The PostgreSQL database; without one, SQLite in the data folder.
+    pub database: Option<String>,
+    /// The name of the secret that is the database's password.
+    pub password_secret: Option<String>,
+    /// What this node is called among those that share the database.
+    pub node: Option<String>,
     /// Connections that read.
     pub readers: u32,
     /// Page cache of each connection, in bytes.
@@ -88,7 +101,7 @@ pub struct Store {
 }
 
 /// How channels work.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Work {
     /// Lanes a channel; 0: one a core.
@@ -104,7 +117,7 @@ pub struct Work {
 }
 
 /// How long messages are kept.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Retention {
     /// Days after a message ended.
@@ -114,7 +127,7 @@ pub struct Retention {
 }
 
 /// The log.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Log {
     /// `info`, or per crate: `info,hub_runtime=debug`.
@@ -124,13 +137,19 @@ pub struct Log {
 }
 
 /// How log lines look.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub enum LogFormat {
     /// For people.
     Text,
     /// For machines: one JSON object a line.
     Json,
+}
+
+/// What the machine is called.
+fn host_name() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    if name.trim().is_empty() { "hub".to_owned() } else { name.trim().to_owned() }
 }
 
 impl Settings {
@@ -169,6 +188,15 @@ impl Settings {
     /// What no type can say.
     fn check(&self) -> anyhow::Result<()> {
         ensure!((1..=64).contains(&self.store.readers), "`store.readers`: expected 1 to 64");
+        if let Some(url) = &self.store.database {
+            let parsed = reqwest::Url::parse(url).ok();
+            ensure!(
+                parsed.is_some_and(
+                    |url| matches!(url.scheme(), "postgres" | "postgresql") && url.path().len() > 1
+                ),
+                "`store.database`: expected an address such as `postgres://hub@db.hospital.example/huitong`"
+            );
+        }
         ensure!(self.work.lanes <= 1024, "`work.lanes`: expected at most 1024");
         ensure!(self.work.backlog_messages > 0, "`work.backlog_messages`: expected 1 or more");
         ensure!(self.work.backlog_bytes > 0, "`work.backlog_bytes`: expected 1 or more");
@@ -194,17 +222,46 @@ impl Settings {
         Ok(())
     }
 
-    /// What the settings lay over the channel files of `root`.
-    pub fn overrides(&self, root: &Path) -> anyhow::Result<Overrides> {
-        self.overrides_of(root).context(WrongSettings)
+    /// What the store is opened with.
+    pub fn store_options(&self) -> anyhow::Result<StoreOptions> {
+        let folder = self.data_dir.clone();
+        let options = match &self.store.database {
+            None => StoreOptions::new(folder),
+            Some(url) => {
+                let password = self.store.password_secret.as_deref().map(|name| {
+                    let secrets = NamedSecrets::new(self.secrets_dir.clone());
+                    let help = secrets.place(name).unwrap_or_default();
+                    secrets.get(name).with_context(|| format!("`store.password_secret`: expected {help}"))
+                });
+                StoreOptions { password: password.transpose()?, ..StoreOptions::postgres(url, folder) }
+            }
+        };
+        Ok(StoreOptions {
+            node: self.store.node.clone().unwrap_or_else(host_name),
+            readers: self.store.readers,
+            cache_bytes: self.store.cache_bytes,
+            ..options
+        })
     }
 
-    fn overrides_of(&self, root: &Path) -> anyhow::Result<Overrides> {
+    /// The settings of the hub itself: those that are read at its start alone.
+    pub fn without_channels(&self) -> Self {
+        Self { channels: BTreeMap::new(), ..self.clone() }
+    }
+
+    /// What the settings lay over the files of these channels. Of an earlier deployment's, others are passed over.
+    pub fn overrides(&self, ids: &[String], origin: Origin) -> anyhow::Result<Overrides> {
+        self.overrides_of(ids, origin).context(WrongSettings)
+    }
+
+    fn overrides_of(&self, ids: &[String], origin: Origin) -> anyhow::Result<Overrides> {
         let mut overrides = Overrides { origin: PathBuf::from("config/hub.toml"), ..Overrides::default() };
-        let ids = channel_ids(&root.join("channels"));
         for (name, over) in &self.channels {
             // The environment cannot write `his/oru-r01`: there it is `his_oru_r01`.
             let Some(id) = ids.iter().find(|id| *id == name || plain(id) == plain(name)) else {
+                if origin == Origin::Earlier {
+                    continue;
+                }
                 bail!("`channels.{name}`: there is no such channel; expected one of {}", ids.join(", "));
             };
             overrides.channels.insert(ChannelId::from(id), over.clone());
@@ -272,6 +329,11 @@ fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::
     text.parse().map_err(|_| wrong())
 }
 
+fn header<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<HeaderName>, D::Error> {
+    let wrong = || serde::de::Error::custom("expected the name of a header such as `x-forwarded-user`");
+    String::deserialize(deserializer)?.parse().map(Some).map_err(|_| wrong())
+}
+
 impl TryFrom<String> for LogFormat {
     type Error = &'static str;
 
@@ -286,23 +348,4 @@ impl TryFrom<String> for LogFormat {
 
 fn plain(name: &str) -> String {
     name.to_lowercase().replace(['/', '-'], "_")
-}
-
-fn channel_ids(channels: &Path) -> Vec<String> {
-    let mut ids = Vec::new();
-    let mut folders = vec![channels.to_path_buf()];
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-            let path = entry.path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|suffix| suffix == "toml")
-                && let Ok(below) = path.with_extension("").strip_prefix(channels)
-            {
-                ids.push(below.to_string_lossy().into_owned());
-            }
-        }
-    }
-    ids.sort();
-    ids
 }

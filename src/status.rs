@@ -24,8 +24,10 @@ pub async fn run(global: &Global, arguments: StatusArguments) -> anyhow::Result<
 
 fn show(status: &Value) {
     let readiness = if status["ready"].as_bool().unwrap_or(false) { "" } else { ", not ready" };
+    let deployment =
+        status["deployment"].as_u64().map(|number| format!(", deployment {number}")).unwrap_or_default();
     println!(
-        "Huitong {}, running since {}{}",
+        "Huitong {}, running since {}{deployment}{}",
         text(status, "version"),
         table::time(&status["started_at"]),
         paint::warning(readiness)
@@ -53,7 +55,10 @@ fn channel(channel: &Value) -> Row {
         Cell::count(number(messages, "filtered")),
         Cell::trouble(number(messages, "quarantined")),
     ];
-    if !channel["running"].as_bool().unwrap_or(false) {
+    let first: Vec<&str> = items(channel, "waits_for").iter().filter_map(Value::as_str).collect();
+    if !first.is_empty() {
+        cells.push(Cell::words(format!("waits for {}", first.join(", "))).painted(paint::warning));
+    } else if !channel["running"].as_bool().unwrap_or(false) {
         cells.push(Cell::words("stopped; its log line says why").painted(paint::error));
     }
     Row { cells, notes: Vec::new() }

@@ -38,6 +38,7 @@ const ONLY_IN: &[(&str, &str)] = &[
     ("apalis-sqlite", "hub-store"),
     ("apalis-cron", "hub-store"),
     ("hl7-parser", "hub-formats"),
+    ("async-nats", "hub-connect"),
 ];
 /// Longer files want a second look; none may be longer than this.
 const MOST_LINES: usize = 600;

@@ -2,31 +2,53 @@
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::bench::On;
+use crate::bench::postgres::Server;
 use crate::cli::Global;
 
 /// A hub that runs as a process of its own; killed when dropped.
 pub struct HubProcess {
     child: Child,
     folder: TempDir,
+    database: Option<String>,
     addresses: Value,
     /// From the start of the process until it is ready.
     pub start_up: Duration,
+}
+
+/// The server that hubs stand on, where it is PostgreSQL.
+static SERVER: Mutex<Option<Server>> = Mutex::new(None);
+
+/// On which database the hubs that are started from now on stand.
+pub fn stand_on(on: On) {
+    let server = (on == On::Postgres).then(|| Server::start(true));
+    *SERVER.lock().unwrap_or_else(PoisonError::into_inner) = server;
 }
 
 impl HubProcess {
     /// Starts a hub whose destinations are these.
     pub fn start(global: &Global, lis: &str, notices: &str) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir_in(".")?;
-        Self::start_in(global, folder, lis, notices)
+        let server = SERVER.lock().unwrap_or_else(PoisonError::into_inner);
+        let database = server.as_ref().map(Server::database);
+        drop(server);
+        Self::start_in(global, folder, database, lis, notices)
     }
 
-    fn start_in(global: &Global, folder: TempDir, lis: &str, notices: &str) -> anyhow::Result<Self> {
+    fn start_in(
+        global: &Global,
+        folder: TempDir,
+        database: Option<String>,
+        lis: &str,
+        notices: &str,
+    ) -> anyhow::Result<Self> {
         let ready = folder.path().join("ready.json");
         let started = Instant::now();
         let mut command = Command::new(std::env::current_exe()?);
@@ -43,8 +65,11 @@ impl HubProcess {
         ] {
             command.arg("--set").arg(setting);
         }
+        if let Some(database) = &database {
+            command.arg("--set").arg(format!("store.database={database}"));
+        }
         let child = command.stdout(Stdio::null()).spawn().context("the hub could not be started")?;
-        let mut process = Self { child, folder, addresses: Value::Null, start_up: Duration::ZERO };
+        let mut process = Self { child, folder, database, addresses: Value::Null, start_up: Duration::ZERO };
         while !ready.exists() {
             if let Some(status) = process.child.try_wait()? {
                 bail!("the hub ended at once: {status}");
@@ -64,7 +89,19 @@ impl HubProcess {
         self.kill();
         let folder = std::mem::replace(&mut self.folder, tempfile::tempdir_in(".")?);
         std::fs::remove_file(folder.path().join("ready.json"))?;
-        Self::start_in(global, folder, lis, notices)
+        let database = self.database.take();
+        Self::start_in(global, folder, database, lis, notices)
+    }
+
+    /// How many bytes its tables and their logs take.
+    pub async fn size(&self) -> anyhow::Result<u64> {
+        match &self.database {
+            Some(url) => Ok(hub_store::size_of(url).await?),
+            None => Ok(std::fs::read_dir(self.data())?
+                .flatten()
+                .filter_map(|entry| Some(entry.metadata().ok()?.len()))
+                .sum()),
+        }
     }
 
     /// Where its data is.

@@ -181,10 +181,7 @@ pub async fn adt(
             format!("{:.0} MB", memory as f64 / 1e6),
             "200 MB",
         );
-        let size: u64 = std::fs::read_dir(hub.data())?
-            .flatten()
-            .filter_map(|entry| Some(entry.metadata().ok()?.len()))
-            .sum();
+        let size = hub.size().await?;
         table.row(
             format!("{name}: disk space per message, all tables and the log"),
             format!("{:.1} kB", size as f64 / all as f64 / 1000.0),

@@ -17,4 +17,5 @@ mod lookup;
 mod mistakes;
 mod promises;
 mod prompt;
+mod region;
 mod schemas;

@@ -12,6 +12,8 @@ mod harness;
 
 mod acknowledgements;
 mod corpus;
+mod deploying;
+mod deployments;
 mod files;
 mod operators;
 mod out;
@@ -19,4 +21,5 @@ mod pages;
 mod program;
 mod replies;
 mod simulators;
+mod sites;
 mod visits;

@@ -1,8 +1,10 @@
 //! What the doors open onto: the hub's traits, and what is served.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
-use hub_core::operations::Operations;
+use axum::http::HeaderName;
+use hub_core::deployments::Deployments;
+use hub_core::operations::{Deploying, Operations};
 use hub_core::store::{Journal, Outbox, Resources};
 use hub_fhir::ResourceType;
 
@@ -17,12 +19,39 @@ pub struct Doors {
     pub outbox: Arc<dyn Outbox>,
     /// The running hub.
     pub operations: Arc<dyn Operations>,
+    /// What the hub was told to run.
+    pub deployments: Arc<dyn Deployments>,
+    /// Changes what the hub runs.
+    pub deploying: Arc<dyn Deploying>,
+    /// The header in which the proxy before the hub names who asks; `None`: there is none, and whoever asks says himself who he is.
+    pub user_header: Option<HeaderName>,
     /// The metrics, in Prometheus' text format.
     pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
     /// The address clients reach the hub by, without a path: `https://hub.example`. `None`: the one each request names.
     pub base_url: Option<String>,
     /// The resource types that are served.
-    pub types: Vec<ResourceType>,
+    pub types: ServedTypes,
     /// Whether the hub takes work: not before it has started, not while it stops.
     pub ready: Arc<dyn Fn() -> bool + Send + Sync>,
+}
+
+/// The resource types that are served. A deployment may serve others; clones are the same.
+#[derive(Clone, Debug, Default)]
+pub struct ServedTypes(Arc<RwLock<Arc<[ResourceType]>>>);
+
+impl ServedTypes {
+    /// These types.
+    pub fn of(types: Vec<ResourceType>) -> Self {
+        Self(Arc::new(RwLock::new(types.into())))
+    }
+
+    /// Those that are served now.
+    pub fn now(&self) -> Arc<[ResourceType]> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Serves these from now on.
+    pub fn set(&self, types: Vec<ResourceType>) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = types.into();
+    }
 }

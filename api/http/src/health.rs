@@ -10,6 +10,7 @@ use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
+use hub_core::operations::ChannelStatus;
 use serde::Serialize;
 use tokio::time::timeout;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -59,7 +60,7 @@ async fn health(State(doors): State<Arc<Doors>>) -> Response {
     match timeout(PATIENCE, doors.operations.status()).await {
         Ok(Ok(status)) => {
             let stopped = status.channels.iter().filter(|channel| !channel.running);
-            problems.extend(stopped.map(|channel| format!("the channel `{}` does not run", channel.id)));
+            problems.extend(stopped.map(stands_still));
             let failing = status.destinations.iter().filter(|destination| destination.circuit == "open");
             problems.extend(failing.map(|to| format!("the destination `{}` does not answer", to.id)));
         }
@@ -81,6 +82,20 @@ async fn health(State(doors): State<Arc<Doors>>) -> Response {
     let code = if failing { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
     let body = Health { status, version: env!("CARGO_PKG_VERSION"), problems };
     (code, [(CACHE_CONTROL, "no-store")], Json(body)).into_response()
+}
+
+fn stands_still(channel: &ChannelStatus) -> String {
+    match channel.waits_for.as_slice() {
+        [] => format!("the channel `{}` does not run", channel.id),
+        first => {
+            let names: Vec<String> = first.iter().map(|id| format!("`{id}`")).collect();
+            format!(
+                "the channel `{}` waits to start until {} has come far enough",
+                channel.id,
+                names.join(", ")
+            )
+        }
+    }
 }
 
 /// 200 as long as the process answers at all.

@@ -23,6 +23,7 @@ pub mod http_destination;
 pub mod http_source;
 pub mod mllp_destination;
 pub mod mllp_source;
+pub mod nats_server;
 
 /// No test waits longer than this for anything.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -1,7 +1,7 @@
 //! Takes files from a folder, in the order of their names, hands them to the intake and moves them away when they are safe.
 //!
 //! It remembers nothing that matters: a file that was handed over and not yet moved when the hub died is handed over again, is
-//! known by its name, size and content, and is only moved. So nothing is read twice and nothing is skipped.
+//! known by its name, size, time and content, and is only moved. So nothing is read twice and nothing is skipped.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -17,6 +17,7 @@ use crate::tls::{at_least_one, wrong};
 
 mod folder;
 mod pattern;
+mod put_away;
 mod watch_folder;
 
 use pattern::NamePattern;
@@ -46,7 +47,8 @@ pub struct FileSourceConfig {
     /// The largest file. A larger one is set aside without its content.
     #[serde(default = "sixteen_mebibytes")]
     pub max_file_bytes: usize,
-    /// How long a file waits for the outcome of its message, where the channel answers `on_committed`; then it is looked at again.
+    /// How long a file waits for the outcome of its message, where it has to; then, where the channel answers `on_committed`, it is
+    /// looked at again.
     #[serde(default = "half_a_minute")]
     pub answer_secs: u64,
     /// What kind of message every file is, for `accept`.

@@ -10,11 +10,13 @@ use crate::http_destination::{HttpDestination, HttpDestinationConfig};
 use crate::http_source::{HttpSource, HttpSourceConfig};
 use crate::mllp_destination::{MllpDestination, MllpDestinationConfig};
 use crate::mllp_source::{MllpSource, MllpSourceConfig};
+use crate::nats_destination::{NatsDestination, NatsDestinationConfig};
+use crate::nats_source::{NatsSource, NatsSourceConfig};
 
-/// Makes the plain connectors known: `mllp`, `http` and `file`, each as a source and as a destination.
+/// Makes the plain connectors known: `mllp`, `http`, `file` and `nats`, each as a source and as a destination.
 pub fn register(registry: &mut Registry) {
-    registry.source::<Mllp>().source::<Http>().source::<Files>();
-    registry.destination::<Mllp>().destination::<Http>().destination::<Files>();
+    registry.source::<Mllp>().source::<Http>().source::<Files>().source::<Nats>();
+    registry.destination::<Mllp>().destination::<Http>().destination::<Files>().destination::<Nats>();
 }
 
 /// HL7 v2 over MLLP.
@@ -25,6 +27,9 @@ pub struct Http;
 
 /// Any format as files in a folder.
 pub struct Files;
+
+/// Any format over NATS JetStream.
+pub struct Nats;
 
 impl SourceKind for Mllp {
     const TYPE: &'static str = "mllp";
@@ -103,5 +108,32 @@ impl DestinationKind for Files {
         secrets: &dyn Secrets,
     ) -> Result<Box<dyn Destination>, BuildError> {
         Ok(Box::new(FileDestination::build(config, secrets)?))
+    }
+}
+
+impl SourceKind for Nats {
+    const TYPE: &'static str = "nats";
+    const FORMAT: Option<&'static str> = None;
+    const ANSWERS: bool = false;
+    type Config = NatsSourceConfig;
+
+    fn build(config: NatsSourceConfig, secrets: &dyn Secrets) -> Result<Box<dyn Source>, BuildError> {
+        Ok(Box::new(NatsSource::build(config, secrets)?))
+    }
+
+    fn listens(_config: &NatsSourceConfig) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+impl DestinationKind for Nats {
+    const TYPE: &'static str = "nats";
+    type Config = NatsDestinationConfig;
+
+    fn build(
+        config: NatsDestinationConfig,
+        secrets: &dyn Secrets,
+    ) -> Result<Box<dyn Destination>, BuildError> {
+        Ok(Box::new(NatsDestination::build(config, secrets)?))
     }
 }

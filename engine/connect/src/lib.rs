@@ -1,4 +1,4 @@
-//! The standard sources and destinations that connectors are built on: HL7 v2 over MLLP, any format over HTTP and as files, both ways.
+//! The standard sources and destinations that connectors are built on: HL7 v2 over MLLP, any format over HTTP, as files and over NATS, both ways.
 //!
 //! HIS, LIS and PACS all speak HL7 over MLLP, and no connector may use another: what they share has to live below them.
 //! `transport` knows bytes and no messages, `formats` knows messages and no sockets; this crate joins the two once, so
@@ -15,6 +15,10 @@ pub mod http_source;
 pub mod kinds;
 pub mod mllp_destination;
 pub mod mllp_source;
+pub mod nats;
+pub mod nats_destination;
+pub mod nats_source;
 pub mod tls;
+mod trouble;
 
 pub use kinds::register;

@@ -15,7 +15,6 @@ use tokio::sync::watch;
 use crate::tls::{ServerTls, at_least_one, wrong};
 
 mod answer;
-mod batch;
 mod verdict;
 
 use answer::Feed;

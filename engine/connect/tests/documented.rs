@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use hub_connect::kinds::{Files, Http, Mllp};
+use hub_connect::kinds::{Files, Http, Mllp, Nats};
 use hub_core::registry::{DestinationKind, SourceKind};
 use serde::de::DeserializeOwned;
 
@@ -31,6 +31,8 @@ fn every_setting_is_told_and_no_other() {
         ("`http` as a destination", keys::<<Http as DestinationKind>::Config>()),
         ("`file` as a source", keys::<<Files as SourceKind>::Config>()),
         ("`file` as a destination", keys::<<Files as DestinationKind>::Config>()),
+        ("`nats` as a source", keys::<<Nats as SourceKind>::Config>()),
+        ("`nats` as a destination", keys::<<Nats as DestinationKind>::Config>()),
     ] {
         assert_eq!(told(page, heading), keys, "{heading}");
     }

@@ -48,6 +48,7 @@ pub enum FindingKind {
     CodeTableMissing,
     UnknownCode,
     IncludeLoop,
+    StartLoop,
     TypeNotInWrites,
     SecretNotSet,
     FixtureMissing,

@@ -2,7 +2,9 @@
 //!
 //! Invariant: no I/O and no clock in this crate; it is only words. In reading order:
 
+pub mod cluster;
 pub mod commit;
+pub mod deployments;
 pub mod destination;
 pub mod document;
 pub mod envelope;

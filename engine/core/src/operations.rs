@@ -3,8 +3,11 @@
 use std::net::SocketAddr;
 
 use async_trait::async_trait;
+use thiserror::Error;
 use time::OffsetDateTime;
 
+use crate::deployments::{FileChange, Files};
+use crate::finding::Finding;
 use crate::id::{ChannelId, DestinationId, MessageId};
 use crate::store::{MessageQuery, QueueDepth, RetryWhich, StoreError, Tally};
 
@@ -64,6 +67,8 @@ pub struct ChannelStatus {
     pub address: Option<SocketAddr>,
     /// Whether its source runs.
     pub running: bool,
+    /// The channels it waits for before it starts: its `[start]` says so.
+    pub waits_for: Vec<ChannelId>,
     /// Counts by state.
     pub tally: Vec<Tally>,
     /// Messages being worked on now.
@@ -81,4 +86,136 @@ pub struct DestinationStatus {
     pub circuit: &'static str,
     /// What went wrong last, and when.
     pub last_error: Option<(OffsetDateTime, String)>,
+}
+
+/// The running hub, as those see it who change what it runs.
+#[async_trait]
+pub trait Deploying: Send + Sync {
+    /// Runs other files: all of it, or nothing is changed. One at a time.
+    async fn deploy(&self, order: DeployOrder) -> Result<DeployReport, DeployError>;
+
+    /// The number of the deployment that runs; `None` before the first.
+    fn running(&self) -> Option<u64>;
+}
+
+/// What is to be deployed, by whom and why.
+#[derive(Clone, Debug)]
+pub struct DeployOrder {
+    /// Which files.
+    pub what: DeployWhat,
+    /// Who wants it.
+    pub who: String,
+    /// Why; empty when nobody says.
+    pub why: String,
+    /// Everything is read and compared, and nothing changed.
+    pub dry_run: bool,
+    /// Channels and destinations that are no more are given up, also when messages wait or parcels are owed. They stay in the
+    /// store.
+    pub abandon: bool,
+}
+
+/// Which files are to run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeployWhat {
+    /// Those of the project's folder, as they are now.
+    Folder,
+    /// Those of an earlier deployment. They are written into the folder too.
+    Earlier {
+        /// Its number.
+        to: u64,
+        /// The folder stays as it is: the next start reads it again.
+        leave_folder: bool,
+    },
+}
+
+/// What a deployment changed, or would change.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DeployReport {
+    /// Its number; `None`: it was a dry run, or there was nothing to change.
+    pub number: Option<u64>,
+    /// The files that differ from those that ran before.
+    pub files: Files<FileChange>,
+    /// The channels that are not as before.
+    pub channels: Vec<(ChannelId, ChannelChange)>,
+    /// The destinations that are not as before.
+    pub destinations: Vec<(DestinationId, DestinationChange)>,
+    /// How many channels were not touched.
+    pub untouched: usize,
+    /// What stood in the folder and had never run is kept under this number.
+    pub kept: Option<u64>,
+    /// What whoever asked should know besides.
+    pub notices: Vec<String>,
+}
+
+/// What a deployment makes of a channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ChannelChange {
+    /// It is new.
+    Added,
+    /// What becomes of its messages changes; it listens on, and no connection is closed.
+    Mended,
+    /// Its source changes: it stops listening, and listens anew.
+    Replaced,
+    /// It is no more.
+    Removed,
+}
+
+impl ChannelChange {
+    /// Its name: `mended`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Added => "added",
+            Self::Mended => "mended",
+            Self::Replaced => "replaced",
+            Self::Removed => "removed",
+        }
+    }
+}
+
+/// What a deployment makes of a destination.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "see `ChannelChange`")]
+pub enum DestinationChange {
+    Added,
+    Replaced,
+    Removed,
+}
+
+impl DestinationChange {
+    /// Its name: `replaced`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Added => "added",
+            Self::Replaced => "replaced",
+            Self::Removed => "removed",
+        }
+    }
+}
+
+/// Why nothing was deployed. The hub runs what it ran before.
+#[derive(Debug, Error)]
+pub enum DeployError {
+    /// The files are wrong.
+    #[error("the files are wrong; nothing was changed")]
+    Findings(Vec<Finding>),
+    /// It was not begun.
+    #[error("{reason}")]
+    Refused {
+        /// Why, and what to do.
+        reason: String,
+    },
+    /// There is no deployment of this number.
+    #[error("there is no deployment {0}")]
+    Unknown(u64),
+    /// It was begun, and everything was put back.
+    #[error("deployment {number} failed and everything was put back: {reason}")]
+    Failed {
+        /// Its number.
+        number: u64,
+        /// Why.
+        reason: String,
+    },
+    /// The store does not answer.
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }

@@ -27,6 +27,9 @@ const FAMILY_PAUSE: Duration = Duration::from_millis(20);
 /// How long reading back waits when the store does not answer.
 const STORE_PAUSE: Duration = Duration::from_secs(1);
 
+/// How long whoever waits for the lanes to be empty waits before looking again.
+const LOOK_PAUSE: Duration = Duration::from_millis(2);
+
 /// Finds the lane key of a message's bytes.
 pub type LaneKey = Box<dyn Fn(&[u8]) -> Option<String> + Send + Sync>;
 
@@ -80,6 +83,8 @@ struct Inner {
     unsplit_bytes: usize,
     /// New messages stay in the journal.
     behind: bool,
+    /// Nothing is handed to the lanes, and nothing read back.
+    paused: bool,
     /// Counts the messages left to the journal, so that catching up notices one that slipped past its last page.
     left_behind: u64,
     /// Opened again in the journal while they were still being worked on here.
@@ -151,7 +156,7 @@ impl Backlog {
             return;
         }
         let full = inner.queued >= self.limits.messages || inner.queued_bytes >= self.limits.bytes;
-        if inner.behind || full {
+        if inner.behind || inner.paused || full {
             inner.fall_behind();
             inner.places.remove(&message.head.id);
             self.refill.notify_one();
@@ -341,6 +346,7 @@ impl Backlog {
     fn wants_more(&self) -> bool {
         let inner = self.inner();
         inner.behind
+            && !inner.paused
             && inner.queued <= self.limits.messages / 2
             && inner.queued_bytes <= self.limits.bytes / 2
     }
@@ -356,6 +362,9 @@ impl Backlog {
         let last_page = page.len() < PAGE;
         let keys: Vec<_> = page.iter().map(|message| self.key_in_queue(message)).collect();
         let mut inner = self.inner();
+        if inner.paused {
+            return Ok(());
+        }
         for (message, key) in page.into_iter().zip(keys) {
             match inner.places.get(&message.head.id) {
                 None | Some(Place::Door) => self.queue(&mut inner, message, key.as_deref()),
@@ -445,6 +454,48 @@ impl Backlog {
             watching.ended.notified().await;
             // Pieces end many at a time: they are not counted anew after each.
             tokio::time::sleep(FAMILY_PAUSE).await;
+        }
+    }
+}
+
+/// Holding still, while a deployment puts other steps in the place of the channel's.
+impl Backlog {
+    /// From now on what comes in stays in the journal; what the lanes hold goes on.
+    pub fn pause(&self) {
+        self.inner().paused = true;
+    }
+
+    /// Goes on, with what has come in meanwhile.
+    pub fn resume(&self) {
+        let mut inner = self.inner();
+        inner.paused = false;
+        inner.fall_behind();
+        self.refill.notify_one();
+    }
+
+    /// Waits until nothing is on its way through the steps. What is at the door may stay there.
+    pub async fn quiet(&self) {
+        let at_work = |place: &Place| matches!(place, Place::Unsplit(_) | Place::Piece | Place::Lane(_));
+        while self.inner().places.values().any(at_work) {
+            tokio::time::sleep(LOOK_PAUSE).await;
+        }
+    }
+
+    /// Waits until nothing is here at all, not even at the door.
+    pub async fn empty(&self) {
+        while self.in_flight() > 0 {
+            tokio::time::sleep(LOOK_PAUSE).await;
+        }
+    }
+
+    /// Waits until the channel is not behind, and what it held then has ended.
+    pub async fn caught_up(&self) {
+        while self.inner().behind {
+            tokio::time::sleep(LOOK_PAUSE).await;
+        }
+        let held: HashSet<MessageId> = self.inner().places.keys().copied().collect();
+        while self.inner().places.keys().any(|id| held.contains(id)) {
+            tokio::time::sleep(LOOK_PAUSE).await;
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
@@ -38,30 +38,51 @@ const STORE_PAUSE: Duration = Duration::from_secs(1);
 
 /// Wakes the dispatchers of destinations that are owed something.
 #[derive(Clone, Default)]
-pub struct Wakers(Arc<HashMap<DestinationId, Arc<Notify>>>);
+pub struct Wakers(Arc<RwLock<HashMap<DestinationId, Arc<Notify>>>>);
 
 impl Wakers {
     /// One waker a destination.
     pub fn new(destinations: impl IntoIterator<Item = DestinationId>) -> Self {
-        Self(Arc::new(destinations.into_iter().map(|id| (id, Arc::new(Notify::new()))).collect()))
+        let wakers = Self::default();
+        wakers.add(destinations);
+        wakers
+    }
+
+    /// Wakers of more destinations. Those there are stay as they are.
+    pub fn add(&self, destinations: impl IntoIterator<Item = DestinationId>) {
+        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        for id in destinations {
+            known.entry(id).or_default();
+        }
+    }
+
+    /// Forgets a destination.
+    pub fn remove(&self, id: &DestinationId) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).remove(id);
     }
 
     /// Wakes those of `owed`.
     pub fn wake(&self, owed: &[DestinationId]) {
-        for id in owed {
-            if let Some(waker) = self.0.get(id) {
-                waker.notify_one();
-            }
+        if owed.is_empty() {
+            return;
+        }
+        let known = self.known();
+        for waker in owed.iter().filter_map(|id| known.get(id)) {
+            waker.notify_one();
         }
     }
 
     /// Wakes all.
     pub fn wake_all(&self) {
-        self.0.values().for_each(|waker| waker.notify_one());
+        self.known().values().for_each(|waker| waker.notify_one());
     }
 
     fn of(&self, id: &DestinationId) -> Arc<Notify> {
-        self.0.get(id).cloned().unwrap_or_default()
+        self.known().get(id).cloned().unwrap_or_default()
+    }
+
+    fn known(&self) -> RwLockReadGuard<'_, HashMap<DestinationId, Arc<Notify>>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -114,7 +135,7 @@ impl Health {
     }
 
     fn circuit<T>(&self, act: impl FnOnce(&mut Circuit) -> T) -> T {
-        act(&mut self.circuit.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
+        act(&mut self.circuit.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// `closed`, `open` or `half-open`.
@@ -124,12 +145,11 @@ impl Health {
 
     /// What went wrong last, and when.
     pub fn last_error(&self) -> Option<(OffsetDateTime, String)> {
-        self.last_error.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+        self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn remember(&self, now: OffsetDateTime, error: &DeliveryError) {
-        *self.last_error.lock().unwrap_or_else(std::sync::PoisonError::into_inner) =
-            Some((now, error.to_string()));
+        *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, error.to_string()));
     }
 }
 

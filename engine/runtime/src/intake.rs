@@ -14,6 +14,7 @@ use crate::backlog::Backlog;
 use crate::crash;
 use crate::house::House;
 use crate::measure;
+use crate::now::Now;
 use crate::reply::Answerer;
 
 /// The door of one channel.
@@ -29,10 +30,10 @@ pub struct ChannelDoor {
     pub backlog: Arc<Backlog>,
     /// The doors of the store.
     pub house: House,
-    /// Set when the hub stops: nothing more is taken.
+    /// Set when the channel stops: nothing more is taken.
     pub closed: Arc<AtomicBool>,
     /// Makes answers, where the channel says what they are.
-    pub answerer: Option<Arc<Answerer>>,
+    pub answerer: Now<Option<Answerer>>,
 }
 
 #[async_trait]
@@ -56,7 +57,7 @@ impl Door for ChannelDoor {
     }
 
     async fn reply(&self, request: Bytes, receipt: Receipt) -> Reply {
-        match &self.answerer {
+        match &*self.answerer.get() {
             Some(answerer) => answerer.answer(request, receipt, &self.backlog, &self.house).await,
             None => Reply { kind: Replied::Busy, words: None },
         }
@@ -89,6 +90,11 @@ impl ChannelDoor {
             body: Raw(inbound.bytes),
         };
         let registration = Registration::of(&self.backlog, id, ends_here.is_some());
+        // Whoever closes the door looks after that whether anyone is still there: it sees this one, or this one sees it closed.
+        if self.closed.load(Ordering::Relaxed) {
+            registration.not_stored();
+            return Receipt::Refused(None, Refusal::Busy);
+        }
         let received = match self.house.journal.receive(&message).await {
             Ok(received) => received,
             Err(error) => {

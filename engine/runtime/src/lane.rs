@@ -29,6 +29,7 @@ use crate::end::outcome_of_end;
 use crate::house::House;
 use crate::lookup::{LookupError, look_up};
 use crate::measure;
+use crate::now::Now;
 use crate::steps::{Prepared, Road, Walked};
 
 /// A message this large is worked on where it cannot hold up other tasks.
@@ -39,8 +40,8 @@ pub(crate) const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 /// What a lane works with.
 #[derive(Clone)]
 pub struct Lane {
-    /// The channel's steps.
-    pub road: Arc<Road>,
+    /// The channel's steps. Others are put there only while the lane holds no message.
+    pub road: Now<Road>,
     /// The channel's messages.
     pub backlog: Arc<Backlog>,
     /// The doors of the store.
@@ -89,7 +90,7 @@ impl Lane {
                 message = queue.recv(), if open && room => match message {
                     Some(message) => {
                         nth += 1;
-                        let mut ending = if self.road.may_need() {
+                        let mut ending = if self.road.get().may_need() {
                             self.begin_in_turn(nth, message, &mut under_way, &mut turns).await
                         } else {
                             self.begin(nth, message)
@@ -120,7 +121,7 @@ impl Lane {
 
     /// Walks a message and begins to end it. For mappings that look nothing up.
     fn begin(&self, nth: u64, message: Envelope<Raw>) -> Ending {
-        let walked = self.guarded(&message, || self.road.walk(message.clone()));
+        let walked = self.guarded(&message, || self.road.get().walk(message.clone()));
         self.end_as(nth, message, walked)
     }
 
@@ -141,7 +142,7 @@ impl Lane {
         under_way: &mut FuturesUnordered<Ending>,
         turns: &mut Turns,
     ) -> Ending {
-        let prepared = self.guarded(&message, || self.road.prepare(message.clone()));
+        let prepared = self.guarded(&message, || self.road.get().prepare(message.clone()));
         if let Ok(Prepared::Asking(asking)) = &prepared {
             while turns.waits(asking.lane_key.as_deref())
                 && let Some(ended) = under_way.next().await
@@ -168,7 +169,7 @@ impl Lane {
         let walked = match prepared {
             Ok(Prepared::Walked(walked)) => Ok(*walked),
             Ok(Prepared::Asking(asking)) => match self.look_up(&message.head, &asking.needs).await {
-                Ok(found) => self.guarded(&message, || self.road.walk_on(*asking, found)),
+                Ok(found) => self.guarded(&message, || self.road.get().walk_on(*asking, found)),
                 Err(fault) => Err(fault),
             },
             Err(fault) => Err(fault),
@@ -349,7 +350,7 @@ impl Lane {
             let ending = match again {
                 // Nothing else of the lane is under way: a look-up sees all that came before.
                 Again::Walk(_) => {
-                    let prepared = self.guarded(&message, || self.road.prepare(message.clone()));
+                    let prepared = self.guarded(&message, || self.road.get().prepare(message.clone()));
                     self.begin_prepared(nth, message.clone(), prepared).await
                 }
                 Again::End(end, keys) => self.end(nth, message.clone(), end, keys),

@@ -3,14 +3,18 @@
 //! In reading order: [`intake`] takes a message and has it written to the journal; [`backlog`] holds it until a lane is free;
 //! [`split`] makes several of one that holds several; [`lane`] looks up
 //! what its mapping needs ([`lookup`]), walks it through the pure [`steps`] and hands the commit to the store; [`dispatch`] sends what is owed;
-//! [`reply`] answers who asked; [`hub`] starts and stops it all; [`operate`] answers operators.
+//! [`reply`] answers who asked; [`hub`] starts and stops it all; [`deploy`] changes what runs; [`operate`] answers operators.
 //!
 //! Invariant: the runtime knows the store only by the traits of `hub_core::store`, and no connector at all.
 
+mod apply;
 pub mod backlog;
+mod channel;
 pub mod circuit;
 pub mod clock;
 pub mod crash;
+pub mod deploy;
+mod destination;
 pub mod dispatch;
 pub mod end;
 pub mod house;
@@ -19,9 +23,14 @@ pub mod intake;
 pub mod lane;
 pub mod lookup;
 pub mod measure;
+pub mod now;
 pub mod operate;
+mod order;
 pub mod reply;
 pub mod retention;
 pub mod split;
 pub mod steps;
 pub mod with_request;
+
+pub use channel::RunningChannel;
+pub use destination::RunningDestination;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use hub_core::id::{ChannelId, DestinationId};
+use hub_core::store::{ParcelState, StateName};
 use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 
 /// Names what is measured, once, when the hub starts.
@@ -27,6 +28,24 @@ pub fn describe() {
     describe_gauge!("huitong_messages", "Messages in the journal, by channel and state");
     describe_gauge!("huitong_messages_in_flight", "Messages being worked on, by channel");
     describe_gauge!("huitong_circuit_open", "1 while nothing is sent because the partner fails");
+}
+
+/// A channel that is no more has nothing waiting: its alarms end.
+pub(crate) fn forget_channel(channel: &ChannelId) {
+    gauge!("huitong_messages_in_flight", "channel" => channel.to_string()).set(0.0);
+    for state in StateName::ALL {
+        gauge!("huitong_messages", "channel" => channel.to_string(), "state" => state.name()).set(0.0);
+    }
+}
+
+/// The same for a destination.
+pub(crate) fn forget_destination(to: &DestinationId) {
+    for name in ["huitong_queue_depth", "huitong_queue_oldest_seconds", "huitong_circuit_open"] {
+        gauge!(name, "destination" => to.to_string()).set(0.0);
+    }
+    for state in [ParcelState::GivenUp, ParcelState::InDoubt] {
+        gauge!("huitong_parcels_stuck", "destination" => to.to_string(), "state" => state.name()).set(0.0);
+    }
 }
 
 pub(crate) fn step(channel: &ChannelId, step: &'static str, took: Duration) {

@@ -1,7 +1,5 @@
 //! What operators ask of the running hub: how it stands, replay, retry.
 
-use std::sync::atomic::Ordering;
-
 use async_trait::async_trait;
 use hub_core::id::MessageId;
 use hub_core::operations::{
@@ -21,25 +19,26 @@ impl Operations for Hub {
         let depths = self.house.outbox.depth().await?;
         let now = self.house.clock.now();
         let channels = self
-            .channels
+            .channels()
             .iter()
             .map(|channel| ChannelStatus {
                 id: channel.id.clone(),
-                about: channel.about.clone(),
-                address: channel.address,
-                running: channel.running.load(Ordering::Relaxed),
+                about: channel.about(),
+                address: channel.address(),
+                running: channel.is_running(),
+                waits_for: channel.waits_for(),
                 tally: tallies.iter().filter(|tally| tally.channel == channel.id).cloned().collect(),
                 in_flight: channel.backlog.in_flight(),
             })
             .collect();
         let destinations = self
-            .destinations
+            .destinations()
             .iter()
-            .map(|(id, health)| DestinationStatus {
+            .map(|(id, destination)| DestinationStatus {
                 id: id.clone(),
                 depth: depths.iter().find(|depth| depth.to == *id).cloned(),
-                circuit: health.circuit_name(now),
-                last_error: health.last_error(),
+                circuit: destination.health.circuit_name(now),
+                last_error: destination.health.last_error(),
             })
             .collect();
         Ok(HubStatus {
@@ -58,8 +57,9 @@ impl Operations for Hub {
         };
         let mut report = ReplayReport::default();
         let reopened = self.reopen(ids, &mut report).await;
-        // What was opened again is worked on, also when the store has failed half-way.
-        for channel in &self.channels {
+        // What was opened again is worked on, also when the store has failed half-way. The channels of now are told: one that takes
+        // the place of another begins by reading back.
+        for channel in self.channels() {
             channel.backlog.look_again(&report.replayed);
         }
         reopened.map(|()| report)

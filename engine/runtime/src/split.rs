@@ -20,6 +20,7 @@ use crate::end::outcome_of_end;
 use crate::house::House;
 use crate::lane::{LARGE_BYTES, LONGEST_PAUSE, commit_fault, pauses, program_fault};
 use crate::measure;
+use crate::now::Now;
 use crate::steps::Road;
 
 /// A frame or file holds at most so many messages, of at most so many bytes together: they are stored in one transaction.
@@ -88,7 +89,7 @@ fn envelope(parent: &Head, nth: u32, piece: Piece, same: &mut HashMap<Digest, us
 /// Splits what comes into one channel, one after the other.
 pub struct Splitter {
     /// The channel's steps.
-    pub road: Arc<Road>,
+    pub road: Now<Road>,
     /// By what.
     pub by: Split,
     /// The channel's messages.
@@ -121,7 +122,7 @@ impl Splitter {
     fn split(&self, message: &Envelope<Raw>) -> Result<Held, Fault> {
         let large = message.body.0.len() > LARGE_BYTES
             && Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread;
-        let held = AssertUnwindSafe(|| held(&self.road, &self.by, message));
+        let held = AssertUnwindSafe(|| held(&self.road.get(), &self.by, message));
         let held =
             if large { tokio::task::block_in_place(|| catch_unwind(held)) } else { catch_unwind(held) };
         held.unwrap_or_else(|_| {

@@ -63,14 +63,48 @@ pub struct Channel {
     pub to: Vec<Route>,
     /// What senders are answered; `None`: a receipt.
     pub reply: Option<Reply>,
+    /// What must run before it.
+    pub start: Start,
     /// What the channel promises, by example.
     pub tests: Vec<ChannelTest>,
     /// The digest of the file, and of every mapping and code table that it uses: another digest, another channel.
     pub digest: Digest,
 }
 
+/// What must run before a channel does.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Start {
+    /// These channels.
+    pub after: Vec<ChannelId>,
+    /// How far they must have come.
+    pub when: StartWhen,
+}
+
+/// How far a channel must have come before those start that come after it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum StartWhen {
+    /// Its source runs.
+    #[default]
+    Started,
+    /// Its source runs, and the messages that had waited in the journal have been worked off.
+    CaughtUp,
+}
+
+impl StartWhen {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Started, Self::CaughtUp];
+
+    /// Its name in a channel file: `caught-up`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Started => "started",
+            Self::CaughtUp => "caught-up",
+        }
+    }
+}
+
 /// Where messages come from.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct From {
     /// The connector: `lis`.
     pub connector: CompactString,
@@ -83,7 +117,7 @@ pub struct From {
 }
 
 /// How bytes become documents.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Parse {
     /// The format: `hl7v2`.
     pub format: CompactString,
@@ -138,6 +172,8 @@ pub struct Route {
     pub mapping: Option<Arc<Mapping>>,
     /// What makes resources of the receiver's answer; `None`: the answer is only kept.
     pub answer: Option<Arc<Mapping>>,
+    /// The digest of the files that mapping is made of: another digest, another mapping.
+    pub answer_digest: Option<Digest>,
     /// Parcels with the same value here arrive in order; `None`: in any order.
     pub order_by: Option<Path>,
     /// When to try again.

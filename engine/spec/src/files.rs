@@ -1,4 +1,4 @@
-//! The files of a project's folders, read once.
+//! The files of a project's folders, read once, or those of an earlier deployment.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -13,6 +13,9 @@ const MAX_FILE_BYTES: u64 = 8 * 1024 * 1024;
 
 /// Folders within folders; deeper ones are a loop of links.
 const MAX_DEPTH: usize = 8;
+
+/// The folder of channel files.
+const CHANNELS: &str = "channels";
 
 /// The folder of code tables, within `mappings/`.
 const CODES: &str = "codes/";
@@ -35,12 +38,67 @@ impl FolderFiles {
             if is_json && !file.name.starts_with(CODES) {
                 continue;
             }
-            match file.name.strip_prefix(CODES) {
-                Some(name) => read.code_tables.insert(name.to_owned(), file.text),
-                None => read.mappings.insert(file.name, file.text),
-            };
+            read.take(file);
         }
         (read, findings)
+    }
+
+    fn take(&mut self, file: NamedFile) {
+        match file.name.strip_prefix(CODES) {
+            Some(name) => self.code_tables.insert(name.to_owned(), file.text),
+            None => self.mappings.insert(file.name, file.text),
+        };
+    }
+}
+
+/// The channels, mappings and code tables of a project: what is read is what is compiled, and what a deployment keeps.
+#[derive(Clone, Debug, Default)]
+pub struct ProjectFiles {
+    pub(crate) channels: Vec<NamedFile>,
+    pub(crate) mappings: FolderFiles,
+    /// What could not be read.
+    pub(crate) findings: Vec<Finding>,
+}
+
+impl ProjectFiles {
+    /// Reads `channels/` and `mappings/` below `root`.
+    pub fn read(root: &Path) -> Self {
+        let (mappings, mut findings) = FolderFiles::read(root);
+        let channels = toml_files(root, CHANNELS, &mut findings);
+        Self { channels, mappings, findings }
+    }
+
+    /// The same of texts that were read before, each with its path below the root: `channels/his/adt.toml`.
+    pub fn of(texts: &BTreeMap<String, String>) -> Self {
+        let mut files = Self::default();
+        for (path, text) in texts {
+            let path = PathBuf::from(path);
+            let named = NamedFile { name: name_of(&path), text: FileText { path, text: text.clone() } };
+            if named.text.path.starts_with(CHANNELS) {
+                files.channels.push(named);
+            } else {
+                files.mappings.take(named);
+            }
+        }
+        files.channels.sort_by(|a, b| a.name.cmp(&b.name));
+        files
+    }
+
+    /// The exact text of every file by its path below the root, with `/` on every system.
+    pub fn texts(&self) -> BTreeMap<String, String> {
+        let channels = self.channels.iter().map(|file| &file.text);
+        let mappings = self.mappings.mappings.values().chain(self.mappings.code_tables.values());
+        channels.chain(mappings).map(|file| (shown(&file.path), file.text.clone())).collect()
+    }
+
+    /// What could not be read.
+    pub fn unreadable(&self) -> &[Finding] {
+        &self.findings
+    }
+
+    /// The names of the channels: `his/adt`.
+    pub fn channel_names(&self) -> Vec<String> {
+        self.channels.iter().map(|file| file.name.clone()).collect()
     }
 }
 
@@ -63,6 +121,7 @@ impl Files for FolderFiles {
 }
 
 /// One file.
+#[derive(Clone, Debug)]
 pub(crate) struct NamedFile {
     /// Its path below its folder, without the suffix, with `/` on every system: `lis/oru-r01`.
     pub name: String,
@@ -143,6 +202,10 @@ fn unreadable(path: &Path, error: &std::io::Error) -> Finding {
 /// The path below the first folder, without its suffix.
 fn name_of(path: &Path) -> String {
     let below: PathBuf = path.with_extension("").components().skip(1).collect();
-    let parts: Vec<_> = below.iter().map(OsStr::to_string_lossy).collect();
+    shown(&below)
+}
+
+fn shown(path: &Path) -> String {
+    let parts: Vec<_> = path.iter().map(OsStr::to_string_lossy).collect();
     parts.join("/")
 }

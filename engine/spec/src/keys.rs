@@ -125,6 +125,9 @@ pub const KEYS: &[KeyInfo] = &[
     optional("", "reply", "senders are answered by a receipt", "[reply]")
         .takes(Takes::Table("reply"))
         .about("What senders are answered who want more than a receipt; with `acknowledge = \"on_answered\"`"),
+    optional("", "start", "it waits for no other channel", "[start]")
+        .takes(Takes::Table("start"))
+        .about("What must run before it. See [below](#start)"),
     required("", "test", "[[test]]")
         .takes(Takes::Tables("test"))
         .about("What the channel promises, by example; at least one"),
@@ -240,6 +243,12 @@ pub const KEYS: &[KeyInfo] = &[
     optional("reply", "refused", "the protocol's own words", r#"refused = "his/refused""#)
         .takes(Takes::Mapping)
         .about("The mapping that says, from the request alone, that it will not be answered: it was filtered, set aside or refused at the door. Left out: `AE` or `AR` for HL7 v2, 422 for HTTP"),
+    required("start", "after", r#"after = ["his/adt"]"#)
+        .takes(Takes::List(&Takes::Text))
+        .about("The channels that start before this one does, and stop after it has"),
+    optional("start", "when", r#""started""#, r#"when = "caught-up""#)
+        .takes(Takes::Words(&["started", "caught-up"]))
+        .about("How far they must have come: `\"started\"`, they take messages; `\"caught-up\"`, they do, and what had waited for them in the journal has been worked off"),
     required("test", "name", r#"name = "a critical potassium is also told to the ward""#)
         .takes(Takes::Text)
         .about("A sentence: what the channel does"),

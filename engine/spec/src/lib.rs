@@ -16,12 +16,13 @@ mod settings;
 mod sheet;
 
 pub use channel::{
-    Channel, ChannelTest, Circuit, Facts, From, InDoubt, Parse, Project, Reads, Reply, Route, Rule,
+    Channel, ChannelTest, Circuit, Facts, From, InDoubt, Parse, Project, Reads, Reply, Route, Rule, Start,
+    StartWhen,
 };
-pub use files::FolderFiles;
+pub use files::{FolderFiles, ProjectFiles};
 pub use json::to_json;
 pub use keys::{KEYS, KeyInfo, Need, Takes};
-pub use load::load;
+pub use load::{Origin, load, load_files};
 pub use overrides::{ChannelOverride, Overrides};
 pub use pattern::Pattern;
 pub use retry::RetryPolicy;

@@ -9,15 +9,25 @@ use hub_core::id::{ChannelId, DestinationId, Digest};
 use hub_core::registry::{Registry, Secrets};
 use hub_mapping::{Condition, Mapping};
 
-use crate::channel::{Channel, ChannelTest, Facts, From, Parse, Project, Reply, Route, Rule};
-use crate::files::{FolderFiles, NamedFile, toml_files};
+use crate::channel::{Channel, ChannelTest, Facts, From, Parse, Project, Reply, Route, Rule, Start};
+use crate::files::{NamedFile, ProjectFiles};
 use crate::lint::mappings::{Compiled, Mappings};
 use crate::lint::ports::Listening;
 use crate::lint::promises::fixture;
-use crate::lint::{connectors, mappings, ports, promises, replies};
+use crate::lint::{connectors, mappings, ports, promises, replies, starts};
 use crate::overrides::Overrides;
 use crate::read::{Draft, ReplyDraft, RouteDraft, TestDraft, read};
 use crate::sheet::At;
+
+/// Where the files come from that are loaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// The project's folder as it is now.
+    Folder,
+    /// An earlier deployment. The messages of its tests need not be there any more, and settings for channels that it does not
+    /// have are passed over.
+    Earlier,
+}
 
 /// Reads and compiles every channel below `root`, with the mappings and code tables they use, and checks their settings
 /// against `registry`, `overrides` applied. Either all of it is right, or all findings of all files come back, by file and line.
@@ -29,18 +39,32 @@ pub fn load(
     secrets: &dyn Secrets,
     overrides: &Overrides,
 ) -> Result<Project, Vec<Finding>> {
-    let (files, mut findings) = FolderFiles::read(root);
-    if !root.join("channels").is_dir() {
+    load_files(&ProjectFiles::read(root), root, Origin::Folder, registry, secrets, overrides)
+}
+
+/// The same of files that have been read before: those of the folder `root`, or those of an earlier deployment.
+pub fn load_files(
+    files: &ProjectFiles,
+    root: &Path,
+    origin: Origin,
+    registry: &Registry,
+    secrets: &dyn Secrets,
+    overrides: &Overrides,
+) -> Result<Project, Vec<Finding>> {
+    let mut findings = files.findings.clone();
+    if origin == Origin::Folder && !root.join("channels").is_dir() {
         let help = "a project's root holds the folders channels/, mappings/ and fixtures/: go there, name it with --root, \
                     or begin one with `huitong init`";
         let missing = Finding::of_file(FindingKind::Unreadable, "channels", "there is no such folder");
         findings.push(missing.help(help));
     }
-    let channel_files = toml_files(root, "channels", &mut findings);
-    let mut drafts: Vec<Draft> = channel_files.into_iter().map(read_file).collect();
-    connectors::override_settings(&mut drafts, overrides, &mut findings);
+    let mut drafts: Vec<Draft> = files.channels.iter().cloned().map(read_file).collect();
+    let misplaced = connectors::override_settings(&mut drafts, overrides);
+    if origin == Origin::Folder {
+        findings.extend(misplaced);
+    }
 
-    let mut mappings = Mappings::of(&files);
+    let mut mappings = Mappings::of(&files.mappings);
     let mut listening = Vec::new();
     for (channel, draft) in drafts.iter_mut().enumerate() {
         let addresses = connectors::check_source(draft, registry, secrets);
@@ -48,9 +72,13 @@ pub fn load(
         connectors::check_destinations(draft, registry, secrets);
         mappings::check(draft, registry, &mut mappings);
         replies::check(draft, registry, &mut mappings);
-        promises::check(draft, root);
+        promises::check_names(draft);
+        if origin == Origin::Folder {
+            promises::check_files(draft, root);
+        }
     }
     ports::check(&mut drafts, &listening);
+    starts::check(&mut drafts);
 
     findings.append(&mut mappings.findings);
     for draft in &mut drafts {
@@ -85,26 +113,32 @@ fn in_order(mut findings: Vec<Finding>) -> Vec<Finding> {
 /// The channel that a draft without findings is.
 fn finish(draft: Draft, mappings: &mut Mappings<'_>) -> Option<Channel> {
     let mut digest = Made::of(&draft.sheet.text);
-    let mut used = |name: &str| -> Option<Arc<Mapping>> {
+    let mut used = |name: &str| -> Option<(Arc<Mapping>, Digest)> {
         let Compiled { mapping, files } = mappings.get(name)?;
-        files.iter().for_each(|(path, text)| digest.add(path, text));
-        Some(mapping)
+        let mut own = Made::default();
+        for (path, text) in &files {
+            digest.add(path, text);
+            own.add(path, text);
+        }
+        Some((mapping, own.digest()))
     };
     let map = draft.map?;
-    let mapping = used(&map.mapping?.value)?;
+    let (mapping, _) = used(&map.mapping?.value)?;
     let mut to = Vec::new();
     for route in draft.to {
         let mut used_by_route = |name: &Option<At<String>>| match name {
             Some(name) => used(&name.value).map(Some),
             None => Some(None),
         };
-        let mapping = used_by_route(&route.mapping)?;
+        let mapping = used_by_route(&route.mapping)?.map(|(mapping, _)| mapping);
         let answer = used_by_route(&route.answer)?;
         to.push(finish_route(route, &draft.id, mapping, answer)?);
     }
     let reply = match draft.reply {
         None => None,
-        Some(reply) => Some(finish_reply(reply, &draft.id, &mut used)?),
+        Some(reply) => {
+            Some(finish_reply(reply, &draft.id, &mut |name| used(name).map(|(mapping, _)| mapping))?)
+        }
     };
     let from = draft.from?;
     let parse = draft.parse?;
@@ -132,6 +166,10 @@ fn finish(draft: Draft, mappings: &mut Mappings<'_>) -> Option<Channel> {
         keys: draft.keys.into_iter().map(|(name, path)| (name, path.value)).collect(),
         to,
         reply,
+        start: draft.start.map_or_else(Start::default, |start| Start {
+            after: start.after.value.into_iter().map(|name| ChannelId::from(name.value)).collect(),
+            when: start.when,
+        }),
         tests: tests?,
         digest: digest.digest(),
         file: draft.sheet.file,
@@ -147,7 +185,7 @@ fn finish_route(
     route: RouteDraft,
     channel: &ChannelId,
     mapping: Option<Arc<Mapping>>,
-    answer: Option<Arc<Mapping>>,
+    answer: Option<(Arc<Mapping>, Digest)>,
 ) -> Option<Route> {
     let name = CompactString::from(route.name?.value);
     Some(Route {
@@ -158,7 +196,8 @@ fn finish_route(
         when: route.when.map(|condition| condition.value),
         each: route.each.map(|path| path.value),
         mapping,
-        answer,
+        answer_digest: answer.as_ref().map(|(_, digest)| *digest),
+        answer: answer.map(|(mapping, _)| mapping),
         order_by: route.order_by.map(|path| path.value),
         retry: route.retry,
         in_doubt: route.in_doubt,
@@ -203,6 +242,7 @@ fn finish_test(test: TestDraft, line_of: &dyn Fn(usize) -> usize) -> Option<Chan
 }
 
 /// What a channel is made of, told apart by digest.
+#[derive(Default)]
 struct Made(Vec<u8>);
 
 impl Made {

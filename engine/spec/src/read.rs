@@ -14,7 +14,7 @@ use hub_core::template::SearchTemplate;
 use hub_mapping::{Condition, ConditionError};
 use toml::de::DeTable;
 
-use crate::channel::{Circuit, InDoubt};
+use crate::channel::{Circuit, InDoubt, StartWhen};
 use crate::keys::{DAY_SECS, YEAR_HOURS};
 use crate::pattern::Pattern;
 use crate::retry::RetryPolicy;
@@ -36,6 +36,7 @@ pub(crate) struct Draft {
     pub keys: Vec<(CompactString, At<Path>)>,
     pub to: Vec<RouteDraft>,
     pub reply: Option<ReplyDraft>,
+    pub start: Option<StartDraft>,
     pub tests: Vec<TestDraft>,
 }
 
@@ -91,6 +92,12 @@ pub(crate) struct ReplyDraft {
     pub refused: Option<At<String>>,
 }
 
+/// `[start]`.
+pub(crate) struct StartDraft {
+    pub after: At<Vec<At<String>>>,
+    pub when: StartWhen,
+}
+
 /// One `[[test]]`.
 pub(crate) struct TestDraft {
     pub span: Span,
@@ -120,6 +127,7 @@ pub(crate) fn read(name: &str, file: PathBuf, text: &str) -> Draft {
         keys: Vec::new(),
         to: Vec::new(),
         reply: None,
+        start: None,
         tests: Vec::new(),
     };
     match DeTable::parse(text) {
@@ -157,6 +165,7 @@ impl Draft {
             self.to.push(read_route(sheet, &route));
         }
         self.reply = top.section(sheet, "reply", "reply").map(|reply| read_reply(sheet, &reply));
+        self.start = top.section(sheet, "start", "start").and_then(|start| read_start(sheet, &start));
         for test in top.sections(sheet, "test") {
             self.tests.push(read_test(sheet, &test));
         }
@@ -294,6 +303,12 @@ fn read_reply(sheet: &mut Sheet, reply: &Section<'_>) -> ReplyDraft {
         busy: reply.text(sheet, "busy"),
         refused: reply.text(sheet, "refused"),
     }
+}
+
+fn read_start(sheet: &mut Sheet, start: &Section<'_>) -> Option<StartDraft> {
+    let word = start.word(sheet, "when", &StartWhen::ALL.map(StartWhen::name)).map(|word| word.value);
+    let when = StartWhen::ALL.into_iter().find(|one| word.as_deref() == Some(one.name()));
+    Some(StartDraft { after: start.texts(sheet, "after")?, when: when.unwrap_or_default() })
 }
 
 /// Reads a search; what is wrong with it is noted at its own column.

@@ -63,7 +63,6 @@ impl Store {
         before: Option<Place>,
         limit: u32,
     ) -> Result<Vec<Place>, StoreError> {
-        let words = &self.inner.words;
         let dialect = self.inner.readers.dialect();
         let plain = |column: &str| dialect.plain(column);
         let mut sql = self.inner.readers.sql("SELECT m.received_us, m.seq FROM message m WHERE ");
@@ -75,7 +74,9 @@ impl Store {
                     .push(" IN (SELECT k.seq FROM message_key k WHERE k.value = ")
                     .push_bind(short(value));
                 if let Some(name) = name {
-                    let Some(name) = words.number(WordKind::KeyName, name) else { return Ok(Vec::new()) };
+                    let Some(name) = self.number(WordKind::KeyName, name).await? else {
+                        return Ok(Vec::new());
+                    };
                     sql.push(" AND k.name = ").push_bind(name);
                 }
                 sql.push(")");
@@ -86,7 +87,7 @@ impl Store {
         } else if let Some((name, value)) = &query.key {
             sql.push("m.seq IN (SELECT k.seq FROM message_key k WHERE k.value = ").push_bind(short(value));
             if let Some(name) = name {
-                let Some(name) = words.number(WordKind::KeyName, name) else { return Ok(Vec::new()) };
+                let Some(name) = self.number(WordKind::KeyName, name).await? else { return Ok(Vec::new()) };
                 sql.push(" AND k.name = ").push_bind(name);
             }
             sql.push(")");
@@ -102,7 +103,7 @@ impl Store {
             times(&mut sql, query, before, false);
         }
         if let Some(channel) = &query.channel {
-            let Some(channel) = words.number(WordKind::Channel, channel.as_str()) else {
+            let Some(channel) = self.number(WordKind::Channel, channel.as_str()).await? else {
                 return Ok(Vec::new());
             };
             sql.push(" AND ").push(plain("m.channel")).push(" = ").push_bind(channel);
@@ -124,7 +125,7 @@ impl Store {
     ) -> Result<Vec<Place>, StoreError> {
         let channel = match &query.channel {
             None => None,
-            Some(channel) => match self.inner.words.number(WordKind::Channel, channel.as_str()) {
+            Some(channel) => match self.number(WordKind::Channel, channel.as_str()).await? {
                 None => return Ok(Vec::new()),
                 Some(number) => Some(number),
             },
@@ -178,6 +179,7 @@ impl Store {
             sql.push_list(places.iter().map(|(_, seq)| *seq));
             sql.push(") ORDER BY m.received_us DESC, m.seq DESC");
             let rows = self.inner.readers.fetch_all(sql).await.map_err(unavailable)?;
+            self.know(&rows, 2).await?;
             for row in &rows {
                 found.push(read_row(row, &self.inner.words)?);
             }

@@ -76,7 +76,7 @@ impl Journal for Store {
         skip: &(dyn Fn(MessageId) -> bool + Sync),
         limit: usize,
     ) -> Result<Vec<Envelope<Raw>>, StoreError> {
-        let Some(number) = self.inner.words.number(WordKind::Channel, channel.as_str()) else {
+        let Some(number) = self.number(WordKind::Channel, channel.as_str()).await? else {
             return Ok(Vec::new());
         };
         let mut chosen: Vec<i64> = Vec::new();
@@ -138,6 +138,7 @@ impl Journal for Store {
         let row = self.inner.readers.fetch_optional(sql).await.map_err(unavailable)?;
         let Some(row) = row else { return Ok(None) };
         let seq: i64 = row.get(0).map_err(unavailable)?;
+        self.know(std::slice::from_ref(&row), 2).await?;
         let row = read_row(&row, &self.inner.words)?;
         let rest = self
             .inner
@@ -199,6 +200,7 @@ impl Journal for Store {
             )
             .await
             .map_err(unavailable)?;
+        self.know(&rows, 0).await?;
         let tally = |row: Record| {
             let count: i64 = row.get(2).map_err(unavailable)?;
             Ok(Tally {
@@ -261,6 +263,7 @@ impl Store {
         .bind(message))
         .await
         .map_err(unavailable)?;
+        self.know(&rows, 1).await?;
         let parcel = |row: Record| {
             let state: i64 = row.get(2).map_err(unavailable)?;
             let state = usize::try_from(state).ok().and_then(|at| ParcelState::ALL.get(at).copied());

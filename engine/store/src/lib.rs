@@ -6,10 +6,13 @@
 mod archive;
 mod archiving;
 mod clock;
+mod cluster;
 mod database;
+mod deployments;
 mod entries;
 mod error;
 mod find;
+mod fresh;
 mod journal;
 mod leases;
 mod open;
@@ -34,4 +37,5 @@ pub use archiving::{
 };
 pub use error::OpenError;
 pub use open::{Stats, Store, StoreOptions};
+pub use postgres::size_of;
 pub use vacuum::{Vacuumed, vacuum};

@@ -13,7 +13,10 @@ use sqlx::sqlite::{
 };
 use sqlx::{ConnectOptions, Connection as _, SqlStr};
 
+use hub_core::cluster::{Alone, Cluster};
+
 use crate::archiving::ArchiveOptions;
+use crate::cluster::Nodes;
 use crate::database::{Connection, Readers};
 use crate::error::OpenError;
 use crate::leases::{Begun, Dues, Queues};
@@ -23,14 +26,18 @@ use crate::words::Words;
 use crate::writer::{Counters, Way, Writer, WriterOptions, WriterSetup};
 
 /// Where the store is and how much it may use.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct StoreOptions {
     /// The folder of `hub.db`. Made when it is not there.
     pub data_dir: PathBuf,
     /// The PostgreSQL server to stand on instead: `postgres://user@host/database`.
     pub postgres: Option<String>,
+    /// The password, where it does not stand in the address.
+    pub password: Option<String>,
     /// How this node calls itself among those that share a PostgreSQL database.
     pub node: String,
+    /// How often this node says that it lives; the others take it for dead after five times that.
+    pub beat: Duration,
     /// How long messages on PostgreSQL go into the same stretch of tables, before the next is begun: what retention drops at once.
     pub stretch: Duration,
     /// Where messages are written to before they are deleted. `None`: they are not.
@@ -44,13 +51,23 @@ pub struct StoreOptions {
     pub max_bytes: Option<u64>,
 }
 
+impl std::fmt::Debug for StoreOptions {
+    /// Never the password, nor an address that may hold one.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let database = if self.postgres.is_some() { "PostgreSQL" } else { "SQLite" };
+        write!(f, "StoreOptions({database}, node {}, {} readers)", self.node, self.readers)
+    }
+}
+
 impl StoreOptions {
     /// The usual settings for a folder.
     pub fn new(data_dir: impl Into<PathBuf>) -> Self {
         Self {
             data_dir: data_dir.into(),
             postgres: None,
+            password: None,
             node: "hub".to_owned(),
+            beat: Duration::from_secs(1),
             stretch: Duration::from_secs(24 * 60 * 60),
             archive: None,
             readers: 4,
@@ -87,6 +104,7 @@ pub struct Store {
 pub(crate) struct Inner {
     pub(crate) writer: Writer,
     pub(crate) readers: Readers,
+    nodes: Option<Arc<Nodes>>,
     pub(crate) words: Arc<Words>,
     pub(crate) queues: Queues,
     pub(crate) begun: Arc<Begun>,
@@ -100,22 +118,23 @@ pub(crate) struct Inner {
 /// Of a new database. A message touches some 70 pages, most of them for one search row each, and all of them go through the
 /// log: pages half as large halve what is written, for a twentieth more on disk.
 const PAGE_BYTES: u32 = 4_096;
-const MIGRATIONS: [(i64, &str, &str); 3] = [
+const MIGRATIONS: [(i64, &str, &str); 4] = [
     (1, "store", include_str!("../migrations/sqlite/0001_store.sql")),
     (2, "pieces", include_str!("../migrations/sqlite/0002_pieces.sql")),
+    (3, "deployments", include_str!("../migrations/sqlite/0003_deployments.sql")),
     (4, "imported", include_str!("../migrations/sqlite/0004_imported.sql")),
 ];
 
 impl Store {
     /// Opens the store, bringing its database to this program's version.
     pub async fn open(options: StoreOptions) -> Result<Self, OpenError> {
+        let dues = Arc::new(Dues::default());
         let opened = match &options.postgres {
             None => open_sqlite(&options).await?,
-            Some(url) => postgres::open(url, &options).await?,
+            Some(url) => postgres::open(url, &options, &dues).await?,
         };
         let words = Arc::new(opened.words);
         let (counters, begun) = (Arc::new(Counters::default()), Arc::new(Begun::default()));
-        let dues = Arc::new(Dues::default());
         let writer = Writer::start(WriterSetup {
             way: opened.way,
             recent_bytes: usize::try_from(options.cache_bytes).unwrap_or(usize::MAX),
@@ -130,6 +149,7 @@ impl Store {
         let inner = Inner {
             writer,
             readers: opened.readers,
+            nodes: opened.nodes,
             words,
             queues: Queues::default(),
             begun,
@@ -146,6 +166,17 @@ impl Store {
     pub async fn close(&self) {
         self.inner.readers.close().await;
         self.inner.writer.close().await;
+        if let Some(nodes) = &self.inner.nodes {
+            nodes.leave().await;
+        }
+    }
+
+    /// Who does what, where several nodes share the database.
+    pub fn cluster(&self) -> Arc<dyn Cluster> {
+        match &self.inner.nodes {
+            Some(nodes) => nodes.clone(),
+            None => Arc::new(Alone::default()),
+        }
     }
 
     /// What has been written since the store was opened.
@@ -159,12 +190,22 @@ impl Store {
     }
 }
 
+impl Drop for Inner {
+    /// A store that is gone without being closed says nothing more: the others miss it.
+    fn drop(&mut self) {
+        if let Some(nodes) = &self.nodes {
+            nodes.fall_silent();
+        }
+    }
+}
+
 /// What a database is opened to.
 pub(crate) struct Opened {
     pub way: Way,
     pub readers: Readers,
     pub words: Words,
     pub node: i64,
+    pub nodes: Option<Arc<Nodes>>,
     pub lock: Option<File>,
 }
 
@@ -217,7 +258,7 @@ async fn open_sqlite(options: &StoreOptions) -> Result<Opened, OpenError> {
         .await
         .map_err(database)?;
     let (way, readers) = (Way::Sqlite(writing), Readers::Sqlite(readers));
-    Ok(Opened { way, readers, words, node: 0, lock: Some(lock) })
+    Ok(Opened { way, readers, words, node: 0, nodes: None, lock: Some(lock) })
 }
 
 /// Takes the folder for this process alone, as long as the file is open.

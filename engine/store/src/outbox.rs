@@ -32,7 +32,7 @@ impl Outbox for Store {
         limit: usize,
         hold: Duration,
     ) -> Result<Vec<Leased>, StoreError> {
-        let Some(dest) = self.inner.words.number(WordKind::Destination, to.as_str()) else {
+        let Some(dest) = self.number(WordKind::Destination, to.as_str()).await? else {
             return Ok(Vec::new());
         };
         let queue = self.inner.queues.of(to);
@@ -103,7 +103,7 @@ impl Outbox for Store {
 
     async fn settle(&self, leased: &Leased, settlement: Settlement) -> Result<bool, StoreError> {
         let to = &leased.parcel.to;
-        let Some(dest) = self.inner.words.number(WordKind::Destination, to.as_str()) else {
+        let Some(dest) = self.number(WordKind::Destination, to.as_str()).await? else {
             return Ok(false);
         };
         let Some(settling) = self.inner.queues.of(to).settle(leased.token) else { return Ok(false) };
@@ -173,7 +173,7 @@ impl Outbox for Store {
     }
 
     async fn next_due(&self, to: &DestinationId) -> Result<Option<OffsetDateTime>, StoreError> {
-        let Some(dest) = self.inner.words.number(WordKind::Destination, to.as_str()) else { return Ok(None) };
+        let Some(dest) = self.number(WordKind::Destination, to.as_str()).await? else { return Ok(None) };
         let queue = self.inner.queues.of(to);
         let next = match queue.quiet_until(self.inner.dues.of(dest)) {
             Some(next_us) => next_us.map(clock::moment),
@@ -218,6 +218,7 @@ impl Outbox for Store {
             )
             .await
             .map_err(unavailable)?;
+        self.know(&rows, 0).await?;
         let mut depths: Vec<QueueDepth> = Vec::new();
         for row in rows {
             let name = self.inner.words.name(row.get(0).map_err(unavailable)?);

@@ -1,43 +1,63 @@
 //! Opens the store on a PostgreSQL server, which several nodes may share.
 
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection as _};
 
 use crate::clock;
+use crate::cluster::Nodes;
 use crate::database::{DatabaseError, Readers};
 use crate::error::OpenError;
+use crate::leases::Dues;
 use crate::open::{Opened, StoreOptions, migrations};
 use crate::partitions;
 use crate::words::Words;
 use crate::writer::Way;
 
-const MIGRATIONS: [(i64, &str, &str); 2] = [
+const MIGRATIONS: [(i64, &str, &str); 3] = [
     (1, "store", include_str!("../migrations/postgres/0001_store.sql")),
+    (2, "deployments", include_str!("../migrations/postgres/0002_deployments.sql")),
     (3, "imported", include_str!("../migrations/postgres/0003_imported.sql")),
 ];
 
+/// How many bytes a database takes, its indexes included.
+pub async fn size_of(url: &str) -> Result<u64, OpenError> {
+    let size = async {
+        let mut connection = PgConnectOptions::from_str(url)?.connect().await?;
+        let row: (i64,) =
+            sqlx::query_as("SELECT pg_database_size(current_database())").fetch_one(&mut connection).await?;
+        Ok(row.0.unsigned_abs())
+    };
+    size.await.map_err(|source: sqlx::Error| OpenError::Server { source: source.into() })
+}
+
 /// Opens the store, and joins those that work on it.
-pub(crate) async fn open(url: &str, options: &StoreOptions) -> Result<Opened, OpenError> {
+pub(crate) async fn open(url: &str, options: &StoreOptions, dues: &Arc<Dues>) -> Result<Opened, OpenError> {
     let server = |source: sqlx::Error| OpenError::Server { source: source.into() };
     let connecting = PgConnectOptions::from_str(url)
         .map_err(server)?
         .application_name("huitong")
         .statement_cache_capacity(512);
+    let connecting = match &options.password {
+        Some(password) => connecting.password(password),
+        None => connecting,
+    };
     let mut connection = connecting.clone().connect().await.map_err(server)?;
     // sqlx sees to it that of several nodes that start at once only one migrates.
     let migrated = migrations(&MIGRATIONS).run(&mut connection).await;
     migrated.map_err(|source| OpenError::Server { source: source.into() })?;
     partitions::make(&mut connection).await.map_err(server)?;
-    let row: (i64,) =
-        sqlx::query_as("INSERT INTO node (name, joined_us, beat_us) VALUES ($1, $2, $2) RETURNING number")
-            .bind(&options.node)
-            .bind(clock::now())
-            .fetch_one(&mut connection)
-            .await
-            .map_err(server)?;
+    let row: (i64,) = sqlx::query_as(
+        "INSERT INTO node (name, joined_us, beat, offers) VALUES ($1, $2, 0, '[]') RETURNING number",
+    )
+    .bind(&options.node)
+    .bind(clock::now())
+    .fetch_one(&mut connection)
+    .await
+    .map_err(server)?;
     connection.close().await.map_err(server)?;
     let way = Way::Postgres(Box::new(connecting.clone()));
     let for_words = way.clone();
@@ -53,8 +73,10 @@ pub(crate) async fn open(url: &str, options: &StoreOptions) -> Result<Opened, Op
         .min_connections(1)
         .test_before_acquire(false)
         .acquire_timeout(Duration::from_secs(5))
-        .connect_with(connecting)
+        .connect_with(connecting.clone())
         .await
         .map_err(server)?;
-    Ok(Opened { way, readers: Readers::Postgres(readers), words, node: row.0, lock: None })
+    let nodes = Nodes::begin(row.0, options.beat, connecting, Arc::clone(dues)).await.map_err(server)?;
+    let readers = Readers::Postgres(readers);
+    Ok(Opened { way, readers, words, node: row.0, nodes: Some(nodes), lock: None })
 }

@@ -129,6 +129,15 @@ impl Words {
         known.texts.get(&number).map(|text| CompactString::new(&text[1..]))
     }
 
+    /// Takes over what another node has interned.
+    pub fn absorb(&self, rows: impl IntoIterator<Item = (i64, String)>) {
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        for (number, text) in rows {
+            known.numbers.insert(text.as_str().into(), number);
+            known.texts.insert(number, text.into());
+        }
+    }
+
     /// All names of a kind, with their numbers.
     pub fn names(&self, kind: WordKind) -> Vec<(i64, CompactString)> {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
@@ -172,11 +181,7 @@ impl Words {
         let rows = all(connection, "SELECT number, text FROM word", &[], |row| {
             Ok((row.get::<i64>(0)?, row.get::<String>(1)?))
         })?;
-        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        for (number, text) in rows {
-            known.numbers.insert(text.as_str().into(), number);
-            known.texts.insert(number, text.into());
-        }
+        self.absorb(rows);
         Ok(())
     }
 }

@@ -119,7 +119,8 @@ impl TlsServer {
 }
 
 impl TlsClient {
-    pub(crate) fn config(&self) -> Result<Arc<ClientConfig>, TlsError> {
+    /// As rustls wants it, for clients that speak TLS themselves.
+    pub fn config(&self) -> Result<Arc<ClientConfig>, TlsError> {
         let builder = ClientConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()
             .map_err(TlsError::Rustls)?;

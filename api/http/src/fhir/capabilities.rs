@@ -17,6 +17,7 @@ const INTERACTIONS: [&str; 4] = ["read", "vread", "history-instance", "search-ty
 
 /// The statement as it goes out.
 pub(crate) struct Capabilities {
+    served: Vec<ResourceType>,
     body: Bytes,
     tag: String,
     since: OffsetDateTime,
@@ -27,7 +28,12 @@ impl Capabilities {
     pub(crate) fn of(served: &[ResourceType], since: OffsetDateTime) -> Self {
         let body = Bytes::from(Json::Object(statement(served, since)).to_text());
         let tag = format!("W/\"{:?}\"", Digest::of(&body));
-        Self { body, tag, since }
+        Self { served: served.to_vec(), body, tag, since }
+    }
+
+    /// Whether it is of these types.
+    pub(crate) fn is_of(&self, served: &[ResourceType]) -> bool {
+        self.served == served
     }
 
     /// `GET /metadata`

@@ -12,7 +12,7 @@ mod search;
 mod shape;
 mod wants;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
@@ -45,7 +45,22 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// What the handlers share.
 pub(crate) struct Fhir {
     doors: Arc<Doors>,
-    capabilities: Capabilities,
+    capabilities: Mutex<Arc<Capabilities>>,
+}
+
+impl Fhir {
+    /// The statement of now: it is written anew when other types are served.
+    fn capabilities(&self) -> Arc<Capabilities> {
+        let mut known = self.capabilities.lock().unwrap_or_else(PoisonError::into_inner);
+        if !known.is_of(&self.doors.types.now()) {
+            *known = capabilities(&self.doors);
+        }
+        known.clone()
+    }
+}
+
+fn capabilities(doors: &Doors) -> Arc<Capabilities> {
+    Arc::new(Capabilities::of(&doors.types.now(), time::OffsetDateTime::now_utc()))
 }
 
 /// A request, read as far as all interactions share it.
@@ -70,8 +85,7 @@ impl Question {
 
 /// The routes below `/fhir`.
 pub(crate) fn router(doors: Arc<Doors>) -> Router {
-    let capabilities = Capabilities::of(&doors.types, time::OffsetDateTime::now_utc());
-    let fhir = Arc::new(Fhir { doors, capabilities });
+    let fhir = Arc::new(Fhir { capabilities: Mutex::new(capabilities(&doors)), doors });
     Router::new()
         .route("/fhir", any(door))
         .route("/fhir/", any(door))
@@ -88,7 +102,7 @@ pub(crate) fn router(doors: Arc<Doors>) -> Router {
 async fn door(State(fhir): State<Arc<Fhir>>, request: Request) -> Response {
     let method = request.method().clone();
     let path = request.uri().path().strip_prefix("/fhir").unwrap_or_default();
-    let asked = address::ask(&method, path, &fhir.doors.types);
+    let asked = address::ask(&method, path, &fhir.doors.types.now());
     let name = asked.as_ref().map_or("none", Ask::name);
     let mut answer = match asked {
         Ok(Ask::Options(allow)) => options(allow),
@@ -111,7 +125,7 @@ async fn answer(fhir: &Fhir, ask: Ask, request: Request) -> Response {
         Err(problem) => return problem.into_response(),
     };
     let reply = match &ask {
-        Ask::Capabilities => fhir.capabilities.reply(&question),
+        Ask::Capabilities => fhir.capabilities().reply(&question),
         Ask::Read(reference) => read::read(fhir, &question, reference).await,
         Ask::Vread(reference, version) => read::vread(fhir, &question, reference, *version).await,
         Ask::History(reference) => history::history(fhir, &question, reference).await,

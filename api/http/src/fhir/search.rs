@@ -16,7 +16,8 @@ pub(crate) async fn search(fhir: &Fhir, question: &Question, kind: ResourceType)
     let (search, used) = understand(kind, question)?;
     let first = search.after.is_none();
     let mut page = fhir.doors.resources.search(&search).await?;
-    page.included.retain(|stored| fhir.doors.types.contains(&stored.reference.kind));
+    let served = fhir.doors.types.now();
+    page.included.retain(|stored| served.contains(&stored.reference.kind));
     // A first page without a next one holds all matches: the total is known without counting.
     if first && page.next.is_none() && search.count > 0 && page.total.is_none() {
         page.total = Some(page.matches.len() as u64);

@@ -32,7 +32,23 @@ static PAGES: LazyLock<[String; 3]> = LazyLock::new(|| {
 });
 
 /// The words the page's own script needs.
-const SCRIPT_WORDS: [&str; 5] = ["title", "since", "not_running", "none", "unreachable"];
+const SCRIPT_WORDS: [&str; 15] = [
+    "title",
+    "since",
+    "not_running",
+    "none",
+    "unreachable",
+    "waits_for",
+    "runs",
+    "kind_start",
+    "kind_deploy",
+    "kind_rollback",
+    "kind_kept",
+    "result_applied",
+    "result_failed",
+    "result_kept",
+    "result_under-way",
+];
 
 /// `GET /`
 pub(crate) async fn page(RawQuery(query): RawQuery, headers: HeaderMap) -> Response {

@@ -20,6 +20,8 @@ pub(crate) struct StatusAnswer {
     #[serde(with = "rfc3339")]
     at: OffsetDateTime,
     ready: bool,
+    /// The number of the deployment that runs.
+    deployment: Option<u64>,
     channels: Vec<ChannelAnswer>,
     destinations: Vec<DestinationAnswer>,
 }
@@ -30,6 +32,9 @@ struct ChannelAnswer {
     about: String,
     address: Option<String>,
     running: bool,
+    /// The channels it waits for before it starts.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    waits_for: Vec<String>,
     messages: BTreeMap<&'static str, u64>,
     in_flight: usize,
 }
@@ -56,12 +61,19 @@ struct LastError {
 }
 
 impl StatusAnswer {
-    pub(crate) fn new(status: HubStatus, depths: Vec<QueueDepth>, at: OffsetDateTime, ready: bool) -> Self {
+    pub(crate) fn new(
+        status: HubStatus,
+        depths: Vec<QueueDepth>,
+        at: OffsetDateTime,
+        ready: bool,
+        deployment: Option<u64>,
+    ) -> Self {
         Self {
             version: status.version,
             started_at: status.started_at,
             at,
             ready,
+            deployment,
             channels: status.channels.into_iter().map(channel).collect(),
             destinations: destinations(status.destinations, depths),
         }
@@ -79,6 +91,7 @@ fn channel(channel: ChannelStatus) -> ChannelAnswer {
         about: channel.about,
         address: channel.address.map(|address| address.to_string()),
         running: channel.running,
+        waits_for: channel.waits_for.iter().map(ToString::to_string).collect(),
         messages,
         in_flight: channel.in_flight,
     }

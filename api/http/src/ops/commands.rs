@@ -1,7 +1,7 @@
-//! Reads what an operator orders: a replay or a retry, as a JSON object.
+//! Reads what an operator orders: a replay, a retry, a deployment, as a JSON object.
 
 use hub_core::id::{DestinationId, MessageId, ParcelId};
-use hub_core::operations::ReplayWhat;
+use hub_core::operations::{DeployOrder, DeployWhat, ReplayWhat};
 use hub_core::store::{MessageQuery, RetryWhich};
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
@@ -13,6 +13,11 @@ use crate::ops::parameters::set;
 const MAX_REPLAY: u32 = 10_000;
 /// The messages a replay by filter takes when nothing is said.
 const DEFAULT_REPLAY: u32 = 1_000;
+/// Letters of a reason, and of a name.
+const MAX_WHY: usize = 2_000;
+pub(crate) const MAX_WHO: usize = 200;
+/// Who asks for a deployment when nobody says who he is.
+const NOBODY: &str = "unknown";
 
 /// Reads the body of `POST /ops/replay`: `{"ids":[..]}` or `{"filter":{..},"limit":100}`.
 pub(crate) fn replay(body: &[u8], now: OffsetDateTime) -> Result<ReplayWhat, OpsError> {
@@ -44,6 +49,57 @@ pub(crate) fn retry(body: &[u8]) -> Result<RetryWhich, OpsError> {
         }
         _ => Err(OpsError::field("parcel", "either `parcel` or `destination`")),
     }
+}
+
+/// Reads the body of `POST /ops/deploy`: `{"why":"..","who":"..","dry_run":false,"abandon":false}`, each of them optional.
+pub(crate) fn deploy(body: &[u8], user: Option<String>) -> Result<DeployOrder, OpsError> {
+    let order = object(body, &["why", "who", "dry_run", "abandon"])?;
+    order_of(&order, DeployWhat::Folder, user)
+}
+
+/// Reads the body of `POST /ops/rollback`: `{"to":7,"why":".."}`, and beside them what a deployment takes, and `leave_folder`.
+pub(crate) fn rollback(body: &[u8], user: Option<String>) -> Result<DeployOrder, OpsError> {
+    let order = object(body, &["to", "why", "who", "dry_run", "abandon", "leave_folder"])?;
+    let to = order.get("to").and_then(Value::as_u64).filter(|to| *to > 0);
+    let to = to.ok_or_else(|| OpsError::field("to", "the number of a deployment"))?;
+    let what = DeployWhat::Earlier { to, leave_folder: flag(&order, "leave_folder")? };
+    let order = order_of(&order, what, user)?;
+    if order.why.is_empty() && !order.dry_run {
+        return Err(OpsError::field("why", "why it is rolled back, for those who look later"));
+    }
+    Ok(order)
+}
+
+/// `user` is who the proxy before the hub says it is: then nobody can say otherwise.
+fn order_of(
+    order: &Map<String, Value>,
+    what: DeployWhat,
+    user: Option<String>,
+) -> Result<DeployOrder, OpsError> {
+    let who = match user {
+        Some(user) => user,
+        None => words(order, "who", MAX_WHO)?.unwrap_or_else(|| NOBODY.to_owned()),
+    };
+    Ok(DeployOrder {
+        what,
+        who,
+        why: words(order, "why", MAX_WHY)?.unwrap_or_default(),
+        dry_run: flag(order, "dry_run")?,
+        abandon: flag(order, "abandon")?,
+    })
+}
+
+fn words(order: &Map<String, Value>, name: &str, most: usize) -> Result<Option<String>, OpsError> {
+    let Some(value) = order.get(name) else { return Ok(None) };
+    let text = value.as_str().map(str::trim).filter(|text| text.chars().count() <= most);
+    let text = text.filter(|text| !text.chars().any(|letter| letter.is_control() && letter != '\n'));
+    let text = text.ok_or_else(|| OpsError::field(name, format!("a text of at most {most} letters")))?;
+    Ok(Some(text.to_owned()).filter(|text| !text.is_empty()))
+}
+
+fn flag(order: &Map<String, Value>, name: &str) -> Result<bool, OpsError> {
+    let Some(value) = order.get(name) else { return Ok(false) };
+    value.as_bool().ok_or_else(|| OpsError::field(name, "true or false"))
 }
 
 fn object(body: &[u8], known: &[&str]) -> Result<Map<String, Value>, OpsError> {

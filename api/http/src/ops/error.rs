@@ -4,6 +4,8 @@ use axum::Json;
 use axum::http::StatusCode;
 use axum::http::header::{CACHE_CONTROL, HeaderValue, RETRY_AFTER};
 use axum::response::{IntoResponse, Response};
+use hub_core::finding::Finding;
+use hub_core::operations::DeployError;
 use hub_core::store::StoreError;
 use serde::Serialize;
 use tracing::error;
@@ -21,6 +23,39 @@ pub(crate) struct OpsError {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expected: Option<String>,
     pub message: String,
+    /// What is wrong with the files that were to be deployed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<FindingAnswer>,
+    /// The deployment that failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deployment: Option<u64>,
+}
+
+/// One thing that is wrong with a file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct FindingAnswer {
+    kind: String,
+    file: String,
+    line: usize,
+    column: usize,
+    message: String,
+    help: Option<String>,
+    /// All of it, as `huitong check` shows it.
+    text: String,
+}
+
+impl From<&Finding> for FindingAnswer {
+    fn from(finding: &Finding) -> Self {
+        Self {
+            kind: finding.kind.name(),
+            file: finding.file.display().to_string(),
+            line: finding.line,
+            column: finding.column,
+            message: finding.message.clone(),
+            help: finding.help.clone(),
+            text: finding.to_string(),
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -37,12 +72,21 @@ impl OpsError {
             message: format!("`{field}` cannot be used: expected {expected}"),
             field: Some(field.into()),
             expected: Some(expected),
+            findings: Vec::new(),
+            deployment: None,
         }
     }
 
     /// Anything else that is wrong.
     pub(crate) fn plain(status: StatusCode, message: impl Into<String>) -> Self {
-        Self { status, field: None, expected: None, message: message.into() }
+        Self {
+            status,
+            field: None,
+            expected: None,
+            message: message.into(),
+            findings: Vec::new(),
+            deployment: None,
+        }
     }
 
     /// A name that is not known, with the nearest one that is.
@@ -56,6 +100,8 @@ impl OpsError {
             message: format!("`{field}` is not known here: expected {expected}"),
             field: Some(field.into()),
             expected: Some(expected),
+            findings: Vec::new(),
+            deployment: None,
         }
     }
 
@@ -79,6 +125,24 @@ impl From<StoreError> for OpsError {
                 Self::plain(StatusCode::CONFLICT, "something else changed it at the same time; try again")
             }
             StoreError::Invalid { what } => Self::plain(StatusCode::UNPROCESSABLE_ENTITY, what),
+        }
+    }
+}
+
+impl From<DeployError> for OpsError {
+    fn from(failure: DeployError) -> Self {
+        let message = failure.to_string();
+        match failure {
+            DeployError::Findings(findings) => Self {
+                findings: findings.iter().map(FindingAnswer::from).collect(),
+                ..Self::plain(StatusCode::UNPROCESSABLE_ENTITY, message)
+            },
+            DeployError::Refused { .. } => Self::plain(StatusCode::CONFLICT, message),
+            DeployError::Unknown(_) => Self::plain(StatusCode::NOT_FOUND, message),
+            DeployError::Failed { number, .. } => {
+                Self { deployment: Some(number), ..Self::plain(StatusCode::CONFLICT, message) }
+            }
+            DeployError::Store(failure) => failure.into(),
         }
     }
 }

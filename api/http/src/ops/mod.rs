@@ -1,7 +1,9 @@
-//! The operators' door: how the hub stands, which messages it has seen, and what to do again.
+//! The operators' door: how the hub stands, which messages it has seen, what to do again, and what to run.
 
 mod answers;
 mod commands;
+mod deployments;
+mod diff;
 pub(crate) mod error;
 mod parameters;
 
@@ -35,7 +37,7 @@ use crate::query;
 
 /// An order of 10,000 ids fits well.
 const MAX_BODY: usize = 1 << 20;
-/// No order of an operator takes longer; a replay only puts messages back.
+/// No order of an operator takes longer; a replay only puts messages back. A deployment that does goes on all the same.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 type Answer<T> = Result<Json<T>, OpsError>;
@@ -50,6 +52,12 @@ pub(crate) fn router(doors: Arc<Doors>) -> Router {
         .route("/ops/messages/{id}/raw", named("raw", get(raw)))
         .route("/ops/replay", named("replay", post(replay)))
         .route("/ops/retry", named("retry", post(retry)))
+        .route("/ops/deploy", named("deploy", post(deployments::deploy)))
+        .route("/ops/rollback", named("rollback", post(deployments::rollback)))
+        .route("/ops/deployments", named("deployments", get(deployments::list)))
+        .route("/ops/deployments/{number}", named("deployment", get(deployments::one)))
+        .route("/ops/deployments/{number}/file", named("deployed-file", get(deployments::file)))
+        .route("/ops/deployments/{old}/diff/{new}", named("deployment-diff", get(deployments::difference)))
         .route("/ops", any(unknown))
         .route("/ops/{*rest}", any(unknown))
         .method_not_allowed_fallback(not_this_way)
@@ -88,7 +96,8 @@ async fn bounded(request: Request, next: Next) -> Response {
 async fn status(State(doors): State<Arc<Doors>>) -> Answer<StatusAnswer> {
     let status = doors.operations.status().await?;
     let depths = doors.outbox.depth().await?;
-    Ok(Json(StatusAnswer::new(status, depths, OffsetDateTime::now_utc(), (doors.ready)())))
+    let deployment = doors.deploying.running();
+    Ok(Json(StatusAnswer::new(status, depths, OffsetDateTime::now_utc(), (doors.ready)(), deployment)))
 }
 
 #[derive(Serialize)]

@@ -1,5 +1,6 @@
 //! A hub in memory behind the doors, which can be told to misbehave.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -10,16 +11,22 @@ use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode};
 use bytes::Bytes;
 use hub_core::commit::{Commit, Key};
+use hub_core::deployments::{
+    Deployment, DeploymentEnd, DeploymentKind, DeploymentResult, DeploymentRow, Deployments, FileChange,
+    Files, NewDeployment, TextDigest, digests,
+};
 use hub_core::envelope::{Envelope, Label, Raw};
 use hub_core::fault::{Fault, FaultStep};
+use hub_core::finding::{Finding, FindingKind};
 use hub_core::id::{ChannelId, DestinationId, MessageId, ParcelId};
 use hub_core::operations::{
-    ChannelStatus, DestinationStatus, HubStatus, Operations, ReplayReport, ReplayWhat,
+    ChannelChange, ChannelStatus, DeployError, DeployOrder, DeployReport, Deploying, DestinationChange,
+    DestinationStatus, HubStatus, Operations, ReplayReport, ReplayWhat,
 };
 use hub_core::store::*;
 use hub_fhir::search::{Cursor, CursorValue, Page, Search, Stored};
 use hub_fhir::{Reference, ResourceType};
-use hub_http::{Doors, router};
+use hub_http::{Doors, ServedTypes, router};
 use serde_json::Value;
 use time::OffsetDateTime;
 use time::macros::datetime;
@@ -40,6 +47,7 @@ pub struct Fake {
     pub queries: Mutex<Vec<MessageQuery>>,
     pub replays: Mutex<Vec<ReplayWhat>>,
     pub retries: Mutex<Vec<RetryWhich>>,
+    pub orders: Mutex<Vec<DeployOrder>>,
 }
 
 pub fn kind(name: &str) -> ResourceType {
@@ -300,6 +308,7 @@ impl Operations for Fake {
                 about: "ADT".into(),
                 address: Some(([127, 0, 0, 1], 2575).into()),
                 running: true,
+                waits_for: Vec::new(),
                 tally: vec![tally],
                 in_flight: 0,
             }],
@@ -325,6 +334,107 @@ impl Operations for Fake {
     }
 }
 
+pub fn deployed(number: u64) -> Files<String> {
+    let table = format!("a\nb{number}\nc\n");
+    let mut files = Files::from([("channels/his/adt.toml".to_owned(), "same\n".to_owned())]);
+    files.insert("mappings/codes/t.toml".to_owned(), table);
+    if number == 2 {
+        files.insert("mappings/new.toml".to_owned(), "new\n".to_owned());
+    }
+    files
+}
+
+fn deployment(number: u64) -> Deployment {
+    let files = digests(&deployed(number));
+    let result = match number {
+        1 => DeploymentResult::Applied,
+        _ => DeploymentResult::Failed { reason: "a port is taken".to_owned() },
+    };
+    let row = DeploymentRow {
+        number,
+        at: UPDATED,
+        who: "anna".to_owned(),
+        why: "ticket 7".to_owned(),
+        kind: if number == 1 { DeploymentKind::Start } else { DeploymentKind::Rollback { to: 1 } },
+        end: Some(DeploymentEnd { at: UPDATED, result }),
+        files: files.len() as u64,
+    };
+    Deployment { row, files }
+}
+
+/// Two deployments: the first runs, the second failed.
+#[async_trait]
+impl Deployments for Fake {
+    async fn record(&self, _deployment: NewDeployment) -> Result<u64, StoreError> {
+        panic!("the doors ask the hub, not the store")
+    }
+
+    async fn finish(&self, _number: u64, _end: DeploymentEnd) -> Result<bool, StoreError> {
+        panic!("the doors ask the hub, not the store")
+    }
+
+    async fn list(&self, before: Option<u64>, limit: u32) -> Result<Vec<DeploymentRow>, StoreError> {
+        self.gate()?;
+        let rows = [2, 1].into_iter().filter(|number| before.is_none_or(|before| *number < before));
+        Ok(rows.take(limit as usize).map(|number| deployment(number).row).collect())
+    }
+
+    async fn read(&self, number: u64) -> Result<Option<Deployment>, StoreError> {
+        self.gate()?;
+        Ok((1..=2).contains(&number).then(|| deployment(number)))
+    }
+
+    async fn applied(&self) -> Result<Option<Deployment>, StoreError> {
+        panic!("the doors never ask")
+    }
+
+    async fn texts(&self, wanted: &BTreeSet<TextDigest>) -> Result<BTreeMap<TextDigest, String>, StoreError> {
+        self.gate()?;
+        let all = [1, 2].into_iter().flat_map(|number| deployed(number).into_values());
+        Ok(all
+            .map(|text| (TextDigest::of(&text), text))
+            .filter(|(digest, _)| wanted.contains(digest))
+            .collect())
+    }
+}
+
+#[async_trait]
+impl Deploying for Fake {
+    async fn deploy(&self, order: DeployOrder) -> Result<DeployReport, DeployError> {
+        self.gate().map_err(DeployError::Store)?;
+        let why = order.why.clone();
+        self.orders.lock().unwrap().push(order);
+        match why.as_str() {
+            "wrong files" => {
+                let text = "name = \"a\"\nlane = 1\n";
+                let found = Finding::at(
+                    FindingKind::UnknownKey,
+                    "channels/a.toml",
+                    text,
+                    11..15,
+                    "unknown key `lane`",
+                );
+                Err(DeployError::Findings(vec![found]))
+            }
+            "owed" => Err(DeployError::Refused { reason: "parcels are owed".to_owned() }),
+            "taken" => Err(DeployError::Failed { number: 3, reason: "a port is taken".to_owned() }),
+            _ => Ok(DeployReport {
+                number: Some(3),
+                files: Files::from([("mappings/new.toml".to_owned(), FileChange::Added)]),
+                channels: vec![("his/adt".into(), ChannelChange::Mended)],
+                destinations: vec![("his/adt/copy".into(), DestinationChange::Replaced)],
+                untouched: 2,
+                kept: None,
+                notices: vec!["mind the step".to_owned()],
+            }),
+        }
+    }
+
+    fn running(&self) -> Option<u64> {
+        Some(1)
+    }
+}
+
 pub fn doors(fake: &Arc<Fake>) -> Router {
     let hub = fake.clone();
     router(Doors {
@@ -334,7 +444,10 @@ pub fn doors(fake: &Arc<Fake>) -> Router {
         operations: fake.clone(),
         metrics: Arc::new(|| "hub_up 1\n".to_owned()),
         base_url: Some("http://hub".to_owned()),
-        types: served(),
+        types: ServedTypes::of(served()),
+        deployments: fake.clone(),
+        deploying: fake.clone(),
+        user_header: None,
         ready: Arc::new(move || !hub.not_ready.load(Ordering::Relaxed)),
     })
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hub_core::fault::{Fault, FaultStep};
+use hub_core::id::Digest;
 use hub_core::source::{Acknowledge, Outcome, Refusal, Source, SourceError};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -23,7 +24,9 @@ macro_rules! file_source_contract {
             files_are_taken_in_the_order_of_their_names_and_moved_away,
             a_file_that_grows_is_not_read_before_it_is_whole,
             what_was_taken_before_a_crash_is_only_moved,
+            what_was_refused_before_a_crash_goes_where_failures_go,
             a_file_of_the_same_name_and_other_content_is_another_one,
+            the_same_file_put_there_again_is_another_message,
             a_busy_hub_keeps_files_where_they_are,
             what_is_refused_goes_where_failures_go,
             on_committed_the_outcome_says_where_it_goes,
@@ -105,8 +108,11 @@ pub async fn files_are_taken_in_the_order_of_their_names_and_moved_away(
     running.until("all are moved", |running| running.done().len() == 3).await;
     assert_eq!(running.taken(), ["a.txt", "b.txt", "c.txt"]);
     let accepted = running.door.accepted();
-    assert!(accepted[0].dedupe.as_str().starts_with("a.txt|5|"), "name, size and content");
-    assert_eq!(accepted[0].label.control_id.as_deref(), Some("a.txt"));
+    let digest = format!("{:?}", Digest::of(b"a.txt"));
+    assert_eq!(accepted[0].label.control_id.as_deref(), Some(digest.as_str()), "the start of its SHA-256");
+    for told in accepted.iter().flat_map(|inbound| [inbound.dedupe.as_str(), &digest]) {
+        assert!(!told.contains(".txt"), "the name may name a patient: it is told nowhere");
+    }
     assert!(names(folder).is_empty());
 }
 
@@ -146,6 +152,30 @@ pub async fn what_was_taken_before_a_crash_is_only_moved(
     assert_eq!(second.taken(), ["a"], "it is known");
 }
 
+/// Dropped when it had been refused.
+pub async fn what_was_refused_before_a_crash_goes_where_failures_go(
+    make: impl Fn(&Path) -> Box<dyn Source>,
+    folder: &Path,
+) {
+    let door = RecordingDoor::new(Acknowledge::OnReceived);
+    put(folder, "a.txt", &"x".repeat(1_001));
+    let first = start(&make, folder, door.clone()).await;
+    first.until("it is moved", |running| running.failed().len() == 1).await;
+    first.task.abort();
+    let fault = Fault { step: FaultStep::Parse, place: None, rule: None, reason: "too large".to_owned() };
+    door.end_with(Some(Outcome::Quarantined(fault)));
+    fs::rename(folder.join("failed/a.txt"), folder.join("a.txt")).expect("it is there");
+    let second = start(&make, folder, door.clone()).await;
+    second.until("it is moved again", |running| running.failed().len() == 1).await;
+    assert!(second.done().is_empty() && door.accepted().len() == 1, "it is known, and known to have failed");
+    second.task.abort();
+    // One that has not ended is safe all the same.
+    door.end_with(None);
+    fs::rename(folder.join("failed/a.txt"), folder.join("a.txt")).expect("it is there");
+    let third = start(&make, folder, door).await;
+    third.until("it is moved to the others", |running| running.done().len() == 1).await;
+}
+
 /// Reused.
 pub async fn a_file_of_the_same_name_and_other_content_is_another_one(
     make: impl Fn(&Path) -> Box<dyn Source>,
@@ -160,6 +190,19 @@ pub async fn a_file_of_the_same_name_and_other_content_is_another_one(
     let done = running.done();
     assert!(done[0] == "a.txt" && done[1].starts_with("a.txt."), "none is written over: {done:?}");
     assert_eq!(fs::read(folder.join("done/a.txt")).expect("it is there"), b"one");
+}
+
+/// Repeated.
+pub async fn the_same_file_put_there_again_is_another_message(
+    make: impl Fn(&Path) -> Box<dyn Source>,
+    folder: &Path,
+) {
+    let running = start(make, folder, RecordingDoor::new(Acknowledge::OnReceived)).await;
+    for nth in 1..=2 {
+        put(folder, "a.txt", "no news today");
+        running.until("it is moved", |running| running.done().len() == nth).await;
+    }
+    assert_eq!(running.taken().len(), 2, "written at another time, it is said again");
 }
 
 /// Not now.

@@ -295,7 +295,7 @@ pub async fn an_acknowledgement_is_not_acknowledged(source: Box<dyn Source>) {
 
 /// A batch.
 pub async fn a_batch_is_acknowledged_whole_where_the_channel_splits(source: Box<dyn Source>) {
-    let batch = b"BHS|^~\\&|APP|FAC|HUB|FAC|20260302||||B7\rMSH|^~\\&|APP|FAC|HUB|FAC|20260302||ADT^A01|1|P|2.5.1\rBTS|1\r";
+    let batch = b"BHS|^~\\&|APP|FAC|HUB|FAC|20260302||||B7\rMSH|^~\\&|APP|FAC|HUB|FAC|20260302||ADT^A01|1|P|2.6\rBTS|1\r";
     let running = start(source, Acknowledge::OnCommitted).await;
     let mut stream = connect(&running).await;
     assert_eq!(verdict(&answer_to(&mut stream, batch).await).0, "AR", "here a frame is one message");
@@ -305,6 +305,7 @@ pub async fn a_batch_is_acknowledged_whole_where_the_channel_splits(source: Box<
     let answer = answer_to(&mut stream, &copy).await;
     assert_eq!(verdict(&answer), pair("AA", "B7"), "MSA-2 is the control id of the batch (BHS-11)");
     assert_eq!(field(&answer, "MSH", 5), "APP", "MSH-5 is the sender of the batch");
+    assert_eq!(field(&answer, "MSH", 12), "2.6", "MSH-12 is the version of its messages: a batch names none");
     running.door.end_with(Some(Outcome::Split { pieces: 100, set_aside: 3 }));
     let answer = answer_to(&mut stream, &copy).await;
     assert_eq!(verdict(&answer), pair("AE", "B7"));

@@ -3,7 +3,7 @@
 use std::collections::BinaryHeap;
 use std::fs;
 use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::SystemTime;
 
 use bytes::Bytes;
@@ -13,22 +13,27 @@ use super::pattern::NamePattern;
 /// So many files are looked at at a time, the first by name: a folder of any size costs the same memory.
 const AT_A_TIME: usize = 1_000;
 
-/// What shows that a file has changed.
+/// What shows that a file has changed, or is another one of the same name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Stamp {
     /// Bytes.
     pub size: u64,
     /// When it was written to.
     pub written: Option<SystemTime>,
+    /// Which file of the file system it is. Always 0 where there is no such number.
+    pub inode: u64,
 }
 
 /// The first files of a folder by name, and how each looks now.
 pub(super) fn list(folder: &Path, pattern: &NamePattern) -> io::Result<Vec<(String, Stamp)>> {
     let mut first = BinaryHeap::new();
     for entry in fs::read_dir(folder)? {
+        let entry = entry?;
         // A name that is no text can be in no pattern's sense a name; it stays where it is.
-        let Ok(name) = entry?.file_name().into_string() else { continue };
-        if name.starts_with('.') || !pattern.matches(&name) {
+        let Ok(name) = entry.file_name().into_string() else { continue };
+        // What is no file may not take the place of one. Whoever cannot be asked has gone.
+        let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
+        if !is_file || name.starts_with('.') || !pattern.matches(&name) {
             continue;
         }
         first.push(name);
@@ -43,7 +48,17 @@ pub(super) fn list(folder: &Path, pattern: &NamePattern) -> io::Result<Vec<(Stri
 /// How a file looks now. `None`: it is gone, or no plain file; links are not followed.
 pub(super) fn stamp(path: &Path) -> Option<Stamp> {
     let what = fs::symlink_metadata(path).ok().filter(fs::Metadata::is_file)?;
-    Some(Stamp { size: what.len(), written: what.modified().ok() })
+    Some(Stamp { size: what.len(), written: what.modified().ok(), inode: inode(&what) })
+}
+
+#[cfg(unix)]
+fn inode(of: &fs::Metadata) -> u64 {
+    std::os::unix::fs::MetadataExt::ino(of)
+}
+
+#[cfg(not(unix))]
+fn inode(_of: &fs::Metadata) -> u64 {
+    0
 }
 
 /// A file as it was read.
@@ -67,21 +82,18 @@ pub(super) fn read(path: &Path, looked: Stamp, most: usize) -> io::Result<Conten
     Ok(if is_same { Content::Whole(Bytes::from(bytes)) } else { Content::Changed })
 }
 
-/// Moves a file; one of its name that is there already stays, and this one is called by its `number` too.
-pub(super) fn put_away(path: &Path, into: &Path, name: &str, number: &str) -> io::Result<()> {
-    let mut target: PathBuf = into.join(name);
-    if fs::symlink_metadata(&target).is_ok() {
-        target = into.join(format!("{name}.{number}"));
-    }
-    match fs::rename(path, &target) {
-        // Another file system: copied whole under a hidden name first, so that half a copy is never taken for a file.
-        Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
-            let half = into.join(format!(".{name}.{number}.part"));
-            fs::copy(path, &half)?;
-            fs::File::open(&half)?.sync_all()?;
-            fs::rename(&half, &target)?;
-            fs::remove_file(path)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_file_takes_no_place_of_one() {
+        let folder = tempfile::TempDir::new().unwrap();
+        for nth in 0..AT_A_TIME {
+            fs::create_dir(folder.path().join(format!("a{nth}"))).unwrap();
         }
-        moved => moved,
+        fs::write(folder.path().join("b"), "b").unwrap();
+        let listed = list(folder.path(), &NamePattern::parse("*").unwrap()).unwrap();
+        assert_eq!(listed.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["b"]);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use compact_str::{CompactString, format_compact};
@@ -12,11 +12,13 @@ use hub_core::id::{DedupeKey, Digest};
 use hub_core::source::{Acknowledge, Inbound, Intake, Outcome, Receipt, Refusal};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
-use tracing::{debug, error, warn};
+use tracing::{debug, warn};
 
 use super::FileSourceConfig;
-use super::folder::{Content, Stamp, list, put_away, read};
+use super::folder::{Content, Stamp, list, read};
 use super::pattern::NamePattern;
+use super::put_away::{PutAway, put_away};
+use crate::trouble::Trouble;
 
 /// A folder under watch.
 pub(super) struct Watch {
@@ -24,8 +26,7 @@ pub(super) struct Watch {
     pattern: NamePattern,
     intake: Intake,
     seen: HashMap<String, Seen>,
-    /// The last look failed: that is told once, not at each look.
-    is_troubled: bool,
+    trouble: Trouble,
 }
 
 /// How a file looked, and since when it has looked so.
@@ -46,19 +47,25 @@ enum Taken {
 
 impl Watch {
     pub fn new(config: FileSourceConfig, pattern: NamePattern, intake: Intake) -> Self {
-        Self { config, pattern, intake, seen: HashMap::new(), is_troubled: false }
+        let trouble = Trouble::new(config.folder.display().to_string());
+        Self { config, pattern, intake, seen: HashMap::new(), trouble }
     }
 
-    /// Looks once. A file that has not settled holds up those after it, so that the order of names is kept.
+    /// Looks once.
     pub async fn look(&mut self, stop: &watch::Receiver<bool>) {
+        self.take_files(stop).await;
+        self.trouble.looked();
+    }
+
+    /// A file that has not settled holds up those after it, so that the order of names is kept.
+    async fn take_files(&mut self, stop: &watch::Receiver<bool>) {
         let (folder, pattern) = (self.config.folder.clone(), self.pattern.clone());
         let files = match blocking(move || list(&folder, &pattern)).await {
             Ok(files) => files,
             Err(error) => {
-                return self.trouble("The folder cannot be looked at; it will be tried again.", &error);
+                return self.is_wrong("The folder cannot be looked at; it will be tried again.", &error);
             }
         };
-        self.is_troubled = false;
         let now = Instant::now();
         let there: HashSet<&str> = files.iter().map(|(name, _)| name.as_str()).collect();
         self.seen.retain(|name, _| there.contains(name.as_str()));
@@ -80,7 +87,7 @@ impl Watch {
                 None => self.take(&name, stamp).await,
             };
             let Taken::To(into, number) = taken else { return };
-            self.move_away(name, into, number).await;
+            self.move_away(name, stamp, into, number).await;
         }
     }
 
@@ -92,7 +99,7 @@ impl Watch {
             // The partner has taken it back.
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Taken::NotNow,
             Err(error) => {
-                self.trouble("A file cannot be read; it and those after it wait.", &error);
+                self.is_wrong("A file cannot be read; it and those after it wait.", &error);
                 return Taken::NotNow;
             }
         };
@@ -105,10 +112,13 @@ impl Watch {
                 (Bytes::new(), Some(fault))
             }
         };
-        let dedupe = DedupeKey(format_compact!("{name}|{}|{:?}", stamp.size, Digest::of(&bytes)));
+        // The name may name a patient: neither key nor label shows it.
+        let digest = Digest::of(&bytes);
+        let is_known_by = format!("{name}|{}|{}|{digest:?}", stamp.size, nanoseconds(stamp.written));
+        let dedupe = DedupeKey(format_compact!("{:?}", Digest::of(is_known_by.as_bytes())));
         let label = Label {
             message_type: self.config.message_type.as_deref().map(CompactString::new),
-            control_id: Some(CompactString::new(name)),
+            control_id: unreadable.is_none().then(|| format_compact!("{digest:?}")),
             sender: None,
         };
         let inbound = Inbound { bytes, dedupe, label, peer: Peer::default(), unreadable };
@@ -116,24 +126,30 @@ impl Watch {
     }
 
     async fn judge(&mut self, inbound: Inbound) -> Taken {
-        let id = match self.intake.accept(inbound).await {
-            Receipt::Accepted(id) | Receipt::Duplicate(id) => id,
+        let key = inbound.dedupe.clone();
+        let (id, is_known) = match self.intake.accept(inbound).await {
+            Receipt::Accepted(id) => (id, false),
+            Receipt::Duplicate(id) => (id, true),
             Receipt::Refused(_, Refusal::Busy) => {
                 debug!("The hub is busy; the files wait.");
                 return Taken::NotNow;
             }
             Receipt::Refused(id, refusal) => {
                 warn!(message_id = id.map(tracing::field::display), error = %refusal, "A file was refused.");
-                let number = id.map_or_else(|| "refused".to_owned(), |id| id.to_string());
+                let number = id.map_or_else(|| key.to_string(), |id| id.to_string());
                 return Taken::To(self.config.failed.clone(), number);
             }
         };
-        if self.intake.acknowledge() == Acknowledge::OnReceived {
+        let on_received = self.intake.acknowledge() == Acknowledge::OnReceived;
+        if on_received && !is_known {
             return Taken::To(self.config.done.clone(), id.to_string());
         }
+        // What is known may have been refused before the hub died: only its outcome tells.
         let wait = Duration::from_secs(self.config.answer_secs);
         match timeout(wait, self.intake.outcome(id)).await {
             Ok(Some(outcome)) => Taken::To(self.folder_of(&outcome), id.to_string()),
+            // It was not refused, and it is safe.
+            Err(_) if on_received => Taken::To(self.config.done.clone(), id.to_string()),
             // It is safe and not finished: it is known when it is handed over again, and its outcome is asked for again.
             Ok(None) | Err(_) => Taken::NotNow,
         }
@@ -149,15 +165,19 @@ impl Watch {
     }
 
     /// Puts a file away that was handed over. While that cannot be done it is not read again.
-    async fn move_away(&mut self, name: String, into: PathBuf, number: String) {
+    async fn move_away(&mut self, name: String, stamp: Stamp, into: PathBuf, number: String) {
         let (path, target) = (self.config.folder.join(&name), into.clone());
         let (called, told) = (name.clone(), number.clone());
-        match blocking(move || put_away(&path, &target, &called, &told)).await {
-            Ok(()) => {
+        match blocking(move || put_away(&path, stamp, &target, &called, &told)).await {
+            Ok(PutAway::Moved) => {
+                self.seen.remove(&name);
+            }
+            Ok(PutAway::Changed) => {
+                debug!("Another file took the place of one that was taken; it is read in its turn.");
                 self.seen.remove(&name);
             }
             Err(error) => {
-                self.trouble("A file that was taken cannot be moved away; it will be tried again.", &error);
+                self.is_wrong("A file that was taken cannot be moved away; it will be tried again.", &error);
                 if let Some(seen) = self.seen.get_mut(&name) {
                     seen.taken = Some((into, number));
                 }
@@ -165,13 +185,15 @@ impl Watch {
         }
     }
 
-    /// Names of files may name patients: the folder is told, they are not.
-    fn trouble(&mut self, what: &'static str, error: &std::io::Error) {
-        if !self.is_troubled {
-            error!(folder = %self.config.folder.display(), %error, "{what}");
-        }
-        self.is_troubled = true;
+    fn is_wrong(&mut self, what: &'static str, error: &std::io::Error) {
+        self.trouble.is(what, error);
     }
+}
+
+/// When a file was written, as a number: 0 where the file system does not say.
+fn nanoseconds(written: Option<SystemTime>) -> u128 {
+    let since = written.and_then(|written| written.duration_since(SystemTime::UNIX_EPOCH).ok());
+    since.map_or(0, |since| since.as_nanos())
 }
 
 /// Looks at files where that holds up nobody.

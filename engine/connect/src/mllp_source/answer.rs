@@ -112,7 +112,7 @@ impl Handler for Feed {
         let mut header = Header::read(&frame);
         if header.is_err()
             && self.intake.splits()
-            && let Some(of_batch) = super::batch::header(&frame)
+            && let Ok(of_batch) = Header::read_batch(&frame)
         {
             header = Ok(of_batch);
         }

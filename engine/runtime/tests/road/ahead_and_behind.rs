@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use crate::memory::{Fail, Memory};
 use crate::ward::{ROOMY, Ward, content, envelope, inbound};
 
-fn run<T>(test: impl Future<Output = T>) -> T {
+pub fn run<T>(test: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
@@ -24,7 +24,7 @@ fn run<T>(test: impl Future<Output = T>) -> T {
 }
 
 /// The numbers of each patient, in the order in which they were committed.
-fn committed(memory: &Memory) -> HashMap<String, Vec<usize>> {
+pub fn committed(memory: &Memory) -> HashMap<String, Vec<usize>> {
     let state = memory.state();
     let mut found: HashMap<String, Vec<usize>> = HashMap::new();
     for id in &state.applied {
@@ -37,7 +37,7 @@ fn committed(memory: &Memory) -> HashMap<String, Vec<usize>> {
 
 /// One connection a patient; each sends its messages one after the other. A number under `cut` loses its connection while
 /// the message is being stored, and sends it again.
-async fn send_all(ward: &Arc<Ward>, patients: usize, from: usize, to: usize, cut: usize) {
+pub async fn send_all(ward: &Arc<Ward>, patients: usize, from: usize, to: usize, cut: usize) {
     let mut senders = tokio::task::JoinSet::new();
     for patient in 0..patients {
         let ward = ward.clone();

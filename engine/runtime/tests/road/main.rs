@@ -5,6 +5,7 @@
 mod ahead_and_behind;
 mod deliveries;
 mod failures;
+mod holding_still;
 mod memory;
 mod shelf;
 mod sizes;

@@ -23,6 +23,7 @@ fn walk(items: usize, padding: usize) -> Walked {
         each: Some(Path::parse("items").unwrap()),
         mapping: None,
         answer: None,
+        answer_digest: None,
         order_by: None,
         retry: RetryPolicy::default(),
         in_doubt: InDoubt::Hold,

@@ -18,6 +18,7 @@ use hub_runtime::dispatch::Wakers;
 use hub_runtime::house::{House, Sizes};
 use hub_runtime::intake::ChannelDoor;
 use hub_runtime::lane::Lane;
+use hub_runtime::now::Now;
 use hub_runtime::split::Splitter;
 use hub_runtime::steps::Road;
 use hub_spec::{Channel, Parse};
@@ -166,9 +167,9 @@ impl Ward {
             backlog: backlog.clone(),
             house: house.clone(),
             closed: Arc::new(AtomicBool::new(false)),
-            answerer: None,
+            answerer: Now::new(None),
         });
-        let road = Arc::new(Road { channel, parser, writers: BTreeMap::new(), typed_check: None });
+        let road = Now::new(Road { channel, parser, writers: BTreeMap::new(), typed_check: None });
         let mut tasks = JoinSet::new();
         if let Some(by) = splits {
             let splitter =
@@ -221,6 +222,7 @@ pub fn channel() -> Channel {
         writes: vec!["Patient".into()],
         keys: vec![("patient".into(), Path::parse("patient").unwrap())],
         to: Vec::new(),
+        start: hub_spec::Start::default(),
         tests: Vec::new(),
         digest: Digest([0; 16]),
     }

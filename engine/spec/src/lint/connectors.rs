@@ -12,7 +12,8 @@ use crate::settings::SettingsDraft;
 use crate::sheet::{At, Sheet, Span};
 
 /// Lays the overrides over the drafts' settings. An override of something that is not there is found.
-pub(crate) fn override_settings(drafts: &mut [Draft], overrides: &Overrides, findings: &mut Vec<Finding>) {
+pub(crate) fn override_settings(drafts: &mut [Draft], overrides: &Overrides) -> Vec<Finding> {
+    let mut findings = Vec::new();
     for (id, over) in &overrides.channels {
         let names: Vec<String> = drafts.iter().map(|draft| draft.id.to_string()).collect();
         let Some(draft) = drafts.iter_mut().find(|draft| draft.id == *id) else {
@@ -24,8 +25,9 @@ pub(crate) fn override_settings(drafts: &mut [Draft], overrides: &Overrides, fin
         if let Some(from) = &mut draft.from {
             lay_over(&mut from.settings.table, &over.settings);
         }
-        override_routes(draft, over, overrides, findings);
+        override_routes(draft, over, overrides, &mut findings);
     }
+    findings
 }
 
 fn override_routes(

@@ -10,13 +10,21 @@ use crate::sheet::{At, Sheet};
 /// The folder of messages and expected results.
 pub(crate) const FIXTURES: &str = "fixtures";
 
-/// Checks the names of destinations, and the tests.
-pub(crate) fn check(draft: &mut Draft, root: &Path) {
+/// Checks the names of destinations and tests.
+pub(crate) fn check_names(draft: &mut Draft) {
     let sheet = &mut draft.sheet;
     let destinations: Vec<&At<String>> = draft.to.iter().filter_map(|route| route.name.as_ref()).collect();
     check_once(sheet, "destination", &destinations);
     let tests: Vec<&At<String>> = draft.tests.iter().filter_map(|test| test.name.as_ref()).collect();
     check_once(sheet, "test", &tests);
+    for (name, _) in draft.tests.iter().flat_map(|test| &test.sends) {
+        check_destination(sheet, name, &destinations);
+    }
+}
+
+/// Checks that the files of the tests are there.
+pub(crate) fn check_files(draft: &mut Draft, root: &Path) {
+    let sheet = &mut draft.sheet;
     for test in &draft.tests {
         if let Some(given) = &test.given {
             check_given(sheet, given, root);
@@ -26,9 +34,6 @@ pub(crate) fn check(draft: &mut Draft, root: &Path) {
         }
         for expected in test.writes.iter().chain(&test.reply).chain(test.sends.iter().map(|(_, path)| path)) {
             check_expected(sheet, expected, root);
-        }
-        for (name, _) in &test.sends {
-            check_destination(sheet, name, &destinations);
         }
     }
 }

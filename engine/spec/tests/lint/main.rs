@@ -9,7 +9,10 @@ use hub_core::finding::FindingKind;
 use hub_core::id::ChannelId;
 use hub_core::source::Acknowledge;
 use hub_core::store::StateName;
-use hub_spec::{ChannelOverride, InDoubt, Overrides, Reads, RetryPolicy, load};
+use hub_spec::{
+    ChannelOverride, InDoubt, Origin, Overrides, ProjectFiles, Reads, RetryPolicy, StartWhen, load,
+    load_files,
+};
 use proptest::prelude::*;
 
 use project::{Known, RIGHT, loaded, project, registry, shown, write};
@@ -120,6 +123,57 @@ fn two_channels_on_one_port_are_found() {
     let folder = project(RIGHT);
     write(folder.path(), "channels/lis/second.toml", include_str!("wrong/port.toml"));
     insta::assert_snapshot!(shown(&loaded(folder.path()).unwrap_err()));
+}
+
+/// The right channel under another name, which starts after these.
+fn starting_after(name: &str, after: &str) -> String {
+    let start = format!("[start]\nafter = {after}\nwhen = \"caught-up\"\n\n[[test]]");
+    let named = RIGHT.replacen("lis/oru-r01", name, 1).replacen("[[test]]", &start, 1);
+    named.replacen("127.0.0.1:2575", "127.0.0.1:0", 1).replacen("0.0.0.0:2575", "127.0.0.1:0", 1)
+}
+
+#[test]
+fn channels_that_start_after_others_name_those_there_are_and_wait_in_no_circle() {
+    let folder = project(&starting_after("lis/oru-r01", r#"["his/adt", "lis/third"]"#));
+    let path = |name: &str| format!("channels/{name}.toml");
+    write(folder.path(), &path("his/adt"), starting_after("his/adt", r#"["lis/third"]"#));
+    write(folder.path(), &path("lis/third"), starting_after("lis/third", "[]"));
+    let right = loaded(folder.path()).map_err(|findings| shown(&findings)).unwrap();
+    let start = &right.channel(&ChannelId::from("lis/oru-r01")).unwrap().start;
+    assert_eq!(start.after, [ChannelId::from("his/adt"), ChannelId::from("lis/third")]);
+    assert_eq!(start.when, StartWhen::CaughtUp);
+
+    write(folder.path(), &path("lis/third"), starting_after("lis/third", r#"["lis/oru-r01", "his/atd"]"#));
+    write(folder.path(), &path("lis/own"), starting_after("lis/own", r#"["lis/own"]"#));
+    insta::assert_snapshot!(shown(&loaded(folder.path()).unwrap_err()));
+}
+
+#[test]
+fn an_earlier_deployment_is_loaded_from_its_texts_without_its_fixtures() {
+    let folder = project(RIGHT);
+    let texts = ProjectFiles::read(folder.path()).texts();
+    let paths: Vec<&str> = texts.keys().map(String::as_str).collect();
+    assert_eq!(
+        paths,
+        [
+            "channels/lis/oru-r01.toml",
+            "mappings/codes/gender.toml",
+            "mappings/lis/oru-r01.toml",
+            "mappings/notify/critical-result.toml"
+        ]
+    );
+    assert_eq!(texts["channels/lis/oru-r01.toml"], RIGHT);
+    let now = loaded(folder.path()).map_err(|findings| shown(&findings)).unwrap();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let mut overrides = Overrides::default();
+    overrides.channels.insert(ChannelId::from("lis/not-there-then"), ChannelOverride::default());
+    let load = |origin| {
+        let files = ProjectFiles::of(&texts);
+        load_files(&files, elsewhere.path(), origin, &registry(), &Known, &overrides)
+    };
+    let then = load(Origin::Earlier).map_err(|findings| shown(&findings)).unwrap();
+    assert_eq!(then.channels[0].digest, now.channels[0].digest);
+    assert!(load(Origin::Folder).is_err());
 }
 
 #[test]

@@ -11,10 +11,19 @@ CREATE TABLE word (
 CREATE TABLE node (
     number     BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     name       TEXT   NOT NULL,
-    address    TEXT,
     joined_us  BIGINT NOT NULL,
-    beat_us    BIGINT NOT NULL,
+    -- Changes at every beat; the others look whether it changes, each by its own clock.
+    beat       BIGINT NOT NULL,
+    -- What it can do: a JSON array of names of shares.
+    offers     TEXT   NOT NULL,
     backend    BIGINT
+);
+
+-- What one node does at a time, and which does it; NULL: nobody does.
+CREATE TABLE share (
+    name     TEXT COLLATE "C" PRIMARY KEY,
+    node     BIGINT,
+    since_us BIGINT NOT NULL
 );
 
 CREATE SEQUENCE message_seq AS BIGINT;

@@ -197,7 +197,9 @@ fn intern(connection: &Connection, words: &Words, works: &[&Work]) -> Result<(),
             | Work::Answered { .. }
             | Work::Reopen { .. }
             | Work::Retry { .. }
-            | Work::Upkeep(_) => None,
+            | Work::Upkeep(_)
+            | Work::Record(_)
+            | Work::Finish { .. } => None,
         };
         if let Some(draft) = draft {
             names.extend(draft.keys.iter().map(|key| (WordKind::KeyName, key.name.as_str())));
@@ -237,7 +239,7 @@ impl Batch<'_> {
                 self.parcels.settle(settle);
                 Ok(Answer::Flag(true))
             }
-            Work::Retry { .. } | Work::Upkeep(_) => {
+            Work::Retry { .. } | Work::Upkeep(_) | Work::Record(_) | Work::Finish { .. } => {
                 unreachable!("works that are done alone never come into a batch")
             }
         }

@@ -12,6 +12,7 @@ mod batch;
 mod checkpoint;
 mod connect;
 mod decide;
+mod deployments;
 mod failure;
 mod import;
 mod locks;

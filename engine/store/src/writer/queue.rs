@@ -13,7 +13,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tracing::{info, warn};
 
-use crate::database::{Connection, DatabaseError};
+use crate::database::{Connection, DatabaseError, run};
 use crate::error::closed;
 use crate::leases::{Begun, Dues};
 use crate::words::Words;
@@ -380,6 +380,13 @@ impl Running {
             return Ok(connection);
         }
         let connection = self.way.connect(&self.waiting)?;
+        if connection.dialect().is_postgres() {
+            // So that whoever takes this node for dead can cut it off.
+            let backend = "UPDATE node SET backend = pg_backend_pid() WHERE number = ?1";
+            if run(&connection, backend, &[self.memory.node.into()])? == 0 {
+                return Err(DatabaseError::Fenced);
+            }
+        }
         // Another numbering may have been half-way when the connection was lost.
         self.memory.numbers = Numbers::load(&connection)?;
         self.memory.recent.forget();

@@ -1,4 +1,4 @@
-//! Works that are done in a transaction of their own: retrying parcels, and the upkeep of the database.
+//! Works that are done in a transaction of their own: retrying parcels, the upkeep of the database, keeping deployments.
 
 use hub_core::store::RetryWhich;
 
@@ -8,7 +8,7 @@ use crate::words::{WordKind, Words};
 use crate::writer::batch::{Memory, TALLY_PARCELS, Tallies};
 use crate::writer::parcels::{PENDING, PROMOTE};
 use crate::writer::work::{Answer, Upkeep, Work};
-use crate::writer::{import, locks, prune, trim};
+use crate::writer::{deployments, import, locks, prune, trim};
 
 /// How many parcels one retry puts back in one transaction.
 const MOST_RETRIED: i64 = 10_000;
@@ -45,6 +45,8 @@ pub(super) fn apply(
             }
             Work::Upkeep(Upkeep::Trim(what)) => trim::trim(connection, what)?,
             Work::Upkeep(Upkeep::Shrink { pages }) => trim::shrink(connection, *pages)?,
+            Work::Record(deployment) => deployments::record(connection, deployment)?,
+            Work::Finish { number, end } => deployments::finish(connection, *number, end)?,
             _ => 0,
         };
         Ok(Answer::Count(count))

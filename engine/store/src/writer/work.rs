@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use compact_str::CompactString;
 use hub_core::commit::{Change, Commit, Key, Note, Parcel, Wake};
+use hub_core::deployments::{DeploymentEnd, NewDeployment};
 use hub_core::envelope::{Envelope, Raw};
 use hub_core::id::{DestinationId, MessageId, ParcelId};
 use hub_core::store::{Answered, Cause, Committed, End, Imported, Received, RetryWhich};
@@ -27,6 +28,8 @@ pub(crate) enum Work {
     Reopen { id: MessageId },
     Retry { which: RetryWhich },
     Upkeep(Upkeep),
+    Record(Box<NewDeployment>),
+    Finish { number: u64, end: DeploymentEnd },
 }
 
 /// What keeps the database in shape; each is done in a transaction of its own.
@@ -189,7 +192,9 @@ impl Work {
             | Work::Answered { .. }
             | Work::Reopen { .. }
             | Work::Retry { .. }
-            | Work::Upkeep(_) => 500,
+            | Work::Upkeep(_)
+            | Work::Finish { .. } => 500,
+            Work::Record(deployment) => deployment.files.values().map(String::len).sum(),
         }
     }
 
@@ -206,12 +211,14 @@ impl Work {
             | Work::Answered { .. }
             | Work::Reopen { .. }
             | Work::Retry { .. }
-            | Work::Upkeep(_) => 1,
+            | Work::Upkeep(_)
+            | Work::Finish { .. } => 1,
+            Work::Record(deployment) => 1 + deployment.files.len(),
         }
     }
 
     /// Whether it is done in a transaction of its own: it works on the database's rows, not on the batch's.
     pub fn is_alone(&self) -> bool {
-        matches!(self, Work::Retry { .. } | Work::Upkeep(_))
+        matches!(self, Work::Retry { .. } | Work::Upkeep(_) | Work::Record(_) | Work::Finish { .. })
     }
 }

@@ -7,6 +7,7 @@ mod archiving;
 mod conformance;
 mod killed;
 mod model;
+mod nodes;
 mod place;
 #[path = "../../../../tests/harness/postgres.rs"]
 mod postgres;
@@ -16,7 +17,7 @@ mod writes;
 
 use std::collections::HashSet;
 
-use conformance::{journal, message, outbox, pieces, resources, search};
+use conformance::{deployments, journal, message, outbox, pieces, resources, search};
 use hub_core::commit::{Change, Commit};
 use hub_core::store::{Cause, Journal, Outbox, Received, Resources, StoreError};
 use hub_store::{OpenError, Store, StoreOptions};
@@ -69,6 +70,16 @@ async fn the_outbox_keeps_its_promises() {
         outbox::a_queue_at_rest_wakes_when_something_is_due(&store, &store).await;
         outbox::an_answer_is_written_with_its_settlement(&store, &store).await;
         outbox::a_settlement_nobody_waits_for_counts_once(&store, &store).await;
+    }
+}
+
+#[tokio::test]
+async fn the_deployments_keep_their_promises() {
+    for place in Place::both() {
+        deployments::a_deployment_is_kept_whole_and_its_texts_once(&place.open().await).await;
+    }
+    for place in Place::both() {
+        deployments::a_deployment_ends_once_and_the_newest_applied_one_runs(&place.open().await).await;
     }
 }
 
