@@ -16,7 +16,7 @@ use hub_http::{Doors, ServeLimits, ServedTypes};
 use hub_runtime::clock::SystemClock;
 use hub_runtime::house::House;
 use hub_runtime::hub::Hub;
-use hub_runtime::retention::Retention;
+use hub_runtime::retention::{LastLook, Retention};
 use hub_spec::{Origin, Project, ProjectFiles};
 use hub_store::Store;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
@@ -122,6 +122,7 @@ pub async fn start(begun: Begun, global: Global) -> anyhow::Result<RunningHub> {
         resources: store.clone(),
         journal: store.clone(),
         outbox: store.clone(),
+        upkeep: store.clone(),
         operations: hub.clone(),
         deployments: store.clone(),
         deploying: Arc::new(deployer),
@@ -193,10 +194,12 @@ fn clockwork(
     stop: watch::Receiver<bool>,
 ) -> impl Future<Output = ()> + use<> {
     let retention = Retention {
-        journal: store,
+        journal: store.clone(),
+        upkeep: store,
         clock: Arc::new(SystemClock),
-        keep: Duration::from_secs(settings.retention.keep_days * 24 * 60 * 60),
+        keep: settings.retention.keep(),
         schedule: settings.retention.schedule.clone(),
+        looked: LastLook::default(),
     };
     let data_dir = settings.data_dir.clone();
     async move {

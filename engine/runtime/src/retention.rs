@@ -109,9 +109,13 @@ impl Job for Retention {
 /// What could not be deleted, with every cause: a full disk under the archive is an operator's to mend.
 fn not(what: &'static str) -> impl Fn(StoreError) -> JobError {
     move |error| {
-        let causes = std::iter::successors(error.source(), |error| error.source());
-        let causes: String = causes.map(|cause| format!(": {cause}")).collect();
-        JobError { what: format!("{what} could not be deleted: {error}{causes}") }
+        let mut what = format!("{what} could not be deleted: {error}");
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            what.push_str(&format!(": {error}"));
+            cause = error.source();
+        }
+        JobError { what }
     }
 }
 

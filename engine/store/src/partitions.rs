@@ -22,7 +22,8 @@ const TABLES: [&str; 4] = ["message", "message_body", "message_trace", "message_
 const LOCK: i64 = 0x6875_6974_6f6e_6701;
 /// Only one node at a time turns, drops and shrinks them.
 const ALONE: i64 = 0x6875_6974_6f6e_6703;
-/// One that was left later than this may still be written to by a batch that took its numbers before the jump.
+/// A stretch may be dropped so long after it was left, or as long as stretches are, where that is shorter: a batch that took its
+/// numbers before the jump may still come. Should it come later, it is refused and done again with other numbers.
 const SETTLED_US: i64 = 3_600 * 1_000_000;
 /// How often a lock that is not free is tried for, and how long is waited in between.
 const TRIES: u32 = 5;
@@ -107,6 +108,20 @@ async fn all(connection: &mut PgConnection) -> Result<Vec<Stretch>, sqlx::Error>
     Ok(found)
 }
 
+/// How far a stretch has been archived.
+pub(crate) struct Archived {
+    begun_us: i64,
+    /// The last message that is in an archive.
+    pub through: i64,
+}
+
+impl Archived {
+    fn of(noted: &str) -> Option<Self> {
+        let (begun_us, through) = noted.strip_prefix("archived ")?.split_once(' ')?;
+        Some(Self { begun_us: begun_us.parse().ok()?, through: through.parse().ok()? })
+    }
+}
+
 /// What one node at a time does with the stretches; the others leave it to that one.
 pub(crate) struct Alone(PgConnection);
 
@@ -148,10 +163,11 @@ impl Alone {
         Ok(())
     }
 
-    /// The stretches, oldest first, of which every message ended before `before_us` and owes nothing.
-    pub async fn old(&mut self, before_us: i64) -> Result<Vec<i64>, sqlx::Error> {
+    /// The stretches, oldest first, of which every message ended before `before_us` and owes nothing; `long_us`: how long they are
+    /// in use.
+    pub async fn old(&mut self, before_us: i64, long_us: i64) -> Result<Vec<i64>, sqlx::Error> {
         let mut old = Vec::new();
-        for number in self.left().await? {
+        for number in self.left(long_us.min(SETTLED_US)).await? {
             if !is_needed(&mut self.0, number, before_us).await? {
                 old.push(number);
             }
@@ -160,12 +176,12 @@ impl Alone {
     }
 
     /// The stretches that nothing new comes into.
-    async fn left(&mut self) -> Result<Vec<i64>, sqlx::Error> {
+    async fn left(&mut self, settled_us: i64) -> Result<Vec<i64>, sqlx::Error> {
         let (stretches, current) = (all(&mut self.0).await?, current(&mut self.0).await?);
         let settled = |pair: &[Stretch]| match pair {
             [this, next] if next.number <= current => {
                 // It was left when the next was taken into use.
-                (next.used_us.saturating_add(SETTLED_US) <= clock::now()).then_some(this.number)
+                (next.used_us.saturating_add(settled_us) <= clock::now()).then_some(this.number)
             }
             _ => None,
         };
@@ -181,6 +197,27 @@ impl Alone {
     ) -> Result<Vec<(i64, i64)>, sqlx::Error> {
         let words = format!("SELECT seq, size FROM message_{number} WHERE seq > $1 ORDER BY seq LIMIT $2");
         sqlx::query_as(AssertSqlSafe(words)).bind(after).bind(limit).fetch_all(&mut self.0).await
+    }
+
+    /// How far a stretch has been archived. When something in it has ended since, it begins anew.
+    pub async fn archived(&mut self, number: i64) -> Result<Archived, sqlx::Error> {
+        let anew = Archived { begun_us: clock::now(), through: i64::MIN };
+        let noted: Option<String> = sqlx::query_scalar("SELECT obj_description(to_regclass($1), 'pg_class')")
+            .bind(format!("message_body_{number}"))
+            .fetch_one(&mut self.0)
+            .await?;
+        let Some(noted) = noted.as_deref().and_then(Archived::of) else { return Ok(anew) };
+        let since =
+            AssertSqlSafe(format!("SELECT EXISTS (SELECT 1 FROM message_{number} WHERE ended_us >= $1)"));
+        let has_changed: bool = sqlx::query_scalar(since).bind(noted.begun_us).fetch_one(&mut self.0).await?;
+        Ok(if has_changed { anew } else { noted })
+    }
+
+    /// Notes how far a stretch has been archived.
+    pub async fn note_archived(&mut self, number: i64, archived: &Archived) -> Result<(), sqlx::Error> {
+        let Archived { begun_us, through } = archived;
+        let words = format!("COMMENT ON TABLE message_body_{number} IS 'archived {begun_us} {through}'");
+        run(&mut self.0, words).await.map(|_| ())
     }
 
     /// Drops a stretch, unless something in it is still needed or somebody is in the way; says how many messages went with it.

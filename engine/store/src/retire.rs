@@ -10,8 +10,8 @@ use crate::open::Store;
 use crate::partitions::Alone;
 use crate::writer::{Answer, TALLY_MESSAGES, Upkeep, Work};
 
-/// So much is written to one archive before it is deleted, about: so many messages, so many bytes.
-const MOST_MESSAGES: usize = 20_000;
+/// So much goes into one archive, about: so many messages, so many bytes of their bodies.
+const MOST_MESSAGES: usize = 100_000;
 const MOST_BYTES: i64 = 256 << 20;
 /// So much is read at once: so many messages, so many bytes of their bodies.
 const PAGE_MESSAGES: usize = 250;
@@ -59,7 +59,7 @@ impl Store {
         limit: u32,
     ) -> Result<u64, StoreError> {
         alone.turn(self.inner.stretch_us).await.map_err(unavailable)?;
-        for number in alone.old(before_us).await.map_err(unavailable)? {
+        for number in alone.old(before_us, self.inner.stretch_us).await.map_err(unavailable)? {
             if let Some(archiving) = &self.inner.archiving {
                 self.archive_stretch(alone, number, &archiving.options).await?;
             }
@@ -86,11 +86,7 @@ impl Store {
             if old.is_empty() {
                 return Ok(0);
             }
-            let mut draft = Some(begin(&archiving.options).await?);
-            for page in pages(&old) {
-                self.archive(&mut draft, page).await?;
-            }
-            finish(draft).await?;
+            self.archive(&archiving.options, &old).await?;
             *ready = Ready { before_us, seqs: old.into_iter().map(|(seq, _)| seq).collect() };
         }
         while !ready.seqs.is_empty() {
@@ -112,36 +108,42 @@ impl Store {
         }
     }
 
+    /// Archives a stretch, file by file; one that was begun before goes on where it stopped.
     async fn archive_stretch(
         &self,
         alone: &mut Alone,
         number: i64,
         options: &ArchiveOptions,
     ) -> Result<(), StoreError> {
-        let mut draft = None;
-        let mut after = i64::MIN;
+        let mut archived = alone.archived(number).await.map_err(unavailable)?;
         loop {
-            let found = alone.page(number, after, MOST_MESSAGES as i64).await.map_err(unavailable)?;
-            let Some((last, _)) = found.last() else { break };
-            after = *last;
-            if draft.is_none() {
-                draft = Some(begin(options).await?);
-            }
-            for page in pages(&found) {
-                self.archive(&mut draft, page).await?;
-            }
+            let found =
+                alone.page(number, archived.through, MOST_MESSAGES as i64).await.map_err(unavailable)?;
+            let mut bytes = 0;
+            let fits = found.iter().take_while(|(_, size)| {
+                let fits = bytes < MOST_BYTES;
+                bytes += size;
+                fits
+            });
+            let found = &found[..fits.count()];
+            let Some((last, _)) = found.last() else { return Ok(()) };
+            self.archive(options, found).await?;
+            archived.through = *last;
+            alone.note_archived(number, &archived).await.map_err(unavailable)?;
         }
-        finish(draft).await
     }
 
-    /// Adds messages to the archive that is being written.
-    async fn archive(&self, draft: &mut Option<Draft>, page: &[(i64, i64)]) -> Result<(), StoreError> {
-        let seqs: Vec<i64> = page.iter().map(|(seq, _)| *seq).collect();
-        let entries = gather(&self.inner.readers, &self.inner.words, &seqs).await?;
-        let Some(mut begun) = draft.take() else { return Ok(()) };
-        let added = move || entries.iter().try_for_each(|entry| begun.add(entry)).map(|()| begun);
-        *draft = Some(blocking(added).await?);
-        Ok(())
+    /// Writes messages to an archive. When it is answered they are durable there.
+    async fn archive(&self, options: &ArchiveOptions, messages: &[(i64, i64)]) -> Result<(), StoreError> {
+        let options = options.clone();
+        let mut draft = blocking(move || Draft::begin(options)).await?;
+        for page in pages(messages) {
+            let seqs: Vec<i64> = page.iter().map(|(seq, _)| *seq).collect();
+            let entries = gather(&self.inner.readers, &self.inner.words, &seqs).await?;
+            let added = move || entries.iter().try_for_each(|entry| draft.add(entry)).map(|()| draft);
+            draft = blocking(added).await?;
+        }
+        blocking(move || draft.finish()).await
     }
 
     /// Messages that ended before and owe nothing, with their sizes and all their pieces, in the order of arrival.
@@ -214,16 +216,6 @@ fn pages(all: &[(i64, i64)]) -> Vec<&[(i64, i64)]> {
         pages.push(&all[from..]);
     }
     pages
-}
-
-async fn begin(options: &ArchiveOptions) -> Result<Draft, StoreError> {
-    let options = options.clone();
-    blocking(move || Draft::begin(options)).await
-}
-
-async fn finish(draft: Option<Draft>) -> Result<(), StoreError> {
-    let Some(draft) = draft else { return Ok(()) };
-    blocking(move || draft.finish()).await
 }
 
 async fn blocking<T: Send + 'static>(

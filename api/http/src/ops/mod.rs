@@ -5,6 +5,7 @@ mod commands;
 mod deployments;
 mod diff;
 pub(crate) mod error;
+mod import;
 mod parameters;
 
 use std::sync::Arc;
@@ -52,6 +53,10 @@ pub(crate) fn router(doors: Arc<Doors>) -> Router {
         .route("/ops/messages/{id}/raw", named("raw", get(raw)))
         .route("/ops/replay", named("replay", post(replay)))
         .route("/ops/retry", named("retry", post(retry)))
+        .route(
+            "/ops/import",
+            named("import", post(import::import)).layer(DefaultBodyLimit::max(import::MAX_BODY)),
+        )
         .route("/ops/deploy", named("deploy", post(deployments::deploy)))
         .route("/ops/rollback", named("rollback", post(deployments::rollback)))
         .route("/ops/deployments", named("deployments", get(deployments::list)))

@@ -177,11 +177,6 @@ impl Writing {
         entry.write(&mut self.into).map_err(io_of(&self.path))
     }
 
-    /// How many bytes went into it, before they were packed.
-    pub fn bytes(&self) -> u64 {
-        self.into.bytes
-    }
-
     /// Finishes it, makes it durable, and reads it back: the very same bytes must come out.
     pub fn finish(mut self, key: &ArchiveKey) -> Result<ArchiveHeader, ArchiveError> {
         self.header.bytes = self.into.bytes;

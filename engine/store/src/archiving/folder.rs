@@ -13,21 +13,20 @@ use uuid::Uuid;
 use super::file::{Writing, io_of};
 use super::{ArchiveError, ArchiveHeader, ArchiveOptions, Entry};
 
-/// A file is finished when so many bytes went into it.
-const MOST_BYTES: u64 = 256 << 20;
 /// What a file is called while it is written.
 const UNFINISHED: &str = "part";
 /// An unfinished file that is older was left behind by a program that was killed.
 const LEFT_BEHIND: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Messages on their way into archives. Nothing of it counts before [`Draft::finish`] has answered.
+/// Messages on their way into an archive. Nothing of it counts before [`Draft::finish`] has answered.
 pub(crate) struct Draft {
     options: ArchiveOptions,
-    file: Option<(PathBuf, Writing)>,
+    unfinished: PathBuf,
+    writing: Writing,
 }
 
 impl Draft {
-    /// Makes the folder ready.
+    /// Makes the folder ready and begins a file.
     pub fn begin(options: ArchiveOptions) -> Result<Self, ArchiveError> {
         let folder = &options.folder;
         let mut builder = DirBuilder::new();
@@ -36,38 +35,25 @@ impl Draft {
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
         builder.create(folder).map_err(io_of(folder))?;
         tidy(folder).map_err(io_of(folder))?;
-        Ok(Self { options, file: None })
+        let unfinished = folder.join(format!("{}.{UNFINISHED}", Uuid::new_v4().simple()));
+        let writing = Writing::begin(&unfinished, &options.key)?;
+        Ok(Self { options, unfinished, writing })
     }
 
     /// Adds a message.
     pub fn add(&mut self, entry: &Entry) -> Result<(), ArchiveError> {
-        if self.file.as_ref().is_some_and(|(_, writing)| writing.bytes() >= MOST_BYTES) {
-            self.finish_file()?;
-        }
-        let (_, writing) = match &mut self.file {
-            Some(file) => file,
-            None => {
-                let path = self.options.folder.join(format!("{}.{UNFINISHED}", Uuid::new_v4().simple()));
-                let writing = Writing::begin(&path, &self.options.key)?;
-                self.file.insert((path, writing))
-            }
-        };
-        writing.add(entry)
+        self.writing.add(entry)
     }
 
     /// All that was added is on disk, and was read back.
-    pub fn finish(mut self) -> Result<(), ArchiveError> {
-        self.finish_file()
-    }
-
-    fn finish_file(&mut self) -> Result<(), ArchiveError> {
-        let Some((unfinished, writing)) = self.file.take() else { return Ok(()) };
-        let header = writing.finish(&self.options.key)?;
-        let path = self.options.folder.join(name(&header, &unfinished));
+    pub fn finish(self) -> Result<(), ArchiveError> {
+        let Self { options, unfinished, writing } = self;
+        let header = writing.finish(&options.key)?;
+        let path = options.folder.join(name(&header, &unfinished));
         std::fs::rename(&unfinished, &path).map_err(io_of(&path))?;
         // The name is durable when its folder is.
-        let synced = File::open(&self.options.folder).and_then(|folder| folder.sync_all());
-        synced.map_err(io_of(&self.options.folder))?;
+        let synced = File::open(&options.folder).and_then(|folder| folder.sync_all());
+        synced.map_err(io_of(&options.folder))?;
         info!(file = %path.display(), messages = header.messages, "Messages were archived.");
         Ok(())
     }
