@@ -30,6 +30,9 @@ const TRIES: u32 = 5;
 const BETWEEN: Duration = Duration::from_millis(200);
 /// How many parcels are forgotten in one transaction.
 const PARCELS: i64 = 5_000;
+/// A stretch of fewer pages is not worth writing anew, and one with more than so many messages a page is not empty enough.
+const LEAST_PAGES: i64 = 128;
+const SPARSE: i64 = 2;
 
 /// Sees to it that the stretch in use and the next one are there.
 pub(crate) async fn make(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
@@ -199,6 +202,23 @@ impl Alone {
         sqlx::query_as(AssertSqlSafe(words)).bind(after).bind(limit).fetch_all(&mut self.0).await
     }
 
+    /// Writes the stretches that are held up by a few messages anew, so that the space of the others comes back; says how many.
+    pub async fn shrink(&mut self, long_us: i64) -> Result<u64, sqlx::Error> {
+        let mut shrunk = 0;
+        for number in self.left(long_us.min(SETTLED_US)).await? {
+            if !is_sparse(&mut self.0, number).await? {
+                continue;
+            }
+            match write_anew(&mut self.0, number).await {
+                Ok(()) => shrunk += 1,
+                // At another run.
+                Err(error) if is_in_the_way(&error) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(shrunk)
+    }
+
     /// How far a stretch has been archived. When something in it has ended since, it begins anew.
     pub async fn archived(&mut self, number: i64) -> Result<Archived, sqlx::Error> {
         let anew = Archived { begun_us: clock::now(), through: i64::MIN };
@@ -293,6 +313,65 @@ async fn drop_now(
     transaction.commit().await?;
     info!(stretch = number, messages = gone.0, "A stretch of the journal was dropped.");
     Ok(Some(gone.0.unsigned_abs()))
+}
+
+/// Whether a stretch takes far more space than what is left in it needs.
+async fn is_sparse(connection: &mut PgConnection, number: i64) -> Result<bool, sqlx::Error> {
+    let pages = "SELECT pg_relation_size(to_regclass($1)) / current_setting('block_size')::bigint";
+    let name = format!("message_{number}");
+    let pages: Option<i64> = sqlx::query_scalar(pages).bind(name).fetch_one(&mut *connection).await?;
+    let Some(pages) = pages.filter(|pages| *pages >= LEAST_PAGES) else { return Ok(false) };
+    let some = AssertSqlSafe(format!("SELECT count(*) FROM (SELECT 1 FROM message_{number} LIMIT $1) one"));
+    let found: i64 = sqlx::query_scalar(some).bind(pages * SPARSE).fetch_one(connection).await?;
+    Ok(found < pages * SPARSE)
+}
+
+/// Puts what is left in a stretch into new tables, which take the place of the old ones.
+async fn write_anew(connection: &mut PgConnection, number: i64) -> Result<(), sqlx::Error> {
+    let (from, to) = bounds(number);
+    let mut transaction = connection.begin().await?;
+    // By the index: what is empty is not read.
+    for words in ["SET LOCAL lock_timeout = '300ms'", "SET LOCAL enable_seqscan = off"] {
+        run(&mut transaction, words.to_owned()).await?;
+    }
+    for table in TABLES {
+        run(&mut transaction, format!("LOCK TABLE {table}_{number} IN SHARE MODE")).await?;
+    }
+    for table in TABLES {
+        let (old, new) = (format!("{table}_{number}"), format!("{table}_{number}_new"));
+        let noted: Option<String> = sqlx::query_scalar("SELECT obj_description(to_regclass($1), 'pg_class')")
+            .bind(&old)
+            .fetch_one(&mut *transaction)
+            .await?;
+        for words in [
+            format!("CREATE TABLE {new} (LIKE {table} INCLUDING DEFAULTS INCLUDING CONSTRAINTS)"),
+            format!("INSERT INTO {new} SELECT * FROM {old} ORDER BY seq"),
+        ] {
+            run(&mut transaction, words).await?;
+        }
+        // Numbers only: see `used_since` and `note_archived`.
+        if let Some(noted) = noted {
+            run(&mut transaction, format!("COMMENT ON TABLE {new} IS '{noted}'")).await?;
+        }
+    }
+    run(&mut transaction, format!("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE", TABLES.join(", "))).await?;
+    for table in TABLES {
+        for words in [
+            format!("DROP TABLE {table}_{number}"),
+            format!("ALTER TABLE {table}_{number}_new RENAME TO {table}_{number}"),
+            format!(
+                "ALTER TABLE {table} ATTACH PARTITION {table}_{number} FOR VALUES FROM ({from}) TO ({to})"
+            ),
+        ] {
+            run(&mut transaction, words).await?;
+        }
+    }
+    transaction.commit().await?;
+    info!(
+        stretch = number,
+        "What is left in an old stretch of the journal was written anew; the rest of its space is free."
+    );
+    Ok(())
 }
 
 /// Forgets the parcels of the messages between two places, of which there are none any more.

@@ -73,7 +73,11 @@ impl Store {
         alone.forget_parcels().await.map_err(unavailable)?;
         // One by one only where a stretch is held up: otherwise all would go this way, just before their stretch does.
         let held_up = self.inner.stretch_us.saturating_add(self.inner.stretch_us / 4);
-        self.retire_rows(before_us.saturating_sub(held_up), limit).await
+        let retired = self.retire_rows(before_us.saturating_sub(held_up), limit).await?;
+        if retired == 0 {
+            alone.shrink(self.inner.stretch_us).await.map_err(unavailable)?;
+        }
+        Ok(retired)
     }
 
     async fn retire_rows(&self, before_us: i64, limit: u32) -> Result<u64, StoreError> {

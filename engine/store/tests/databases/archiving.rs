@@ -346,3 +346,28 @@ async fn killed_between_archive_and_delete_every_message_is_in_one_of_them() {
     assert_eq!(rounds, 6);
     assert!(in_both > 0, "it was never killed in between: the test showed nothing");
 }
+
+#[tokio::test]
+async fn an_archive_of_a_stretch_that_was_broken_off_goes_on_unless_something_has_changed() {
+    use crate::stretches::{ask, run};
+    for has_changed in [false, true] {
+        let place = Place::postgres();
+        let folder = TempDir::new().unwrap();
+        let store = Store::open(options(&place, folder.path())).await.unwrap();
+        for n in 0..4 {
+            let one = message("keep/b", &format!("{n}"), "text");
+            store.receive(&one).await.unwrap();
+            store.end(one.head.id, End::Filtered { rule: "r".into() }, vec![]).await.unwrap();
+        }
+        store.prune(OffsetDateTime::now_utc() - time::Duration::days(9), 1).await.unwrap();
+        // As if two had been archived when the program was killed; and one of them was replayed since, or not.
+        let second = ask(&place, "SELECT seq FROM message ORDER BY seq OFFSET 1 LIMIT 1").await;
+        let begun = OffsetDateTime::now_utc() + time::Duration::hours(if has_changed { -1 } else { 1 });
+        let begun = begun.unix_timestamp() * 1_000_000;
+        run(&place, &format!("COMMENT ON TABLE message_body_0 IS 'archived {begun} {second}'")).await;
+        assert_eq!(store.prune(tomorrow(), 1).await.unwrap(), 4);
+        let archived: Vec<Entry> = files(folder.path()).iter().flat_map(|file| read(file).unwrap()).collect();
+        assert_eq!(archived.len(), if has_changed { 4 } else { 2 });
+        store.close().await;
+    }
+}

@@ -16,14 +16,14 @@ use crate::place::Place;
 const CHANNEL: &str = "stretch/a";
 const TO: &str = "stretch/to";
 
-async fn ask(place: &Place, words: &str) -> i64 {
+pub async fn ask(place: &Place, words: &str) -> i64 {
     let mut connection = PgConnection::connect(place.url().unwrap()).await.unwrap();
     let found = sqlx::query_scalar(AssertSqlSafe(words)).fetch_one(&mut connection).await.unwrap();
     connection.close().await.unwrap();
     found
 }
 
-async fn run(place: &Place, words: &str) {
+pub async fn run(place: &Place, words: &str) {
     let mut connection = PgConnection::connect(place.url().unwrap()).await.unwrap();
     sqlx::query(AssertSqlSafe(words)).execute(&mut connection).await.unwrap();
     connection.close().await.unwrap();
@@ -267,5 +267,47 @@ async fn a_backup_that_reads_holds_up_the_drop_and_not_who_writes() {
     assert!(!is_there(&place, 0).await);
     assert_eq!(counted(&store, &place).await, 20);
     other.close().await;
+    store.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stretch_that_is_held_up_by_a_few_gives_the_space_of_the_others_back() {
+    let place = Place::postgres();
+    let store = place.open().await;
+    let held = message(CHANNEL, "held", "text");
+    store.receive(&held).await.unwrap();
+    let mut senders = tokio::task::JoinSet::new();
+    for sender in 0..32 {
+        let store = store.clone();
+        senders.spawn(async move {
+            for n in 0..160 {
+                let one = message(CHANNEL, &format!("{sender}-{n}"), "text");
+                store.receive(&one).await.unwrap();
+                store.end(one.head.id, End::Filtered { rule: "r".into() }, vec![]).await.unwrap();
+            }
+        });
+    }
+    while let Some(sender) = senders.join_next().await {
+        sender.unwrap();
+    }
+    let size = "SELECT sum(pg_total_relation_size(c.oid))::bigint FROM pg_class c
+                WHERE c.relname IN ('message_0', 'message_body_0', 'message_trace_0', 'message_key_0')";
+    let before = ask(&place, size).await;
+    store.prune(long_ago(), 100).await.unwrap();
+    let mut pruned = 0;
+    while let forgotten @ 1.. = store.prune(tomorrow(), 2_000).await.unwrap() {
+        pruned += forgotten;
+    }
+    assert_eq!(pruned, 32 * 160);
+    let after = ask(&place, size).await;
+    println!("a stretch of {pruned} messages of which one is held: {before} bytes before, {after} after");
+    assert!(after < before / 4, "{before} bytes before, {after} after");
+    // It is as it was, and ends as any other.
+    assert_eq!(store.message(held.head.id).await.unwrap().unwrap().raw.0, held.body.0);
+    assert_eq!(ask(&place, "SELECT count(*) FROM message_0").await, 1);
+    store.end(held.head.id, End::Filtered { rule: "r".into() }, vec![]).await.unwrap();
+    assert_eq!(store.prune(tomorrow(), 1).await.unwrap(), 1);
+    assert!(!is_there(&place, 0).await);
+    assert_eq!(counted(&store, &place).await, 0);
     store.close().await;
 }
