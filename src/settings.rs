@@ -131,7 +131,7 @@ pub struct Retention {
     /// The folder messages are written to before they are deleted.
     pub archive: Option<PathBuf>,
     /// The name of the secret that they are sealed with there.
-    pub archive_key: Option<String>,
+    pub archive_key: String,
     /// When what is older is deleted.
     pub schedule: String,
 }
@@ -237,10 +237,6 @@ impl Settings {
         ] {
             ensure!(days <= 36_500, "`retention.{name}`: expected at most 36500");
         }
-        ensure!(
-            retention.archive.is_none() || retention.archive_key.is_some(),
-            "`retention.archive_key`: expected the name of a secret, for what is in `retention.archive` is sealed with it"
-        );
         cron::Schedule::from_str(&self.retention.schedule).map_err(|_| {
             anyhow::anyhow!(
                 "`retention.schedule`: expected `seconds minutes hours day month weekday`, such as `0 */10 * * * *`"
@@ -287,11 +283,9 @@ impl Settings {
 
     /// Where messages are written to before they are deleted.
     fn archive(&self) -> anyhow::Result<Option<ArchiveOptions>> {
-        let Retention { archive: Some(folder), archive_key: Some(name), .. } = &self.retention else {
-            return Ok(None);
-        };
-        let key = self.archive_key(name).context("`retention.archive_key`")?;
-        Ok(Some(ArchiveOptions { folder: folder.clone(), key }))
+        let Some(folder) = &self.retention.archive else { return Ok(None) };
+        let key = self.archive_key(&self.retention.archive_key).context("`retention.archive_key`");
+        Ok(Some(ArchiveOptions { folder: folder.clone(), key: key.context(WrongSettings)? }))
     }
 
     /// The key of this name.

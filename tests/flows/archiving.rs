@@ -9,9 +9,13 @@ use crate::harness::{Hub, PATIENCE, Setup, root};
 
 const KEY: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
 
-fn admission(patient: &str, control_id: &str) -> String {
+/// A result that is not critical: nobody is told, so nothing is owed.
+fn result(patient: &str, control_id: &str) -> String {
     format!(
-        "MSH|^~\\&|HIS|T|HUB|H|20261123081500+0800||ADT^A28^ADT_A05|{control_id}|P|2.5.1\rPID|1||{patient}^^^HIS^PI||Test^Person||19700101|F\r"
+        "MSH|^~\\&|LIS|T|HUB|H|20261123081500+0800||ORU^R01^ORU_R01|{control_id}|P|2.5.1\r\
+         PID|1||{patient}^^^HIS^PI||Test^Person||19700101|F\r\
+         OBR|1|A{control_id}|R{control_id}|K^Potassium^LIS|||20261123080000+0800|||||||||||||||20261123081000+0800||CH|F\r\
+         OBX|1|NM|K^Potassium^LIS||4.1|mmol/L|3.5-5.1|N|||F\r"
     )
 }
 
@@ -31,41 +35,21 @@ fn archives(folder: &Path) -> Vec<PathBuf> {
     found.filter(|path| path.extension().is_some_and(|end| end == "archive")).collect()
 }
 
-/// Nobody is there for parcels: the channel has no partner.
-fn without_partner() -> tempfile::TempDir {
-    let files = crate::program::copy_of_the_files();
-    let channel = files.path().join("channels/his/adt.toml");
-    let text = std::fs::read_to_string(&channel).unwrap();
-    let (from, to) = (text.find("[[to]]").unwrap(), text.find("[[test]]").unwrap());
-    std::fs::write(&channel, format!("{}{}", &text[..from], &text[to..])).unwrap();
-    files
-}
-
 #[tokio::test]
 async fn what_retention_deletes_is_archived_and_can_be_found_and_replayed_again() {
-    let files = without_partner();
     let folder = tempfile::TempDir::new().unwrap();
     let archive = folder.path().join("archive");
     let archive_text = archive.to_str().unwrap();
     let here = format!("retention.archive={archive_text}");
-    let only = [
-        "http.listen=127.0.0.1:0".to_owned(),
-        "channels.\"his/find-patients\".settings.listen=127.0.0.1:0".to_owned(),
-        "channels.\"his/adt\".settings.listen=127.0.0.1:0".to_owned(),
-        "channels.\"lis/oru-r01\".settings.listen=127.0.0.1:0".to_owned(),
-    ];
-    let deleting = Setup {
-        settings: only.iter().cloned().chain([here, "retention.archive_key=archive".to_owned()]).collect(),
-        ..Setup::default()
-    }
-    .root(files.path())
-    .env("HUITONG_SECRET_ARCHIVE", KEY)
-    .set("retention.keep_days=0")
-    .set("retention.schedule=* * * * * *");
+    let deleting = Setup::default()
+        .env("HUITONG_SECRET_ARCHIVE", KEY)
+        .set(here)
+        .set("retention.keep_days=0")
+        .set("retention.schedule=* * * * * *");
     let hub = Hub::start(&deleting).await;
-    let mut line = Line::connect(&hub.channel("his/adt")).await.unwrap();
+    let mut line = Line::connect(&hub.channel("lis/oru-r01")).await.unwrap();
     for nth in 0..5 {
-        line.exchange(admission(&format!("88{nth:02}"), &format!("A{nth}")).as_bytes()).await.unwrap();
+        line.exchange(result(&format!("88{nth:02}"), &format!("A{nth}")).as_bytes()).await.unwrap();
     }
     let begun = Instant::now();
     while hub.messages("limit=10").await.iter().any(|one| one["state"] != "received")
@@ -74,15 +58,15 @@ async fn what_retention_deletes_is_archived_and_can_be_found_and_replayed_again(
         assert!(begun.elapsed() < PATIENCE, "they are never deleted:\n{}", hub.log());
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
-    hub.settled("his/adt").await;
+    hub.settled("lis/oru-r01").await;
     // The resources stay.
-    assert_eq!(hub.get("/fhir/Patient?identifier=8803").await["total"], 1);
+    assert_eq!(hub.get("/fhir/DiagnosticReport").await["entry"].as_array().unwrap().len(), 5);
     let data = hub.stop().await;
 
     let paths: Vec<String> = archives(&archive).iter().map(|path| path.display().to_string()).collect();
     let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
     let listed = out(&huitong(&["archive", "list", archive_text], KEY));
-    assert!(listed.contains("his/adt"), "{listed}");
+    assert!(listed.contains("lis/oru-r01"), "{listed}");
     let verified = out(&huitong(&["archive", "verify", archive_text], KEY));
     assert!(verified.contains("whole"), "{verified}");
     let other = huitong(&["archive", "verify", archive_text], &KEY.replace('0', "1"));
@@ -101,10 +85,10 @@ async fn what_retention_deletes_is_archived_and_can_be_found_and_replayed_again(
     assert_eq!(out(&huitong(&offline, KEY)).trim(), r#"{"added":5,"known":0}"#);
 
     // Beside one that runs: nothing is doubled.
-    let keeping = Setup { settings: only.to_vec(), ..Setup::default() }.root(files.path());
-    let hub = Hub::start_in(data, &keeping).await;
+    let hub = Hub::start_in(data, &Setup::default()).await;
+    let http = hub.http();
     let online =
-        [&["archive", "import", "--json", "--url", &hub.http(), "--channel", "his/adt"], &paths[..]].concat();
+        [&["archive", "import", "--json", "--url", &http, "--channel", "lis/oru-r01"], &paths[..]].concat();
     assert_eq!(out(&huitong(&online, KEY)).trim(), r#"{"added":0,"known":5}"#);
     let found = hub.messages("patient=8803").await;
     assert_eq!(found.len(), 1);
@@ -114,15 +98,29 @@ async fn what_retention_deletes_is_archived_and_can_be_found_and_replayed_again(
     assert!(shown.contains("from an archive"), "{shown}");
     let replayed = hub.post("/ops/replay", &serde_json::json!({ "ids": [id] })).await;
     assert_eq!(replayed["replayed"].as_array().unwrap().len(), 1);
-    hub.settled("his/adt").await;
-    assert_eq!(hub.count("his/adt", "committed").await, 5);
+    hub.settled("lis/oru-r01").await;
+    assert_eq!(hub.count("lis/oru-r01", "committed").await, 5);
 }
 
 #[test]
-fn an_archive_without_a_key_is_refused_before_anything_starts() {
-    let output = huitong(&["check", "--set", "retention.archive=/srv/archive"], KEY);
+fn an_archive_without_a_key_is_refused_before_anything_is_deleted() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let data = folder.path().to_str().unwrap();
+    let arguments = [
+        "run",
+        "--data",
+        data,
+        "--set",
+        "http.listen=127.0.0.1:0",
+        "--set",
+        "retention.archive=/srv/archive",
+    ];
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_huitong")).args(arguments).current_dir(root()).output().unwrap();
     assert_eq!(output.status.code(), Some(64));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("retention.archive_key"));
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(errors.contains("HUITONG_SECRET_ARCHIVE"), "{errors}");
+    assert_eq!(huitong(&arguments, "no key").status.code(), Some(64));
 }
 
 #[test]
