@@ -150,7 +150,7 @@ async fn fill(store: &Store, which: std::ops::Range<u64>) -> anyhow::Result<()> 
                 store.receive(&message).await?;
                 let id = message.head.id;
                 let keys = vec![Key { name: "patient".into(), value: patient(nth / 5).into() }];
-                match nth % 100 {
+                match nth / CHANNELS % 100 {
                     0..30 => {
                         let commit = Commit { keys, ..Commit::default() };
                         store.commit(Cause::Message(id), commit).await?;
@@ -182,7 +182,7 @@ async fn searches(store: &Store, table: &mut Table) -> anyhow::Result<()> {
     };
     table.row("found by business key, median / slowest of 200", slowest(store, by_key).await?, target);
     let by_control_id =
-        |nth: u64| MessageQuery { control_id: Some(format!("M{}", nth * 4_999).into()), ..all() };
+        |nth: u64| MessageQuery { control_id: Some(format!("M{}", nth * MESSAGES / 200).into()), ..all() };
     table.row("found by control id, median / slowest", slowest(store, by_control_id).await?, target);
     let of_state = |nth: u64| MessageQuery {
         channel: Some(channel(nth)),
@@ -299,7 +299,7 @@ async fn retention(
     table: &mut Table,
 ) -> anyhow::Result<()> {
     let before = place.size().await?;
-    let options = || StoreOptions { stretch: Duration::from_secs(1), ..place.options() };
+    let options = || StoreOptions { stretch: Duration::from_secs(10), ..place.options() };
     let store = Store::open(options()).await?;
     let (ended, slowest) = beside_a_sender(&store, prune(&store, half)).await?;
     store.close().await;

@@ -3,7 +3,7 @@
 use hub_core::store::StoreError;
 use tokio::sync::Mutex;
 
-use crate::archiving::{ArchiveError, ArchiveOptions, Draft, gather};
+use crate::archiving::{ArchiveError, ArchiveOptions, Draft, Which, gather};
 use crate::database::Readers;
 use crate::error::{closed, unavailable};
 use crate::open::Store;
@@ -90,7 +90,7 @@ impl Store {
             if old.is_empty() {
                 return Ok(0);
             }
-            self.archive(&archiving.options, &old).await?;
+            self.archive(&archiving.options, &old, false).await?;
             *ready = Ready { before_us, seqs: old.into_iter().map(|(seq, _)| seq).collect() };
         }
         while !ready.seqs.is_empty() {
@@ -131,19 +131,28 @@ impl Store {
             });
             let found = &found[..fits.count()];
             let Some((last, _)) = found.last() else { return Ok(()) };
-            self.archive(options, found).await?;
+            self.archive(options, found, true).await?;
             archived.through = *last;
             alone.note_archived(number, &archived).await.map_err(unavailable)?;
         }
     }
 
-    /// Writes messages to an archive. When it is answered they are durable there.
-    async fn archive(&self, options: &ArchiveOptions, messages: &[(i64, i64)]) -> Result<(), StoreError> {
+    /// Writes messages to an archive. When it is answered they are durable there. `are_all`: there are no others between them.
+    async fn archive(
+        &self,
+        options: &ArchiveOptions,
+        messages: &[(i64, i64)],
+        are_all: bool,
+    ) -> Result<(), StoreError> {
         let options = options.clone();
         let mut draft = blocking(move || Draft::begin(options)).await?;
         for page in pages(messages) {
             let seqs: Vec<i64> = page.iter().map(|(seq, _)| *seq).collect();
-            let entries = gather(&self.inner.readers, &self.inner.words, &seqs).await?;
+            let which = match seqs[..] {
+                [from, .., to] if are_all => Which::Between(from, to),
+                _ => Which::These(&seqs),
+            };
+            let entries = gather(&self.inner.readers, &self.inner.words, which).await?;
             let added = move || entries.iter().try_for_each(|entry| draft.add(entry)).map(|()| draft);
             draft = blocking(added).await?;
         }

@@ -7,24 +7,59 @@ use hub_core::store::StoreError;
 
 use super::key::to_hex;
 use super::{Entry, EntryHead, ParcelHead};
-use crate::database::{Readers, Record};
+use crate::database::{Readers, Record, Sql};
 use crate::error::{damaged, unavailable};
 use crate::journal::state_name;
 use crate::words::Words;
 
-/// The messages of these places, with all that belongs to them, in the order of arrival.
-pub(crate) async fn gather(readers: &Readers, words: &Words, seqs: &[i64]) -> Result<Vec<Entry>, StoreError> {
-    let mut parcels = parcels(readers, words, seqs).await?;
+/// Which messages are read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Which<'w> {
+    /// All from this place to that one.
+    Between(i64, i64),
+    /// Those of these places, which ascend.
+    These(&'w [i64]),
+}
+
+impl Which<'_> {
+    /// The bounds of a column, so that PostgreSQL looks into no other stretch.
+    fn bound(self, sql: &mut Sql, column: &str) {
+        let (from, to) = match self {
+            Which::Between(from, to) => (from, to),
+            Which::These(seqs) => (seqs.first().copied().unwrap_or(1), seqs.last().copied().unwrap_or(0)),
+        };
+        sql.push(column).push(" >= ").push_bind(from).push(" AND ").push(column).push(" <= ").push_bind(to);
+    }
+
+    /// The bounds, and where they are not all between them, which.
+    fn named(self, sql: &mut Sql, column: &str) {
+        self.bound(sql, column);
+        if let Which::These(seqs) = self {
+            sql.push(" AND ").push(column).push(" IN (").push_list(seqs.iter().copied()).push(")");
+        }
+    }
+}
+
+/// Messages with all that belongs to them, in the order of arrival.
+pub(crate) async fn gather(
+    readers: &Readers,
+    words: &Words,
+    which: Which<'_>,
+) -> Result<Vec<Entry>, StoreError> {
+    let mut parcels = parcels(readers, words, which).await?;
     let mut sql = readers.sql(
         "SELECT m.seq, m.channel, m.state, m.id, m.received_us, m.ended_us, m.reused, m.replays, m.digest, m.dedupe,
                 m.message_type, m.control_id, m.sender, m.correlation, m.peer_address, m.peer_identity,
                 (SELECT p.id FROM message p WHERE p.seq = m.parent), m.nth, m.answered, m.answered_us,
                 t.step, t.place, t.rule, t.reason, t.keys, t.notes, t.wrote, b.body
-         FROM message m JOIN message_body b ON b.seq = m.seq LEFT JOIN message_trace t ON t.seq = m.seq
-         WHERE m.seq IN (",
+         FROM message m JOIN message_body b ON b.seq = m.seq LEFT JOIN message_trace t ON t.seq = m.seq AND ",
     );
-    sql.push_list(seqs.iter().copied());
-    sql.push(") ORDER BY m.seq");
+    which.bound(&mut sql, "t.seq");
+    sql.push(" WHERE ");
+    which.bound(&mut sql, "b.seq");
+    sql.push(" AND ");
+    which.named(&mut sql, "m.seq");
+    sql.push(" ORDER BY m.seq");
     let rows = readers.fetch_all(sql).await.map_err(unavailable)?;
     let mut entries = Vec::with_capacity(rows.len());
     for row in &rows {
@@ -78,15 +113,15 @@ type Parcels = (Vec<ParcelHead>, Vec<(Bytes, Option<Bytes>)>);
 async fn parcels(
     readers: &Readers,
     words: &Words,
-    messages: &[i64],
+    which: Which<'_>,
 ) -> Result<HashMap<i64, Parcels>, StoreError> {
     let mut sql = readers.sql(
         "SELECT p.message, p.dest, p.id, p.okey, p.created_us, p.attempts, p.correlation,
                 b.content_type, b.body, b.answer
-         FROM parcel p JOIN parcel_body b ON b.seq = p.seq WHERE p.state = 1 AND p.message IN (",
+         FROM parcel p JOIN parcel_body b ON b.seq = p.seq WHERE p.state = 1 AND ",
     );
-    sql.push_list(messages.iter().copied());
-    sql.push(") ORDER BY p.seq");
+    which.named(&mut sql, "p.message");
+    sql.push(" ORDER BY p.seq");
     let mut found: HashMap<i64, Parcels> = HashMap::new();
     for row in readers.fetch_all(sql).await.map_err(unavailable)? {
         let to = words.name(row.get(1).map_err(unavailable)?).ok_or_else(|| damaged("destination"))?;

@@ -15,7 +15,7 @@ pub use entry::{Entry, EntryHead, ParcelHead, entries};
 pub use error::ArchiveError;
 pub use file::{ArchiveFile, ArchiveHeader};
 pub(crate) use folder::Draft;
-pub(crate) use gather::gather;
+pub(crate) use gather::{Which, gather};
 pub use key::ArchiveKey;
 
 use std::path::PathBuf;
