@@ -117,7 +117,6 @@ async fn an_old_stretch_is_dropped_whole_and_its_space_comes_back() {
     assert_eq!(store.prune(tomorrow(), 100).await.unwrap(), 150, "more than a slice: all at once");
     assert!(!is_there(&place, 0).await);
     let after = ask(&place, size).await;
-    println!("a stretch of 150 messages: {before} bytes before, {after} after");
     assert!(after < before / 2, "{before} bytes before, {after} after");
     assert_eq!(counted(&store, &place).await, 1);
     assert!(store.message(late[0]).await.unwrap().is_some());
@@ -300,7 +299,6 @@ async fn a_stretch_that_is_held_up_by_a_few_gives_the_space_of_the_others_back()
     }
     assert_eq!(pruned, 32 * 160);
     let after = ask(&place, size).await;
-    println!("a stretch of {pruned} messages of which one is held: {before} bytes before, {after} after");
     assert!(after < before / 4, "{before} bytes before, {after} after");
     // It is as it was, and ends as any other.
     assert_eq!(store.message(held.head.id).await.unwrap().unwrap().raw.0, held.body.0);

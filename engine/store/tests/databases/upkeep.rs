@@ -42,7 +42,6 @@ async fn what_is_deleted_makes_the_file_smaller_while_the_hub_goes_on() {
     assert!(given > 20 << 20, "{given} bytes were given back");
     assert_eq!(store.shrink().await.unwrap(), 0, "what is left is for what comes");
     let size = size_after_closing(store, &place.folder).await;
-    println!("30 MB of messages deleted: {given} bytes given back, {size} left");
     assert!(size < 6 << 20, "{size}");
     let store = place.open().await;
     assert_eq!(store.message(kept.head.id).await.unwrap().unwrap().raw.0, kept.body.0);
