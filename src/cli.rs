@@ -1,5 +1,6 @@
 //! The command line: what can be asked of the program, in words worth reading.
 
+mod archive;
 mod deploy;
 mod map;
 mod values;
@@ -8,6 +9,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use self::archive::{ArchiveCommand, ArchiveFiles, ImportArguments};
 pub use self::deploy::{
     DeployArguments, DeploymentsArguments, DeploymentsCommand, HowArguments, RollbackArguments,
 };
@@ -198,6 +200,16 @@ Examples:
   huitong deployments diff 6 7
   huitong deployments diff 6 7 mappings/his/adt.toml")]
     Deployments(DeploymentsArguments),
+    /// Messages that were written to archives before they were deleted: list, verify, take back in
+    #[command(subcommand)]
+    Archive(ArchiveCommand),
+    /// Write the database of a stopped hub anew: as small as it can be, and giving space back by itself from then on
+    #[command(after_help = "\
+Examples:
+  huitong vacuum --data /var/lib/huitong
+
+Needed once for a data folder that an earlier version made: its file never shrinks by itself. It needs as much room again meanwhile.")]
+    Vacuum,
     /// Show how the running hub stands: channels, queues, circuits
     Status(StatusArguments),
     /// Run one simulator: his, lis or notify
@@ -239,6 +251,7 @@ impl Command {
                 | Self::Deploy(_)
                 | Self::Rollback(_)
                 | Self::Deployments(_)
+                | Self::Archive(_)
                 | Self::Completions { .. }
         )
     }
@@ -486,7 +499,7 @@ pub struct BenchArguments {
     /// Only on this database
     #[arg(long)]
     pub only: Option<crate::bench::On>,
-    /// Also fill a journal with a million messages and search it (takes minutes)
+    /// Instead fill a journal with a million messages, search it, start a hub on it and delete half of it (takes minutes)
     #[arg(long)]
     pub million: bool,
 }

@@ -61,6 +61,19 @@ impl Client {
         }
     }
 
+    /// A POST of bytes below `/ops`.
+    pub async fn post_bytes(&self, path: &str, body: bytes::Bytes) -> anyhow::Result<Value> {
+        let request = self.http.post(format!("{}/ops/{path}", self.base));
+        let request = request.header("content-type", "application/octet-stream").body(body);
+        let answer = self.checked(request.send().await).await?;
+        answer.json().await.context("the hub's answer is not JSON")
+    }
+
+    /// Whether something answers there at all.
+    pub async fn answers(&self) -> bool {
+        self.http.get(format!("{}/health/live", self.base)).send().await.is_ok()
+    }
+
     async fn request(&self, path: &str, query: &[(&str, String)]) -> anyhow::Result<reqwest::Response> {
         let mut url = reqwest::Url::parse(&format!("{}/ops/{path}", self.base))
             .with_context(|| format!("`{}` is not a URL", self.base))?;

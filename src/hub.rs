@@ -17,7 +17,7 @@ use hub_runtime::clock::SystemClock;
 use hub_runtime::deaths::Deaths;
 use hub_runtime::house::House;
 use hub_runtime::hub::Hub;
-use hub_runtime::retention::Retention;
+use hub_runtime::retention::{LastLook, Retention};
 use hub_runtime::shares::Shared;
 use hub_spec::{Origin, Project, ProjectFiles};
 use hub_store::Store;
@@ -131,6 +131,7 @@ pub async fn start(begun: Begun, global: Global) -> anyhow::Result<RunningHub> {
         resources: store.clone(),
         journal: store.clone(),
         outbox: store.clone(),
+        upkeep: store.clone(),
         operations: hub.clone(),
         deployments: store.clone(),
         deploying: Arc::new(deployer),
@@ -203,10 +204,12 @@ fn clockwork(
     stop: watch::Receiver<bool>,
 ) -> impl Future<Output = ()> + use<> {
     let retention = Retention {
-        journal: store,
+        journal: store.clone(),
+        upkeep: store,
         clock: Arc::new(SystemClock),
-        keep: Duration::from_secs(settings.retention.keep_days * 24 * 60 * 60),
+        keep: settings.retention.keep(),
         schedule: settings.retention.schedule.clone(),
+        looked: LastLook::default(),
     };
     let data_dir = settings.data_dir.clone();
     let (cluster, turns) = (hub.house.cluster.clone(), hub.job_turns.clone());

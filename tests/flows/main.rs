@@ -11,6 +11,7 @@
 mod harness;
 
 mod acknowledgements;
+mod archiving;
 mod corpus;
 mod deploying;
 mod deployments;

@@ -42,6 +42,8 @@ fn help_names_every_command() {
     let help = text(&huitong(&["--help"]).stdout);
     for command in [
         "run",
+        "archive",
+        "vacuum",
         "demo",
         "check",
         "test",

@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use axum::http::HeaderName;
 use hub_core::deployments::Deployments;
 use hub_core::operations::{Deploying, Operations};
-use hub_core::store::{Journal, Outbox, Resources};
+use hub_core::store::{Journal, Outbox, Resources, Upkeep};
 use hub_fhir::ResourceType;
 
 /// What the HTTP doors ask. The program fills it in.
@@ -17,6 +17,8 @@ pub struct Doors {
     pub journal: Arc<dyn Journal>,
     /// The parcels owed.
     pub outbox: Arc<dyn Outbox>,
+    /// What takes archived messages back in.
+    pub upkeep: Arc<dyn Upkeep>,
     /// The running hub.
     pub operations: Arc<dyn Operations>,
     /// What the hub was told to run.

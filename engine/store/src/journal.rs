@@ -14,10 +14,9 @@ use hub_core::store::{
 use time::OffsetDateTime;
 
 use crate::clock;
-use crate::database::{Readers, Record};
+use crate::database::Record;
 use crate::error::{closed, damaged, unavailable};
 use crate::open::Store;
-use crate::partitions;
 use crate::trace;
 use crate::words::{WordKind, Words};
 use crate::writer::{Answer, COMMITTED, FILTERED, QUARANTINED, RECEIVED, SPLIT, TALLY_MESSAGES, Work};
@@ -31,7 +30,7 @@ const BODIES: usize = 64;
 pub(crate) const ROW: &str =
     "SELECT m.seq, m.id, m.channel, m.message_type, m.control_id, m.sender, m.received_us,
     m.ended_us, m.state, m.size, m.reused, m.replays, t.keys, t.step, t.place, t.rule, t.reason,
-    m.nth, (SELECT p.id FROM message p WHERE p.seq = m.parent), m.answered, m.answered_us
+    m.nth, (SELECT p.id FROM message p WHERE p.seq = m.parent), m.answered, m.answered_us, m.imported_us
     FROM message m LEFT JOIN message_trace t ON t.seq = m.seq";
 
 #[async_trait]
@@ -190,18 +189,7 @@ impl Journal for Store {
     }
 
     async fn prune(&self, before: OffsetDateTime, limit: u32) -> Result<u64, StoreError> {
-        if let Readers::Postgres(pool) = &self.inner.readers {
-            partitions::turn(pool, self.inner.stretch_us).await.map_err(unavailable)?;
-            let dropped = partitions::drop_old(pool, clock::micros(before)).await.map_err(unavailable)?;
-            if dropped > 0 {
-                return Ok(dropped);
-            }
-        }
-        let work = Work::Prune { before_us: clock::micros(before), limit };
-        match self.inner.writer.ask(work).await? {
-            Answer::Count(count) => Ok(count),
-            _ => Err(closed()),
-        }
+        self.retire(clock::micros(before), limit).await
     }
 }
 
@@ -307,6 +295,7 @@ pub(crate) fn read_row(row: &Record, words: &Words) -> Result<MessageRow, StoreE
         keys: trace::keys(row.get(12).map_err(unavailable)?),
         parent: parent(row, 17, 18).map_err(unavailable)?,
         answered: answered(row, 19).map_err(unavailable)?,
+        imported_at: row.get::<Option<i64>>(21).map_err(unavailable)?.map(clock::moment),
     })
 }
 

@@ -2,22 +2,26 @@
 
 use std::borrow::Cow;
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use sqlx::migrate::{Migration, MigrationType, Migrator};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{
+    SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
+};
 use sqlx::{ConnectOptions, Connection as _, SqlStr};
 
 use hub_core::cluster::{Alone, Cluster};
 
+use crate::archiving::ArchiveOptions;
 use crate::cluster::{LastCompany, Nodes};
 use crate::database::{Connection, Readers};
 use crate::error::OpenError;
 use crate::leases::{Begun, Dues, Queues};
 use crate::postgres;
+use crate::retire::Archiving;
 use crate::words::Words;
 use crate::writer::{Counters, Way, Writer, WriterOptions, WriterSetup};
 
@@ -36,6 +40,8 @@ pub struct StoreOptions {
     pub beat: Duration,
     /// How long messages on PostgreSQL go into the same stretch of tables, before the next is begun: what retention drops at once.
     pub stretch: Duration,
+    /// Where messages are written to before they are deleted. `None`: they are not.
+    pub archive: Option<ArchiveOptions>,
     /// How many connections read at the same time.
     pub readers: u32,
     /// The writer's page cache; the readers together have as much again, and so has the writer for the resources it has
@@ -63,6 +69,7 @@ impl StoreOptions {
             node: "hub".to_owned(),
             beat: Duration::from_secs(1),
             stretch: Duration::from_secs(24 * 60 * 60),
+            archive: None,
             readers: 4,
             cache_bytes: 32 << 20,
             max_bytes: None,
@@ -104,16 +111,18 @@ pub(crate) struct Inner {
     pub(crate) dues: Arc<Dues>,
     pub(crate) tokens: AtomicU64,
     pub(crate) stretch_us: i64,
+    pub(crate) archiving: Option<Archiving>,
     counters: Arc<Counters>,
 }
 
 /// Of a new database. A message touches some 70 pages, most of them for one search row each, and all of them go through the
 /// log: pages half as large halve what is written, for a twentieth more on disk.
 const PAGE_BYTES: u32 = 4_096;
-const MIGRATIONS: [(i64, &str, &str); 3] = [
+const MIGRATIONS: [(i64, &str, &str); 4] = [
     (1, "store", include_str!("../migrations/sqlite/0001_store.sql")),
     (2, "pieces", include_str!("../migrations/sqlite/0002_pieces.sql")),
     (3, "deployments", include_str!("../migrations/sqlite/0003_deployments.sql")),
+    (4, "imported", include_str!("../migrations/sqlite/0004_imported.sql")),
 ];
 
 impl Store {
@@ -149,6 +158,7 @@ impl Store {
             dues,
             tokens: AtomicU64::new(1),
             stretch_us: i64::try_from(options.stretch.as_micros()).unwrap_or(i64::MAX),
+            archiving: options.archive.map(Archiving::new),
             counters,
         };
         Ok(Self { inner: Arc::new(inner) })
@@ -204,7 +214,7 @@ pub(crate) struct Opened {
 async fn open_sqlite(options: &StoreOptions) -> Result<Opened, OpenError> {
     let path = options.data_dir.clone();
     let database = |source: sqlx::Error| OpenError::Database { path: path.clone(), source: source.into() };
-    let lock = lock_folder(options)?;
+    let lock = lock_folder(&options.data_dir)?;
     let file = options.data_dir.join("hub.db");
     let common = SqliteConnectOptions::new()
         .filename(&file)
@@ -215,6 +225,8 @@ async fn open_sqlite(options: &StoreOptions) -> Result<Opened, OpenError> {
         .clone()
         .create_if_missing(true)
         .page_size(PAGE_BYTES)
+        // Of a new database: one that is there keeps its mode until `vacuum`.
+        .auto_vacuum(SqliteAutoVacuum::Incremental)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full);
     let mut connection = migrating.connect().await.map_err(database)?;
@@ -251,19 +263,20 @@ async fn open_sqlite(options: &StoreOptions) -> Result<Opened, OpenError> {
     Ok(Opened { way, readers, words, node: 0, nodes: None, lock: Some(lock) })
 }
 
-fn lock_folder(options: &StoreOptions) -> Result<File, OpenError> {
-    let path = options.data_dir.clone();
+/// Takes the folder for this process alone, as long as the file is open.
+pub(crate) fn lock_folder(data_dir: &Path) -> Result<File, OpenError> {
+    let path = data_dir.to_owned();
     let folder = |source| OpenError::Folder { path: path.clone(), source };
-    std::fs::create_dir_all(&options.data_dir).map_err(folder)?;
+    std::fs::create_dir_all(data_dir).map_err(folder)?;
     let lock = File::options()
         .create(true)
         .truncate(false)
         .write(true)
-        .open(options.data_dir.join("hub.lock"))
+        .open(data_dir.join("hub.lock"))
         .map_err(folder)?;
     match lock.try_lock() {
         Ok(()) => Ok(lock),
-        Err(std::fs::TryLockError::WouldBlock) => Err(OpenError::InUse { path: options.data_dir.clone() }),
+        Err(std::fs::TryLockError::WouldBlock) => Err(OpenError::InUse { path }),
         Err(std::fs::TryLockError::Error(source)) => Err(folder(source)),
     }
 }

@@ -5,6 +5,7 @@ mod commands;
 mod deployments;
 mod diff;
 pub(crate) mod error;
+mod import;
 mod parameters;
 
 use std::sync::Arc;
@@ -53,6 +54,10 @@ pub(crate) fn router(doors: Arc<Doors>) -> Router {
         .route("/ops/replay", named("replay", post(replay)))
         .route("/ops/skip", named("skip", post(skip)))
         .route("/ops/retry", named("retry", post(retry)))
+        .route(
+            "/ops/import",
+            named("import", post(import::import)).layer(DefaultBodyLimit::max(import::MAX_BODY)),
+        )
         .route("/ops/deploy", named("deploy", post(deployments::deploy)))
         .route("/ops/rollback", named("rollback", post(deployments::rollback)))
         .route("/ops/deployments", named("deployments", get(deployments::list)))

@@ -189,6 +189,7 @@ pub fn row(state: MessageState) -> MessageRow {
         keys: vec![Key { name: "patient".into(), value: "P1".into() }],
         parent: None,
         answered: None,
+        imported_at: None,
     }
 }
 
@@ -270,6 +271,29 @@ impl Journal for Fake {
 
     async fn prune(&self, _before: OffsetDateTime, _limit: u32) -> Result<u64, StoreError> {
         panic!("the doors never ask")
+    }
+}
+
+#[async_trait]
+impl Upkeep for Fake {
+    async fn forget_audit(&self, _before: OffsetDateTime, _limit: u32) -> Result<u64, StoreError> {
+        panic!("the doors never ask")
+    }
+
+    async fn forget_history(&self, _before: OffsetDateTime) -> Result<u64, StoreError> {
+        panic!("the doors never ask")
+    }
+
+    async fn shrink(&self) -> Result<u64, StoreError> {
+        panic!("the doors never ask")
+    }
+
+    async fn import(&self, archived: Bytes) -> Result<Imported, StoreError> {
+        self.gate()?;
+        match archived.strip_prefix(b"archived ") {
+            Some(rest) => Ok(Imported { added: rest.len() as u64, known: 1 }),
+            None => Err(StoreError::Invalid { what: "these are no archived messages".into() }),
+        }
     }
 }
 
@@ -462,6 +486,7 @@ pub fn doors(fake: &Arc<Fake>) -> Router {
         resources: fake.clone(),
         journal: fake.clone(),
         outbox: fake.clone(),
+        upkeep: fake.clone(),
         operations: fake.clone(),
         metrics: Arc::new(|| "hub_up 1\n".to_owned()),
         base_url: Some("http://hub".to_owned()),

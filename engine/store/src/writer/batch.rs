@@ -202,7 +202,7 @@ fn intern(connection: &Connection, words: &Words, works: &[&Work]) -> Result<(),
             | Work::Answered { .. }
             | Work::Reopen { .. }
             | Work::Retry { .. }
-            | Work::Prune { .. }
+            | Work::Upkeep(_)
             | Work::Record(_)
             | Work::Finish { .. } => None,
         };
@@ -244,7 +244,7 @@ impl Batch<'_> {
                 self.parcels.settle(settle);
                 Ok(Answer::Flag(true))
             }
-            Work::Retry { .. } | Work::Prune { .. } | Work::Record(_) | Work::Finish { .. } => {
+            Work::Retry { .. } | Work::Upkeep(_) | Work::Record(_) | Work::Finish { .. } => {
                 unreachable!("works that are done alone never come into a batch")
             }
         }

@@ -184,7 +184,7 @@ const OLD_KEYS: Shape = Shape {
     after: ") SELECT t.seq, t.keys FROM w CROSS JOIN message_trace t WHERE t.seq = w.seq",
     locks: "",
 };
-const TRACE: Shape = Shape {
+pub(super) const TRACE: Shape = Shape {
     before: "INSERT INTO message_trace (seq, step, place, rule, reason, keys, notes, wrote) VALUES ",
     columns: &[Int, Text, Text, Text, Text, Text, Text, Text],
     after:
@@ -192,7 +192,7 @@ const TRACE: Shape = Shape {
              reason = excluded.reason, keys = excluded.keys, notes = excluded.notes, wrote = excluded.wrote",
     locks: "",
 };
-const KEY: Shape = Shape {
+pub(super) const KEY: Shape = Shape {
     before: "INSERT INTO message_key (value, name, seq) VALUES ",
     columns: &[Text, Int, Int],
     after: " ON CONFLICT DO NOTHING",

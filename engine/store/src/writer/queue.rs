@@ -393,7 +393,7 @@ impl Running {
         let (words, memory) = (&*self.words, &mut self.memory);
         let done = catch_unwind(AssertUnwindSafe(|| match works {
             [work] if work.is_alone() => {
-                let done = rare::apply(&connection, words, memory.node, work);
+                let done = rare::apply(&connection, words, memory, work);
                 self.dues.add_everywhere();
                 done.map(|answer| vec![Ok(answer)])
             }

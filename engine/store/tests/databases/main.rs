@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod archive;
+mod archiving;
 mod conformance;
 mod killed;
 mod model;
@@ -10,6 +11,8 @@ mod nodes;
 mod place;
 #[path = "../../../../tests/harness/postgres.rs"]
 mod postgres;
+mod stretches;
+mod upkeep;
 mod writes;
 
 use std::collections::HashSet;

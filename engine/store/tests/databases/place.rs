@@ -34,8 +34,16 @@ impl Place {
     pub fn options(&self) -> StoreOptions {
         match &self.database {
             None => StoreOptions::new(self.folder.path()),
-            Some(url) => StoreOptions::postgres(url, self.folder.path()),
+            // Every retention run goes on in a new stretch: the tests walk over many.
+            Some(url) => {
+                StoreOptions { stretch: Duration::ZERO, ..StoreOptions::postgres(url, self.folder.path()) }
+            }
         }
+    }
+
+    /// The address of its database, where it is PostgreSQL's.
+    pub fn url(&self) -> Option<&str> {
+        self.database.as_deref()
     }
 
     /// Opens the store. One that is being closed elsewhere is waited for.
