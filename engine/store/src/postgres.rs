@@ -14,8 +14,10 @@ use crate::partitions;
 use crate::words::Words;
 use crate::writer::Way;
 
-const MIGRATIONS: [(i64, &str, &str); 1] =
-    [(1, "store", include_str!("../migrations/postgres/0001_store.sql"))];
+const MIGRATIONS: [(i64, &str, &str); 2] = [
+    (1, "store", include_str!("../migrations/postgres/0001_store.sql")),
+    (10, "replay", include_str!("../migrations/postgres/0010_replay.sql")),
+];
 
 /// Opens the store, and joins those that work on it.
 pub(crate) async fn open(url: &str, options: &StoreOptions) -> Result<Opened, OpenError> {

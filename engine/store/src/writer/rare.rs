@@ -1,4 +1,4 @@
-//! Works that are done in a transaction of their own: retrying parcels and forgetting old messages.
+//! Works that are done in a transaction of their own: retrying parcels, forgetting old messages, and what is remembered of replays.
 
 use hub_core::store::RetryWhich;
 
@@ -9,6 +9,7 @@ use crate::writer::batch::{TALLY_MESSAGES, TALLY_PARCELS, Tallies};
 use crate::writer::locks;
 use crate::writer::messages::forget_keys;
 use crate::writer::parcels::{PENDING, PROMOTE};
+use crate::writer::replay;
 use crate::writer::work::{Answer, Work};
 
 /// How many parcels one retry puts back in one transaction.
@@ -29,6 +30,7 @@ pub(super) fn apply(
         match work {
             Work::Retry { which } => retry(connection, words, node, which),
             Work::Prune { before_us, limit } => prune(connection, words, node, *before_us, *limit),
+            Work::Replay(work) => replay::apply(connection, node, work),
             _ => Ok(0),
         }
     })?;
