@@ -1,5 +1,7 @@
 //! Replays: ended messages processed again, by a job with a number that goes on until it is done.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use compact_str::CompactString;
 use hub_fhir::Reference;
@@ -278,6 +280,9 @@ pub trait Replays: Send + Sync {
     /// One replay.
     async fn look(&self, number: ReplayNumber) -> Result<Option<ReplayRow>, StoreError>;
 
+    /// The replays that run, the oldest first.
+    async fn running(&self) -> Result<Vec<ReplayNumber>, StoreError>;
+
     /// Takes a running replay over for this node; it stays its own for half a minute after each step. `false` when it is another node's,
     /// or does not run.
     async fn claim(&self, number: ReplayNumber) -> Result<bool, StoreError>;
@@ -382,13 +387,41 @@ impl std::fmt::Debug for Differs {
     }
 }
 
+/// What a replay would do to all messages together. Bounded: what is counted by name are elements of R4B and rules of the files.
+#[derive(Clone, Debug, Default)]
+pub struct ForeseenSum {
+    /// The counts.
+    pub sum: ReplaySum,
+    /// In how many messages each element would differ: `Patient.name.family`.
+    pub elements: BTreeMap<String, u64>,
+    /// In how many messages older content would go over newer, by element: `Patient.name`.
+    pub older: BTreeMap<String, u64>,
+    /// Why messages would be set aside.
+    pub faults: BTreeMap<FaultName, u64>,
+    /// Which rules would stop messages.
+    pub rules: BTreeMap<String, u64>,
+    /// The parcels of each destination: owed now, and there already.
+    pub parcels: BTreeMap<DestinationId, (u64, u64)>,
+}
+
+/// A fault without its place, which differs from message to message.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct FaultName {
+    /// The step.
+    pub step: &'static str,
+    /// The rule.
+    pub rule: Option<String>,
+    /// The reason.
+    pub reason: String,
+}
+
 /// One line of a dry run.
 #[derive(Clone, Debug)]
 pub enum Foresight {
     /// A message.
     Message(Box<Foreseen>),
     /// The sum, last of all.
-    Sum(ReplaySum),
+    Sum(Box<ForeseenSum>),
     /// The store could not be asked any more; nothing comes after it.
     Broken,
 }

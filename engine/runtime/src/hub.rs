@@ -71,6 +71,8 @@ pub struct RunningChannel {
     pub backlog: Arc<Backlog>,
     /// Whether its source runs.
     pub running: Arc<AtomicBool>,
+    /// Its steps, as they are now.
+    pub road: Arc<Road>,
 }
 
 /// A hub that runs.
@@ -166,6 +168,11 @@ impl Hub {
             stop_dispatch,
             tasks: tokio::sync::Mutex::new(tasks),
         }))
+    }
+
+    /// Turns true when the hub begins to stop.
+    pub fn stopping(&self) -> watch::Receiver<bool> {
+        self.stop_sources.subscribe()
     }
 
     /// Stops in the order of the road: sources first, then what has been acknowledged is worked off, then the dispatchers end what is under
@@ -302,5 +309,5 @@ fn start_channel(
         flag.store(false, Ordering::Relaxed);
     });
     tracing::info!(channel = %id, address = address.map(tracing::field::display), "A channel has started.");
-    RunningChannel { id, about, address, backlog, running }
+    RunningChannel { id, about, address, backlog, running, road }
 }

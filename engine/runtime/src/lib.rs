@@ -3,7 +3,7 @@
 //! In reading order: [`intake`] takes a message and has it written to the journal; [`backlog`] holds it until a lane is free;
 //! [`split`] makes several of one that holds several; [`lane`] looks up
 //! what its mapping needs ([`lookup`]), walks it through the pure [`steps`] and hands the commit to the store; [`dispatch`] sends what is owed;
-//! [`reply`] answers who asked; [`hub`] starts and stops it all; [`operate`] answers operators.
+//! [`reply`] answers who asked; [`hub`] starts and stops it all; [`operate`] answers operators; [`replay`] processes ended messages again.
 //!
 //! Invariant: the runtime knows the store only by the traits of `hub_core::store`, and no connector at all.
 
@@ -20,6 +20,7 @@ pub mod lane;
 pub mod lookup;
 pub mod measure;
 pub mod operate;
+pub mod replay;
 pub mod reply;
 pub mod retention;
 pub mod split;

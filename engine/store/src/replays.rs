@@ -65,6 +65,12 @@ impl Replays for Store {
         row.as_ref().map(read_row).transpose()
     }
 
+    async fn running(&self) -> Result<Vec<ReplayNumber>, StoreError> {
+        let sql = self.inner.readers.sql("SELECT number FROM replay WHERE state = 0 ORDER BY number");
+        let rows = self.inner.readers.fetch_all(sql).await.map_err(unavailable)?;
+        rows.iter().map(|row| Ok(row.get::<i64>(0).map_err(unavailable)?.unsigned_abs())).collect()
+    }
+
     async fn claim(&self, number: ReplayNumber) -> Result<bool, StoreError> {
         Ok(self.replay_work(ReplayWork::Claim { number }).await? > 0)
     }

@@ -188,12 +188,14 @@ const OLD_KEYS: Shape = Shape {
     after: ") SELECT t.seq, t.keys FROM w CROSS JOIN message_trace t WHERE t.seq = w.seq",
     locks: "",
 };
+/// A message that is processed again and finds all as it is has still written what it wrote the first time.
 const TRACE: Shape = Shape {
     before: "INSERT INTO message_trace (seq, step, place, rule, reason, keys, notes, wrote) VALUES ",
     columns: &[Int, Text, Text, Text, Text, Text, Text, Text],
     after:
         " ON CONFLICT (seq) DO UPDATE SET step = excluded.step, place = excluded.place, rule = excluded.rule,
-             reason = excluded.reason, keys = excluded.keys, notes = excluded.notes, wrote = excluded.wrote",
+             reason = excluded.reason, keys = excluded.keys, notes = excluded.notes,
+             wrote = coalesce(excluded.wrote, message_trace.wrote)",
     locks: "",
 };
 const KEY: Shape = Shape {
