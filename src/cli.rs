@@ -1,6 +1,7 @@
 //! The command line: what can be asked of the program, in words worth reading.
 
 mod map;
+mod replay;
 mod values;
 
 use std::path::PathBuf;
@@ -10,6 +11,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use self::map::{
     CoverageArguments, DiffArguments, ExplainArguments, MapCommand, SchemaArguments, SchemaKind, TryArguments,
 };
+pub use self::replay::{BegunReplay, NewReplay, ReplayArguments};
 use self::values::{above_zero, fault_names, id, zero_or_more};
 
 /// Huitong 汇通, the integration hub for international medicine.
@@ -148,9 +150,12 @@ Examples:
 Examples:
   huitong replay 01a206b9-814e-73f3-8cd1-3927b0747fcc
   huitong replay --state quarantined --channel his/adt --since 1d
+  huitong replay --channel his/adt --since 30d --dry-run         what it would do, without writing
+  huitong replay --channel his/adt --since 30d --rate 100        goes on in the hub, at 100 a second
+  huitong replay status 3                                        how it stands; also: pause 3, resume 3, stop 3
 
-Replaying is safe: the same resources are written in place, and what was sent is not sent twice.
-The running hub read its mappings when it started: after mending one, start it again.")]
+Replaying is safe: the same resources are written in place, what later messages have written since stays, and
+what was sent is not sent twice. The running hub read its mappings when it started: after mending one, start it again.")]
     Replay(ReplayArguments),
     /// Put what was given up or is in doubt back into a destination's queue
     #[command(after_help = "\
@@ -276,23 +281,6 @@ pub struct SendArguments {
     #[arg(long, default_value = "AA,CA", value_delimiter = ',', value_name = "CODES")]
     pub expect: Vec<String>,
     /// Print one JSON object with the figures
-    #[arg(long)]
-    pub json: bool,
-}
-
-/// `huitong replay`
-#[derive(Debug, Args)]
-pub struct ReplayArguments {
-    /// Message ids
-    #[arg(value_parser = id)]
-    pub ids: Vec<uuid::Uuid>,
-    /// Or those that a filter finds.
-    #[command(flatten)]
-    pub filter: MessageFilter,
-    /// At most so many, the newest of them; with a filter
-    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=10_000))]
-    pub limit: u32,
-    /// One JSON object
     #[arg(long)]
     pub json: bool,
 }

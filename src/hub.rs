@@ -15,6 +15,7 @@ use hub_http::{Doors, ServeLimits};
 use hub_runtime::clock::SystemClock;
 use hub_runtime::house::House;
 use hub_runtime::hub::Hub;
+use hub_runtime::replay::Desk;
 use hub_runtime::retention::Retention;
 use hub_spec::Project;
 use hub_store::{Store, StoreOptions};
@@ -87,6 +88,7 @@ pub async fn start(project: Project, settings: Settings) -> anyhow::Result<Runni
             return Err(error.into());
         }
     };
+    let desk = Desk::new(hub.clone(), store.clone());
     let ready = Arc::new(AtomicBool::new(true));
     let (stop, stopped) = watch::channel(false);
     let mut tasks = JoinSet::new();
@@ -97,6 +99,7 @@ pub async fn start(project: Project, settings: Settings) -> anyhow::Result<Runni
         journal: store.clone(),
         outbox: store.clone(),
         operations: hub.clone(),
+        replays: desk.clone(),
         metrics: Arc::new(move || rendered.render()),
         base_url: settings.http.base_url.clone(),
         types,
@@ -104,6 +107,8 @@ pub async fn start(project: Project, settings: Settings) -> anyhow::Result<Runni
     };
     tasks.spawn(hub_http::serve(listener, hub_http::router(doors), ServeLimits::default(), stopped.clone()));
     tasks.spawn(gauge(hub.clone(), metrics));
+    let replays_stop = hub.stopping();
+    tasks.spawn(async move { desk.run(replays_stop).await });
     tasks.spawn(clockwork(&settings, store.clone(), stopped));
     Ok(RunningHub { hub, store, http, settings, ready, stop, tasks })
 }

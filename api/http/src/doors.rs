@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use hub_core::operations::Operations;
+use hub_core::replay::ReplayDesk;
 use hub_core::store::{Journal, Outbox, Resources};
 use hub_fhir::ResourceType;
 
@@ -17,6 +18,8 @@ pub struct Doors {
     pub outbox: Arc<dyn Outbox>,
     /// The running hub.
     pub operations: Arc<dyn Operations>,
+    /// The replays of the running hub.
+    pub replays: Arc<dyn ReplayDesk>,
     /// The metrics, in Prometheus' text format.
     pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
     /// The address clients reach the hub by, without a path: `https://hub.example`. `None`: the one each request names.

@@ -16,6 +16,7 @@ use hub_core::id::{ChannelId, DestinationId, MessageId, ParcelId};
 use hub_core::operations::{
     ChannelStatus, DestinationStatus, HubStatus, Operations, ReplayReport, ReplayWhat,
 };
+use hub_core::replay::{ReplayOrder, ReplayTurn};
 use hub_core::store::*;
 use hub_fhir::search::{Cursor, CursorValue, Page, Search, Stored};
 use hub_fhir::{Reference, ResourceType};
@@ -40,6 +41,8 @@ pub struct Fake {
     pub queries: Mutex<Vec<MessageQuery>>,
     pub replays: Mutex<Vec<ReplayWhat>>,
     pub retries: Mutex<Vec<RetryWhich>>,
+    pub orders: Mutex<Vec<(ReplayOrder, bool)>>,
+    pub turns: Mutex<Vec<(u64, ReplayTurn)>>,
 }
 
 pub fn kind(name: &str) -> ResourceType {
@@ -77,7 +80,7 @@ impl Fake {
         Arc::new(Self { versions, ..Self::default() })
     }
 
-    fn gate(&self) -> Result<(), StoreError> {
+    pub fn gate(&self) -> Result<(), StoreError> {
         assert!(!self.panics.load(Ordering::Relaxed), "told to panic over patient 张三");
         match self.down.load(Ordering::Relaxed) {
             true => Err(StoreError::Unavailable("disk full at /secret/path".into())),
@@ -331,6 +334,7 @@ pub fn doors(fake: &Arc<Fake>) -> Router {
         journal: fake.clone(),
         outbox: fake.clone(),
         operations: fake.clone(),
+        replays: fake.clone(),
         metrics: Arc::new(|| "hub_up 1\n".to_owned()),
         base_url: Some("http://hub".to_owned()),
         types: served(),

@@ -8,3 +8,4 @@ mod fhir;
 mod front;
 mod metrics;
 mod operators;
+mod replays;
