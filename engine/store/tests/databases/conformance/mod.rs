@@ -3,6 +3,7 @@
 pub mod journal;
 pub mod outbox;
 pub mod pieces;
+pub mod replays;
 pub mod resources;
 pub mod search;
 
