@@ -17,6 +17,7 @@ mod operators;
 mod out;
 mod pages;
 mod program;
+mod replays;
 mod replies;
 mod simulators;
 mod visits;
