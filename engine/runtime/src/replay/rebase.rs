@@ -143,19 +143,25 @@ async fn older(
     Ok(older)
 }
 
-/// The elements that a version changed; `None`: all, for there is nothing to compare it with.
+/// The elements that a version changed; `None`: all, for it is a deletion or there is nothing to compare it with. What makes a resource
+/// changes what it carries: of the rest it says nothing.
 async fn changed_by(
     resources: &dyn Resources,
     reference: &Reference,
     version: u64,
 ) -> Result<Option<Names>, StoreError> {
     let pair = resources.history(reference, version.checked_add(1), 2).await?;
-    let [after, before] = pair.as_slice() else { return Ok(None) };
-    if after.version != version || before.version + 1 != version {
-        return Ok(None);
-    }
-    let (Some(before), Some(after)) = (tree(before)?, tree(after)?) else { return Ok(None) };
-    Ok(Some(differing(reference.kind, &before, &after)))
+    let Some(after) = pair.first().filter(|after| after.version == version) else { return Ok(None) };
+    let Some(after) = tree(after)? else { return Ok(None) };
+    let before = match pair.get(1) {
+        None if version == 1 => None,
+        Some(before) if before.version + 1 == version => tree(before)?,
+        _ => return Ok(None),
+    };
+    Ok(Some(match before {
+        Some(before) => differing(reference.kind, &before, &after),
+        None => carried(reference.kind, &after),
+    }))
 }
 
 /// The tree of a version; `None` for a deletion.
@@ -172,3 +178,7 @@ fn tree(stored: &Stored) -> Result<Option<Object>, StoreError> {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "rebase_tests.rs"]
+mod tests;
