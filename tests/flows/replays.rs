@@ -333,6 +333,24 @@ async fn a_replay_is_paused_and_stopped_and_goes_on_after_a_kill() {
 }
 
 #[tokio::test]
+async fn messages_of_one_lane_key_are_replayed_in_the_order_of_arrival() {
+    const PEOPLE: u32 = 10;
+    let root = files();
+    let setup = Setup::default().root(root.path()).set("log.level=error");
+    let hub = Hub::start(&setup).await;
+    for nth in 0..200 {
+        tell(&hub, &person(nth, 1 + nth % PEOPLE, &format!("Old{nth}"), None)).await;
+    }
+    hub.settled("ward/people").await;
+    // Written over whatever came later: only the order makes the last one of each the last again.
+    let order = json!({ "filter": all(), "newer": "overwrite", "rate": 100_000 });
+    let replay = replayed(&hub, order).await;
+    assert_eq!((&replay["seen"], &replay["messages"]["changed"]), (&json!(200), &json!(200)));
+    let families: Vec<String> = people(&hub).await.into_iter().map(|(family, ..)| family).collect();
+    assert_eq!(families, (190..200).map(|nth| format!("Old{nth}")).collect::<Vec<_>>());
+}
+
+#[tokio::test]
 async fn live_messages_are_not_overtaken_by_a_replay_of_older_ones() {
     const PEOPLE: u32 = 10;
     let root = files();
