@@ -258,6 +258,32 @@ async fn a_message_that_the_new_mapping_cannot_read_is_foreseen_and_set_aside() 
 }
 
 #[tokio::test]
+async fn a_whole_is_split_when_it_is_to_be_and_its_pieces_are_replayed_for_it() {
+    let root = files();
+    let setup = Setup::default().root(root.path());
+    let hub = Hub::start(&setup).await;
+    tell(&hub, &json!([person(1, 1, "Li", None), person(2, 2, "Wang", None)])).await;
+    hub.settled("ward/people").await;
+    assert_eq!(hub.count("ward/people", "quarantined").await, 1, "it is not split yet");
+    let splitting = CHANNEL.replace("format = \"json\"", "format = \"json\"\nsplit = \"messages\"");
+    write(root.path(), &[("channels/ward/people.toml", splitting)]);
+    let hub = Hub::start_in(hub.stop().await, &setup).await;
+    let told = lines(&hub, json!({ "filter": all(), "dry_run": true })).await;
+    assert_eq!(told[0]["would"], "handed_on", "{told:#?}");
+    let replay = replayed(&hub, json!({ "filter": all() })).await;
+    assert_eq!(replay["messages"]["handed_on"], 1);
+    hub.settled("ward/people").await;
+    assert_eq!(people(&hub).await, [person_row("Li", "-", "1"), person_row("Wang", "-", "1")]);
+    let whole = hub.messages("state=split").await[0]["id"].clone();
+    for order in
+        [json!({ "ids": [whole] }), json!({ "filter": { "parent": whole } }), json!({ "filter": all() })]
+    {
+        let replay = replayed(&hub, order.clone()).await;
+        assert_eq!((&replay["seen"], &replay["messages"]["same"]), (&json!(2), &json!(2)), "{order}");
+    }
+}
+
+#[tokio::test]
 async fn nothing_is_sent_twice_unless_it_is_asked_for() {
     let (url, archive) = partners::web().await;
     let root = files();
