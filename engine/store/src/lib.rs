@@ -16,6 +16,7 @@ mod orders;
 mod outbox;
 mod partitions;
 mod postgres;
+mod replay_pages;
 mod replays;
 mod resources;
 pub mod scheduler;

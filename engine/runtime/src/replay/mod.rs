@@ -40,6 +40,8 @@ const SIDE_BY_SIDE: usize = 8;
 const LIVE_FIRST: usize = 16;
 /// The longest that one message of a replay waits for live traffic: a hub that is never idle gets its replay done all the same.
 const LONGEST_WAY: Duration = Duration::from_millis(250);
+/// The timer's own.
+const TICK: Duration = Duration::from_millis(1);
 /// Dry runs at the same time; another one waits.
 const FORESIGHTS: usize = 2;
 
@@ -233,13 +235,17 @@ impl Pace {
 
     /// Waits for the next turn. Turns that were missed are not made up for.
     async fn wait(&self) {
+        let now = Instant::now();
         let at = {
             let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
-            let at = (*next).max(Instant::now());
+            let at = (*next).max(now);
             *next = at + self.gap;
             at
         };
-        tokio::time::sleep_until(at).await;
+        // The timer ticks once a millisecond: what is due before its next tick goes now.
+        if at > now + TICK {
+            tokio::time::sleep_until(at).await;
+        }
     }
 }
 

@@ -61,6 +61,7 @@ async fn the_replays_keep_their_promises() {
     for place in Place::both() {
         let store = place.open().await;
         replays::a_replay_goes_over_its_messages_in_the_order_of_arrival(&store, &store, &store).await;
+        replays::large_messages_come_few_at_a_time(&store, &store).await;
         replays::a_replay_is_remembered_step_by_step(&store).await;
         replays::a_message_that_has_ended_ends_anew(&store, &store, &store).await;
         replays::a_version_knows_which_message_wrote_it(&store, &store, &store).await;

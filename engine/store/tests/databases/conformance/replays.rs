@@ -96,6 +96,24 @@ pub async fn a_replay_goes_over_its_messages_in_the_order_of_arrival(
     );
 }
 
+pub async fn large_messages_come_few_at_a_time(journal: &dyn Journal, replays: &dyn Replays) {
+    let text = |nth: u32| format!("{nth}{}", "x".repeat(3 << 20));
+    let mut ids = Vec::new();
+    for nth in 0..5 {
+        let sent = message("large", &nth.to_string(), &text(nth));
+        journal.receive(&sent).await.unwrap();
+        ids.push(sent.head.id);
+    }
+    for what in [by_filter("large"), ReplayWhat::Messages(ids)] {
+        let (what, last) = replays.resolve(what).await.unwrap();
+        let page = replays.page(&what, Place::default(), last, 64).await.unwrap();
+        assert_eq!(page.messages.len(), 2, "8 MiB at once");
+        let (texts, missing) = walked(replays, &what, last, 64).await;
+        let numbers: Vec<&str> = texts.iter().map(|text| &text[..1]).collect();
+        assert_eq!((numbers, missing), (vec!["0", "1", "2", "3", "4"], 0));
+    }
+}
+
 pub async fn a_replay_is_remembered_step_by_step(replays: &dyn Replays) {
     let number = replays.order(&order(by_filter("steps"))).await.unwrap();
     let row = replays.look(number).await.unwrap().unwrap();
