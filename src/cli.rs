@@ -3,6 +3,7 @@
 mod archive;
 mod deploy;
 mod map;
+mod replay;
 mod values;
 
 use std::path::PathBuf;
@@ -16,6 +17,7 @@ pub use self::deploy::{
 pub use self::map::{
     CoverageArguments, DiffArguments, ExplainArguments, MapCommand, SchemaArguments, SchemaKind, TryArguments,
 };
+pub use self::replay::{BegunReplay, NewReplay, ReplayArguments};
 use self::values::{above_zero, fault_names, id, zero_or_more};
 
 /// Huitong 汇通, the integration hub for international medicine.
@@ -154,9 +156,12 @@ Examples:
 Examples:
   huitong replay 01a206b9-814e-73f3-8cd1-3927b0747fcc
   huitong replay --state quarantined --channel his/adt --since 1d
+  huitong replay --channel his/adt --since 30d --dry-run         what it would do, without writing
+  huitong replay --channel his/adt --since 30d --rate 100        goes on in the hub, at 100 a second
+  huitong replay status 3                                        how it stands; also: pause 3, resume 3, stop 3
 
-Replaying is safe: the same resources are written in place, and what was sent is not sent twice.
-After mending a mapping, `huitong deploy` first.")]
+Replaying is safe: the same resources are written in place, what later messages have written since stays, and
+what was sent is not sent twice. After mending a mapping, `huitong deploy` first.")]
     Replay(ReplayArguments),
     /// Set messages aside at which a lane stands, so that those behind them go on
     #[command(after_help = "\
@@ -331,23 +336,6 @@ pub struct SendArguments {
     #[arg(long, default_value = "AA,CA", value_delimiter = ',', value_name = "CODES")]
     pub expect: Vec<String>,
     /// Print one JSON object with the figures
-    #[arg(long)]
-    pub json: bool,
-}
-
-/// `huitong replay`
-#[derive(Debug, Args)]
-pub struct ReplayArguments {
-    /// Message ids
-    #[arg(value_parser = id)]
-    pub ids: Vec<uuid::Uuid>,
-    /// Or those that a filter finds.
-    #[command(flatten)]
-    pub filter: MessageFilter,
-    /// At most so many, the newest of them; with a filter
-    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=10_000))]
-    pub limit: u32,
-    /// One JSON object
     #[arg(long)]
     pub json: bool,
 }

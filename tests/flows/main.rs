@@ -21,6 +21,7 @@ mod operators;
 mod out;
 mod pages;
 mod program;
+mod replays;
 mod replies;
 mod simulators;
 mod sites;

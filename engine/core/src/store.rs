@@ -411,6 +411,8 @@ pub struct QueueDepth {
 pub enum Cause {
     /// A message; the commit ends it.
     Message(MessageId),
+    /// A message that has ended and is processed again; the commit ends it anew. One that has not ended is [`StoreError::Invalid`].
+    Replay(MessageId),
     /// The answer to a parcel, mapped.
     Answer(ParcelId),
     /// A person or an app.

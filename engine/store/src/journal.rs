@@ -255,7 +255,7 @@ impl Store {
     }
 }
 
-fn envelope(row: &Record, channel: &ChannelId) -> Result<Envelope<Raw>, sqlx::Error> {
+pub(crate) fn envelope(row: &Record, channel: &ChannelId) -> Result<Envelope<Raw>, sqlx::Error> {
     let text = |column: usize| row.get::<&str>(column).map(CompactString::new);
     let label =
         |column: usize| Ok::<_, sqlx::Error>(row.get::<Option<&str>>(column)?.map(CompactString::new));
@@ -353,6 +353,6 @@ pub(crate) fn state_name(number: i64) -> Result<StateName, StoreError> {
     state.ok_or_else(|| damaged("state of a message"))
 }
 
-fn channel_name(words: &Words, number: i64) -> Result<ChannelId, StoreError> {
+pub(crate) fn channel_name(words: &Words, number: i64) -> Result<ChannelId, StoreError> {
     words.name(number).map(ChannelId).ok_or_else(|| damaged("channel"))
 }

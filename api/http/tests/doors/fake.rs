@@ -23,6 +23,7 @@ use hub_core::operations::{
     ChannelChange, ChannelStatus, DeployError, DeployOrder, DeployReport, Deploying, DestinationChange,
     DestinationStatus, HeldLane, HubStatus, Operations, ReplayReport, ReplayWhat, SkipReport,
 };
+use hub_core::replay::{ReplayOrder, ReplayTurn};
 use hub_core::store::*;
 use hub_fhir::search::{Cursor, CursorValue, Page, Search, Stored};
 use hub_fhir::{Reference, ResourceType};
@@ -49,6 +50,8 @@ pub struct Fake {
     pub replays: Mutex<Vec<ReplayWhat>>,
     pub retries: Mutex<Vec<RetryWhich>>,
     pub orders: Mutex<Vec<DeployOrder>>,
+    pub replay_orders: Mutex<Vec<(ReplayOrder, bool)>>,
+    pub turns: Mutex<Vec<(u64, ReplayTurn)>>,
 }
 
 /// A lane that stands.
@@ -98,7 +101,7 @@ impl Fake {
         Arc::new(Self { versions, ..Self::default() })
     }
 
-    fn gate(&self) -> Result<(), StoreError> {
+    pub fn gate(&self) -> Result<(), StoreError> {
         assert!(!self.panics.load(Ordering::Relaxed), "told to panic over patient 张三");
         match self.down.load(Ordering::Relaxed) {
             true => Err(StoreError::Unavailable("disk full at /secret/path".into())),
@@ -488,6 +491,7 @@ pub fn doors(fake: &Arc<Fake>) -> Router {
         outbox: fake.clone(),
         upkeep: fake.clone(),
         operations: fake.clone(),
+        replays: fake.clone(),
         metrics: Arc::new(|| "hub_up 1\n".to_owned()),
         base_url: Some("http://hub".to_owned()),
         types: ServedTypes::of(served()),

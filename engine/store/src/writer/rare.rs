@@ -1,4 +1,5 @@
-//! Works that are done in a transaction of their own: retrying parcels, the upkeep of the database, keeping deployments.
+//! Works that are done in a transaction of their own: retrying parcels, the upkeep of the database, keeping deployments, and what is
+//! remembered of replays.
 
 use hub_core::store::RetryWhich;
 
@@ -8,7 +9,7 @@ use crate::words::{WordKind, Words};
 use crate::writer::batch::{Memory, TALLY_PARCELS, Tallies};
 use crate::writer::parcels::{PENDING, PROMOTE};
 use crate::writer::work::{Answer, Upkeep, Work};
-use crate::writer::{deployments, import, locks, prune, trim};
+use crate::writer::{deployments, import, locks, prune, replay, trim};
 
 /// How many parcels one retry puts back in one transaction.
 const MOST_RETRIED: i64 = 10_000;
@@ -47,6 +48,7 @@ pub(super) fn apply(
             Work::Upkeep(Upkeep::Shrink { pages }) => trim::shrink(connection, *pages)?,
             Work::Record(deployment) => deployments::record(connection, deployment)?,
             Work::Finish { number, end } => deployments::finish(connection, *number, end)?,
+            Work::Replay(work) => replay::apply(connection, node, work)?,
             _ => 0,
         };
         Ok(Answer::Count(count))

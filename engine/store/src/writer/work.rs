@@ -8,6 +8,7 @@ use hub_core::commit::{Change, Commit, Key, Note, Parcel, Wake};
 use hub_core::deployments::{DeploymentEnd, NewDeployment};
 use hub_core::envelope::{Envelope, Raw};
 use hub_core::id::{DestinationId, MessageId, ParcelId};
+use hub_core::replay::{Place, ReplayTurn};
 use hub_core::store::{Answered, Cause, Committed, End, Imported, Received, RetryWhich};
 use hub_fhir::prepare::Prepared;
 use hub_fhir::{Object, Reference, Resource};
@@ -21,6 +22,7 @@ use crate::words::Words;
 pub(crate) enum Work {
     Receive(Box<Envelope<Raw>>),
     End { id: MessageId, end: End, keys: Vec<Key> },
+    EndAgain { id: MessageId, end: End, keys: Vec<Key> },
     Commit { cause: Cause, draft: Draft },
     Settle(Box<Settle>),
     Expand { id: MessageId, pieces: Vec<Envelope<Raw>> },
@@ -28,6 +30,7 @@ pub(crate) enum Work {
     Reopen { id: MessageId },
     Retry { which: RetryWhich },
     Upkeep(Upkeep),
+    Replay(ReplayWork),
     Record(Box<NewDeployment>),
     Finish { number: u64, end: DeploymentEnd },
 }
@@ -54,6 +57,15 @@ pub(crate) enum Trim {
     Audit { before_us: i64, limit: u32 },
     /// These versions of resources.
     History(Vec<(i64, i64)>),
+}
+
+/// What is remembered of replays.
+#[derive(Debug)]
+pub(crate) enum ReplayWork {
+    Order { what: String, newer: &'static str, owing: &'static str, rate: u32, last: i64 },
+    Claim { number: u64 },
+    Step { number: u64, from: Place, to: Place, sum: String, ends: bool },
+    Turn { number: u64, turn: ReplayTurn },
 }
 
 /// What came of it.
@@ -188,10 +200,13 @@ impl Work {
                 settle.draft.as_ref().map_or(0, Draft::weight) + answer + 300
             }
             Work::Expand { pieces, .. } => pieces.iter().map(|piece| piece.body.0.len() + 500).sum(),
+            Work::Replay(ReplayWork::Order { what, .. }) => what.len() + 500,
             Work::End { .. }
+            | Work::EndAgain { .. }
             | Work::Answered { .. }
             | Work::Reopen { .. }
             | Work::Retry { .. }
+            | Work::Replay(_)
             | Work::Upkeep(_)
             | Work::Finish { .. } => 500,
             Work::Record(deployment) => deployment.files.values().map(String::len).sum(),
@@ -208,9 +223,11 @@ impl Work {
             // A row and a body each, as a receive has.
             Work::Expand { pieces, .. } => 1 + pieces.len(),
             Work::End { .. }
+            | Work::EndAgain { .. }
             | Work::Answered { .. }
             | Work::Reopen { .. }
             | Work::Retry { .. }
+            | Work::Replay(_)
             | Work::Upkeep(_)
             | Work::Finish { .. } => 1,
             Work::Record(deployment) => 1 + deployment.files.len(),
@@ -219,6 +236,9 @@ impl Work {
 
     /// Whether it is done in a transaction of its own: it works on the database's rows, not on the batch's.
     pub fn is_alone(&self) -> bool {
-        matches!(self, Work::Retry { .. } | Work::Upkeep(_) | Work::Record(_) | Work::Finish { .. })
+        matches!(
+            self,
+            Work::Retry { .. } | Work::Upkeep(_) | Work::Replay(_) | Work::Record(_) | Work::Finish { .. }
+        )
     }
 }
