@@ -4,6 +4,7 @@
 
 mod archive;
 mod conformance;
+mod crashes;
 mod killed;
 mod model;
 mod nodes;
