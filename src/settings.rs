@@ -26,13 +26,17 @@ use crate::secrets::NamedSecrets;
 pub const DEFAULTS: &str = include_str!("../config/default.toml");
 
 /// Variables of the same prefix that are not settings.
-const NOT_SETTINGS: [&str; 6] = [
+const NOT_SETTINGS: [&str; 10] = [
     "HUITONG_CONFIG",
     "HUITONG_URL",
     "HUITONG_CORPUS",
     "HUITONG_BLESS",
     "HUITONG_CRASH_AT",
     "HUITONG_CRASH_ROUNDS",
+    "HUITONG_CRASH_SEED",
+    "HUITONG_PROGRAM",
+    "HUITONG_SOAK_SECS",
+    "HUITONG_SOAK_SEED",
 ];
 const SECRETS: &str = "HUITONG_SECRET_";
 const DAY_SECS: u64 = 24 * 60 * 60;

@@ -5,6 +5,7 @@
 mod archive;
 mod archiving;
 mod conformance;
+mod crashes;
 mod killed;
 mod model;
 mod nodes;

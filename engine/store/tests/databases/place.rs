@@ -25,6 +25,11 @@ impl Place {
         Self { folder: TempDir::new().unwrap(), database: Some(postgres::shared().database()) }
     }
 
+    /// The address of its database, where it is not a folder.
+    pub fn url(&self) -> Option<&str> {
+        self.database.as_deref()
+    }
+
     /// One of each.
     pub fn both() -> [Self; 2] {
         [Self::sqlite(), Self::postgres()]
