@@ -215,6 +215,15 @@ Examples:
 
 Needed once for a data folder that an earlier version made: its file never shrinks by itself. It needs as much room again meanwhile.")]
     Vacuum,
+    /// Move the database of a data folder to PostgreSQL while its hub runs; count and verify it, then switch over
+    #[command(after_help = "\
+Examples:
+  huitong migrate --to postgres://hub@db.hospital.example/huitong
+  huitong migrate --to postgres://hub@db.hospital.example/huitong --data /var/lib/huitong --stop
+
+The database must be there and empty. The hub goes on while most is copied; then it must stand still for the rest, and the move says
+so. Cut short at any moment, the folder is as it was, and the same command goes on where it was. docs/operations.md tells the rest.")]
+    Migrate(MigrateArguments),
     /// Show how the running hub stands: channels, queues, circuits
     Status(StatusArguments),
     /// Run one simulator: his, lis or notify
@@ -285,6 +294,20 @@ pub struct DemoArguments {
     /// The people and their stories follow from this number
     #[arg(long, default_value_t = 20_261_122)]
     pub seed: u64,
+}
+
+/// `huitong migrate`
+#[derive(Debug, Args)]
+pub struct MigrateArguments {
+    /// The PostgreSQL database. Its password: the setting `store.password_secret`, PGPASSWORD, or ~/.pgpass
+    #[arg(long, value_name = "ADDRESS")]
+    pub to: String,
+    /// Tell the hub to stop (SIGTERM) when little is left, instead of waiting until somebody does
+    #[arg(long)]
+    pub stop: bool,
+    /// One JSON object at the end
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `huitong check`

@@ -22,6 +22,7 @@ mod init;
 mod log;
 mod map;
 mod messages;
+mod migrate;
 mod out;
 mod paint;
 mod replay;
@@ -99,6 +100,7 @@ async fn perform(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Deployments(arguments) => deployments::run(&global, arguments).await,
         Command::Archive(command) => archive::run(&global, command).await,
         Command::Vacuum => vacuum::run(&global).await,
+        Command::Migrate(arguments) => migrate::run(&global, arguments).await,
         Command::Sim(arguments) => sim::run(arguments).await,
         Command::Messages(arguments) => messages::run(&global, arguments).await,
         Command::Status(arguments) => status::run(&global, arguments).await,

@@ -178,6 +178,15 @@ pub enum LogFormat {
     Json,
 }
 
+/// What names a PostgreSQL database.
+pub const DATABASE_ADDRESS: &str = "an address such as `postgres://hub@db.hospital.example/huitong`";
+
+/// Whether an address names a PostgreSQL database.
+pub fn names_database(address: &str) -> bool {
+    reqwest::Url::parse(address)
+        .is_ok_and(|url| matches!(url.scheme(), "postgres" | "postgresql") && url.path().len() > 1)
+}
+
 /// What the machine is called.
 fn host_name() -> String {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
@@ -221,13 +230,7 @@ impl Settings {
     fn check(&self) -> anyhow::Result<()> {
         ensure!((1..=64).contains(&self.store.readers), "`store.readers`: expected 1 to 64");
         if let Some(url) = &self.store.database {
-            let parsed = reqwest::Url::parse(url).ok();
-            ensure!(
-                parsed.is_some_and(
-                    |url| matches!(url.scheme(), "postgres" | "postgresql") && url.path().len() > 1
-                ),
-                "`store.database`: expected an address such as `postgres://hub@db.hospital.example/huitong`"
-            );
+            ensure!(names_database(url), "`store.database`: expected {DATABASE_ADDRESS}");
         }
         ensure!(self.work.lanes <= 1024, "`work.lanes`: expected at most 1024");
         ensure!(self.work.backlog_messages > 0, "`work.backlog_messages`: expected 1 or more");
@@ -272,12 +275,7 @@ impl Settings {
         let options = match &self.store.database {
             None => StoreOptions::new(folder),
             Some(url) => {
-                let password = self.store.password_secret.as_deref().map(|name| {
-                    let secrets = NamedSecrets::new(self.secrets_dir.clone());
-                    let help = secrets.place(name).unwrap_or_default();
-                    secrets.get(name).with_context(|| format!("`store.password_secret`: expected {help}"))
-                });
-                StoreOptions { password: password.transpose()?, ..StoreOptions::postgres(url, folder) }
+                StoreOptions { password: self.database_password()?, ..StoreOptions::postgres(url, folder) }
             }
         };
         Ok(StoreOptions {
@@ -303,6 +301,16 @@ impl Settings {
         let help = secrets.place(name).unwrap_or_default();
         let text = secrets.get(name).with_context(|| format!("the archive key `{name}`: expected {help}"))?;
         Ok(ArchiveKey::of(name, &text)?)
+    }
+
+    /// The password of the database, where a secret holds it.
+    pub fn database_password(&self) -> anyhow::Result<Option<String>> {
+        let password = self.store.password_secret.as_deref().map(|name| {
+            let secrets = NamedSecrets::new(self.secrets_dir.clone());
+            let help = secrets.place(name).unwrap_or_default();
+            secrets.get(name).with_context(|| format!("`store.password_secret`: expected {help}"))
+        });
+        password.transpose()
     }
 
     /// The settings of the hub itself: those that are read at its start alone.

@@ -17,6 +17,7 @@ mod deploying;
 mod deployments;
 mod draining;
 mod files;
+mod moving;
 mod operators;
 mod out;
 mod pages;

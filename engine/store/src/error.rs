@@ -23,6 +23,23 @@ pub enum OpenError {
         /// The folder.
         path: PathBuf,
     },
+    /// Its database has moved to PostgreSQL.
+    #[error(
+        "the database in `{path}` has moved to `{to}`: set `store.database` to that, with its password; or, only if that database is given \
+         up, remove `hub.moved` from the folder"
+    )]
+    Moved {
+        /// The folder.
+        path: PathBuf,
+        /// Where it is now, without a password.
+        to: String,
+    },
+    /// A move to the PostgreSQL database has begun and not ended.
+    #[error(
+        "the database is not whole: a move to it has begun and not ended; run `huitong migrate` again, which goes on with it, or drop the \
+         database"
+    )]
+    HalfMoved,
     /// The database was written by a newer program, or a migration failed.
     #[error("the database in `{path}` cannot be brought to this program's version")]
     Migrate {

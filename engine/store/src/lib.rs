@@ -15,6 +15,7 @@ mod find;
 mod fresh;
 mod journal;
 mod leases;
+mod moving;
 mod open;
 mod orders;
 mod outbox;
@@ -39,6 +40,7 @@ pub use archiving::{
     entries,
 };
 pub use error::OpenError;
+pub use moving::{Move, MoveError, Moved, MovedTable, Progress, Round, Still};
 pub use open::{Stats, Store, StoreOptions};
 pub use postgres::size_of;
 pub use vacuum::{Vacuumed, vacuum};

@@ -20,6 +20,7 @@ use crate::cluster::{LastCompany, Nodes};
 use crate::database::{Connection, Readers};
 use crate::error::OpenError;
 use crate::leases::{Begun, Dues, Queues};
+use crate::moving;
 use crate::postgres;
 use crate::retire::Archiving;
 use crate::words::Words;
@@ -68,7 +69,7 @@ impl StoreOptions {
             password: None,
             node: "hub".to_owned(),
             beat: Duration::from_secs(1),
-            stretch: Duration::from_secs(24 * 60 * 60),
+            stretch: STRETCH,
             archive: None,
             readers: 4,
             cache_bytes: 32 << 20,
@@ -115,10 +116,12 @@ pub(crate) struct Inner {
     counters: Arc<Counters>,
 }
 
+/// How long messages on PostgreSQL go into the same stretch of tables, usually.
+pub(crate) const STRETCH: Duration = Duration::from_secs(24 * 60 * 60);
 /// Of a new database. A message touches some 70 pages, most of them for one search row each, and all of them go through the
 /// log: pages half as large halve what is written, for a twentieth more on disk.
 const PAGE_BYTES: u32 = 4_096;
-const MIGRATIONS: [(i64, &str, &str); 5] = [
+pub(crate) const MIGRATIONS: [(i64, &str, &str); 5] = [
     (1, "store", include_str!("../migrations/sqlite/0001_store.sql")),
     (2, "pieces", include_str!("../migrations/sqlite/0002_pieces.sql")),
     (3, "deployments", include_str!("../migrations/sqlite/0003_deployments.sql")),
@@ -216,6 +219,10 @@ async fn open_sqlite(options: &StoreOptions) -> Result<Opened, OpenError> {
     let path = options.data_dir.clone();
     let database = |source: sqlx::Error| OpenError::Database { path: path.clone(), source: source.into() };
     let lock = lock_folder(&options.data_dir)?;
+    let folder = |source| OpenError::Folder { path: path.clone(), source };
+    if let Some(to) = moving::moved_to(&options.data_dir).map_err(folder)? {
+        return Err(OpenError::Moved { path, to });
+    }
     let file = options.data_dir.join("hub.db");
     let common = SqliteConnectOptions::new()
         .filename(&file)
@@ -264,10 +271,9 @@ async fn open_sqlite(options: &StoreOptions) -> Result<Opened, OpenError> {
     Ok(Opened { way, readers, words, node: 0, nodes: None, lock: Some(lock) })
 }
 
-/// Takes the folder for this process alone, as long as the file is open.
+/// Takes a folder for this process; makes it when it is not there.
 pub(crate) fn lock_folder(data_dir: &Path) -> Result<File, OpenError> {
-    let path = data_dir.to_owned();
-    let folder = |source| OpenError::Folder { path: path.clone(), source };
+    let folder = |source| OpenError::Folder { path: data_dir.to_owned(), source };
     std::fs::create_dir_all(data_dir).map_err(folder)?;
     let lock = File::options()
         .create(true)
@@ -277,7 +283,7 @@ pub(crate) fn lock_folder(data_dir: &Path) -> Result<File, OpenError> {
         .map_err(folder)?;
     match lock.try_lock() {
         Ok(()) => Ok(lock),
-        Err(std::fs::TryLockError::WouldBlock) => Err(OpenError::InUse { path }),
+        Err(std::fs::TryLockError::WouldBlock) => Err(OpenError::InUse { path: data_dir.to_owned() }),
         Err(std::fs::TryLockError::Error(source)) => Err(folder(source)),
     }
 }

@@ -15,9 +15,9 @@ use tracing::{debug, info};
 use crate::clock;
 
 /// The bits of a `seq` within its stretch.
-const BITS: u32 = 32;
+pub(crate) const BITS: u32 = 32;
 /// The tables that are kept in stretches.
-const TABLES: [&str; 4] = ["message", "message_body", "message_trace", "message_key"];
+pub(crate) const TABLES: [&str; 4] = ["message", "message_body", "message_trace", "message_key"];
 /// Only one node at a time makes stretches.
 const LOCK: i64 = 0x6875_6974_6f6e_6701;
 /// Only one node at a time turns, drops and shrinks them.
@@ -62,7 +62,11 @@ async fn run(connection: &mut PgConnection, words: String) -> Result<u64, sqlx::
     Ok(sqlx::query(AssertSqlSafe(words)).execute(connection).await?.rows_affected())
 }
 
-async fn make_one(connection: &mut PgConnection, table: &str, number: i64) -> Result<(), sqlx::Error> {
+pub(crate) async fn make_one(
+    connection: &mut PgConnection,
+    table: &str,
+    number: i64,
+) -> Result<(), sqlx::Error> {
     let name = format!("{table}_{number}");
     let is_there: (bool,) =
         sqlx::query_as("SELECT to_regclass($1) IS NOT NULL").bind(&name).fetch_one(&mut *connection).await?;

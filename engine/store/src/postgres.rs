@@ -12,12 +12,13 @@ use crate::cluster::{self, LastCompany, Nodes};
 use crate::database::{DatabaseError, Readers};
 use crate::error::OpenError;
 use crate::leases::Dues;
+use crate::moving;
 use crate::open::{Opened, StoreOptions, migrations};
 use crate::partitions;
 use crate::words::Words;
 use crate::writer::Way;
 
-const MIGRATIONS: [(i64, &str, &str); 4] = [
+pub(crate) const MIGRATIONS: [(i64, &str, &str); 4] = [
     (1, "store", include_str!("../migrations/postgres/0001_store.sql")),
     (2, "deployments", include_str!("../migrations/postgres/0002_deployments.sql")),
     (3, "imported", include_str!("../migrations/postgres/0003_imported.sql")),
@@ -52,6 +53,9 @@ pub(crate) async fn open(
         None => connecting,
     };
     let mut connection = connecting.clone().connect().await.map_err(server)?;
+    if moving::is_half_moved(&mut connection).await.map_err(server)? {
+        return Err(OpenError::HalfMoved);
+    }
     // sqlx sees to it that of several nodes that start at once only one migrates.
     let migrated = migrations(&MIGRATIONS).run(&mut connection).await;
     migrated.map_err(|source| OpenError::Server { source: source.into() })?;

@@ -14,7 +14,7 @@ mod value;
 pub(crate) use connection::{Connection, Line, PostgresLink, all, run, transaction};
 pub(crate) use dialect::Dialect;
 pub(crate) use error::DatabaseError;
-pub(crate) use readers::{Readers, Record};
+pub(crate) use readers::{Readers, Record, for_postgres};
 pub(crate) use rows::{Kind, Rows, Shape};
 pub(crate) use sql::Sql;
 pub(crate) use value::Value;

@@ -117,7 +117,7 @@ fn for_sqlite(values: Vec<Value>) -> Result<SqliteArguments, sqlx::Error> {
     Ok(arguments)
 }
 
-pub(super) fn for_postgres(values: &[Value]) -> Result<PgArguments, sqlx::Error> {
+pub(crate) fn for_postgres(values: &[Value]) -> Result<PgArguments, sqlx::Error> {
     let mut arguments = PgArguments::default();
     for value in values {
         match value {

@@ -8,11 +8,13 @@ mod conformance;
 mod crashes;
 mod killed;
 mod model;
+mod moving;
 mod nodes;
 mod place;
 #[path = "../../../../tests/harness/postgres.rs"]
 mod postgres;
 mod stretches;
+mod updating;
 mod upkeep;
 mod writes;
 

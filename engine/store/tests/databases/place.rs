@@ -46,11 +46,6 @@ impl Place {
         }
     }
 
-    /// The address of its database, where it is PostgreSQL's.
-    pub fn url(&self) -> Option<&str> {
-        self.database.as_deref()
-    }
-
     /// Opens the store. One that is being closed elsewhere is waited for.
     pub async fn open(&self) -> Store {
         for _ in 0..200 {
