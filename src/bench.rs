@@ -43,6 +43,10 @@ pub async fn run(global: &Global, arguments: BenchArguments) -> anyhow::Result<E
     let folder = tempfile::tempdir_in(".").context("the bench needs a folder on the disk it measures")?;
     let fsyncs = disk::fsync_rate(folder.path(), each)?;
     table.machine(fsyncs);
+    if arguments.million {
+        let section = million::measure(global, arguments.only, table).await?;
+        return write(&arguments, |page| million::with_section(page, &section));
+    }
     eprintln!("parse, map ...");
     pure::measure(project, &mut table)?;
     formats::measure(&global.root, &mut table)?;
@@ -68,18 +72,23 @@ pub async fn run(global: &Global, arguments: BenchArguments) -> anyhow::Result<E
         eprintln!("FHIR reads and searches ...");
         flows::reads(global, each, &mut table).await?;
     }
-    table.on(On::Sqlite);
     child::stand_on(On::Sqlite);
-    if arguments.million {
-        eprintln!("a million messages ...");
-        million::measure(global, &mut table).await?;
-    }
     let text = table.to_markdown();
+    write(&arguments, |page| million::with_section(&text, million::section_of(page)))
+}
+
+/// Writes the page; `change` makes it of what it was.
+fn write(arguments: &BenchArguments, change: impl FnOnce(&str) -> String) -> anyhow::Result<ExitCode> {
     if arguments.out.as_os_str() == "-" {
-        println!("{text}");
-    } else {
-        std::fs::write(&arguments.out, &text).with_context(|| arguments.out.display().to_string())?;
-        println!("{text}\nwritten to {}", arguments.out.display());
+        println!("{}", change(""));
+        return Ok(ExitCode::SUCCESS);
     }
+    let before = match std::fs::read_to_string(&arguments.out) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+        read => read.with_context(|| arguments.out.display().to_string())?,
+    };
+    let text = change(&before);
+    std::fs::write(&arguments.out, &text).with_context(|| arguments.out.display().to_string())?;
+    println!("{text}\nwritten to {}", arguments.out.display());
     Ok(ExitCode::SUCCESS)
 }

@@ -1,19 +1,23 @@
 //! The command line: what can be asked of the program, in words worth reading.
 
+mod archive;
 mod deploy;
 mod map;
+mod replay;
 mod values;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use self::archive::{ArchiveCommand, ArchiveFiles, ImportArguments};
 pub use self::deploy::{
     DeployArguments, DeploymentsArguments, DeploymentsCommand, HowArguments, RollbackArguments,
 };
 pub use self::map::{
     CoverageArguments, DiffArguments, ExplainArguments, MapCommand, SchemaArguments, SchemaKind, TryArguments,
 };
+pub use self::replay::{BegunReplay, NewReplay, ReplayArguments};
 use self::values::{above_zero, fault_names, id, zero_or_more};
 
 /// Huitong 汇通, the integration hub for international medicine.
@@ -152,9 +156,12 @@ Examples:
 Examples:
   huitong replay 01a206b9-814e-73f3-8cd1-3927b0747fcc
   huitong replay --state quarantined --channel his/adt --since 1d
+  huitong replay --channel his/adt --since 30d --dry-run         what it would do, without writing
+  huitong replay --channel his/adt --since 30d --rate 100        goes on in the hub, at 100 a second
+  huitong replay status 3                                        how it stands; also: pause 3, resume 3, stop 3
 
-Replaying is safe: the same resources are written in place, and what was sent is not sent twice.
-After mending a mapping, `huitong deploy` first.")]
+Replaying is safe: the same resources are written in place, what later messages have written since stays, and
+what was sent is not sent twice. After mending a mapping, `huitong deploy` first.")]
     Replay(ReplayArguments),
     /// Set messages aside at which a lane stands, so that those behind them go on
     #[command(after_help = "\
@@ -198,6 +205,16 @@ Examples:
   huitong deployments diff 6 7
   huitong deployments diff 6 7 mappings/his/adt.toml")]
     Deployments(DeploymentsArguments),
+    /// Messages that were written to archives before they were deleted: list, verify, take back in
+    #[command(subcommand)]
+    Archive(ArchiveCommand),
+    /// Write the database of a stopped hub anew: as small as it can be, and giving space back by itself from then on
+    #[command(after_help = "\
+Examples:
+  huitong vacuum --data /var/lib/huitong
+
+Needed once for a data folder that an earlier version made: its file never shrinks by itself. It needs as much room again meanwhile.")]
+    Vacuum,
     /// Move the database of a data folder to PostgreSQL while its hub runs; count and verify it, then switch over
     #[command(after_help = "\
 Examples:
@@ -248,6 +265,7 @@ impl Command {
                 | Self::Deploy(_)
                 | Self::Rollback(_)
                 | Self::Deployments(_)
+                | Self::Archive(_)
                 | Self::Completions { .. }
         )
     }
@@ -341,23 +359,6 @@ pub struct SendArguments {
     #[arg(long, default_value = "AA,CA", value_delimiter = ',', value_name = "CODES")]
     pub expect: Vec<String>,
     /// Print one JSON object with the figures
-    #[arg(long)]
-    pub json: bool,
-}
-
-/// `huitong replay`
-#[derive(Debug, Args)]
-pub struct ReplayArguments {
-    /// Message ids
-    #[arg(value_parser = id)]
-    pub ids: Vec<uuid::Uuid>,
-    /// Or those that a filter finds.
-    #[command(flatten)]
-    pub filter: MessageFilter,
-    /// At most so many, the newest of them; with a filter
-    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=10_000))]
-    pub limit: u32,
-    /// One JSON object
     #[arg(long)]
     pub json: bool,
 }
@@ -509,7 +510,7 @@ pub struct BenchArguments {
     /// Only on this database
     #[arg(long)]
     pub only: Option<crate::bench::On>,
-    /// Also fill a journal with a million messages and search it (takes minutes)
+    /// Instead fill a journal with a million messages, search it, start a hub on it and delete half of it (takes minutes)
     #[arg(long)]
     pub million: bool,
 }

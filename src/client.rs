@@ -8,6 +8,32 @@ use serde_json::Value;
 use crate::cli::{Global, MessageFilter};
 use crate::settings::Settings;
 
+/// How long an answer that comes line by line may take.
+const A_DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// An answer that comes line by line.
+pub struct Lines {
+    answer: reqwest::Response,
+    waiting: Vec<u8>,
+}
+
+impl Lines {
+    /// The next line; `None` after the last.
+    pub async fn next(&mut self) -> anyhow::Result<Option<String>> {
+        loop {
+            if let Some(end) = self.waiting.iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = self.waiting.drain(..=end).collect();
+                let text = std::str::from_utf8(&line).context("the hub's answer is not text")?;
+                return Ok(Some(text.trim_end().to_owned()));
+            }
+            match self.answer.chunk().await.context("the hub broke off")? {
+                Some(chunk) => self.waiting.extend_from_slice(&chunk),
+                None => return Ok(None),
+            }
+        }
+    }
+}
+
 /// The running hub's operators' API.
 pub struct Client {
     base: String,
@@ -59,6 +85,26 @@ impl Client {
             (false, Some(error)) if error["message"].is_string() => Ok(Err(Refused { error: error.clone() })),
             (false, _) => bail!("what answers at {} is not a hub: it said {status}", self.base),
         }
+    }
+
+    /// A POST of bytes below `/ops`.
+    pub async fn post_bytes(&self, path: &str, body: bytes::Bytes) -> anyhow::Result<Value> {
+        let request = self.http.post(format!("{}/ops/{path}", self.base));
+        let request = request.header("content-type", "application/octet-stream").body(body);
+        let answer = self.checked(request.send().await).await?;
+        answer.json().await.context("the hub's answer is not JSON")
+    }
+
+    /// Whether something answers there at all.
+    pub async fn answers(&self) -> bool {
+        self.http.get(format!("{}/health/live", self.base)).send().await.is_ok()
+    }
+
+    /// A POST below `/ops` that is answered line by line, for as long as it takes.
+    pub async fn post_lines(&self, path: &str, body: &Value) -> anyhow::Result<Lines> {
+        let request = self.http.post(format!("{}/ops/{path}", self.base)).json(body).timeout(A_DAY);
+        let answer = self.checked(request.send().await).await?;
+        Ok(Lines { answer, waiting: Vec::new() })
     }
 
     async fn request(&self, path: &str, query: &[(&str, String)]) -> anyhow::Result<reqwest::Response> {

@@ -26,6 +26,8 @@ use crate::{connectors, folder, hub, who};
 
 /// How often the end of a deployment is tried to be written down again.
 const AGAIN: Duration = Duration::from_secs(5);
+/// A deployment of another node that has not ended after so long has broken off.
+const LONGEST: time::Duration = time::Duration::HOUR;
 /// So many deployments are looked through for such as broke off with the hub.
 const RECENT: u32 = 100;
 
@@ -77,7 +79,9 @@ impl Deployer {
     pub async fn started(&self, files: Files<String>) -> Result<(), StoreError> {
         let parts = &self.0;
         for row in parts.deployments.list(None, RECENT).await? {
-            if row.end.is_none() {
+            // Another node may well be deploying now.
+            let is_own = row.node == parts.settings.node() || parts.clock.now() - row.at > LONGEST;
+            if row.end.is_none() && is_own {
                 let reason = "the hub ended before the deployment had".to_owned();
                 parts.deployments.finish(row.number, parts.end(DeploymentResult::Failed { reason })).await?;
             }
@@ -298,8 +302,9 @@ impl Parts {
         why: &str,
         files: Files<String>,
     ) -> Result<u64, StoreError> {
+        let (at, node) = (self.clock.now(), self.settings.node());
         let (who, why) = (who.to_owned(), why.to_owned());
-        self.deployments.record(NewDeployment { at: self.clock.now(), who, why, kind, files }).await
+        self.deployments.record(NewDeployment { at, who, why, node, kind, files }).await
     }
 
     /// Writes the folder, where it is to be written, and runs what was prepared. Whatever fails, the folder is as it was.

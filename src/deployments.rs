@@ -94,7 +94,7 @@ fn show(one: &Value) {
     let running = if one["running"].as_bool().unwrap_or(false) { ", and runs" } else { "" };
     println!("  what    {}", what(one));
     println!("  when    {}", table::time(&one["at"]));
-    println!("  who     {}", text(one, "who"));
+    println!("  who     {}, on {}", text(one, "who"), text(one, "node"));
     if !text(one, "why").is_empty() {
         println!("  why     {}", text(one, "why"));
     }

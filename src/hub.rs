@@ -17,7 +17,8 @@ use hub_runtime::clock::SystemClock;
 use hub_runtime::deaths::Deaths;
 use hub_runtime::house::House;
 use hub_runtime::hub::Hub;
-use hub_runtime::retention::Retention;
+use hub_runtime::replay::Desk;
+use hub_runtime::retention::{LastLook, Retention};
 use hub_runtime::shares::Shared;
 use hub_spec::{Origin, Project, ProjectFiles};
 use hub_store::Store;
@@ -122,6 +123,7 @@ pub async fn start(begun: Begun, global: Global) -> anyhow::Result<RunningHub> {
         store.close().await;
         return Err(anyhow::Error::new(error).context("what the hub runs could not be kept"));
     }
+    let desk = Desk::new(hub.clone(), store.clone());
     let ready = Arc::new(AtomicBool::new(true));
     let (stop, stopped) = watch::channel(false);
     let mut tasks = JoinSet::new();
@@ -131,10 +133,12 @@ pub async fn start(begun: Begun, global: Global) -> anyhow::Result<RunningHub> {
         resources: store.clone(),
         journal: store.clone(),
         outbox: store.clone(),
+        upkeep: store.clone(),
         operations: hub.clone(),
         deployments: store.clone(),
         deploying: Arc::new(deployer),
         user_header: settings.http.user_header.clone(),
+        replays: desk.clone(),
         metrics: Arc::new(move || rendered.render()),
         base_url: settings.http.base_url.clone(),
         types,
@@ -142,6 +146,8 @@ pub async fn start(begun: Begun, global: Global) -> anyhow::Result<RunningHub> {
     };
     tasks.spawn(hub_http::serve(listener, hub_http::router(doors), ServeLimits::default(), stopped.clone()));
     tasks.spawn(gauge(hub.clone(), metrics));
+    let replays_stop = hub.stopping();
+    tasks.spawn(async move { desk.run(replays_stop).await });
     tasks.spawn(clockwork(&settings, store.clone(), &hub, stopped));
     Ok(RunningHub { hub, store, http, settings, ready, stop, tasks })
 }
@@ -203,10 +209,12 @@ fn clockwork(
     stop: watch::Receiver<bool>,
 ) -> impl Future<Output = ()> + use<> {
     let retention = Retention {
-        journal: store,
+        journal: store.clone(),
+        upkeep: store,
         clock: Arc::new(SystemClock),
-        keep: Duration::from_secs(settings.retention.keep_days * 24 * 60 * 60),
+        keep: settings.retention.keep(),
         schedule: settings.retention.schedule.clone(),
+        looked: LastLook::default(),
     };
     let data_dir = settings.data_dir.clone();
     let (cluster, turns) = (hub.house.cluster.clone(), hub.job_turns.clone());

@@ -7,11 +7,14 @@ use tracing_subscriber::fmt::time::UtcTime;
 
 use crate::settings::{Log, LogFormat};
 
+/// Libraries that tell much of themselves, and by what they are named by who wants to hear it: the scheduler's of its workers at each
+/// start, the client of NATS of everything it asks for.
+const QUIET: [(&str, &str); 2] = [("apalis", "apalis_core"), ("async_nats", "async_nats")];
+
 /// Begins to log.
 pub fn start(settings: &Log) -> anyhow::Result<()> {
-    // The scheduler's library tells of its workers at each start; who wants to hear it names it.
-    let named = settings.level.contains("apalis");
-    let level = if named { settings.level.clone() } else { format!("{},apalis_core=warn", settings.level) };
+    let quiet = QUIET.iter().filter(|(named, _)| !settings.level.contains(named));
+    let level = quiet.fold(settings.level.clone(), |level, (_, library)| format!("{level},{library}=warn"));
     let filter = EnvFilter::try_new(level)
         .with_context(|| format!("the setting `log.level` cannot be read: `{}`", settings.level))?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_timer(

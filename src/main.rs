@@ -5,6 +5,7 @@
     reason = "a command-line program talks on its standard streams"
 )]
 
+mod archive;
 mod bench;
 mod bundle;
 mod check;
@@ -38,6 +39,7 @@ mod status;
 mod stop;
 mod table;
 mod test;
+mod vacuum;
 mod who;
 
 use std::process::ExitCode;
@@ -96,6 +98,8 @@ async fn perform(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Deploy(arguments) => deploy::run(&global, arguments).await,
         Command::Rollback(arguments) => deploy::roll_back(&global, arguments).await,
         Command::Deployments(arguments) => deployments::run(&global, arguments).await,
+        Command::Archive(command) => archive::run(&global, command).await,
+        Command::Vacuum => vacuum::run(&global).await,
         Command::Migrate(arguments) => migrate::run(&global, arguments).await,
         Command::Sim(arguments) => sim::run(arguments).await,
         Command::Messages(arguments) => messages::run(&global, arguments).await,

@@ -8,7 +8,6 @@ mod door;
 mod explain;
 mod facts;
 mod given;
-mod leaves;
 mod lookup;
 mod moment;
 mod old;

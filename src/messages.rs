@@ -158,6 +158,9 @@ fn detail(message: &Value) {
     line("peer", text(message, "peer"));
     line("received", &table::time(&message["received_at"]));
     line("ended", &table::time(&message["ended_at"]));
+    if message["imported_at"].is_string() {
+        line("imported", &format!("{}, from an archive", table::time(&message["imported_at"])));
+    }
     line("size", &format!("{} bytes", number(message, "size_bytes")));
     if number(message, "replays") > 0 {
         line("replays", &number(message, "replays").to_string());

@@ -13,8 +13,9 @@ use config::builder::{ConfigBuilder, DefaultState};
 use config::{Config, Environment, File, FileFormat};
 use hub_core::id::ChannelId;
 use hub_core::registry::Secrets as _;
+use hub_runtime::retention::Keep;
 use hub_spec::{ChannelOverride, Origin, Overrides};
-use hub_store::StoreOptions;
+use hub_store::{ArchiveKey, ArchiveOptions, StoreOptions};
 use serde::{Deserialize, Deserializer};
 use tracing_subscriber::EnvFilter;
 
@@ -25,15 +26,20 @@ use crate::secrets::NamedSecrets;
 pub const DEFAULTS: &str = include_str!("../config/default.toml");
 
 /// Variables of the same prefix that are not settings.
-const NOT_SETTINGS: [&str; 6] = [
+const NOT_SETTINGS: [&str; 10] = [
     "HUITONG_CONFIG",
     "HUITONG_URL",
     "HUITONG_CORPUS",
     "HUITONG_BLESS",
     "HUITONG_CRASH_AT",
     "HUITONG_CRASH_ROUNDS",
+    "HUITONG_CRASH_SEED",
+    "HUITONG_PROGRAM",
+    "HUITONG_SOAK_SECS",
+    "HUITONG_SOAK_SEED",
 ];
 const SECRETS: &str = "HUITONG_SECRET_";
+const DAY_SECS: u64 = 24 * 60 * 60;
 
 /// Marks an error as one of what people wrote into the settings: the program then ends with the exit code of wrong files.
 #[derive(Debug)]
@@ -122,8 +128,34 @@ pub struct Work {
 pub struct Retention {
     /// Days after a message ended.
     pub keep_days: u64,
+    /// Days a row of the audit trail is kept; 0: for ever.
+    pub audit_days: u64,
+    /// Days a version of a resource is kept after it was superseded; 0: for ever.
+    pub history_days: u64,
+    /// The folder messages are written to before they are deleted.
+    pub archive: Option<PathBuf>,
+    /// The name of the secret that they are sealed with there.
+    pub archive_key: String,
     /// When what is older is deleted.
     pub schedule: String,
+}
+
+impl Retention {
+    /// How long things are kept.
+    pub fn keep(&self) -> Keep {
+        let days = |days: u64| Duration::from_secs(days * DAY_SECS);
+        Keep {
+            messages: days(self.keep_days),
+            audit: (self.audit_days > 0).then(|| days(self.audit_days)),
+            history: (self.history_days > 0).then(|| days(self.history_days)),
+        }
+    }
+
+    /// How long messages go into the same stretch of tables on PostgreSQL: short, so that space comes back soon, but not so that
+    /// there are many, for a message that is looked up by its id is looked for in each.
+    fn stretch(&self) -> Duration {
+        Duration::from_secs((self.keep_days * DAY_SECS / 16).clamp(3_600, 4 * DAY_SECS))
+    }
 }
 
 /// The log.
@@ -204,7 +236,14 @@ impl Settings {
         ensure!(self.work.backlog_messages > 0, "`work.backlog_messages`: expected 1 or more");
         ensure!(self.work.backlog_bytes > 0, "`work.backlog_bytes`: expected 1 or more");
         ensure!(self.work.drain_secs <= 3600, "`work.drain_secs`: expected at most 3600");
-        ensure!(self.retention.keep_days <= 36_500, "`retention.keep_days`: expected at most 36500");
+        let retention = &self.retention;
+        for (name, days) in [
+            ("keep_days", retention.keep_days),
+            ("audit_days", retention.audit_days),
+            ("history_days", retention.history_days),
+        ] {
+            ensure!(days <= 36_500, "`retention.{name}`: expected at most 36500");
+        }
         cron::Schedule::from_str(&self.retention.schedule).map_err(|_| {
             anyhow::anyhow!(
                 "`retention.schedule`: expected `seconds minutes hours day month weekday`, such as `0 */10 * * * *`"
@@ -225,6 +264,11 @@ impl Settings {
         Ok(())
     }
 
+    /// What this node is called.
+    pub fn node(&self) -> String {
+        self.store.node.clone().unwrap_or_else(host_name)
+    }
+
     /// What the store is opened with.
     pub fn store_options(&self) -> anyhow::Result<StoreOptions> {
         let folder = self.data_dir.clone();
@@ -235,11 +279,28 @@ impl Settings {
             }
         };
         Ok(StoreOptions {
-            node: self.store.node.clone().unwrap_or_else(host_name),
+            stretch: self.retention.stretch(),
+            archive: self.archive()?,
+            node: self.node(),
             readers: self.store.readers,
             cache_bytes: self.store.cache_bytes,
             ..options
         })
+    }
+
+    /// Where messages are written to before they are deleted.
+    fn archive(&self) -> anyhow::Result<Option<ArchiveOptions>> {
+        let Some(folder) = &self.retention.archive else { return Ok(None) };
+        let key = self.archive_key(&self.retention.archive_key).context("`retention.archive_key`");
+        Ok(Some(ArchiveOptions { folder: folder.clone(), key: key.context(WrongSettings)? }))
+    }
+
+    /// The key of this name.
+    pub fn archive_key(&self, name: &str) -> anyhow::Result<ArchiveKey> {
+        let secrets = NamedSecrets::new(self.secrets_dir.clone());
+        let help = secrets.place(name).unwrap_or_default();
+        let text = secrets.get(name).with_context(|| format!("the archive key `{name}`: expected {help}"))?;
+        Ok(ArchiveKey::of(name, &text)?)
     }
 
     /// The password of the database, where a secret holds it.

@@ -155,7 +155,7 @@ def row(what, measured):
 
 
 def balance(cluster, rows):
-    """How even shards would be: the same rows, hashed by patient as PostgreSQL does it."""
+    """How even shards would be: the same rows, by a hash of the patient."""
     for shards in (8, 32, 128):
         counts = cluster.sql(
             "SELECT count(*) FROM (SELECT hashtextextended(patient, 0) AS h FROM resource_whole) AS hashed "

@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 
 use hub_core::commit::Change;
-use hub_fhir::{Json, Object, ResourceType};
+use hub_fhir::difference::{all_gone, all_new, differences};
+use hub_fhir::leaves::without_places;
+use hub_fhir::{Object, ResourceType};
 
-use super::leaves::{each_leaf, each_leaf_of, shown, without_places};
 use super::route::Made;
 
 /// One value that differs. Old and new are never both absent.
@@ -101,12 +102,12 @@ fn changes(old: &[Change], new: &[Change]) -> Vec<Difference> {
         let mut log = Log { kind: part.kind.to_string(), name: part.name.clone(), found: &mut found };
         match before {
             Some(before) => log.part(before, part),
-            None => each_leaf(part.tree, &mut |path, json| log.push(path, None, Some(json))),
+            None => all_new(part.tree, &mut |path, old, new| log.differ(path, old, new)),
         }
     }
     for part in left {
         let mut log = Log { kind: part.kind.to_string(), name: part.name.clone(), found: &mut found };
-        each_leaf(part.tree, &mut |path, json| log.push(path, Some(json), None));
+        all_gone(part.tree, &mut |path, old, new| log.differ(path, old, new));
     }
     found
 }
@@ -128,7 +129,7 @@ pub fn made(old: &Made, new: &Made) -> Vec<Difference> {
 pub fn trees(kind: &str, name: &str, old: &Object, new: &Object) -> Vec<Difference> {
     let mut found = Vec::new();
     let mut log = Log { kind: kind.to_owned(), name: name.to_owned(), found: &mut found };
-    log.objects("", old, new);
+    log.objects(old, new);
     found
 }
 
@@ -139,13 +140,6 @@ struct Log<'f> {
 }
 
 impl Log<'_> {
-    fn push(&mut self, path: &str, old: Option<&Json>, new: Option<&Json>) {
-        let text = |json: Option<&Json>| json.map(|json| shown(json).into_owned());
-        if path != "resourceType" {
-            self.differ(path, text(old), text(new));
-        }
-    }
-
     fn differ(&mut self, path: &str, old: Option<String>, new: Option<String>) {
         let (kind, name) = (self.kind.clone(), self.name.clone());
         self.found.push(Difference { kind, name, path: path.to_owned(), old, new });
@@ -160,96 +154,10 @@ impl Log<'_> {
                 self.differ(name, before, now);
             }
         }
-        self.objects("", old.tree, new.tree);
+        self.objects(old.tree, new.tree);
     }
 
-    fn objects(&mut self, path: &str, old: &Object, new: &Object) {
-        let step = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
-        for (name, value) in new.iter() {
-            self.values(&step(name), old.get(name), Some(value));
-        }
-        for (name, value) in old.iter().filter(|(name, _)| new.get(name).is_none()) {
-            self.values(&step(name), Some(value), None);
-        }
-    }
-
-    fn values(&mut self, path: &str, old: Option<&Json>, new: Option<&Json>) {
-        match (old, new) {
-            (Some(old), Some(new)) if old == new => {}
-            (Some(Json::Object(old)), Some(Json::Object(new))) => self.objects(path, old, new),
-            (Some(Json::Array(old)), Some(Json::Array(new))) => self.lists(path, old, new),
-            (Some(old), Some(new)) if is_leaf(old) && is_leaf(new) => self.push(path, Some(old), Some(new)),
-            (old, new) => {
-                if let Some(old) = old {
-                    each_leaf_of(path, old, &mut |path, json| self.push(path, Some(json), None));
-                }
-                if let Some(new) = new {
-                    each_leaf_of(path, new, &mut |path, json| self.push(path, None, Some(json)));
-                }
-            }
-        }
-    }
-
-    /// Entries that both have are left out, wherever they stand; the others are laid beside each other in their order.
-    fn lists(&mut self, path: &str, old: &[Json], new: &[Json]) {
-        let mut gone: Vec<(usize, &Json)> = old.iter().enumerate().collect();
-        let mut come: Vec<(usize, &Json)> = Vec::new();
-        for (at, item) in new.iter().enumerate() {
-            match gone.iter().position(|(_, known)| *known == item) {
-                Some(same) => {
-                    gone.remove(same);
-                }
-                None => come.push((at, item)),
-            }
-        }
-        if gone.is_empty() && come.is_empty() {
-            let order = |items: &[Json]| {
-                items.iter().map(|item| shown(item).into_owned()).collect::<Vec<_>>().join(" ")
-            };
-            self.differ(&format!("{path}(order)"), Some(order(old)), Some(order(new)));
-            return;
-        }
-        for at in 0..gone.len().max(come.len()) {
-            let (before, now) = (gone.get(at), come.get(at));
-            let Some((place, _)) = now.or(before) else { break };
-            self.values(
-                &format!("{path}[{place}]"),
-                before.map(|(_, item)| *item),
-                now.map(|(_, item)| *item),
-            );
-        }
-    }
-}
-
-fn is_leaf(json: &Json) -> bool {
-    !matches!(json, Json::Object(_) | Json::Array(_))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn tree(text: &str) -> Object {
-        hub_fhir::json::parse(text).unwrap().as_object().unwrap().clone()
-    }
-
-    fn told(old: &str, new: &str) -> Vec<String> {
-        let found = trees("Patient", "Patient", &tree(old), &tree(new));
-        let text = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".to_owned());
-        found.iter().map(|one| format!("{} {} -> {}", one.path, text(&one.old), text(&one.new))).collect()
-    }
-
-    #[test]
-    fn values_are_compared_by_their_paths() {
-        assert_eq!(told(r#"{"a":1,"b":{"c":"x"}}"#, r#"{"a":1,"b":{"c":"y"}}"#), ["b.c x -> y"]);
-        assert_eq!(told(r#"{"a":1}"#, r#"{"b":2}"#), ["b - -> 2", "a 1 -> -"]);
-        assert_eq!(told(r#"{"a":{"b":1}}"#, r#"{"a":1}"#), ["a.b 1 -> -", "a - -> 1"]);
-    }
-
-    #[test]
-    fn an_entry_put_in_front_of_a_list_is_one_entry_more() {
-        assert_eq!(told(r#"{"a":["x","y"]}"#, r#"{"a":["w","x","y"]}"#), ["a[0] - -> w"]);
-        assert_eq!(told(r#"{"a":["x","y"]}"#, r#"{"a":["y"]}"#), ["a[0] x -> -"]);
-        assert_eq!(told(r#"{"a":["x","y"]}"#, r#"{"a":["y","x"]}"#), ["a(order) x y -> y x"]);
+    fn objects(&mut self, old: &Object, new: &Object) {
+        differences(old, new, &mut |path, old, new| self.differ(path, old, new));
     }
 }

@@ -1,7 +1,8 @@
-//! The hub is killed at every place of a message's road and at random under load, again and again on the same data. Afterwards: no
-//! acknowledged message is lost, no resource was written twice, no partner that knows parcels by their id got one twice.
+//! The hub is killed at every place of a message's road and at random under load, again and again on the same data, on SQLite and
+//! on PostgreSQL. Afterwards: no acknowledged message is lost, no resource was written twice, no partner that knows parcels by
+//! their id got one twice.
 //!
-//! `HUITONG_CRASH_ROUNDS` sets the number of random rounds (default 8).
+//! `HUITONG_CRASH_ROUNDS` sets the number of random rounds of each kind (a few by default), `HUITONG_CRASH_SEED` the chance in them.
 
 #![expect(
     clippy::unwrap_used,
@@ -15,14 +16,16 @@ mod batches;
 mod harness;
 mod nodes;
 mod poison;
+mod rounds;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use harness::dice::Dice;
 use harness::mllp::{Line, control_id, msa};
 use harness::partners::{self, Received};
-use harness::{Hub, Setup};
+use harness::{Hub, Setup, postgres};
 use serde_json::Value;
 
 /// Senders side by side.
@@ -86,7 +89,46 @@ async fn send(hub: &Hub, from: u64, to: u64, acknowledged: &Acknowledged) {
     }
 }
 
+/// How many random rounds are asked for.
+fn rounds(by_default: u64) -> u64 {
+    let asked = std::env::var("HUITONG_CRASH_ROUNDS").ok();
+    asked.and_then(|rounds| rounds.parse().ok()).unwrap_or(by_default)
+}
+
+/// Keeps what a test has shown in `docs/crashes.md`.
+fn keep(what: &str, shown: &str) {
+    println!("{what}: {shown}");
+    let title = "# Crashes\n\nWhat `tests/crash` showed on a developer's machine, written by the tests themselves (`HUITONG_BLESS=1 \
+                 HUITONG_CRASH_ROUNDS=200 cargo test --test crash`). CI runs fewer rounds.\n";
+    harness::keep("crashes.md", title, what, shown);
+}
+
+/// The database of a world.
+#[derive(Clone, Copy)]
+enum Kept {
+    Sqlite,
+    Postgres,
+}
+
+impl Kept {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Sqlite => "SQLite",
+            Self::Postgres => "PostgreSQL",
+        }
+    }
+
+    /// The same, and where it is to be kept.
+    fn set(self, setup: Setup) -> Setup {
+        match self {
+            Self::Sqlite => setup,
+            Self::Postgres => setup.set(format!("store.database={}", postgres::shared().database())),
+        }
+    }
+}
+
 struct World {
+    kept: Kept,
     setup: Setup,
     lis: Received,
     ward: Received,
@@ -95,14 +137,15 @@ struct World {
 }
 
 impl World {
-    async fn new() -> Self {
+    async fn new(kept: Kept) -> Self {
         let (lis_address, lis) = partners::hl7().await;
         let (ward_url, ward) = partners::web().await;
         let setup = Setup::default()
             .set("log.level=error")
             .set(format!("channels.\"his/adt\".to.lis-feed.url=mllp://{lis_address}"))
             .set(format!("channels.\"lis/oru-r01\".to.ward-notice.url={ward_url}"));
-        Self { setup, lis, ward, acknowledged: Acknowledged::default(), sent: 0 }
+        let setup = kept.set(setup);
+        Self { kept, setup, lis, ward, acknowledged: Acknowledged::default(), sent: 0 }
     }
 
     /// One round: the hub is started, gets a load and dies; what was not acknowledged is sent again in the next one.
@@ -129,7 +172,8 @@ impl World {
             hub.dies().await;
         } else {
             tokio::select! {
-                () = load => {}
+                // It may have nothing to do any more, or still work off what was left over.
+                () = async { load.await; std::future::pending().await } => {}
                 () = tokio::time::sleep(kill_after) => {}
             }
         }
@@ -137,7 +181,7 @@ impl World {
     }
 
     /// Everything is sent to the end and held against the truth.
-    async fn judge(self, folder: tempfile::TempDir, what: &str) {
+    async fn judge(self, folder: tempfile::TempDir, what: &str, how_often: &str) {
         let hub = Hub::start_in(folder, &self.setup).await;
         send(&hub, 0, self.sent, &self.acknowledged).await;
         assert_eq!(
@@ -175,18 +219,15 @@ impl World {
             self.written_once(&hub, nth).await;
         }
         let shown = format!(
-            "{} messages, all acknowledged in the end, each committed once and nothing written twice; the LIS was told {} times of \
-             {} admissions and the ward {} times of {} critical values, each known by its id and counted once",
+            "{how_often}{} messages, all acknowledged in the end, each committed once and nothing written twice; the LIS was told {} \
+             times of {} admissions and the ward {} times of {} critical values, each known by its id and counted once",
             self.sent,
             self.lis.times(),
             self.sent / 2,
             self.ward.times(),
             self.sent / 2
         );
-        println!("{what}: {shown}");
-        let title = "# Crashes\n\nWhat `tests/crash` showed on a developer's machine, written by the test itself (`HUITONG_BLESS=1 \
-                     HUITONG_CRASH_ROUNDS=60 cargo test --test crash`). CI runs fewer rounds.\n";
-        harness::keep("crashes.md", title, what, &shown);
+        keep(&format!("{}, {what}", self.kept.name()), &shown);
         hub.stop().await;
     }
 
@@ -216,9 +257,8 @@ fn notice_about(body: &[u8]) -> String {
     notice["observation"].to_string()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn nothing_is_lost_or_doubled_when_the_hub_dies_at_any_place_of_the_road() {
-    let mut world = World::new().await;
+async fn dies_at_each_place(kept: Kept) {
+    let mut world = World::new(kept).await;
     let mut folder = tempfile::TempDir::new().unwrap();
     for place in hub_runtime::crash::PLACES {
         if ["split", "expanded", "ended"].contains(&place) {
@@ -230,21 +270,51 @@ async fn nothing_is_lost_or_doubled_when_the_hub_dies_at_any_place_of_the_road()
             folder = world.round(folder, Some(&format!("{place}:{times}")), Duration::ZERO).await;
         }
     }
-    world.judge(folder, "the process ended at each place of the road, at its 1st and its 40th message").await;
+    world
+        .judge(folder, "the process ended at each place of the road, at its 1st and its 40th message", "")
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_lost_or_doubled_when_the_hub_dies_at_any_place_of_the_road() {
+    dies_at_each_place(Kept::Sqlite).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_lost_or_doubled_on_postgresql_when_the_hub_dies_at_any_place_of_the_road() {
+    dies_at_each_place(Kept::Postgres).await;
+}
+
+async fn killed_at_random(kept: Kept) {
+    let (rounds, mut dice) = (rounds(6), Dice::of("HUITONG_CRASH_SEED"));
+    let mut world = World::new(kept).await;
+    let mut folder = tempfile::TempDir::new().unwrap();
+    let mut as_it_started = 0;
+    for _ in 0..rounds {
+        if dice.below(8) == 0 {
+            // Killed as it starts, or soon after.
+            as_it_started += 1;
+            folder = match Hub::start_within(folder, &world.setup, dice.millis(1, 400)).await {
+                Ok(hub) => hub.kill(),
+                Err(folder) => folder,
+            };
+        }
+        // Mostly while it still works off what was left over; now and then it has the time to.
+        let kill_after = if dice.below(10) == 0 { dice.millis(1_000, 8_000) } else { dice.millis(1, 400) };
+        folder = world.round(folder, None, kill_after).await;
+    }
+    let how_often = format!("{rounds} rounds and {as_it_started} kills of a hub that had not started yet, ");
+    world.judge(folder, "`kill -9` at random under load", &how_often).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_lost_or_doubled_when_the_hub_is_killed_at_random_under_load() {
-    let rounds =
-        std::env::var("HUITONG_CRASH_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(8);
-    let mut world = World::new().await;
-    let mut folder = tempfile::TempDir::new().unwrap();
-    for round in 0..rounds {
-        // Spread over the load without a clock's help: 1 to 180 ms.
-        let kill_after = Duration::from_millis(1 + (round * 67) % 180);
-        folder = world.round(folder, None, kill_after).await;
-    }
-    world.judge(folder, &format!("`kill -9` at random under load, {rounds} rounds")).await;
+    killed_at_random(Kept::Sqlite).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_lost_or_doubled_on_postgresql_when_the_hub_is_killed_at_random_under_load() {
+    killed_at_random(Kept::Postgres).await;
 }
 
 /// An admission of nobody: it is taken and set aside.
@@ -256,8 +326,14 @@ fn of_nobody(nth: u64) -> Vec<u8> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_set_aside_is_so_once_when_the_hub_dies_as_it_ends() {
+    for kept in [Kept::Sqlite, Kept::Postgres] {
+        dies_as_messages_end(kept).await;
+    }
+}
+
+async fn dies_as_messages_end(kept: Kept) {
     const MESSAGES: u64 = 60;
-    let setup = Setup::default().set("log.level=error");
+    let setup = kept.set(Setup::default().set("log.level=error"));
     let mut folder = tempfile::TempDir::new().unwrap();
     let mut acknowledged = BTreeSet::new();
     for crash_at in [Some("ended:1"), Some("ended:20"), None] {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::harness::mllp::{Line, control_id, msa};
+use crate::harness::mllp::{Lines, control_id, msa};
 use crate::harness::partners::{self, Received};
 use crate::harness::{Hub, PATIENCE, Setup, postgres};
 
@@ -15,7 +15,7 @@ use crate::harness::{Hub, PATIENCE, Setup, postgres};
 const PEOPLE: u64 = 12;
 
 /// The nth message of a person: an admission, then changes.
-fn message(person: u64, nth: u64) -> Vec<u8> {
+pub fn message(person: u64, nth: u64) -> Vec<u8> {
     let event = if nth == 0 { "A01" } else { "A08" };
     format!(
         "MSH|^~\\&|HIS|T|HUB|H|20261123081500+0800||ADT^{event}^ADT_A01|P{person}-{nth}|P|2.5.1\r\
@@ -29,25 +29,18 @@ fn message(person: u64, nth: u64) -> Vec<u8> {
 /// Sends the messages of a person to the nodes in turn, each until some node acknowledges it; says how many.
 async fn send(person: u64, doors: Vec<String>, stop: Arc<AtomicBool>) -> u64 {
     let (mut nth, mut turn) = (0, person);
-    let mut lines: BTreeMap<usize, Line> = BTreeMap::new();
+    let mut lines = Lines::default();
     while !stop.load(Ordering::Relaxed) {
         turn += 1;
         let node = usize::try_from(turn).unwrap() % doors.len();
-        let answer = async {
-            if !lines.contains_key(&node) {
-                lines.insert(node, Line::connect(&doors[node]).await.ok()?);
-            }
-            lines.get_mut(&node)?.exchange(&message(person, nth)).await.ok()
-        };
-        // A frozen node answers nothing at all.
-        let answer = tokio::time::timeout(Duration::from_secs(2), answer).await.ok().flatten();
+        let answer = lines.exchange(&doors[node], &message(person, nth), Duration::from_secs(2)).await;
         match answer.map(|answer| msa(&answer)) {
             Some((code, id)) if code == "AA" => {
                 assert_eq!(id, format!("P{person}-{nth}"));
                 nth += 1;
             }
             Some(_) => tokio::time::sleep(Duration::from_millis(20)).await,
-            None => drop(lines.remove(&node)),
+            None => tokio::time::sleep(Duration::from_millis(10)).await,
         }
     }
     nth
@@ -58,7 +51,7 @@ fn signal(hub: &Hub, name: &str) {
 }
 
 /// What the LIS got of each person, in the order in which it came, each message once.
-fn forwarded(lis: &Received) -> BTreeMap<u64, Vec<u64>> {
+pub fn forwarded(lis: &Received) -> BTreeMap<u64, Vec<u64>> {
     let (mut seen, mut found) = (BTreeSet::new(), BTreeMap::<u64, Vec<u64>>::new());
     for message in &lis.bodies() {
         let id = control_id(message);

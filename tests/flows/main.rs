@@ -11,6 +11,7 @@
 mod harness;
 
 mod acknowledgements;
+mod archiving;
 mod corpus;
 mod deploying;
 mod deployments;
@@ -21,6 +22,7 @@ mod operators;
 mod out;
 mod pages;
 mod program;
+mod replays;
 mod replies;
 mod simulators;
 mod sites;

@@ -1,33 +1,12 @@
 //! The program at the prompt: help, lint, settings, exit codes.
 
-use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+pub use crate::harness::copy_of_the_files;
 use crate::harness::root;
-
-/// Channels, mappings and fixtures in a folder of their own, to be changed at will.
-pub fn copy_of_the_files() -> TempDir {
-    let folder = TempDir::new().unwrap();
-    for name in ["channels", "mappings", "fixtures"] {
-        copy(&root().join(name), &folder.path().join(name));
-    }
-    folder
-}
-
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap().flatten() {
-        let target = to.join(entry.file_name());
-        if entry.path().is_dir() {
-            copy(&entry.path(), &target);
-        } else {
-            std::fs::copy(entry.path(), target).unwrap();
-        }
-    }
-}
 
 fn huitong(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_huitong")).args(arguments).current_dir(root()).output().unwrap()
@@ -42,6 +21,8 @@ fn help_names_every_command() {
     let help = text(&huitong(&["--help"]).stdout);
     for command in [
         "run",
+        "archive",
+        "vacuum",
         "demo",
         "check",
         "test",

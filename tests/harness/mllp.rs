@@ -1,5 +1,6 @@
 //! A sender of HL7 over MLLP, written apart from the hub's own.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::time::Duration;
 
@@ -53,6 +54,29 @@ impl Line {
     pub async fn exchange(&mut self, message: &[u8]) -> io::Result<String> {
         self.send(message).await?;
         self.answer().await
+    }
+}
+
+/// Connections to several doors, each made when it is needed.
+#[derive(Default)]
+pub struct Lines(BTreeMap<String, Line>);
+
+impl Lines {
+    /// Sends one message to this address and gives its answer. `None`, and the connection is given up, when it breaks or nothing
+    /// comes in time: a frozen hub says nothing at all.
+    pub async fn exchange(&mut self, address: &str, message: &[u8], time: Duration) -> Option<String> {
+        let held = self.0.remove(address);
+        let exchanged = async {
+            let mut line = match held {
+                Some(line) => line,
+                None => Line::connect(address).await.ok()?,
+            };
+            let answer = line.exchange(message).await.ok()?;
+            Some((line, answer))
+        };
+        let (line, answer) = timeout(time, exchanged).await.ok().flatten()?;
+        self.0.insert(address.to_owned(), line);
+        Some(answer)
     }
 }
 

@@ -1,8 +1,11 @@
 //! What the tests of the whole hub stand on: the real program as a process, a sender and partners written apart from the hub's own code.
 #![allow(dead_code, clippy::allow_attributes, reason = "each test binary uses its own part")]
 
+pub mod dice;
 pub mod mllp;
+pub mod nodes;
 pub mod partners;
+pub mod ports;
 pub mod postgres;
 
 use std::path::{Path, PathBuf};
@@ -18,6 +21,32 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 /// The project's root.
 pub fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The program: the one that was built with the tests, or the one that `HUITONG_PROGRAM` names.
+pub fn program() -> PathBuf {
+    std::env::var_os("HUITONG_PROGRAM").map_or_else(|| env!("CARGO_BIN_EXE_huitong").into(), PathBuf::from)
+}
+
+/// A copy of the project's channels, mappings and fixtures, which a test may change.
+pub fn copy_of_the_files() -> TempDir {
+    let folder = TempDir::new().unwrap();
+    for name in ["channels", "mappings", "fixtures"] {
+        copy(&root().join(name), &folder.path().join(name));
+    }
+    folder
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap().flatten() {
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
 }
 
 /// The corpus of real messages; `None`, said aloud, where it is not there.
@@ -98,16 +127,33 @@ impl Hub {
 
     /// The same; gives the folder back when the hub ends before it is ready.
     pub async fn try_start_in(folder: TempDir, setup: &Setup) -> Result<Self, TempDir> {
+        let started = Instant::now();
+        Self::start_while(folder, setup, |log| {
+            assert!(started.elapsed() < PATIENCE, "the hub was not ready in time:\n{log}");
+            true
+        })
+        .await
+    }
+
+    /// The same; a hub that is not ready by then is killed as it starts.
+    pub async fn start_within(folder: TempDir, setup: &Setup, time: Duration) -> Result<Self, TempDir> {
+        let started = Instant::now();
+        Self::start_while(folder, setup, |_| started.elapsed() < time).await
+    }
+
+    async fn start_while(
+        folder: TempDir,
+        setup: &Setup,
+        goes_on: impl Fn(&str) -> bool,
+    ) -> Result<Self, TempDir> {
         // The tests ask the hub by reqwest, which wants its TLS provider even for plain HTTP.
         hub_transport::install_crypto_provider();
         let mut hub = Self { child: spawn(folder.path(), setup), folder, addresses: Value::Null };
         let ready = hub.folder.path().join("ready.json");
-        let started = Instant::now();
         while !ready.exists() {
-            if hub.child.try_wait().unwrap().is_some() {
+            if hub.child.try_wait().unwrap().is_some() || !goes_on(&hub.log()) {
                 return Err(hub.kill());
             }
-            assert!(started.elapsed() < PATIENCE, "the hub was not ready in time:\n{}", hub.log());
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         hub.addresses = serde_json::from_slice(&std::fs::read(&ready).unwrap()).unwrap();
@@ -215,15 +261,19 @@ impl Hub {
         .await;
     }
 
-    /// Waits until the status is as wanted.
+    /// Waits until the status is as wanted, as long as there is any progress.
     pub async fn until(&self, wanted: impl Fn(&Value) -> bool) {
-        let started = Instant::now();
+        let (mut last, mut progress) = (Value::Null, Instant::now());
         loop {
             let status = self.get("/ops/status").await;
             if wanted(&status) {
                 return;
             }
-            assert!(started.elapsed() < PATIENCE, "it did not come: {status:#}\n{}", self.log());
+            let now = tallies(&status);
+            if now != last {
+                (last, progress) = (now, Instant::now());
+            }
+            assert!(progress.elapsed() < PATIENCE, "it did not come: {status:#}\n{}", self.log());
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
@@ -241,6 +291,15 @@ impl Drop for Hub {
     }
 }
 
+/// What is counted in a status: messages and parcels by state.
+pub fn tallies(status: &Value) -> Value {
+    let of = |what: &str, part: &str| -> Vec<Value> {
+        let all = status[what].as_array().cloned().unwrap_or_default();
+        all.iter().map(|one| one[part].clone()).collect()
+    };
+    serde_json::json!([of("channels", "messages"), of("destinations", "parcels")])
+}
+
 fn log(folder: &Path) -> String {
     std::fs::read_to_string(folder.join("log.txt")).unwrap_or_default()
 }
@@ -248,7 +307,7 @@ fn log(folder: &Path) -> String {
 fn spawn(folder: &Path, setup: &Setup) -> Child {
     let _ = std::fs::remove_file(folder.join("ready.json"));
     let log = std::fs::OpenOptions::new().create(true).append(true).open(folder.join("log.txt")).unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_huitong"));
+    let mut command = Command::new(program());
     command
         .arg("run")
         .arg("--root")

@@ -24,7 +24,8 @@ struct Kept {
 }
 
 impl Received {
-    fn take(&self, key: String, body: Vec<u8>) {
+    /// Takes what came under a key.
+    pub fn take(&self, key: String, body: Vec<u8>) {
         let mut received = self.0.lock().unwrap();
         let times = received.times.entry(key.clone()).or_default();
         *times += 1;
@@ -105,12 +106,17 @@ async fn notice(State(received): State<Received>, headers: HeaderMap, body: Byte
         return (StatusCode::BAD_REQUEST, String::new());
     };
     received.take(key.to_owned(), body.to_vec());
-    let notice: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
-    let answer = serde_json::json!({
+    (StatusCode::OK, receipt(key, &body))
+}
+
+/// What the ward's service answers to a notice.
+pub fn receipt(key: &str, body: &[u8]) -> String {
+    let notice: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
+    let receipt = serde_json::json!({
         "id": key,
         "received": "2026-11-23T01:00:00Z",
         "patient": notice["patient"],
         "observation": notice["observation"],
     });
-    (StatusCode::OK, answer.to_string())
+    receipt.to_string()
 }

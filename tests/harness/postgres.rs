@@ -19,16 +19,20 @@ mkdir -p "$folder"
 run() { if [ -n "$as" ]; then exec setpriv --reuid="$as" --regid="$as" --clear-groups "$@"; else exec "$@"; fi; }
 cd "$folder"
 (run "$bin/initdb" -D "$folder/data" -U hub -A trust -E UTF8 --no-sync --locale=C >"$folder/initdb.log" 2>&1)
-start() {
+launch() {
     run "$bin/postgres" -D "$folder/data" -p "$port" -c listen_addresses=127.0.0.1 -c unix_socket_directories="$folder" \
         -c fsync="$5" -c max_connections=200 -c shared_buffers=128MB -c max_wal_size=1GB -c logging_collector=off \
         >>"$folder/server.log" 2>&1 </dev/null &
     server=$!
+}
+start() {
+    launch "$@"
     tries=0
     until "$bin/pg_isready" -q -h 127.0.0.1 -p "$port" -U hub; do
         tries=$((tries + 1))
         [ "$tries" -lt 600 ] || { echo "failed"; exit 1; }
-        kill -0 "$server" 2>/dev/null || { echo "failed"; exit 1; }
+        # One that was killed may still hold its memory for a moment.
+        kill -0 "$server" 2>/dev/null || launch "$@"
         sleep 0.05
     done
     echo "ready"
@@ -36,7 +40,9 @@ start() {
 start "$@"
 while read -r word; do
     case "$word" in
-        kill) pkill -9 -P "$server" 2>/dev/null || true; kill -9 "$server" 2>/dev/null || true; wait "$server" 2>/dev/null || true
+        # It is stopped first, so that it makes no more children.
+        kill) kill -STOP "$server" 2>/dev/null || true; pkill -9 -P "$server" 2>/dev/null || true
+              kill -9 "$server" 2>/dev/null || true; wait "$server" 2>/dev/null || true
               rm -f "$folder/data/postmaster.pid"; echo "killed" ;;
         start) start "$@" ;;
     esac

@@ -5,7 +5,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 use axum::http::HeaderName;
 use hub_core::deployments::Deployments;
 use hub_core::operations::{Deploying, Operations};
-use hub_core::store::{Journal, Outbox, Resources};
+use hub_core::replay::ReplayDesk;
+use hub_core::store::{Journal, Outbox, Resources, Upkeep};
 use hub_fhir::ResourceType;
 
 /// What the HTTP doors ask. The program fills it in.
@@ -17,6 +18,8 @@ pub struct Doors {
     pub journal: Arc<dyn Journal>,
     /// The parcels owed.
     pub outbox: Arc<dyn Outbox>,
+    /// What takes archived messages back in.
+    pub upkeep: Arc<dyn Upkeep>,
     /// The running hub.
     pub operations: Arc<dyn Operations>,
     /// What the hub was told to run.
@@ -25,6 +28,8 @@ pub struct Doors {
     pub deploying: Arc<dyn Deploying>,
     /// The header in which the proxy before the hub names who asks; `None`: there is none, and whoever asks says himself who he is.
     pub user_header: Option<HeaderName>,
+    /// The replays of the running hub.
+    pub replays: Arc<dyn ReplayDesk>,
     /// The metrics, in Prometheus' text format.
     pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
     /// The address clients reach the hub by, without a path: `https://hub.example`. `None`: the one each request names.

@@ -86,11 +86,19 @@ enum Failed {
 }
 
 /// Written under a hidden name, synced, and only then called by its own.
+///
+/// The hidden name is this try's alone: another one of the same parcel, by a node that was frozen or on a disk that hung, may still
+/// be at work, and must not cut short what has its name already.
 fn write(folder: &Path, name: &str, body: &Bytes) -> Result<(), Failed> {
-    let half = folder.join(format!(".{name}.part"));
-    let mut file = fs::File::create(&half).map_err(Failed::Not)?;
-    file.write_all(body).and_then(|()| file.sync_all()).map_err(Failed::Not)?;
-    fs::rename(&half, folder.join(name)).map_err(Failed::Not)?;
+    let half = folder.join(format!(".{name}.{}.part", uuid::Uuid::new_v4().simple()));
+    let written = fs::File::create_new(&half)
+        .and_then(|mut file| file.write_all(body).and_then(|()| file.sync_all()))
+        .and_then(|()| fs::rename(&half, folder.join(name)));
+    if let Err(error) = written {
+        // What cannot be tidied up is hidden.
+        let _ = fs::remove_file(&half);
+        return Err(Failed::Not(error));
+    }
     // The name itself is safe when the folder is.
     fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(Failed::InDoubt)
 }
@@ -129,5 +137,30 @@ impl Destination for FileDestination {
 
     fn parallel(&self) -> usize {
         4
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_tries_of_one_parcel_never_show_half_a_file() {
+        let folder = std::env::temp_dir().join(format!("huitong-halves-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let body = Bytes::from(vec![b'x'; 200_000]);
+        std::thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    for _ in 0..200 {
+                        assert!(write(&folder, "result.csv", &body).is_ok());
+                        assert_eq!(fs::read(folder.join("result.csv")).unwrap().len(), body.len());
+                    }
+                });
+            }
+        });
+        let left: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        fs::remove_dir_all(&folder).unwrap();
+        assert_eq!(left, ["result.csv"], "nothing hidden is left behind");
     }
 }

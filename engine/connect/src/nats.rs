@@ -185,7 +185,8 @@ fn identity(login: &NatsLogin, secrets: &dyn Secrets) -> Result<Identity, BuildE
     let secret = |name: &str| secrets.get(name).map(|value| value.trim().to_owned());
     let NatsLogin { credentials, nkey, token, user, password } = login;
     let identity = match (credentials, nkey, token, user, password) {
-        (Some(name), None, None, None, None) => Identity::Credentials(secret(name)?),
+        // Its last line has to end, as it does in the file itself.
+        (Some(name), None, None, None, None) => Identity::Credentials(secret(name)? + "\n"),
         (None, Some(name), None, None, None) => Identity::NKey(secret(name)?),
         (None, None, Some(name), None, None) => Identity::Token(secret(name)?),
         (None, None, None, Some(user), Some(name)) => Identity::User(user.clone(), secret(name)?),

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use hub_connect::kinds::{Files, Http, Mllp, Nats};
-use hub_core::registry::{DestinationKind, SourceKind};
+use hub_core::registry::{BuildError, DestinationKind, Secrets, SourceKind};
 use serde::de::DeserializeOwned;
 
 /// The keys that serde names when it meets one that is not there.
@@ -36,4 +36,34 @@ fn every_setting_is_told_and_no_other() {
     ] {
         assert_eq!(told(page, heading), keys, "{heading}");
     }
+}
+
+/// A credentials file like those of `nsc`, of nobody.
+const CREDENTIALS: &str = "-----BEGIN NATS USER JWT-----\neyJ0eXAiOiJqd3QifQ.e30.c2ln\n------END NATS USER JWT------\n\n\
+    -----BEGIN USER NKEY SEED-----\nSUACH75SWCM5D2JMJM6EKLR2WDARVGZT4QC6LX3AGHSWOMVAKERABBBRWM\n------END USER NKEY SEED------\n";
+
+struct Region;
+
+impl Secrets for Region {
+    fn get(&self, name: &str) -> Result<String, BuildError> {
+        assert_eq!(name, "region-nats");
+        Ok(CREDENTIALS.to_owned())
+    }
+}
+
+#[test]
+fn the_channels_of_the_page_on_scale_can_be_built() {
+    let page = include_str!("../../../docs/scale.md");
+    let blocks: Vec<&str> =
+        page.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    assert_eq!(blocks.len(), 2, "one for the site, one for the region");
+    let site: toml::Table = toml::from_str(blocks[0]).unwrap();
+    let settings = site["to"][0]["settings"].clone().try_into().unwrap();
+    assert!(<Nats as DestinationKind>::build(settings, &Region).is_ok());
+    let region: toml::Table = toml::from_str(blocks[1]).unwrap();
+    let settings: hub_connect::nats_source::NatsSourceConfig =
+        region["from"]["settings"].clone().try_into().unwrap();
+    let lanes = site["to"][0]["settings"]["lanes"].as_integer().unwrap();
+    assert_eq!(settings.subjects.len() as i64, lanes, "each lane has its reader");
+    assert!(<Nats as SourceKind>::build(settings, &Region).is_ok());
 }

@@ -217,6 +217,27 @@ async fn a_locked_server_is_entered_over_tls_with_the_secrets_of_the_settings() 
     assert!(stranger.check().await.is_err(), "the system's authorities do not know this server");
 }
 
+#[tokio::test]
+async fn a_server_that_wants_a_token_or_a_key_is_shown_it() {
+    // A pair of the makers' documentation: it opens nothing.
+    let (public, seed) = (
+        "UDXU4RCSJNZOIQHZNWXHXORDPRTGNJAHAHFRGZNEEJCPQTT2M7NLCNF4",
+        "SUACSSL3UAHUDXKFSNVUZRF5UHPMWZ6BFDTJ7M6USDXIEDNPPQYYYCU3VY",
+    );
+    let secrets =
+        Known::default().with("token", "t0ken").with("seed", format!("{seed}\n")).with("other", "x");
+    for (locked, right, wrong) in [
+        ("authorization { token: t0ken }".to_owned(), "token = 'token'", "token = 'other'"),
+        (format!("authorization {{ users: [ {{ nkey: {public} }} ] }}"), "nkey = 'seed'", "nkey = 'other'"),
+    ] {
+        let server = NatsServer::start_with(&locked);
+        let of = |login: &str| destination_with(&server.url(), &format!("login = {{ {login} }}"), &secrets);
+        let entered = of(right).check().await;
+        assert!(entered.is_ok(), "{locked}: {entered:?}");
+        assert!(of(wrong).check().await.unwrap_err().to_string().contains("see `login`"), "{locked}");
+    }
+}
+
 #[test]
 fn settings_that_cannot_work_are_refused_by_their_key() {
     for (key, more) in [

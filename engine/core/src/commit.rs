@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use compact_str::CompactString;
-use hub_fhir::{Reference, Resource};
+use hub_fhir::{Object, Reference, Resource, merge};
 use time::OffsetDateTime;
 
 use crate::id::{CorrelationId, DestinationId, ParcelId};
@@ -71,6 +71,28 @@ impl Change {
             | Change::Merge { resource, .. }
             | Change::Ensure(resource) => Some(resource),
             Change::Delete(_) => None,
+        }
+    }
+
+    /// What is there after it, where this is stored now; `None`: nothing is.
+    pub fn onto(&self, stored: Option<&Object>) -> Option<Object> {
+        match (self, stored) {
+            (Change::Delete(_), _) => None,
+            (Change::Ensure(_), Some(stored)) => Some(stored.clone()),
+            (Change::Merge { resource, clear, initial }, Some(stored)) => {
+                let mut part = resource.tree().clone();
+                for name in initial {
+                    part.remove(name);
+                }
+                Some(merge(stored, part, clear))
+            }
+            (
+                Change::Put(resource)
+                | Change::PutIf { resource, .. }
+                | Change::Merge { resource, .. }
+                | Change::Ensure(resource),
+                _,
+            ) => Some(resource.tree().clone()),
         }
     }
 }

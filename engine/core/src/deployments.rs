@@ -92,6 +92,8 @@ pub struct NewDeployment {
     pub who: String,
     /// Why, in their words; empty when nobody said.
     pub why: String,
+    /// Which node of those that share the store.
+    pub node: String,
     /// What sort it is.
     pub kind: DeploymentKind,
     /// The exact text of every file.
@@ -224,6 +226,8 @@ pub struct DeploymentRow {
     pub who: String,
     /// Why; empty when nobody said.
     pub why: String,
+    /// The node that it was made on.
+    pub node: String,
     /// What sort it is.
     pub kind: DeploymentKind,
     /// How it ended; `None` while it is under way.

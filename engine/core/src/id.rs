@@ -119,6 +119,19 @@ impl ParcelId {
         bytes.copy_from_slice(&hash.finalize()[..16]);
         Self(uuid::Builder::from_custom_bytes(bytes).into_uuid())
     }
+
+    /// The id under which a replay owes this parcel once more: the same each time it is computed, so that a replay that goes on after a
+    /// restart owes nothing twice.
+    #[must_use]
+    pub fn again(self, replay: u64) -> Self {
+        let mut hash = Sha256::new();
+        hash.update(b"again");
+        hash.update(self.0.as_bytes());
+        hash.update(replay.to_be_bytes());
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(&hash.finalize()[..16]);
+        Self(uuid::Builder::from_custom_bytes(bytes).into_uuid())
+    }
 }
 
 /// The first 128 bits of the SHA-256 of a message's bytes.

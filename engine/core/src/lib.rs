@@ -15,6 +15,7 @@ pub mod jobs;
 pub mod operations;
 pub mod path;
 pub mod registry;
+pub mod replay;
 pub mod source;
 pub mod store;
 pub mod template;

@@ -64,8 +64,36 @@ pub trait Journal: Send + Sync {
     /// How many messages of each channel are in each state. Equal to the truth, also after a crash.
     async fn tally(&self) -> Result<Vec<Tally>, StoreError>;
 
-    /// Deletes bodies and rows of messages that ended before `before`; returns how many. At most `limit` at a time.
+    /// Deletes messages that ended before `before`, with their bodies and parcels; returns how many, 0 when there are none
+    /// now. Where the store has an archive they are in it before. At most `limit` are deleted one by one in a transaction; where
+    /// the database keeps messages in stretches of time, one whole stretch goes at a time, when the last of its messages may.
     async fn prune(&self, before: OffsetDateTime, limit: u32) -> Result<u64, StoreError>;
+}
+
+/// What keeps the store small, beside [`Journal::prune`], and brings back what went.
+#[async_trait]
+pub trait Upkeep: Send + Sync {
+    /// Deletes the oldest rows of the audit trail that are older than `before`, at most `limit`; returns how many.
+    async fn forget_audit(&self, before: OffsetDateTime, limit: u32) -> Result<u64, StoreError>;
+
+    /// Deletes the versions of resources that were superseded before; returns how many. Looks at every version there is.
+    async fn forget_history(&self, before: OffsetDateTime) -> Result<u64, StoreError>;
+
+    /// Gives disk space back that nothing is kept in, a slice at a time so that nobody waits long; returns how many bytes.
+    async fn shrink(&self) -> Result<u64, StoreError>;
+
+    /// Takes archived messages back in as they ended, marked as imported; `archived` is as archives hold them. What is there
+    /// already stays as it is: doing it twice makes no doubles.
+    async fn import(&self, archived: Bytes) -> Result<Imported, StoreError>;
+}
+
+/// What came of taking archived messages back in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Imported {
+    /// How many were stored.
+    pub added: u64,
+    /// How many were there already.
+    pub known: u64,
 }
 
 /// Resources that can be searched.
@@ -289,6 +317,8 @@ pub struct MessageRow {
     pub parent: Option<Parent>,
     /// What its sender was answered, where that was more than a receipt.
     pub answered: Option<Answered>,
+    /// When it was taken back in from an archive.
+    pub imported_at: Option<OffsetDateTime>,
 }
 
 /// A message whole.
@@ -381,6 +411,8 @@ pub struct QueueDepth {
 pub enum Cause {
     /// A message; the commit ends it.
     Message(MessageId),
+    /// A message that has ended and is processed again; the commit ends it anew. One that has not ended is [`StoreError::Invalid`].
+    Replay(MessageId),
     /// The answer to a parcel, mapped.
     Answer(ParcelId),
     /// A person or an app.

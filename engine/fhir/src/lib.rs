@@ -10,7 +10,7 @@
 //! * [`Prepared`] is a resource ready for the store: its text with a gap for the version, its digest and its search
 //!   rows. [`index::rows`] makes the rows with [`fhirpath`], whose expressions are compiled once.
 //! * [`search::parse`] turns a query into a [`search::Search`]; [`bundle`] writes the answer from stored texts.
-//! * [`merge()`](merge::merge) unites what a sender knows with what is stored.
+//! * [`merge()`](merge::merge) unites what a sender knows with what is stored; [`difference`] says what differs between two trees.
 //!
 //! Dates and times without an offset are Beijing time everywhere: [`moment::ZONELESS_OFFSET_SECONDS`].
 //!
@@ -20,6 +20,7 @@
 pub mod bundle;
 pub mod codes;
 mod cursor;
+pub mod difference;
 pub mod elements;
 pub mod fhirpath;
 mod fhirpath_read;
@@ -28,10 +29,12 @@ mod index_rows;
 pub mod json;
 mod json_read;
 mod json_write;
+pub mod leaves;
 pub mod merge;
 pub mod moment;
 pub mod normal;
 pub mod outcome;
+pub mod own_elements;
 pub mod params;
 pub mod prepare;
 pub mod primitive;

@@ -10,6 +10,7 @@ use hub_core::source::SourceError;
 use hub_spec::{Channel, Project, Start};
 use thiserror::Error;
 use time::OffsetDateTime;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
@@ -63,6 +64,7 @@ pub struct Hub {
     destinations: RwLock<BTreeMap<DestinationId, Arc<RunningDestination>>>,
     /// This node's turns to do the jobs of the clock.
     pub job_turns: Arc<Turns>,
+    stopping: watch::Sender<bool>,
     /// Watches how the leftovers of the last run are worked off.
     recovery: Mutex<Option<JoinHandle<()>>>,
     /// Held by whoever changes what runs, one at a time; true when the hub has stopped.
@@ -97,6 +99,7 @@ impl Hub {
             channels: RwLock::default(),
             destinations: RwLock::default(),
             job_turns: Arc::default(),
+            stopping: watch::Sender::new(false),
             recovery: Mutex::default(),
             changing: Arc::default(),
         };
@@ -110,6 +113,11 @@ impl Hub {
                 Some(tokio::spawn(deaths.recover(backlogs, hub.house.journal.clone())));
         }
         Ok(hub)
+    }
+
+    /// Turns true when the hub begins to stop.
+    pub fn stopping(&self) -> watch::Receiver<bool> {
+        self.stopping.subscribe()
     }
 
     /// Its channels, by name.
@@ -183,10 +191,16 @@ impl Hub {
         groups(&all).into_iter().rev().map(group).filter(|group| !group.is_empty()).collect()
     }
 
+    /// Turns true when the hub begins to stop.
+    pub fn stopping(&self) -> watch::Receiver<bool> {
+        self.stop_sources.subscribe()
+    }
+
     /// Stops in the order of the road: sources first, then what has been acknowledged is worked off, then the dispatchers end what is under
     /// way. Channels that start after others stop before them. Bounded in time; what is left is in the journal and the outbox and
     /// goes on at the next start.
     pub async fn stop(&self) {
+        self.stopping.send_replace(true);
         let drain = self.house.sizes.drain;
         let mut stopped = match tokio::time::timeout(drain, self.changing.lock()).await {
             Ok(changing) => Some(changing),

@@ -4,7 +4,7 @@
 //! [`split`] makes several of one that holds several; [`lane`] looks up
 //! what its mapping needs ([`lookup`]), walks it through the pure [`steps`] and hands the commit to the store; [`holds`] keeps lanes at
 //! messages that failed, [`deaths`] finds those at which the process dies; [`dispatch`] sends what is owed;
-//! [`reply`] answers who asked; [`hub`] starts and stops it all; [`deploy`] changes what runs; [`operate`] answers operators.
+//! [`reply`] answers who asked; [`hub`] starts and stops it all; [`deploy`] changes what runs; [`operate`] answers operators; [`replay`] processes ended messages again.
 //!
 //! Invariant: the runtime knows the store only by the traits of `hub_core::store`, and no connector at all.
 
@@ -30,6 +30,7 @@ pub mod measure;
 pub mod now;
 pub mod operate;
 mod order;
+pub mod replay;
 pub mod reply;
 pub mod retention;
 pub mod shares;

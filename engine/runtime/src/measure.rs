@@ -26,6 +26,7 @@ pub fn describe() {
         "huitong_lanes_standing",
         "Lanes that stand at a message until a person decides, by channel"
     );
+    describe_counter!("huitong_messages_replayed_total", "Messages processed again, by what came of it");
     describe_histogram!("huitong_step_seconds", metrics::Unit::Seconds, "Time a message spends in a step");
     describe_histogram!("huitong_message_seconds", metrics::Unit::Seconds, "Time from received to ended");
     describe_counter!("huitong_deliveries_total", "Tries to deliver a parcel, by destination and result");
@@ -64,6 +65,10 @@ pub(crate) fn step(channel: &ChannelId, step: &'static str, took: Duration) {
 pub(crate) fn ended(channel: &ChannelId, state: &'static str, took: Duration) {
     counter!("huitong_messages_ended_total", "channel" => channel.to_string(), "state" => state).increment(1);
     histogram!("huitong_message_seconds", "channel" => channel.to_string()).record(took.as_secs_f64());
+}
+
+pub(crate) fn replayed(came: &'static str) {
+    counter!("huitong_messages_replayed_total", "came" => came).increment(1);
 }
 
 pub(crate) fn refused(channel: &ChannelId, reason: &'static str) {

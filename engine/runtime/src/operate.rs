@@ -105,7 +105,7 @@ impl Hub {
     }
 
     /// The messages a filter finds, oldest first, so that replay keeps their order.
-    async fn matching(&self, query: MessageQuery) -> Result<Vec<MessageId>, StoreError> {
+    pub(crate) async fn matching(&self, query: MessageQuery) -> Result<Vec<MessageId>, StoreError> {
         let mut found = Vec::new();
         let mut page = MessageQuery { limit: PAGE.min(query.limit), ..query.clone() };
         loop {

@@ -12,6 +12,7 @@ use hub_core::envelope::{Envelope, Head, Mapped, Parsed, Raw};
 use hub_core::fault::{Fault, FaultStep};
 use hub_core::id::{ChannelId, DestinationId, MessageId, ParcelId};
 use hub_core::path::Path;
+use hub_core::replay::ReplayNumber;
 use hub_core::store::End;
 use hub_fhir::Object;
 use hub_formats::FormatError;
@@ -102,6 +103,8 @@ pub struct Asking {
     pub needs: Vec<Need>,
     /// What keeps it in order: what messages with the same value have written must be seen. `None`: it has no order to keep.
     pub lane_key: Option<String>,
+    /// The replay that owes its parcels once more.
+    again: Option<ReplayNumber>,
 }
 
 impl Road {
@@ -120,6 +123,11 @@ impl Road {
 
     /// Walks a message as far as nothing has to be looked up: it is read once.
     pub fn prepare(&self, message: Envelope<Raw>) -> Prepared {
+        self.prepare_again(message, None)
+    }
+
+    /// The same for a replay, which may owe the parcels once more under ids of its own.
+    pub fn prepare_again(&self, message: Envelope<Raw>, again: Option<ReplayNumber>) -> Prepared {
         crash::reading(&message.body.0);
         let raw = message.body.clone();
         let started = Instant::now();
@@ -141,7 +149,7 @@ impl Road {
         }
         let lane_key = self.may_need().then(|| self.lane_key(&*message.body.0)).flatten();
         let needs = self.channel.mapping.needs(&*message.body.0);
-        let asking = Asking { message, raw, keys, needs, lane_key };
+        let asking = Asking { message, raw, keys, needs, lane_key, again };
         if asking.needs.is_empty() {
             return Prepared::walked(self.walk_on(asking, Found::default()));
         }
@@ -151,8 +159,8 @@ impl Road {
     /// Walks a message to the end, with what was looked up.
     pub fn walk_on(&self, asking: Asking, found: Found) -> Walked {
         let started = Instant::now();
-        let Asking { message, raw, keys, .. } = asking;
-        let walked = match self.map(message, &raw, &keys, found) {
+        let Asking { message, raw, keys, again, .. } = asking;
+        let walked = match self.map(message, &raw, &keys, found, again) {
             Ok(message) => {
                 crash::place("mapped");
                 Walked::Mapped(message)
@@ -201,6 +209,7 @@ impl Road {
         raw: &Raw,
         keys: &[Key],
         mut found: Found,
+        again: Option<ReplayNumber>,
     ) -> Result<Envelope<Mapped>, Box<(Head, Fault)>> {
         let document = &*message.body.0;
         if self.channel.mapping.reads_facts() {
@@ -210,7 +219,7 @@ impl Road {
             let commit =
                 Commit { changes: run.changes, notes: run.notes, keys: keys.to_vec(), ..Commit::default() };
             let commit = checked(commit, &self.channel.mapping, self.typed_check)?;
-            let parcels = self.route(&message.head, document, raw, &commit)?;
+            let parcels = self.route(&message.head, document, raw, &commit, again)?;
             Ok(Commit { parcels, ..commit })
         });
         match commit {
@@ -226,6 +235,7 @@ impl Road {
         document: &dyn Document,
         raw: &Raw,
         commit: &Commit,
+        again: Option<ReplayNumber>,
     ) -> Result<Vec<Parcel>, Fault> {
         let mut parcels = Vec::new();
         let mut bytes = 0;
@@ -250,7 +260,8 @@ impl Road {
             }
             scopes.retain(|scope| route.when.as_ref().is_none_or(|when| when.holds(seen, *scope)));
             for (nth, scope) in scopes.into_iter().enumerate() {
-                let id = ParcelId::of(head.id, &route.id, nth);
+                let first = ParcelId::of(head.id, &route.id, nth);
+                let id = again.map_or(first, |replay| first.again(replay));
                 let (body, content_type) = match &route.mapping {
                     Some(mapping) => {
                         let mut told = Found::default();

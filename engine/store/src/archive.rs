@@ -150,13 +150,13 @@ impl Archive {
         let mut first: Option<i64> = None;
         for (channel, _) in self.channels(stretch) {
             for state in StateName::ALL {
-                let row = self.readers
-            .fetch_one(self.readers.sql("SELECT MIN(seq) FROM message WHERE channel = $1 AND state = $2 AND received_us >= $3")
+                let sql = self.readers.sql(
+                "SELECT MIN(seq) FROM message WHERE channel = $1 AND state = $2 AND received_us >= $3",
+)
                 .bind(channel)
                 .bind(state_number(state))
-                .bind(clock::micros(from)))
-                .await
-                .map_err(unavailable)?;
+                .bind(clock::micros(from));
+                let row = self.readers.fetch_one(sql).await.map_err(unavailable)?;
                 let found: Option<i64> = row.get(0).map_err(unavailable)?;
                 first = [first, found].into_iter().flatten().min();
             }
@@ -167,42 +167,29 @@ impl Archive {
 
     /// The bytes of one message.
     pub async fn message(&self, id: MessageId) -> Result<Option<Bytes>, StoreError> {
-        let row = self
+        let sql = self
             .readers
-            .fetch_optional(
-                self.readers
-                    .sql("SELECT b.body FROM message m JOIN message_body b ON b.seq = m.seq WHERE m.id = $1")
-                    .bind(id.0),
-            )
-            .await
-            .map_err(unavailable)?;
+            .sql("SELECT b.body FROM message m JOIN message_body b ON b.seq = m.seq WHERE m.id = $1")
+            .bind(id.0);
+        let row = self.readers.fetch_optional(sql).await.map_err(unavailable)?;
         row.map(|row| row.get::<Vec<u8>>(0).map(Bytes::from).map_err(unavailable)).transpose()
     }
 
     /// When a message was received.
     pub async fn received_at(&self, id: MessageId) -> Result<Option<OffsetDateTime>, StoreError> {
-        let row = self
-            .readers
-            .fetch_optional(self.readers.sql("SELECT received_us FROM message WHERE id = $1").bind(id.0))
-            .await
-            .map_err(unavailable)?;
+        let sql = self.readers.sql("SELECT received_us FROM message WHERE id = $1").bind(id.0);
+        let row = self.readers.fetch_optional(sql).await.map_err(unavailable)?;
         row.map(|row| row.get(0).map(clock::moment).map_err(unavailable)).transpose()
     }
 
     /// The current version of a resource; `None` when it is not there or deleted.
     pub async fn resource(&self, reference: &Reference) -> Result<Option<Object>, StoreError> {
-        let row = self
+        let sql = self
             .readers
-            .fetch_optional(
-                self.readers
-                    .sql(
-                        "SELECT version, updated_us, deleted, body FROM resource WHERE type = $1 AND id = $2",
-                    )
-                    .bind(self.words.kind(reference.kind))
-                    .bind(reference.id.as_str()),
-            )
-            .await
-            .map_err(unavailable)?;
+            .sql("SELECT version, updated_us, deleted, body FROM resource WHERE type = $1 AND id = $2")
+            .bind(self.words.kind(reference.kind))
+            .bind(reference.id.as_str());
+        let row = self.readers.fetch_optional(sql).await.map_err(unavailable)?;
         let found = row.map(|row| stored(reference.clone(), &row)).transpose().map_err(unavailable)?;
         let Some(stored) = found.filter(|stored| !stored.deleted) else { return Ok(None) };
         let text = std::str::from_utf8(&stored.body).map_err(|_| damaged("resource"))?;

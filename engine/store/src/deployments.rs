@@ -17,7 +17,8 @@ use crate::open::Store;
 use crate::writer::{Answer, Work};
 
 /// The columns of a deployment without its files.
-const ROW: &str = "SELECT d.number, d.at_us, d.who, d.why, d.kind, d.goes_to, d.ended_us, d.result, d.reason,
+const ROW: &str =
+    "SELECT d.number, d.at_us, d.who, d.why, d.kind, d.goes_to, d.ended_us, d.result, d.reason, d.node,
     (SELECT count(*) FROM deployed_file f WHERE f.deployment = d.number) FROM deployment d";
 /// How many texts are read in one statement.
 const TEXTS: usize = 64;
@@ -118,9 +119,10 @@ fn row(row: &Record) -> Result<DeploymentRow, StoreError> {
         at: clock::moment(number(1)?),
         who: text(2)?,
         why: text(3)?,
+        node: text(9)?,
         kind,
         end,
-        files: number(9)?.unsigned_abs(),
+        files: number(10)?.unsigned_abs(),
     })
 }
 

@@ -27,17 +27,9 @@ impl Store {
         let before = match query.before {
             None => None,
             Some(id) => {
-                let row = self
-                    .inner
-                    .readers
-                    .fetch_optional(
-                        self.inner
-                            .readers
-                            .sql("SELECT received_us, seq FROM message WHERE id = $1")
-                            .bind(id.0),
-                    )
-                    .await
-                    .map_err(unavailable)?;
+                let sql =
+                    self.inner.readers.sql("SELECT received_us, seq FROM message WHERE id = $1").bind(id.0);
+                let row = self.inner.readers.fetch_optional(sql).await.map_err(unavailable)?;
                 // The page before ended with a message that is gone: nothing older is known for sure.
                 let Some(row) = row else { return Ok(Vec::new()) };
                 Some((row.get(0).map_err(unavailable)?, row.get(1).map_err(unavailable)?))
@@ -130,17 +122,12 @@ impl Store {
                 Some(number) => Some(number),
             },
         };
-        let rows = self
+        let sql = self
             .inner
             .readers
-            .fetch_all(
-                self.inner
-                    .readers
-                    .sql("SELECT word, state FROM tally WHERE kind = $1 AND count > 0")
-                    .bind(TALLY_MESSAGES),
-            )
-            .await
-            .map_err(unavailable)?;
+            .sql("SELECT word, state FROM tally WHERE kind = $1 AND count > 0")
+            .bind(TALLY_MESSAGES);
+        let rows = self.inner.readers.fetch_all(sql).await.map_err(unavailable)?;
         let walks = places(&rows)?;
         let walks: Vec<(i64, i64)> = walks
             .into_iter()

@@ -14,10 +14,9 @@ use hub_core::store::{
 use time::OffsetDateTime;
 
 use crate::clock;
-use crate::database::{Readers, Record};
+use crate::database::Record;
 use crate::error::{closed, damaged, unavailable};
 use crate::open::Store;
-use crate::partitions;
 use crate::trace;
 use crate::words::{WordKind, Words};
 use crate::writer::{Answer, COMMITTED, FILTERED, QUARANTINED, RECEIVED, SPLIT, TALLY_MESSAGES, Work};
@@ -31,7 +30,7 @@ const BODIES: usize = 64;
 pub(crate) const ROW: &str =
     "SELECT m.seq, m.id, m.channel, m.message_type, m.control_id, m.sender, m.received_us,
     m.ended_us, m.state, m.size, m.reused, m.replays, t.keys, t.step, t.place, t.rule, t.reason,
-    m.nth, (SELECT p.id FROM message p WHERE p.seq = m.parent), m.answered, m.answered_us
+    m.nth, (SELECT p.id FROM message p WHERE p.seq = m.parent), m.answered, m.answered_us, m.imported_us
     FROM message m LEFT JOIN message_trace t ON t.seq = m.seq";
 
 #[async_trait]
@@ -55,12 +54,8 @@ impl Journal for Store {
     }
 
     async fn family(&self, parent: MessageId) -> Result<Counts, StoreError> {
-        let row = self
-            .inner
-            .readers
-            .fetch_optional(self.inner.readers.sql("SELECT seq FROM message WHERE id = $1").bind(parent.0))
-            .await
-            .map_err(unavailable)?;
+        let sql = self.inner.readers.sql("SELECT seq FROM message WHERE id = $1").bind(parent.0);
+        let row = self.inner.readers.fetch_optional(sql).await.map_err(unavailable)?;
         match row {
             Some(row) => self.counts(row.get(0).map_err(unavailable)?).await,
             None => Ok(Counts::default()),
@@ -83,26 +78,21 @@ impl Journal for Store {
         let mut chosen: Vec<i64> = Vec::new();
         let mut after = (i64::MIN, 0_i64, 0_i64);
         while chosen.len() < limit {
-            let page = self
+            let sql = self
                 .inner
                 .readers
-                .fetch_all(
-                    self.inner
-                        .readers
-                        .sql(
-                            "SELECT seq, id, coalesce(parent, seq), coalesce(nth, 0) FROM message
+                .sql(
+                    "SELECT seq, id, coalesce(parent, seq), coalesce(nth, 0) FROM message
                  WHERE channel = $1 AND state = 0 AND coalesce(parent, seq) >= $2
                    AND (coalesce(parent, seq), coalesce(nth, 0), seq) > ($2, $3, $4)
                  ORDER BY coalesce(parent, seq), coalesce(nth, 0), seq LIMIT $5",
-                        )
-                        .bind(number)
-                        .bind(after.0)
-                        .bind(after.1)
-                        .bind(after.2)
-                        .bind(PAGE as i64),
                 )
-                .await
-                .map_err(unavailable)?;
+                .bind(number)
+                .bind(after.0)
+                .bind(after.1)
+                .bind(after.2)
+                .bind(PAGE as i64);
+            let page = self.inner.readers.fetch_all(sql).await.map_err(unavailable)?;
             for row in &page {
                 let at = |column: usize| row.get::<i64>(column).map_err(unavailable);
                 after = (at(2)?, at(3)?, at(0)?);
@@ -141,21 +131,16 @@ impl Journal for Store {
         let seq: i64 = row.get(0).map_err(unavailable)?;
         self.know(std::slice::from_ref(&row), 2).await?;
         let row = read_row(&row, &self.inner.words)?;
-        let rest = self
+        let sql = self
             .inner
             .readers
-            .fetch_optional(
-                self.inner
-                    .readers
-                    .sql(
-                        "SELECT b.body, m.peer_address, m.peer_identity, t.notes, t.wrote
+            .sql(
+                "SELECT b.body, m.peer_address, m.peer_identity, t.notes, t.wrote
              FROM message m JOIN message_body b ON b.seq = m.seq LEFT JOIN message_trace t ON t.seq = m.seq
              WHERE m.seq = $1",
-                    )
-                    .bind(seq),
             )
-            .await
-            .map_err(unavailable)?;
+            .bind(seq);
+        let rest = self.inner.readers.fetch_optional(sql).await.map_err(unavailable)?;
         // Pruned between the two statements.
         let Some(rest) = rest else { return Ok(None) };
         let text = |column: usize| rest.get::<Option<String>>(column).map_err(unavailable);
@@ -172,35 +157,25 @@ impl Journal for Store {
     }
 
     async fn state(&self, id: MessageId) -> Result<Option<MessageState>, StoreError> {
-        let row = self
+        let sql = self
             .inner
             .readers
-            .fetch_optional(
-                self.inner
-                    .readers
-                    .sql(
-                        "SELECT m.state, t.step, t.place, t.rule, t.reason
+            .sql(
+                "SELECT m.state, t.step, t.place, t.rule, t.reason
              FROM message m LEFT JOIN message_trace t ON t.seq = m.seq WHERE m.id = $1 AND m.state > 0",
-                    )
-                    .bind(id.0),
             )
-            .await
-            .map_err(unavailable)?;
+            .bind(id.0);
+        let row = self.inner.readers.fetch_optional(sql).await.map_err(unavailable)?;
         row.map(|row| read_state(&row, 0, 1)).transpose()
     }
 
     async fn tally(&self) -> Result<Vec<Tally>, StoreError> {
-        let rows = self
+        let sql = self
             .inner
             .readers
-            .fetch_all(
-                self.inner
-                    .readers
-                    .sql("SELECT word, state, count FROM tally WHERE kind = $1 AND count > 0")
-                    .bind(TALLY_MESSAGES),
-            )
-            .await
-            .map_err(unavailable)?;
+            .sql("SELECT word, state, count FROM tally WHERE kind = $1 AND count > 0")
+            .bind(TALLY_MESSAGES);
+        let rows = self.inner.readers.fetch_all(sql).await.map_err(unavailable)?;
         self.know(&rows, 0).await?;
         let tally = |row: Record| {
             let count: i64 = row.get(2).map_err(unavailable)?;
@@ -214,18 +189,7 @@ impl Journal for Store {
     }
 
     async fn prune(&self, before: OffsetDateTime, limit: u32) -> Result<u64, StoreError> {
-        if let Readers::Postgres(pool) = &self.inner.readers {
-            partitions::turn(pool, self.inner.stretch_us).await.map_err(unavailable)?;
-            let dropped = partitions::drop_old(pool, clock::micros(before)).await.map_err(unavailable)?;
-            if dropped > 0 {
-                return Ok(dropped);
-            }
-        }
-        let work = Work::Prune { before_us: clock::micros(before), limit };
-        match self.inner.writer.ask(work).await? {
-            Answer::Count(count) => Ok(count),
-            _ => Err(closed()),
-        }
+        self.retire(clock::micros(before), limit).await
     }
 }
 
@@ -246,17 +210,12 @@ impl Store {
 
     /// How many pieces of a message are in each state.
     async fn counts(&self, parent: i64) -> Result<Counts, StoreError> {
-        let rows = self
+        let sql = self
             .inner
             .readers
-            .fetch_all(
-                self.inner
-                    .readers
-                    .sql("SELECT state, count(*) FROM message WHERE parent = $1 GROUP BY state")
-                    .bind(parent),
-            )
-            .await
-            .map_err(unavailable)?;
+            .sql("SELECT state, count(*) FROM message WHERE parent = $1 GROUP BY state")
+            .bind(parent);
+        let rows = self.inner.readers.fetch_all(sql).await.map_err(unavailable)?;
         let mut counts = Counts::default();
         for row in rows {
             let state = state_name(row.get(0).map_err(unavailable)?)?;
@@ -270,11 +229,14 @@ impl Store {
     }
 
     async fn parcels_of(&self, message: i64) -> Result<Vec<ParcelRow>, StoreError> {
-        let rows = self.inner.readers
-            .fetch_all(self.inner.readers.sql("SELECT id, dest, state, attempts, due_us, error FROM parcel WHERE message = $1 ORDER BY seq")
-        .bind(message))
-        .await
-        .map_err(unavailable)?;
+        let sql = self
+            .inner
+            .readers
+            .sql(
+                "SELECT id, dest, state, attempts, due_us, error FROM parcel WHERE message = $1 ORDER BY seq",
+            )
+            .bind(message);
+        let rows = self.inner.readers.fetch_all(sql).await.map_err(unavailable)?;
         self.know(&rows, 1).await?;
         let parcel = |row: Record| {
             let state: i64 = row.get(2).map_err(unavailable)?;
@@ -293,7 +255,7 @@ impl Store {
     }
 }
 
-fn envelope(row: &Record, channel: &ChannelId) -> Result<Envelope<Raw>, sqlx::Error> {
+pub(crate) fn envelope(row: &Record, channel: &ChannelId) -> Result<Envelope<Raw>, sqlx::Error> {
     let text = |column: usize| row.get::<&str>(column).map(CompactString::new);
     let label =
         |column: usize| Ok::<_, sqlx::Error>(row.get::<Option<&str>>(column)?.map(CompactString::new));
@@ -333,6 +295,7 @@ pub(crate) fn read_row(row: &Record, words: &Words) -> Result<MessageRow, StoreE
         keys: trace::keys(row.get(12).map_err(unavailable)?),
         parent: parent(row, 17, 18).map_err(unavailable)?,
         answered: answered(row, 19).map_err(unavailable)?,
+        imported_at: row.get::<Option<i64>>(21).map_err(unavailable)?.map(clock::moment),
     })
 }
 
@@ -390,6 +353,6 @@ pub(crate) fn state_name(number: i64) -> Result<StateName, StoreError> {
     state.ok_or_else(|| damaged("state of a message"))
 }
 
-fn channel_name(words: &Words, number: i64) -> Result<ChannelId, StoreError> {
+pub(crate) fn channel_name(words: &Words, number: i64) -> Result<ChannelId, StoreError> {
     words.name(number).map(ChannelId).ok_or_else(|| damaged("channel"))
 }

@@ -4,6 +4,7 @@
 //! have connections of their own. In reading order:
 
 mod archive;
+mod archiving;
 mod clock;
 mod cluster;
 mod database;
@@ -16,19 +17,30 @@ mod journal;
 mod leases;
 mod moving;
 mod open;
+mod orders;
 mod outbox;
 mod partitions;
 mod postgres;
+mod replay_pages;
+mod replays;
 mod resources;
+mod retire;
 pub mod scheduler;
 mod search;
 mod short;
 mod trace;
+mod upkeep;
+mod vacuum;
 mod words;
 mod writer;
 
 pub use archive::{Archive, Past, Stretch};
+pub use archiving::{
+    ArchiveError, ArchiveFile, ArchiveHeader, ArchiveKey, ArchiveOptions, Entry, EntryHead, ParcelHead,
+    entries,
+};
 pub use error::OpenError;
 pub use moving::{Move, MoveError, Moved, MovedTable, Progress, Round, Still};
 pub use open::{Stats, Store, StoreOptions};
 pub use postgres::size_of;
+pub use vacuum::{Vacuumed, vacuum};

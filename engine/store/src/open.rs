@@ -8,17 +8,21 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use sqlx::migrate::{Migration, MigrationType, Migrator};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{
+    SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
+};
 use sqlx::{ConnectOptions, Connection as _, SqlStr};
 
 use hub_core::cluster::{Alone, Cluster};
 
+use crate::archiving::ArchiveOptions;
 use crate::cluster::{LastCompany, Nodes};
 use crate::database::{Connection, Readers};
 use crate::error::OpenError;
 use crate::leases::{Begun, Dues, Queues};
 use crate::moving;
 use crate::postgres;
+use crate::retire::Archiving;
 use crate::words::Words;
 use crate::writer::{Counters, Way, Writer, WriterOptions, WriterSetup};
 
@@ -37,6 +41,8 @@ pub struct StoreOptions {
     pub beat: Duration,
     /// How long messages on PostgreSQL go into the same stretch of tables, before the next is begun: what retention drops at once.
     pub stretch: Duration,
+    /// Where messages are written to before they are deleted. `None`: they are not.
+    pub archive: Option<ArchiveOptions>,
     /// How many connections read at the same time.
     pub readers: u32,
     /// The writer's page cache; the readers together have as much again, and so has the writer for the resources it has
@@ -64,6 +70,7 @@ impl StoreOptions {
             node: "hub".to_owned(),
             beat: Duration::from_secs(1),
             stretch: STRETCH,
+            archive: None,
             readers: 4,
             cache_bytes: 32 << 20,
             max_bytes: None,
@@ -105,6 +112,7 @@ pub(crate) struct Inner {
     pub(crate) dues: Arc<Dues>,
     pub(crate) tokens: AtomicU64,
     pub(crate) stretch_us: i64,
+    pub(crate) archiving: Option<Archiving>,
     counters: Arc<Counters>,
 }
 
@@ -113,10 +121,12 @@ pub(crate) const STRETCH: Duration = Duration::from_secs(24 * 60 * 60);
 /// Of a new database. A message touches some 70 pages, most of them for one search row each, and all of them go through the
 /// log: pages half as large halve what is written, for a twentieth more on disk.
 const PAGE_BYTES: u32 = 4_096;
-pub(crate) const MIGRATIONS: [(i64, &str, &str); 3] = [
+pub(crate) const MIGRATIONS: [(i64, &str, &str); 5] = [
     (1, "store", include_str!("../migrations/sqlite/0001_store.sql")),
     (2, "pieces", include_str!("../migrations/sqlite/0002_pieces.sql")),
     (3, "deployments", include_str!("../migrations/sqlite/0003_deployments.sql")),
+    (4, "imported", include_str!("../migrations/sqlite/0004_imported.sql")),
+    (10, "replay", include_str!("../migrations/sqlite/0010_replay.sql")),
 ];
 
 impl Store {
@@ -152,6 +162,7 @@ impl Store {
             dues,
             tokens: AtomicU64::new(1),
             stretch_us: i64::try_from(options.stretch.as_micros()).unwrap_or(i64::MAX),
+            archiving: options.archive.map(Archiving::new),
             counters,
         };
         Ok(Self { inner: Arc::new(inner) })
@@ -222,6 +233,8 @@ async fn open_sqlite(options: &StoreOptions) -> Result<Opened, OpenError> {
         .clone()
         .create_if_missing(true)
         .page_size(PAGE_BYTES)
+        // Of a new database: one that is there keeps its mode until `vacuum`.
+        .auto_vacuum(SqliteAutoVacuum::Incremental)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full);
     let mut connection = migrating.connect().await.map_err(database)?;

@@ -45,16 +45,20 @@ impl Outbox for Store {
         }
         // One more than can be taken: the next that is due later, without its text.
         let most = limit.saturating_add(held).saturating_add(1);
-        let rows = self.inner.readers
-            .fetch_all(self.inner.readers.sql("SELECT p.seq, p.id, p.okey, p.due_us, p.created_us, p.attempts, p.doubt, p.begun, p.correlation,
-                    b.content_type, b.body
-             FROM parcel p LEFT JOIN parcel_body b ON b.seq = p.seq AND p.due_us <= $2
-             WHERE p.dest = $1 AND p.due_us IS NOT NULL ORDER BY p.due_us, p.seq LIMIT $3")
-        .bind(dest)
-        .bind(now)
-        .bind(i64::try_from(most).unwrap_or(i64::MAX)))
-        .await
-        .map_err(unavailable)?;
+        let sql = self
+            .inner
+            .readers
+            .sql(
+                "SELECT p.seq, p.id, p.okey, p.due_us, p.created_us, p.attempts, p.doubt, p.begun,
+                 p.correlation,
+                 b.content_type, b.body
+                 FROM parcel p LEFT JOIN parcel_body b ON b.seq = p.seq AND p.due_us <= $2
+                 WHERE p.dest = $1 AND p.due_us IS NOT NULL ORDER BY p.due_us, p.seq LIMIT $3",
+            )
+            .bind(dest)
+            .bind(now)
+            .bind(i64::try_from(most).unwrap_or(i64::MAX));
+        let rows = self.inner.readers.fetch_all(sql).await.map_err(unavailable)?;
         let mut leased = Vec::with_capacity(limit.min(rows.len()));
         let mut begun = Vec::with_capacity(leased.capacity());
         // Whether all that is due is taken now or was held before.
@@ -160,11 +164,15 @@ impl Outbox for Store {
     }
 
     async fn answer(&self, id: ParcelId) -> Result<Option<(ParcelState, Option<Bytes>)>, StoreError> {
-        let row = self.inner.readers
-            .fetch_optional(self.inner.readers.sql("SELECT p.state, b.answer FROM parcel p LEFT JOIN parcel_body b ON b.seq = p.seq WHERE p.id = $1")
-        .bind(id.0))
-        .await
-        .map_err(unavailable)?;
+        let sql = self
+            .inner
+            .readers
+            .sql(
+                "SELECT p.state, b.answer FROM parcel p LEFT JOIN parcel_body b ON b.seq = p.seq
+                 WHERE p.id = $1",
+            )
+            .bind(id.0);
+        let row = self.inner.readers.fetch_optional(sql).await.map_err(unavailable)?;
         let Some(row) = row else { return Ok(None) };
         let state: i64 = row.get(0).map_err(unavailable)?;
         let state = usize::try_from(state).ok().and_then(|at| ParcelState::ALL.get(at).copied());
@@ -202,22 +210,17 @@ impl Outbox for Store {
     }
 
     async fn depth(&self) -> Result<Vec<QueueDepth>, StoreError> {
-        let rows = self
+        let sql = self
             .inner
             .readers
-            .fetch_all(
-                self.inner
-                    .readers
-                    .sql(
-                        "SELECT t.word, t.state, t.count,
+            .sql(
+                "SELECT t.word, t.state, t.count,
                     (SELECT p.created_us FROM parcel p WHERE t.state = 0 AND p.dest = t.word AND p.state = 0
                      ORDER BY p.seq LIMIT 1)
              FROM tally t WHERE t.kind = $1 ORDER BY t.word",
-                    )
-                    .bind(TALLY_PARCELS),
             )
-            .await
-            .map_err(unavailable)?;
+            .bind(TALLY_PARCELS);
+        let rows = self.inner.readers.fetch_all(sql).await.map_err(unavailable)?;
         self.know(&rows, 0).await?;
         let mut depths: Vec<QueueDepth> = Vec::new();
         for row in rows {
@@ -244,12 +247,16 @@ impl Outbox for Store {
 impl Store {
     /// When the next parcel that nobody holds is due.
     async fn next_free(&self, dest: i64, queue: &Queue) -> Result<Option<OffsetDateTime>, StoreError> {
-        let rows = self.inner.readers
-            .fetch_all(self.inner.readers.sql("SELECT seq, due_us FROM parcel WHERE dest = $1 AND due_us IS NOT NULL ORDER BY due_us, seq LIMIT $2")
-        .bind(dest)
-        .bind(i64::try_from(queue.count().saturating_add(1)).unwrap_or(i64::MAX)))
-        .await
-        .map_err(unavailable)?;
+        let sql = self
+            .inner
+            .readers
+            .sql(
+                "SELECT seq, due_us FROM parcel WHERE dest = $1 AND due_us IS NOT NULL ORDER BY
+                 due_us, seq LIMIT $2",
+            )
+            .bind(dest)
+            .bind(i64::try_from(queue.count().saturating_add(1)).unwrap_or(i64::MAX));
+        let rows = self.inner.readers.fetch_all(sql).await.map_err(unavailable)?;
         for row in rows {
             if !queue.is_held(row.get(0).map_err(unavailable)?) {
                 return Ok(Some(clock::moment(row.get(1).map_err(unavailable)?)));

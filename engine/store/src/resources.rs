@@ -30,20 +30,13 @@ impl Searches for Store {
 #[async_trait]
 impl Resources for Store {
     async fn read(&self, reference: &Reference) -> Result<Option<Stored>, StoreError> {
-        let row = self
+        let sql = self
             .inner
             .readers
-            .fetch_optional(
-                self.inner
-                    .readers
-                    .sql(
-                        "SELECT version, updated_us, deleted, body FROM resource WHERE type = $1 AND id = $2",
-                    )
-                    .bind(self.inner.words.kind(reference.kind))
-                    .bind(reference.id.as_str()),
-            )
-            .await
-            .map_err(unavailable)?;
+            .sql("SELECT version, updated_us, deleted, body FROM resource WHERE type = $1 AND id = $2")
+            .bind(self.inner.words.kind(reference.kind))
+            .bind(reference.id.as_str());
+        let row = self.inner.readers.fetch_optional(sql).await.map_err(unavailable)?;
         row.map(|row| stored(reference.clone(), &row)).transpose().map_err(unavailable)
     }
 
@@ -61,22 +54,26 @@ impl Resources for Store {
     ) -> Result<Vec<Stored>, StoreError> {
         let before = before.and_then(|version| i64::try_from(version).ok()).unwrap_or(i64::MAX);
         // One statement, so that a version is not seen twice or missed while it is superseded.
-        let rows = self.inner.readers
-            .fetch_all(self.inner.readers.sql("SELECT version, updated_us, deleted, body FROM
-               (SELECT r.version, r.updated_us, r.deleted, r.body FROM resource r
-                WHERE r.type = $1 AND r.id = $2 AND r.version < $3
-                UNION ALL
-                SELECT * FROM
-                  (SELECT h.version, h.updated_us, h.deleted, h.body FROM history h
-                   WHERE h.rid = (SELECT r.rid FROM resource r WHERE r.type = $1 AND r.id = $2) AND h.version < $3
-                   ORDER BY h.version DESC LIMIT $4) older) versions
-             ORDER BY version DESC LIMIT $4")
-        .bind(self.inner.words.kind(reference.kind))
-        .bind(reference.id.as_str())
-        .bind(before)
-        .bind(i64::from(count)))
-        .await
-        .map_err(unavailable)?;
+        let sql = self
+            .inner
+            .readers
+            .sql(
+                "SELECT version, updated_us, deleted, body FROM
+                 (SELECT r.version, r.updated_us, r.deleted, r.body FROM resource r
+                 WHERE r.type = $1 AND r.id = $2 AND r.version < $3
+                 UNION ALL
+                 SELECT * FROM
+                 (SELECT h.version, h.updated_us, h.deleted, h.body FROM history h
+                 WHERE h.rid = (SELECT r.rid FROM resource r WHERE r.type = $1 AND r.id = $2) AND
+                 h.version < $3
+                 ORDER BY h.version DESC LIMIT $4) older) versions
+                 ORDER BY version DESC LIMIT $4",
+            )
+            .bind(self.inner.words.kind(reference.kind))
+            .bind(reference.id.as_str())
+            .bind(before)
+            .bind(i64::from(count));
+        let rows = self.inner.readers.fetch_all(sql).await.map_err(unavailable)?;
         rows.iter().map(|row| stored(reference.clone(), row)).collect::<Result<_, _>>().map_err(unavailable)
     }
 

@@ -9,7 +9,7 @@ use hub_mapping::{EXAMPLES, FileText, Files, FunctionInfo, Mapping, compile, fun
 
 use super::judge::root;
 use super::sheets::Row;
-use crate::map::leaves::{each_leaf, shown, without_places};
+use hub_fhir::leaves::{each_leaf, shown, without_places};
 
 /// What a component is tried with where an example leaves it empty: words, codes of several tables, a number, a time.
 const TRIED: [&str; 17] = [

@@ -1,10 +1,7 @@
 //! One message on both sides: what the old mapping made of it, or what is stored, and what the new one makes.
 
-use hub_core::commit::Change;
 use hub_core::fault::Fault;
 use hub_core::store::StateName;
-use hub_fhir::merge::merge;
-use hub_fhir::{Object, Resource};
 use hub_store::{Archive, Past};
 
 use super::tally::Seen;
@@ -123,7 +120,7 @@ async fn with_store(past: &Past, new: Result<Made, Fault>, archive: &Archive) ->
     for change in &changes {
         let Some(resource) = change.resource() else { continue };
         let stored = archive.resource(&change.reference()).await?;
-        let after = after(change, resource, stored.as_ref());
+        let Some(after) = change.onto(stored.as_ref()) else { continue };
         let before = stored.unwrap_or_default();
         let kind = resource.kind().to_string();
         let differences = trees(&kind, &kind, &before, &after);
@@ -135,19 +132,4 @@ async fn with_store(past: &Past, new: Result<Made, Fault>, archive: &Archive) ->
         );
     }
     Ok(seen(found))
-}
-
-/// What would be stored after a change, as the store decides it.
-fn after(change: &Change, resource: &Resource, stored: Option<&Object>) -> Object {
-    match (change, stored) {
-        (Change::Ensure(_), Some(stored)) => stored.clone(),
-        (Change::Merge { clear, initial, .. }, Some(stored)) => {
-            let mut part = resource.tree().clone();
-            for name in initial {
-                part.remove(name);
-            }
-            merge(stored, part, clear)
-        }
-        _ => resource.tree().clone(),
-    }
 }

@@ -13,11 +13,11 @@ use hub_runtime::with_request::WithRequest;
 use super::segments::Segments;
 use super::{Became, Explained, FaultTold, Link, NoteTold, Origin, SourceField, TargetPart, TargetValue};
 use crate::map::given::Message;
-use crate::map::leaves::{each_leaf, shown, without_places};
 use crate::map::lookup::{Answers, unanswered};
 use crate::map::reply::{Answered, advice};
 use crate::map::subject::Subject;
 use crate::shelf;
+use hub_fhir::leaves::{each_leaf, shown, without_places};
 
 /// Runs the mapping over a message and says what became of it.
 pub fn explain(

@@ -249,6 +249,9 @@ struct MessageAnswer {
     answered: Option<&'static str>,
     #[serde(with = "rfc3339::option", skip_serializing_if = "Option::is_none")]
     answered_at: Option<OffsetDateTime>,
+    /// When it was taken back in from an archive.
+    #[serde(with = "rfc3339::option", skip_serializing_if = "Option::is_none")]
+    imported_at: Option<OffsetDateTime>,
     size_bytes: u64,
     reused_control_id: bool,
     replays: u32,
@@ -303,6 +306,7 @@ fn message(row: MessageRow) -> MessageAnswer {
         nth: row.parent.map(|parent| parent.nth),
         answered: row.answered.map(|answered| answered.kind.name()),
         answered_at: row.answered.map(|answered| answered.at),
+        imported_at: row.imported_at,
         size_bytes: row.size,
         reused_control_id: row.reused_control_id,
         replays: row.replays,

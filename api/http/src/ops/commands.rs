@@ -108,7 +108,7 @@ fn flag(order: &Map<String, Value>, name: &str) -> Result<bool, OpsError> {
     value.as_bool().ok_or_else(|| OpsError::field(name, "true or false"))
 }
 
-fn object(body: &[u8], known: &[&str]) -> Result<Map<String, Value>, OpsError> {
+pub(super) fn object(body: &[u8], known: &[&str]) -> Result<Map<String, Value>, OpsError> {
     let order = match serde_json::from_slice(body) {
         Ok(Value::Object(order)) => order,
         _ => return Err(OpsError::field("body", "a JSON object")),
@@ -119,7 +119,7 @@ fn object(body: &[u8], known: &[&str]) -> Result<Map<String, Value>, OpsError> {
     }
 }
 
-fn ids_of(ids: &Value) -> Result<Vec<MessageId>, OpsError> {
+pub(super) fn ids_of(ids: &Value) -> Result<Vec<MessageId>, OpsError> {
     let expected = || OpsError::field("ids", format!("1 to {MAX_REPLAY} ids of messages"));
     let ids = ids.as_array().filter(|ids| (1..=MAX_REPLAY as usize).contains(&ids.len()));
     let ids = ids.ok_or_else(expected)?;
@@ -131,7 +131,7 @@ fn ids_of(ids: &Value) -> Result<Vec<MessageId>, OpsError> {
 
 /// A filter must say something: replaying everything that was ever received is asked for by a `since` of long ago, not
 /// by leaving things out.
-fn filter_of(filter: &Value, now: OffsetDateTime) -> Result<MessageQuery, OpsError> {
+pub(super) fn filter_of(filter: &Value, now: OffsetDateTime) -> Result<MessageQuery, OpsError> {
     let fields = filter.as_object().filter(|fields| !fields.is_empty());
     let fields = fields.ok_or_else(|| OpsError::field("filter", "an object with at least one field"))?;
     let mut query = MessageQuery::default();
@@ -143,7 +143,7 @@ fn filter_of(filter: &Value, now: OffsetDateTime) -> Result<MessageQuery, OpsErr
     Ok(query)
 }
 
-fn limit_of(limit: Option<&Value>) -> Result<u32, OpsError> {
+pub(super) fn limit_of(limit: Option<&Value>) -> Result<u32, OpsError> {
     let Some(limit) = limit else { return Ok(DEFAULT_REPLAY) };
     let limit = limit.as_u64().and_then(|limit| u32::try_from(limit).ok());
     let limit = limit.filter(|limit| (1..=MAX_REPLAY).contains(limit));

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::rejection::BytesRejection;
@@ -12,11 +13,12 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use hub_core::deployments::{Deployment, DeploymentRow, TextDigest};
 use hub_core::finding::nearest;
-use hub_core::operations::DeployReport;
+use hub_core::operations::{DeployOrder, DeployReport};
 use serde::Serialize;
 use time::OffsetDateTime;
 use time::serde::rfc3339;
 use tokio::task::spawn_blocking;
+use tokio::time::timeout;
 
 use crate::doors::Doors;
 use crate::ops::commands::{self, MAX_WHO};
@@ -25,6 +27,8 @@ use crate::ops::error::OpsError;
 use crate::ops::{Answer, json_body};
 use crate::query;
 
+/// So long an order waits for its end: less than clients and the door itself wait for an answer.
+const PATIENCE: Duration = Duration::from_secs(50);
 /// Deployments on one page, when nothing is said, and at the most.
 const PAGE: u32 = 20;
 const MAX_PAGE: u32 = 500;
@@ -36,7 +40,7 @@ pub(crate) async fn deploy(
     body: Result<Bytes, BytesRejection>,
 ) -> Answer<DeployAnswer> {
     let order = commands::deploy(&json_body(&headers, body)?, user(&doors, &headers)?)?;
-    Ok(Json(doors.deploying.deploy(order).await?.into()))
+    perform(&doors, order).await
 }
 
 /// `POST /ops/rollback`
@@ -46,7 +50,18 @@ pub(crate) async fn rollback(
     body: Result<Bytes, BytesRejection>,
 ) -> Answer<DeployAnswer> {
     let order = commands::rollback(&json_body(&headers, body)?, user(&doors, &headers)?)?;
-    Ok(Json(doors.deploying.deploy(order).await?.into()))
+    perform(&doors, order).await
+}
+
+/// Whoever asks is answered in good time; the deployment comes to its end all the same.
+async fn perform(doors: &Doors, order: DeployOrder) -> Answer<DeployAnswer> {
+    match timeout(PATIENCE, doors.deploying.deploy(order)).await {
+        Ok(deployed) => Ok(Json(deployed?.into())),
+        Err(_) => {
+            let what = "the deployment takes long and goes on; `huitong deployments` tells how it ends";
+            Err(OpsError::plain(StatusCode::GATEWAY_TIMEOUT, what))
+        }
+    }
 }
 
 /// Who the proxy before the hub says it is. `None`: there is none.
@@ -109,6 +124,8 @@ struct RowAnswer {
     at: OffsetDateTime,
     who: String,
     why: String,
+    /// The node that it was made on.
+    node: String,
     kind: &'static str,
     /// The earlier deployment that a roll-back went to.
     to: Option<u64>,
@@ -134,6 +151,7 @@ fn row(row: DeploymentRow, running: Option<u64>) -> RowAnswer {
         reason: result.and_then(|result| result.reason()).map(str::to_owned),
         ended_at: row.end.as_ref().map(|end| end.at),
         files: row.files,
+        node: row.node,
         who: row.who,
         why: row.why,
     }

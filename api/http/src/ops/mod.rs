@@ -5,7 +5,11 @@ mod commands;
 mod deployments;
 mod diff;
 pub(crate) mod error;
+mod import;
 mod parameters;
+mod replay_answers;
+mod replay_order;
+mod replays;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,10 +41,10 @@ use crate::query;
 
 /// An order of 10,000 ids fits well.
 const MAX_BODY: usize = 1 << 20;
-/// No order of an operator takes longer; a replay only puts messages back. A deployment that does goes on all the same.
+/// No order of an operator takes longer; a replay only puts messages back.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-type Answer<T> = Result<Json<T>, OpsError>;
+pub(crate) type Answer<T> = Result<Json<T>, OpsError>;
 
 /// The routes below `/ops`.
 pub(crate) fn router(doors: Arc<Doors>) -> Router {
@@ -52,7 +56,14 @@ pub(crate) fn router(doors: Arc<Doors>) -> Router {
         .route("/ops/messages/{id}/raw", named("raw", get(raw)))
         .route("/ops/replay", named("replay", post(replay)))
         .route("/ops/skip", named("skip", post(skip)))
+        .route("/ops/replays", named("replays", get(replays::list).post(replays::begin)))
+        .route("/ops/replays/{number}", named("replays", get(replays::look)))
+        .route("/ops/replays/{number}/{turn}", named("replays", post(replays::turn)))
         .route("/ops/retry", named("retry", post(retry)))
+        .route(
+            "/ops/import",
+            named("import", post(import::import)).layer(DefaultBodyLimit::max(import::MAX_BODY)),
+        )
         .route("/ops/deploy", named("deploy", post(deployments::deploy)))
         .route("/ops/rollback", named("rollback", post(deployments::rollback)))
         .route("/ops/deployments", named("deployments", get(deployments::list)))
@@ -186,7 +197,7 @@ async fn retry(
 }
 
 /// The body of an order. Only `application/json` is taken: a page of another site cannot send that without asking first.
-fn json_body(headers: &HeaderMap, body: Result<Bytes, BytesRejection>) -> Result<Bytes, OpsError> {
+pub(crate) fn json_body(headers: &HeaderMap, body: Result<Bytes, BytesRejection>) -> Result<Bytes, OpsError> {
     let media = headers.get(CONTENT_TYPE).and_then(|media| media.to_str().ok()).unwrap_or_default();
     let media = media.split(';').next().unwrap_or_default().trim();
     if !media.eq_ignore_ascii_case("application/json") {

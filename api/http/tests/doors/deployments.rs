@@ -14,6 +14,7 @@ async fn deployments_are_listed_newest_first_with_who_when_why_and_how_they_ende
     assert_eq!((&page["running"], &page["next"]), (&json!(1), &json!(2)));
     let newest = &page["deployments"][0];
     assert_eq!((&newest["who"], &newest["why"]), (&json!("anna"), &json!("ticket 7")));
+    assert_eq!(newest["node"], "hub-1");
     assert_eq!((&newest["kind"], &newest["to"]), (&json!("rollback"), &json!(1)));
     assert_eq!((&newest["result"], &newest["reason"]), (&json!("failed"), &json!("a port is taken")));
     assert_eq!(newest["at"], "2026-11-23T08:00:00.25Z");
@@ -109,6 +110,14 @@ async fn a_wrong_order_is_refused_by_its_field() {
     assert_eq!(send(&fake, "POST /ops/deploy", &[], "{}").await.status, 415);
     assert_eq!(get(&fake, "/ops/deploy").await.status, 405);
     assert!(fake.orders.lock().unwrap().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_takes_long_goes_on_and_whoever_asked_is_told() {
+    let body = json!({ "why": "slow" }).to_string();
+    let answer = send(&Fake::new(), "POST /ops/deploy", &JSON, &body).await;
+    assert_eq!(answer.status, 504);
+    assert!(answer.text().contains("goes on"), "{}", answer.text());
 }
 
 #[tokio::test]

@@ -23,6 +23,7 @@ use hub_core::operations::{
     ChannelChange, ChannelStatus, DeployError, DeployOrder, DeployReport, Deploying, DestinationChange,
     DestinationStatus, HeldLane, HubStatus, Operations, ReplayReport, ReplayWhat, SkipReport,
 };
+use hub_core::replay::{ReplayOrder, ReplayTurn};
 use hub_core::store::*;
 use hub_fhir::search::{Cursor, CursorValue, Page, Search, Stored};
 use hub_fhir::{Reference, ResourceType};
@@ -49,6 +50,8 @@ pub struct Fake {
     pub replays: Mutex<Vec<ReplayWhat>>,
     pub retries: Mutex<Vec<RetryWhich>>,
     pub orders: Mutex<Vec<DeployOrder>>,
+    pub replay_orders: Mutex<Vec<(ReplayOrder, bool)>>,
+    pub turns: Mutex<Vec<(u64, ReplayTurn)>>,
 }
 
 /// A lane that stands.
@@ -98,7 +101,7 @@ impl Fake {
         Arc::new(Self { versions, ..Self::default() })
     }
 
-    fn gate(&self) -> Result<(), StoreError> {
+    pub fn gate(&self) -> Result<(), StoreError> {
         assert!(!self.panics.load(Ordering::Relaxed), "told to panic over patient 张三");
         match self.down.load(Ordering::Relaxed) {
             true => Err(StoreError::Unavailable("disk full at /secret/path".into())),
@@ -189,6 +192,7 @@ pub fn row(state: MessageState) -> MessageRow {
         keys: vec![Key { name: "patient".into(), value: "P1".into() }],
         parent: None,
         answered: None,
+        imported_at: None,
     }
 }
 
@@ -270,6 +274,29 @@ impl Journal for Fake {
 
     async fn prune(&self, _before: OffsetDateTime, _limit: u32) -> Result<u64, StoreError> {
         panic!("the doors never ask")
+    }
+}
+
+#[async_trait]
+impl Upkeep for Fake {
+    async fn forget_audit(&self, _before: OffsetDateTime, _limit: u32) -> Result<u64, StoreError> {
+        panic!("the doors never ask")
+    }
+
+    async fn forget_history(&self, _before: OffsetDateTime) -> Result<u64, StoreError> {
+        panic!("the doors never ask")
+    }
+
+    async fn shrink(&self) -> Result<u64, StoreError> {
+        panic!("the doors never ask")
+    }
+
+    async fn import(&self, archived: Bytes) -> Result<Imported, StoreError> {
+        self.gate()?;
+        match archived.strip_prefix(b"archived ") {
+            Some(rest) => Ok(Imported { added: rest.len() as u64, known: 1 }),
+            None => Err(StoreError::Invalid { what: "these are no archived messages".into() }),
+        }
     }
 }
 
@@ -374,6 +401,7 @@ fn deployment(number: u64) -> Deployment {
         at: UPDATED,
         who: "anna".to_owned(),
         why: "ticket 7".to_owned(),
+        node: "hub-1".to_owned(),
         kind: if number == 1 { DeploymentKind::Start } else { DeploymentKind::Rollback { to: 1 } },
         end: Some(DeploymentEnd { at: UPDATED, result }),
         files: files.len() as u64,
@@ -435,6 +463,7 @@ impl Deploying for Fake {
                 );
                 Err(DeployError::Findings(vec![found]))
             }
+            "slow" => std::future::pending().await,
             "owed" => Err(DeployError::Refused { reason: "parcels are owed".to_owned() }),
             "taken" => Err(DeployError::Failed { number: 3, reason: "a port is taken".to_owned() }),
             _ => Ok(DeployReport {
@@ -460,7 +489,9 @@ pub fn doors(fake: &Arc<Fake>) -> Router {
         resources: fake.clone(),
         journal: fake.clone(),
         outbox: fake.clone(),
+        upkeep: fake.clone(),
         operations: fake.clone(),
+        replays: fake.clone(),
         metrics: Arc::new(|| "hub_up 1\n".to_owned()),
         base_url: Some("http://hub".to_owned()),
         types: ServedTypes::of(served()),

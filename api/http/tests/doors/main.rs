@@ -9,3 +9,4 @@ mod fhir;
 mod front;
 mod metrics;
 mod operators;
+mod replays;

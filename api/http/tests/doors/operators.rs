@@ -189,3 +189,20 @@ async fn a_store_that_is_down_is_503_and_a_panic_500_without_content() {
     assert_eq!(answer.status, 500);
     assert!(!answer.text().contains("张"));
 }
+
+#[tokio::test]
+async fn archived_messages_are_taken_back_in_and_what_is_none_is_refused() {
+    let fake = Fake::new();
+    let bytes = [("content-type", "application/octet-stream")];
+    let answer = send(&fake, "POST /ops/import", &bytes, "archived 1234").await;
+    assert_eq!((answer.status.as_u16(), answer.json()), (200, json!({"added": 4, "known": 1})));
+    // More than other orders may have.
+    let large = format!("archived {}", "x".repeat(2 << 20));
+    assert_eq!(send(&fake, "POST /ops/import", &bytes, &large).await.status, 200);
+    let wrong = send(&fake, "POST /ops/import", &bytes, "MSH|").await;
+    assert_eq!(wrong.status, 400);
+    assert_eq!(wrong.json()["error"]["message"], "these are no archived messages");
+    assert_eq!(send(&fake, "POST /ops/import", &JSON, "archived 1").await.status, 415);
+    fake.down.store(true, Ordering::Relaxed);
+    assert_eq!(send(&fake, "POST /ops/import", &bytes, "archived 1").await.status, 503);
+}

@@ -127,6 +127,14 @@ impl NatsServer {
         stream.consumer_info(name).await.ok()
     }
 
+    /// How many messages a stream holds, and how many bytes they take in its files.
+    pub async fn size(&self, stream: &str) -> (u64, u64) {
+        let context = self.client().await;
+        let stream = context.get_stream(stream).await.expect("the stream is there");
+        let state = &stream.cached_info().state;
+        (state.messages, state.bytes)
+    }
+
     /// All messages of a stream: their subjects and their bytes, in order.
     pub async fn messages(&self, stream: &str) -> Vec<(String, Vec<u8>)> {
         let mut stream = self.client().await.get_stream(stream).await.expect("the stream is there");

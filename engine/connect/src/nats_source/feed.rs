@@ -4,7 +4,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use async_nats::Client;
-use async_nats::jetstream::consumer::pull::Config;
+use async_nats::jetstream::consumer::pull::{self, Config};
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, PullConsumer};
 use async_nats::jetstream::{ContextBuilder, Message};
 use futures_util::StreamExt;
@@ -16,6 +16,8 @@ use super::take::Taker;
 use super::{Begin, NatsSourceConfig, PAUSE};
 use crate::trouble::Trouble;
 
+/// So many messages are asked for at once; how many come before the first of them is settled is the consumer's to say (`in_flight`).
+const BATCH: usize = 64;
 /// How often the server says that it is still there when there are no messages; after two of these in silence it is asked anew.
 const HEARTBEAT: Duration = Duration::from_secs(5);
 /// How long a request for messages stands.
@@ -59,16 +61,13 @@ impl Feed {
 
     /// Takes messages until `stop` turns true; then what has begun is ended, and the rest is given back.
     pub async fn run(mut self, mut stop: watch::Receiver<bool>) {
-        loop {
+        // An error means that nobody is left who could say stop: then it is time to.
+        while !*stop.borrow() && stop.has_changed().is_ok() {
             let mut turn = tokio::select! {
                 turn = self.taker.turn() => turn,
-                // An error means that nobody is left who could say stop: then it is time to.
                 _told = stop.wait_for(|stop| *stop) => return,
             };
             self.take_turn(&mut turn, &mut stop).await;
-            if *stop.borrow() || stop.has_changed().is_err() {
-                return;
-            }
         }
     }
 
@@ -77,7 +76,9 @@ impl Feed {
         // What has begun is ended when this turn is over, not only when all is.
         let (over, is_over) = watch::channel(false);
         let mut takers = JoinSet::new();
-        let queues: Vec<mpsc::Sender<Message>> = (0..self.in_flight)
+        // One at a time needs nobody beside.
+        let beside = if self.in_flight == 1 { 0 } else { self.in_flight };
+        let queues: Vec<mpsc::Sender<Message>> = (0..beside)
             .map(|_| {
                 let (sender, queue) = mpsc::channel(self.in_flight);
                 takers.spawn(self.taker.clone().run(queue, is_over.clone()));
@@ -85,15 +86,10 @@ impl Feed {
             })
             .collect();
         loop {
-            tokio::select! {
-                () = self.take_messages(&queues) => {}
-                () = turn.over() => break,
-                _told = stop.wait_for(|stop| *stop) => break,
-            }
+            self.take_messages(&queues, turn, stop).await;
             self.trouble.looked();
             tokio::select! {
-                () = turn.over() => break,
-                _told = stop.wait_for(|stop| *stop) => break,
+                () = ended(turn, stop) => break,
                 () = tokio::time::sleep(PAUSE) => {}
             }
         }
@@ -102,35 +98,40 @@ impl Feed {
         while takers.join_next().await.is_some() {}
     }
 
-    /// Pulls until something goes wrong.
-    async fn take_messages(&mut self, queues: &[mpsc::Sender<Message>]) {
-        let consumer = match self.open().await {
-            Ok(consumer) => consumer,
+    /// Pulls until something goes wrong or it is to end. A message that was begun is never let fall.
+    async fn take_messages(
+        &mut self,
+        queues: &[mpsc::Sender<Message>],
+        turn: &mut Turn,
+        stop: &mut watch::Receiver<bool>,
+    ) {
+        let opened = tokio::select! {
+            opened = self.pull() => opened,
+            () = ended(turn, stop) => return,
+        };
+        let mut messages = match opened {
+            Ok(messages) => messages,
             Err(error) => {
                 return self.trouble.is("A consumer cannot be used; it will be tried again.", &error);
             }
         };
-        let pulled = consumer
-            .stream()
-            .max_messages_per_batch(self.in_flight)
-            .expires(STANDS)
-            .heartbeat(HEARTBEAT)
-            .messages()
-            .await;
-        let mut messages = match pulled {
-            Ok(messages) => messages,
-            Err(error) => {
-                return self.trouble.is("Messages cannot be asked for; it will be tried again.", &error);
-            }
-        };
         self.trouble.looked();
-        while let Some(message) = messages.next().await {
-            let message = match message {
-                Ok(message) => message,
-                Err(error) => {
+        loop {
+            let next = tokio::select! {
+                next = messages.next() => next,
+                () = ended(turn, stop) => return,
+            };
+            let message = match next {
+                Some(Ok(message)) => message,
+                Some(Err(error)) => {
                     return self.trouble.is("The server sends no messages; it is asked again.", &error);
                 }
+                None => return,
             };
+            if queues.is_empty() {
+                self.taker.take(message).await;
+                continue;
+            }
             // The same subject is always taken by the same one: so its order is kept.
             let queue = &queues[worker(&message.subject, queues.len())];
             // It ends only with this feed.
@@ -138,6 +139,14 @@ impl Feed {
                 return;
             }
         }
+    }
+
+    /// Asks the consumer for messages.
+    async fn pull(&self) -> Result<pull::Stream, String> {
+        let consumer = self.open().await?;
+        let asked = consumer.stream().max_messages_per_batch(self.in_flight.max(BATCH));
+        let messages = asked.expires(STANDS).heartbeat(HEARTBEAT).messages().await;
+        messages.map_err(|error| format!("messages cannot be asked for: {error}"))
     }
 
     /// The consumer as it is on the server; made when it is not there.
@@ -172,6 +181,15 @@ impl Feed {
             )),
             None => Ok(consumer),
         }
+    }
+}
+
+/// Waits until another node should take messages, or it is time to stop.
+async fn ended(turn: &mut Turn, stop: &mut watch::Receiver<bool>) {
+    tokio::select! {
+        () = turn.over() => {}
+        // An error means that nobody is left who could say stop: then it is time to.
+        _told = stop.wait_for(|stop| *stop) => {}
     }
 }
 

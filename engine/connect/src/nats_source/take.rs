@@ -10,7 +10,7 @@ use hub_core::envelope::{Label, Peer};
 use hub_core::id::{DedupeKey, Digest, MessageId};
 use hub_core::source::{Acknowledge, Inbound, Intake, Outcome, Receipt, Refusal, Turn};
 use tokio::sync::{mpsc, watch};
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 use tracing::{debug, warn};
 
 use super::NatsSourceConfig;
@@ -73,7 +73,8 @@ impl Taker {
         }
     }
 
-    async fn take(&self, message: Message) {
+    /// Takes one message and tells the stream what became of it.
+    pub async fn take(&self, message: Message) {
         let Ok(info) = message.info() else {
             return warn!(stream = self.stream, "What came is no message of a stream; it is left alone.");
         };
@@ -93,9 +94,10 @@ impl Taker {
     async fn hand_over(&self, message: &Message, sequence: u64) -> Taken {
         let judged = self.judge(self.inbound(message, sequence), sequence);
         tokio::pin!(judged);
-        let mut ticks = interval(self.ack / 3);
+        let often = self.ack / 3;
+        // Not at once: that would wait for the timer's next millisecond, for each message.
+        let mut ticks = interval_at(Instant::now() + often, often);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        ticks.tick().await;
         loop {
             tokio::select! {
                 taken = &mut judged => return taken,

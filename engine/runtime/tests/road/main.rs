@@ -6,6 +6,7 @@ mod ahead_and_behind;
 mod answers;
 mod clocks;
 mod deliveries;
+mod deploying;
 mod failures;
 mod holding;
 mod holding_still;

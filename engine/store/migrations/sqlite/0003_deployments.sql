@@ -4,6 +4,7 @@ CREATE TABLE deployment (
     at_us    INTEGER NOT NULL,
     who      TEXT NOT NULL,
     why      TEXT NOT NULL,
+    node     TEXT NOT NULL,
     kind     TEXT NOT NULL,
     goes_to  INTEGER,
     ended_us INTEGER,

@@ -11,7 +11,7 @@ use crate::database::Kind::{Int, Text};
 use crate::database::{Connection, DatabaseError, Dialect, Rows, Shape, Value, transaction};
 use crate::words::{WordKind, Words};
 use crate::writer::locks;
-use crate::writer::messages::{Messages, Trace};
+use crate::writer::messages::{Message, Messages, Trace};
 use crate::writer::numbers::Numbers;
 use crate::writer::parcels::Parcels;
 use crate::writer::recent::Recent;
@@ -191,7 +191,7 @@ fn intern(connection: &Connection, words: &Words, works: &[&Work]) -> Result<(),
                 names.push((WordKind::Channel, message.head.channel.as_str()));
                 None
             }
-            Work::End { keys, .. } => {
+            Work::End { keys, .. } | Work::EndAgain { keys, .. } => {
                 names.extend(keys.iter().map(|key| (WordKind::KeyName, key.name.as_str())));
                 None
             }
@@ -202,7 +202,8 @@ fn intern(connection: &Connection, words: &Words, works: &[&Work]) -> Result<(),
             | Work::Answered { .. }
             | Work::Reopen { .. }
             | Work::Retry { .. }
-            | Work::Prune { .. }
+            | Work::Upkeep(_)
+            | Work::Replay(_)
             | Work::Record(_)
             | Work::Finish { .. } => None,
         };
@@ -231,6 +232,10 @@ impl Batch<'_> {
                     self.messages.expand(*id, pieces, self.now, &mut self.numbers, &mut self.tallies)?;
                 Ok(Answer::Open(open))
             }
+            Work::EndAgain { id, end, keys } => {
+                let trace = Trace::ended(end, keys);
+                Ok(Answer::Flag(self.messages.end_again(*id, trace, self.now, &mut self.tallies)))
+            }
             Work::Answered { id, answered } => {
                 self.messages.answered(*id, *answered)?;
                 Ok(Answer::Done)
@@ -244,7 +249,11 @@ impl Batch<'_> {
                 self.parcels.settle(settle);
                 Ok(Answer::Flag(true))
             }
-            Work::Retry { .. } | Work::Prune { .. } | Work::Record(_) | Work::Finish { .. } => {
+            Work::Retry { .. }
+            | Work::Upkeep(_)
+            | Work::Replay(_)
+            | Work::Record(_)
+            | Work::Finish { .. } => {
                 unreachable!("works that are done alone never come into a batch")
             }
         }
@@ -256,15 +265,18 @@ impl Batch<'_> {
     }
 
     fn commit(&mut self, cause: &Cause, draft: &Draft) -> Result<Committed, StoreError> {
+        let of = |message: &Message| (message.seq, message.place);
         let message = match cause {
             Cause::Message(id) => {
                 // Processed twice: the first time counts.
-                let Some(seq) = self.messages.open_seq(*id)? else { return Ok(Committed::default()) };
-                Some(seq)
+                let Some(open) = self.messages.open(*id)? else { return Ok(Committed::default()) };
+                Some(of(open))
             }
+            Cause::Replay(id) => Some(of(self.messages.ended(*id)?)),
             Cause::Answer(_) | Cause::Command { .. } | Cause::Timer { .. } => None,
         };
-        let wrote = self.resources.change(&draft.changes, self.words, self.now, &mut self.numbers)?;
+        let (message, by) = message.unzip();
+        let wrote = self.resources.change(&draft.changes, by, self.words, self.now, &mut self.numbers)?;
         let mut owed = Vec::new();
         let mut parcels = 0_i64;
         for parcel in &draft.parcels {
@@ -284,8 +296,15 @@ impl Batch<'_> {
             ]);
         }
         self.audit(cause, message, wrote.len(), parcels);
-        if let Cause::Message(id) = cause {
-            self.messages.end(*id, Trace::committed(draft, &wrote), self.now, &mut self.tallies)?;
+        match cause {
+            Cause::Message(id) => {
+                self.messages.end(*id, Trace::committed(draft, &wrote), self.now, &mut self.tallies)?;
+            }
+            Cause::Replay(id) => {
+                let trace = Trace::committed(draft, &wrote);
+                self.messages.end_again(*id, trace, self.now, &mut self.tallies);
+            }
+            Cause::Answer(_) | Cause::Command { .. } | Cause::Timer { .. } => {}
         }
         Ok(Committed { wrote, owed })
     }
@@ -293,6 +312,7 @@ impl Batch<'_> {
     fn audit(&mut self, cause: &Cause, message: Option<i64>, writes: usize, parcels: i64) {
         let (kind, who, request) = match cause {
             Cause::Message(_) => (0, Value::Null, Value::Null),
+            Cause::Replay(_) => (4, Value::Null, Value::Null),
             Cause::Answer(parcel) => (1, Value::Null, parcel.to_string().into()),
             Cause::Command { user, request } => (2, user.as_str().into(), request.as_str().into()),
             Cause::Timer { name } => (3, (*name).into(), Value::Null),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use hub_core::replay::Place;
 use hub_core::store::StoreError;
 use hub_fhir::Resource;
 use hub_fhir::json::{self, Json};
@@ -13,6 +14,16 @@ use crate::words::Words;
 use crate::writer::numbers::Numbers;
 use crate::writer::recent::{Known, MergeKey};
 use crate::writer::work::{DraftChange, Ready};
+
+/// A version made and superseded within one batch.
+#[derive(Clone)]
+pub(super) struct Superseded {
+    pub version: u64,
+    pub updated_us: i64,
+    pub is_deleted: bool,
+    pub body: Bytes,
+    pub by: Option<Place>,
+}
 
 /// How a resource stands: in the database at first, then as the batch has decided.
 #[derive(Clone)]
@@ -31,7 +42,9 @@ pub(super) struct State {
     /// The search rows in the database, where they may be needed.
     pub stored_rows: Option<Arc<str>>,
     /// Versions made and superseded within this batch.
-    pub superseded: Vec<(u64, i64, bool, Bytes)>,
+    pub superseded: Vec<Superseded>,
+    /// Whose message wrote the version; known only while this batch has written it.
+    pub by: Option<Place>,
     /// Merges that were found to change nothing in this version.
     pub same: Vec<MergeKey>,
     /// Whether more is known than what [`Recent`] remembers.
@@ -51,6 +64,7 @@ impl State {
             stored_version: known.version,
             stored_rows: Some(Arc::clone(&known.rows)),
             superseded: Vec::new(),
+            by: None,
             same: known.same.clone(),
             is_news: false,
         }
@@ -139,8 +153,14 @@ pub(super) fn decide(
     }
 }
 
-/// The state after a write.
-pub(super) fn advance(current: Option<&State>, next: Next, now: i64, numbers: &mut Numbers) -> State {
+/// The state after a write, which a message caused or nobody's.
+pub(super) fn advance(
+    current: Option<&State>,
+    next: Next,
+    now: i64,
+    by: Option<Place>,
+    numbers: &mut Numbers,
+) -> State {
     let mut state = match current {
         Some(state) => state.clone(),
         None => State {
@@ -154,6 +174,7 @@ pub(super) fn advance(current: Option<&State>, next: Next, now: i64, numbers: &m
             stored_version: 0,
             stored_rows: None,
             superseded: Vec::new(),
+            by: None,
             same: Vec::new(),
             is_news: true,
         },
@@ -162,8 +183,15 @@ pub(super) fn advance(current: Option<&State>, next: Next, now: i64, numbers: &m
     let was_written_here = state.version != state.stored_version;
     if was_written_here {
         let body = state.body.take().unwrap_or_default();
-        state.superseded.push((state.version, state.updated_us, state.is_deleted, body));
+        state.superseded.push(Superseded {
+            version: state.version,
+            updated_us: state.updated_us,
+            is_deleted: state.is_deleted,
+            body,
+            by: state.by,
+        });
     }
+    state.by = by;
     state.version += 1;
     // Never earlier than the version before, whatever the clock does.
     state.updated_us = now.max(state.updated_us);

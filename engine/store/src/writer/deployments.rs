@@ -8,7 +8,7 @@ use crate::database::{Connection, DatabaseError, Line, all, run};
 
 /// Keeps a deployment and its files; answers with its number.
 pub(super) fn record(connection: &Connection, deployment: &NewDeployment) -> Result<u64, DatabaseError> {
-    let NewDeployment { at, who, why, kind, files } = deployment;
+    let NewDeployment { at, who, why, node, kind, files } = deployment;
     if connection.dialect().is_postgres() {
         // Of several nodes one at a time takes the next number. Reading goes on.
         run(connection, "LOCK TABLE deployment IN SHARE ROW EXCLUSIVE MODE", &[])?;
@@ -18,12 +18,13 @@ pub(super) fn record(connection: &Connection, deployment: &NewDeployment) -> Res
     let number = number.first().copied().unwrap_or(1);
     run(
         connection,
-        "INSERT INTO deployment (number, at_us, who, why, kind, goes_to) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        "INSERT INTO deployment (number, at_us, who, why, node, kind, goes_to) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
         &[
             number.into(),
             clock::micros(*at).into(),
             who.as_str().into(),
             why.as_str().into(),
+            node.as_str().into(),
             kind.name().into(),
             kind.to().into(),
         ],

@@ -7,6 +7,7 @@ use compact_str::CompactString;
 use hub_core::commit::Key;
 use hub_core::envelope::{Envelope, Raw};
 use hub_core::id::MessageId;
+use hub_core::replay::Place;
 use hub_core::store::{AnswerName, Answered, Cause, End, Received, StoreError};
 use hub_fhir::Reference;
 use uuid::Uuid;
@@ -85,6 +86,8 @@ pub(super) struct Message {
     pub state: i64,
     ended_us: Option<i64>,
     replays: i64,
+    /// Its place in the order of arrival.
+    pub place: Place,
     /// Its place among its parent's pieces, where another splitting gave it a new one.
     pub nth: Option<i64>,
     is_changed: bool,
@@ -92,7 +95,7 @@ pub(super) struct Message {
 }
 
 impl Message {
-    /// Reads a row of seq, channel, state, replays and end, from this column on.
+    /// Reads a row of seq, channel, state, replays, end and place, from this column on.
     pub fn read(row: &Line<'_>, from: usize) -> Result<Self, DatabaseError> {
         Ok(Self {
             seq: row.get(from)?,
@@ -100,6 +103,7 @@ impl Message {
             state: row.get(from + 2)?,
             replays: row.get(from + 3)?,
             ended_us: row.get(from + 4)?,
+            place: Place { at: row.get(from + 5)?, nth: row.get(from + 6)? },
             nth: None,
             is_changed: false,
             trace: None,
@@ -133,7 +137,7 @@ pub(crate) struct Messages {
 const LOOK_UP: Shape = Shape {
     before: "WITH w(id) AS (VALUES ",
     columns: &[Blob],
-    after: ") SELECT m.id, m.seq, m.channel, m.state, m.replays, m.ended_us
+    after: ") SELECT m.id, m.seq, m.channel, m.state, m.replays, m.ended_us, coalesce(m.parent, m.seq), coalesce(m.nth, 0)
               FROM w CROSS JOIN message m WHERE m.id = w.id",
     locks: " ORDER BY m.seq FOR UPDATE OF m",
 };
@@ -184,15 +188,17 @@ const OLD_KEYS: Shape = Shape {
     after: ") SELECT t.seq, t.keys FROM w CROSS JOIN message_trace t WHERE t.seq = w.seq",
     locks: "",
 };
-const TRACE: Shape = Shape {
+/// A message that is processed again and finds all as it is has still written what it wrote the first time.
+pub(super) const TRACE: Shape = Shape {
     before: "INSERT INTO message_trace (seq, step, place, rule, reason, keys, notes, wrote) VALUES ",
     columns: &[Int, Text, Text, Text, Text, Text, Text, Text],
     after:
         " ON CONFLICT (seq) DO UPDATE SET step = excluded.step, place = excluded.place, rule = excluded.rule,
-             reason = excluded.reason, keys = excluded.keys, notes = excluded.notes, wrote = excluded.wrote",
+             reason = excluded.reason, keys = excluded.keys, notes = excluded.notes,
+             wrote = coalesce(excluded.wrote, message_trace.wrote)",
     locks: "",
 };
-const KEY: Shape = Shape {
+pub(super) const KEY: Shape = Shape {
     before: "INSERT INTO message_key (value, name, seq) VALUES ",
     columns: &[Text, Int, Int],
     after: " ON CONFLICT DO NOTHING",
@@ -214,8 +220,11 @@ impl Messages {
             match work {
                 Work::End { id, .. }
                 | Work::Reopen { id }
+                | Work::EndAgain { id, .. }
                 | Work::Expand { id, .. }
-                | Work::Commit { cause: Cause::Message(id), .. } => ids.push([id.0.into()]),
+                | Work::Commit { cause: Cause::Message(id) | Cause::Replay(id), .. } => {
+                    ids.push([id.0.into()])
+                }
                 Work::Receive(message) => {
                     let head = &message.head;
                     arrivals.push([
@@ -305,10 +314,22 @@ impl Messages {
         Ok(())
     }
 
-    /// The place of a message that has not ended; `None` when it has.
-    pub fn open_seq(&self, id: MessageId) -> Result<Option<i64>, StoreError> {
+    /// A message that has not ended; `None` when it has.
+    pub fn open(&self, id: MessageId) -> Result<Option<&Message>, StoreError> {
         let message = self.known.get(&id).ok_or_else(|| unknown(id))?;
-        Ok((message.state == RECEIVED).then_some(message.seq))
+        Ok((message.state == RECEIVED).then_some(message))
+    }
+
+    /// A message that has ended, to be processed again.
+    pub fn ended(&self, id: MessageId) -> Result<&Message, StoreError> {
+        let message = self.known.get(&id).ok_or_else(|| unknown(id))?;
+        let open = || StoreError::Invalid { what: format!("the message `{id}` has not ended") };
+        (message.state != RECEIVED).then_some(message).ok_or_else(open)
+    }
+
+    /// Ends a message that has ended anew. `false` when it has not, or is not there.
+    pub fn end_again(&mut self, id: MessageId, trace: Trace, now: i64, tallies: &mut Tallies) -> bool {
+        self.reopen(id, tallies) && self.end(id, trace, now, tallies).is_ok()
     }
 
     /// Ends a message. One that has ended already stays as it is.

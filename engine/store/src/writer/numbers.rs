@@ -103,4 +103,18 @@ impl Numbers {
         let [message, resource, parcel] = given.map(|given| Supply::Given(given.into()));
         Ok(Self { message, resource, parcel, company })
     }
+
+    /// The numbers for so many messages and parcels that are taken back in.
+    pub fn for_import(
+        &self,
+        connection: &Connection,
+        node: i64,
+        messages: u64,
+        parcels: u64,
+    ) -> Result<Self, DatabaseError> {
+        let Connection::Postgres(link) = connection else { return Ok(self.clone()) };
+        let (given, company) = link.numbers(node, [messages, 0, parcels])?;
+        let [message, resource, parcel] = given.map(|given| Supply::Given(given.into()));
+        Ok(Self { message, resource, parcel, company })
+    }
 }

@@ -16,6 +16,8 @@ use crate::writer::work::{Settle, Work};
 
 /// The number of the state in the database of parcels still owed; the others follow `ParcelState::ALL`.
 pub(crate) const PENDING: i64 = 0;
+/// The number of the state of parcels that arrived.
+pub(crate) const DELIVERED: i64 = 1;
 
 /// The parcels of a batch.
 pub(crate) struct Parcels {
@@ -44,7 +46,7 @@ const LOOK_UP: Shape = Shape {
     after: ") SELECT p.id FROM w CROSS JOIN parcel p WHERE p.id = w.id",
     locks: "",
 };
-const INSERT: Shape = Shape {
+pub(super) const INSERT: Shape = Shape {
     before:
         "INSERT INTO parcel (seq, id, dest, okey, state, due_us, created_us, attempts, doubt, begun, message,
              correlation) VALUES ",

@@ -19,7 +19,8 @@ const NO_LONGER: &str = "it was split again, and this is no longer a piece of it
 const PIECES: Shape = Shape {
     before: "WITH w(id) AS (VALUES ",
     columns: &[Blob],
-    after: ") SELECT w.id, c.id, c.seq, c.channel, c.state, c.replays, c.ended_us
+    after: ") SELECT w.id, c.id, c.seq, c.channel, c.state, c.replays, c.ended_us,
+                coalesce(c.parent, c.seq), coalesce(c.nth, 0)
               FROM w CROSS JOIN message p CROSS JOIN message c WHERE p.id = w.id AND c.parent = p.seq",
     locks: " ORDER BY c.seq FOR UPDATE OF c",
 };

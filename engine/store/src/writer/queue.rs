@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hub_core::store::StoreError;
 use tokio::runtime::Runtime;
@@ -35,6 +35,11 @@ const MOST_RECEIVES: usize = 512;
 const MOST_EFFORT: usize = 768;
 const MOST_EFFORT_BESIDE_RECEIVES: usize = 256;
 const MOST_BYTES: usize = 8 << 20;
+/// How long works wait for a receive to share their transaction, while receives come one after the other: a sender that waits for its
+/// receipt sends the next message right after it, and would otherwise wait for a transaction that began in between.
+const COMPANY_WAIT: Duration = Duration::from_millis(1);
+/// Receives come one after the other when this is the average time between them.
+const STREAM_GAP: Duration = Duration::from_millis(2);
 /// How long a mark that a delivery has begun may wait for a transaction to ride on.
 const BEGUN_WAIT: Duration = Duration::from_millis(100);
 
@@ -129,6 +134,7 @@ impl Writer {
                 receives: receives_in,
                 works: works_in,
                 held: None,
+                pace: Pace::default(),
             };
             running.run();
         };
@@ -178,9 +184,38 @@ struct Running {
     works: mpsc::UnboundedReceiver<Asks>,
     /// A work taken from the queue that did not fit into the batch before.
     held: Option<Asked>,
+    pace: Pace,
     /// Nobody else opens the folder before the last transaction is written: the thread lets go of it when it ends, or the
     /// system when the process ends, however it ends.
     _lock: Option<File>,
+}
+
+/// How quickly receives come.
+struct Pace {
+    last: Instant,
+    /// The average time between two, of late.
+    gap: Duration,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self { last: Instant::now(), gap: Duration::from_secs(1) }
+    }
+}
+
+impl Pace {
+    /// So many came in a round.
+    fn came(&mut self, receives: usize) {
+        let Ok(receives @ 1..) = u32::try_from(receives) else { return };
+        let gap = self.last.elapsed() / receives;
+        self.gap = (self.gap * 7 + gap.min(Duration::from_secs(1))) / 8;
+        self.last = Instant::now();
+    }
+
+    /// The next is likely to come at once.
+    fn is_stream(&self) -> bool {
+        self.gap < STREAM_GAP && self.last.elapsed() < STREAM_GAP * 2
+    }
 }
 
 /// What a round found to do.
@@ -256,7 +291,15 @@ impl Running {
                 None => round.is_over = true,
             },
             asks = self.works.recv() => match asks {
-                Some(Asks::Work(asked)) => round.add(asked),
+                Some(Asks::Work(asked)) => {
+                    let is_alone = asked.work.is_alone();
+                    round.add(asked);
+                    if !is_alone && self.pace.is_stream()
+                        && let Ok(Some(asked)) = tokio::time::timeout(COMPANY_WAIT, self.receives.recv()).await
+                    {
+                        round.add(asked);
+                    }
+                }
                 Some(Asks::Close(reply)) => round.close = Some(reply),
                 None => round.is_over = true,
             },
@@ -277,6 +320,7 @@ impl Running {
             round.add(asked);
             receives += 1;
         }
+        self.pace.came(receives);
         let most = if receives > 0 { MOST_EFFORT_BESIDE_RECEIVES } else { MOST_EFFORT };
         let effort_of = |asked: &Asked| asked.work.effort();
         let mut effort: usize = round.asked.iter().map(effort_of).sum();
@@ -349,7 +393,7 @@ impl Running {
         let (words, memory) = (&*self.words, &mut self.memory);
         let done = catch_unwind(AssertUnwindSafe(|| match works {
             [work] if work.is_alone() => {
-                let done = rare::apply(&connection, words, memory.node, work);
+                let done = rare::apply(&connection, words, memory, work);
                 self.dues.add_everywhere();
                 done.map(|answer| vec![Ok(answer)])
             }

@@ -34,6 +34,7 @@ fn running(folder: &TempDir) -> Running {
         receives: mpsc::channel(1).1,
         works: mpsc::unbounded_channel().1,
         held: None,
+        pace: Pace::default(),
         _lock: None,
     }
 }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use hub_core::replay::Place;
 use hub_core::store::StoreError;
 use hub_fhir::Reference;
 
@@ -42,23 +43,23 @@ const LOOK_UP: Shape = Shape {
 const KEEP: Shape = Shape {
     before: "WITH w(rid) AS (VALUES ",
     columns: &[Int],
-    after: ") INSERT INTO history (rid, version, updated_us, deleted, body)
-              SELECT r.rid, r.version, r.updated_us, r.deleted, r.body
+    after: ") INSERT INTO history (rid, version, updated_us, deleted, body, by_at, by_nth)
+              SELECT r.rid, r.version, r.updated_us, r.deleted, r.body, r.by_at, r.by_nth
               FROM w CROSS JOIN resource r WHERE r.rid = w.rid",
     locks: "",
 };
 const HISTORY: Shape = Shape {
-    before: "INSERT INTO history (rid, version, updated_us, deleted, body) VALUES ",
-    columns: &[Int, Int, Int, Int, Blob],
+    before: "INSERT INTO history (rid, version, updated_us, deleted, body, by_at, by_nth) VALUES ",
+    columns: &[Int, Int, Int, Int, Blob, Int, Int],
     after: "",
     locks: "",
 };
 const WRITE: Shape = Shape {
-    before: "INSERT INTO resource (rid, type, id, version, updated_us, deleted, digest, rows, body) VALUES ",
-    columns: &[Int, Int, Text, Int, Int, Int, Blob, Json, Blob],
-    after:
-        " ON CONFLICT (rid) DO UPDATE SET version = excluded.version, updated_us = excluded.updated_us,
-             deleted = excluded.deleted, digest = excluded.digest, rows = excluded.rows, body = excluded.body",
+    before: "INSERT INTO resource (rid, type, id, version, updated_us, deleted, digest, rows, body, by_at, by_nth) VALUES ",
+    columns: &[Int, Int, Text, Int, Int, Int, Blob, Json, Blob, Int, Int],
+    after: " ON CONFLICT (rid) DO UPDATE SET version = excluded.version, updated_us = excluded.updated_us,
+             deleted = excluded.deleted, digest = excluded.digest, rows = excluded.rows, body = excluded.body,
+             by_at = excluded.by_at, by_nth = excluded.by_nth",
     locks: "",
 };
 
@@ -129,6 +130,7 @@ impl ResourceStates {
                 stored_version: version.unsigned_abs(),
                 stored_rows: row.get::<Option<String>>(6)?.map(Into::into),
                 superseded: Vec::new(),
+                by: None,
                 same: Vec::new(),
                 is_news: true,
             };
@@ -142,10 +144,12 @@ impl ResourceStates {
         Ok(Self(states))
     }
 
-    /// Decides the changes of one commit: all of them or, on an error, none. Says what was written.
+    /// Decides the changes of one commit, which a message at this place caused or nobody's: all of them or, on an error, none. Says what
+    /// was written.
     pub fn change(
         &mut self,
         changes: &[DraftChange],
+        by: Option<Place>,
         words: &Words,
         now: i64,
         numbers: &mut Numbers,
@@ -167,7 +171,7 @@ impl ResourceStates {
                     continue;
                 }
             };
-            let state = advance(current, next, now, numbers);
+            let state = advance(current, next, now, by, numbers);
             wrote.push((reference.clone(), state.version));
             staged.insert(reference, state);
         }
@@ -203,13 +207,15 @@ impl ResourceStates {
             if state.stored_version > 0 {
                 keep.push([state.rid.into()]);
             }
-            for (version, updated_us, is_deleted, body) in std::mem::take(&mut state.superseded) {
+            for old in std::mem::take(&mut state.superseded) {
                 history.push([
                     state.rid.into(),
-                    version.into(),
-                    updated_us.into(),
-                    is_deleted.into(),
-                    body.into(),
+                    old.version.into(),
+                    old.updated_us.into(),
+                    old.is_deleted.into(),
+                    old.body.into(),
+                    old.by.map(|by| by.at).into(),
+                    old.by.map(|by| by.nth).into(),
                 ]);
             }
             let stored = state.stored_rows.as_deref().and_then(from_json).unwrap_or_default();
@@ -226,6 +232,8 @@ impl ResourceStates {
                 state.digest.map(|digest| Bytes::copy_from_slice(&digest)).into(),
                 Arc::clone(&searched).into(),
                 state.body.clone().unwrap_or_default().into(),
+                state.by.map(|by| by.at).into(),
+                state.by.map(|by| by.nth).into(),
             ]);
             learned.push((reference, state.known(Some(searched))));
         }

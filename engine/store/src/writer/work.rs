@@ -8,11 +8,13 @@ use hub_core::commit::{Change, Commit, Key, Note, Parcel, Wake};
 use hub_core::deployments::{DeploymentEnd, NewDeployment};
 use hub_core::envelope::{Envelope, Raw};
 use hub_core::id::{DestinationId, MessageId, ParcelId};
-use hub_core::store::{Answered, Cause, Committed, End, Received, RetryWhich};
+use hub_core::replay::{Place, ReplayTurn};
+use hub_core::store::{Answered, Cause, Committed, End, Imported, Received, RetryWhich};
 use hub_fhir::prepare::Prepared;
 use hub_fhir::{Object, Reference, Resource};
 
-use crate::entries::{Entry, entries};
+use crate::archiving::Entry;
+use crate::entries::{Entry as SearchEntry, entries};
 use crate::words::Words;
 
 /// One thing to do.
@@ -20,15 +22,50 @@ use crate::words::Words;
 pub(crate) enum Work {
     Receive(Box<Envelope<Raw>>),
     End { id: MessageId, end: End, keys: Vec<Key> },
+    EndAgain { id: MessageId, end: End, keys: Vec<Key> },
     Commit { cause: Cause, draft: Draft },
     Settle(Box<Settle>),
     Expand { id: MessageId, pieces: Vec<Envelope<Raw>> },
     Answered { id: MessageId, answered: Answered },
     Reopen { id: MessageId },
     Retry { which: RetryWhich },
-    Prune { before_us: i64, limit: u32 },
+    Upkeep(Upkeep),
+    Replay(ReplayWork),
     Record(Box<NewDeployment>),
     Finish { number: u64, end: DeploymentEnd },
+}
+
+/// What keeps the database in shape; each is done in a transaction of its own.
+#[derive(Debug)]
+pub(crate) enum Upkeep {
+    /// Forgets messages that ended before, so many at most.
+    Prune { before_us: i64, limit: u32 },
+    /// Forgets these messages, where they still ended before.
+    Forget { before_us: i64, seqs: Vec<i64> },
+    /// Forgets rows of a trail.
+    Trim(Trim),
+    /// Gives pages that are free at the end of SQLite's file back, so many at most.
+    Shrink { pages: u32 },
+    /// Takes archived messages back in.
+    Import(Vec<Entry>),
+}
+
+/// Which rows of a trail are forgotten.
+#[derive(Debug)]
+pub(crate) enum Trim {
+    /// The oldest of the audit trail, where they are older than this.
+    Audit { before_us: i64, limit: u32 },
+    /// These versions of resources.
+    History(Vec<(i64, i64)>),
+}
+
+/// What is remembered of replays.
+#[derive(Debug)]
+pub(crate) enum ReplayWork {
+    Order { what: String, newer: &'static str, owing: &'static str, rate: u32, last: i64 },
+    Claim { number: u64 },
+    Step { number: u64, from: Place, to: Place, sum: String, ends: bool },
+    Turn { number: u64, turn: ReplayTurn },
 }
 
 /// What came of it.
@@ -39,6 +76,7 @@ pub(crate) enum Answer {
     Committed(Committed),
     Flag(bool),
     Open(Vec<MessageId>),
+    Imported(Imported),
     Count(u64),
 }
 
@@ -72,7 +110,7 @@ pub(crate) enum DraftChange {
 #[derive(Debug)]
 pub(crate) struct Ready {
     pub prepared: Prepared,
-    pub entries: Vec<Entry>,
+    pub entries: Vec<SearchEntry>,
 }
 
 impl Ready {
@@ -162,11 +200,14 @@ impl Work {
                 settle.draft.as_ref().map_or(0, Draft::weight) + answer + 300
             }
             Work::Expand { pieces, .. } => pieces.iter().map(|piece| piece.body.0.len() + 500).sum(),
+            Work::Replay(ReplayWork::Order { what, .. }) => what.len() + 500,
             Work::End { .. }
+            | Work::EndAgain { .. }
             | Work::Answered { .. }
             | Work::Reopen { .. }
             | Work::Retry { .. }
-            | Work::Prune { .. }
+            | Work::Replay(_)
+            | Work::Upkeep(_)
             | Work::Finish { .. } => 500,
             Work::Record(deployment) => deployment.files.values().map(String::len).sum(),
         }
@@ -182,10 +223,12 @@ impl Work {
             // A row and a body each, as a receive has.
             Work::Expand { pieces, .. } => 1 + pieces.len(),
             Work::End { .. }
+            | Work::EndAgain { .. }
             | Work::Answered { .. }
             | Work::Reopen { .. }
             | Work::Retry { .. }
-            | Work::Prune { .. }
+            | Work::Replay(_)
+            | Work::Upkeep(_)
             | Work::Finish { .. } => 1,
             Work::Record(deployment) => 1 + deployment.files.len(),
         }
@@ -193,6 +236,9 @@ impl Work {
 
     /// Whether it is done in a transaction of its own: it works on the database's rows, not on the batch's.
     pub fn is_alone(&self) -> bool {
-        matches!(self, Work::Retry { .. } | Work::Prune { .. } | Work::Record(_) | Work::Finish { .. })
+        matches!(
+            self,
+            Work::Retry { .. } | Work::Upkeep(_) | Work::Replay(_) | Work::Record(_) | Work::Finish { .. }
+        )
     }
 }

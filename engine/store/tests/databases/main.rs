@@ -3,7 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod archive;
+mod archiving;
 mod conformance;
+mod crashes;
 mod killed;
 mod model;
 mod moving;
@@ -11,12 +13,14 @@ mod nodes;
 mod place;
 #[path = "../../../../tests/harness/postgres.rs"]
 mod postgres;
+mod stretches;
 mod updating;
+mod upkeep;
 mod writes;
 
 use std::collections::HashSet;
 
-use conformance::{deployments, journal, message, outbox, pieces, resources, search};
+use conformance::{deployments, journal, message, outbox, pieces, replays, resources, search};
 use hub_core::commit::{Change, Commit};
 use hub_core::store::{Cause, Journal, Outbox, Received, Resources, StoreError};
 use hub_store::{OpenError, Store, StoreOptions};
@@ -56,6 +60,18 @@ async fn the_resources_keep_their_promises() {
         resources::a_merge_says_some_things_of_new_resources_only(&store).await;
         resources::ensure_creates_once_and_delete_leaves_its_history(&store).await;
         resources::one_commit_may_change_a_resource_twice(&store).await;
+    }
+}
+
+#[tokio::test]
+async fn the_replays_keep_their_promises() {
+    for place in Place::both() {
+        let store = place.open().await;
+        replays::a_replay_goes_over_its_messages_in_the_order_of_arrival(&store, &store, &store).await;
+        replays::large_messages_come_few_at_a_time(&store, &store).await;
+        replays::a_replay_is_remembered_step_by_step(&store).await;
+        replays::a_message_that_has_ended_ends_anew(&store, &store, &store).await;
+        replays::a_version_knows_which_message_wrote_it(&store, &store, &store).await;
     }
 }
 

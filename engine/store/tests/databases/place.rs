@@ -25,6 +25,11 @@ impl Place {
         Self { folder: TempDir::new().unwrap(), database: Some(postgres::shared().database()) }
     }
 
+    /// The address of its database, where it is not a folder.
+    pub fn url(&self) -> Option<&str> {
+        self.database.as_deref()
+    }
+
     /// One of each.
     pub fn both() -> [Self; 2] {
         [Self::sqlite(), Self::postgres()]
@@ -34,7 +39,10 @@ impl Place {
     pub fn options(&self) -> StoreOptions {
         match &self.database {
             None => StoreOptions::new(self.folder.path()),
-            Some(url) => StoreOptions::postgres(url, self.folder.path()),
+            // Every retention run goes on in a new stretch: the tests walk over many.
+            Some(url) => {
+                StoreOptions { stretch: Duration::ZERO, ..StoreOptions::postgres(url, self.folder.path()) }
+            }
         }
     }
 

@@ -15,7 +15,14 @@ fn files(pairs: &[(&str, &str)]) -> Files<String> {
 }
 
 fn new(kind: DeploymentKind, files: &Files<String>) -> NewDeployment {
-    NewDeployment { at: AT, who: "anna".into(), why: "ticket 7".into(), kind, files: files.clone() }
+    NewDeployment {
+        at: AT,
+        who: "anna".into(),
+        why: "ticket 7".into(),
+        node: "hub-1".into(),
+        kind,
+        files: files.clone(),
+    }
 }
 
 fn end(result: DeploymentResult) -> DeploymentEnd {
@@ -32,6 +39,7 @@ pub async fn a_deployment_is_kept_whole_and_its_texts_once(store: &dyn Deploymen
     let one = store.read(1).await.unwrap().unwrap();
     assert_eq!(one.files, digests(&first));
     assert_eq!((one.row.who.as_str(), one.row.why.as_str(), one.row.at), ("anna", "ticket 7", AT));
+    assert_eq!(one.row.node, "hub-1");
     assert_eq!((one.row.kind, one.row.end, one.row.files), (DeploymentKind::Start, None, 3));
     let two = store.read(2).await.unwrap().unwrap();
     assert_eq!((two.row.kind, two.files), (DeploymentKind::Rollback { to: 1 }, digests(&second)));

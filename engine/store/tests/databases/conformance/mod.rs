@@ -4,6 +4,7 @@ pub mod deployments;
 pub mod journal;
 pub mod outbox;
 pub mod pieces;
+pub mod replays;
 pub mod resources;
 pub mod search;
 

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use hub_fhir::{Json, Object};
+use crate::json::{Json, Object};
 
 /// Goes over every value of an object, in its order.
 pub fn each_leaf<'j>(object: &'j Object, take: &mut dyn FnMut(&str, &'j Json)) {
@@ -71,7 +71,7 @@ mod tests {
 
     #[test]
     fn values_are_named_as_lineage_names_them() {
-        let tree = hub_fhir::json::parse(r#"{"name":[{"family":"A","given":["B","C"]}],"active":true}"#);
+        let tree = crate::json::parse(r#"{"name":[{"family":"A","given":["B","C"]}],"active":true}"#);
         let tree = tree.unwrap();
         let mut found = Vec::new();
         each_leaf(tree.as_object().unwrap(), &mut |path, json| {
