@@ -62,10 +62,13 @@ pub(super) struct Converted {
 /// Makes a row of SQLite one of PostgreSQL, as the writer would have written it there. `None` when a value is not what it must be.
 pub(super) fn convert(table: &Table, places: &Places, row: &mut Row) -> Option<Converted> {
     let mut converted = Converted { replaced: 0, is_key_changed: false };
+    let what = table.columns.iter().position(|(name, _)| *name == "what").and_then(|at| row.get(at));
+    let is_by_ids = what.and_then(Value::as_text).is_some_and(|what| what.starts_with('['));
     for (at, ((_, holds), value)) in table.columns.iter().zip(row.iter_mut()).enumerate() {
         let next = match (&*value, holds) {
             (Value::Null, _) | (Value::Int(_), Holds::Int) | (Value::Blob(_), Holds::Blob) => continue,
-            (Value::Int(seq), Holds::Place) => Value::Int(places.new_of(*seq)),
+            (Value::Int(_), Holds::ReplayPlace) if is_by_ids => continue,
+            (Value::Int(seq), Holds::Place | Holds::ReplayPlace) => Value::Int(places.new_of(*seq)),
             (Value::Text(text), Holds::Text) => {
                 if !text.contains('\0') {
                     continue;

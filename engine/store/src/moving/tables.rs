@@ -10,6 +10,8 @@ pub(crate) enum Holds {
     Int,
     /// The place of a message in the order of arrival.
     Place,
+    /// The same in a replay by filter; in one by ids (`what` is a JSON array) it counts them.
+    ReplayPlace,
     Text,
     /// The search rows of a resource, as JSON.
     SearchRows,
@@ -27,10 +29,10 @@ pub(crate) struct Table {
     pub columns: &'static [(&'static str, Holds)],
 }
 
-use Holds::{Blob, Int, Place, SearchRows, Text};
+use Holds::{Blob, Int, Place, ReplayPlace, SearchRows, Text};
 
 /// Every table that is moved row by row. What refers to another table comes after it.
-pub(crate) const TABLES: [Table; 18] = [
+pub(crate) const TABLES: [Table; 19] = [
     Table { name: "word", key: 1, unique: &["text"], columns: &[("number", Int), ("text", Text)] },
     Table {
         name: "message",
@@ -58,6 +60,7 @@ pub(crate) const TABLES: [Table; 18] = [
             ("nth", Int),
             ("answered", Int),
             ("answered_us", Int),
+            ("imported_us", Int),
         ],
     },
     Table { name: "message_body", key: 1, unique: &[], columns: &[("seq", Place), ("body", Blob)] },
@@ -96,13 +99,23 @@ pub(crate) const TABLES: [Table; 18] = [
             ("digest", Blob),
             ("rows", SearchRows),
             ("body", Blob),
+            ("by_at", Place),
+            ("by_nth", Int),
         ],
     },
     Table {
         name: "history",
         key: 2,
         unique: &[],
-        columns: &[("rid", Int), ("version", Int), ("updated_us", Int), ("deleted", Int), ("body", Blob)],
+        columns: &[
+            ("rid", Int),
+            ("version", Int),
+            ("updated_us", Int),
+            ("deleted", Int),
+            ("body", Blob),
+            ("by_at", Place),
+            ("by_nth", Int),
+        ],
     },
     Table {
         name: "idx_token",
@@ -184,6 +197,7 @@ pub(crate) const TABLES: [Table; 18] = [
             ("at_us", Int),
             ("who", Text),
             ("why", Text),
+            ("node", Text),
             ("kind", Text),
             ("goes_to", Int),
             ("ended_us", Int),
@@ -202,6 +216,27 @@ pub(crate) const TABLES: [Table; 18] = [
         key: 2,
         unique: &[],
         columns: &[("deployment", Int), ("path", Text), ("text", Int)],
+    },
+    Table {
+        name: "replay",
+        key: 1,
+        unique: &[],
+        columns: &[
+            ("number", Int),
+            ("ordered_us", Int),
+            ("ended_us", Int),
+            ("state", Int),
+            ("what", Text),
+            ("newer", Text),
+            ("owing", Text),
+            ("rate", Int),
+            ("at", ReplayPlace),
+            ("nth", Int),
+            ("last", ReplayPlace),
+            ("sum", Text),
+            ("holder", Int),
+            ("held_us", Int),
+        ],
     },
 ];
 

@@ -347,7 +347,7 @@ fn damaged(table: &Table) -> MoveError {
 fn arrays(columns: &[(&str, Holds)]) -> String {
     let array = |(at, (_, holds)): (usize, &(&str, Holds))| {
         let kind = match holds {
-            Holds::Int | Holds::Place => "int8[]",
+            Holds::Int | Holds::Place | Holds::ReplayPlace => "int8[]",
             Holds::Text => "text[]",
             Holds::SearchRows => "text[]::jsonb[]",
             Holds::Blob => "bytea[]",
@@ -363,7 +363,9 @@ fn bound(columns: &[(&str, Holds)], rows: &[Row]) -> Result<PgArguments, MoveErr
     for (at, (_, holds)) in columns.iter().enumerate() {
         let column = rows.iter().filter_map(|row| row.get(at));
         match holds {
-            Holds::Int | Holds::Place => arguments.add(column.map(Value::as_int).collect::<Vec<_>>()),
+            Holds::Int | Holds::Place | Holds::ReplayPlace => {
+                arguments.add(column.map(Value::as_int).collect::<Vec<_>>())
+            }
             Holds::Text | Holds::SearchRows => arguments.add(column.map(Value::as_text).collect::<Vec<_>>()),
             Holds::Blob => arguments.add(column.map(Value::as_bytes).collect::<Vec<_>>()),
         }
@@ -412,7 +414,7 @@ fn without_those_in_the_way(table: &Table) -> Option<String> {
 fn read(table: &Table, row: &PgRow) -> Result<Row, MoveError> {
     let value = |(at, (_, holds)): (usize, &(&str, Holds))| {
         Ok(match holds {
-            Holds::Int | Holds::Place => row.try_get::<Option<i64>, _>(at)?.into(),
+            Holds::Int | Holds::Place | Holds::ReplayPlace => row.try_get::<Option<i64>, _>(at)?.into(),
             Holds::Text | Holds::SearchRows => {
                 row.try_get::<Option<&str>, _>(at)?.map(CompactString::new).into()
             }

@@ -1,5 +1,5 @@
 -- What version 2 has besides: a deployment with two files.
-INSERT INTO deployment (number, at_us, who, why, kind, goes_to) VALUES (1, 1763971300000000, 'anna', 'ticket 7', 'start', NULL);
+INSERT INTO deployment (number, at_us, who, why, node, kind, goes_to) VALUES (1, 1763971300000000, 'anna', 'ticket 7', 'hub-1', 'start', NULL);
 INSERT INTO deployed_text (sha256, body) VALUES
     ('\x00000000000000000000000000000000000000000000000000000000000000C1'::bytea, convert_to('name = "old/adt"', 'UTF8')),
     ('\x00000000000000000000000000000000000000000000000000000000000000C2'::bytea, convert_to('version = 1', 'UTF8'));

@@ -1,5 +1,5 @@
 -- What version 3 has besides: a deployment with two files.
-INSERT INTO deployment (number, at_us, who, why, kind, goes_to) VALUES (1, 1763971300000000, 'anna', 'ticket 7', 'start', NULL);
+INSERT INTO deployment (number, at_us, who, why, node, kind, goes_to) VALUES (1, 1763971300000000, 'anna', 'ticket 7', 'hub-1', 'start', NULL);
 INSERT INTO deployed_text (sha256, body) VALUES
     (X'00000000000000000000000000000000000000000000000000000000000000C1', CAST('name = "old/adt"' AS BLOB)),
     (X'00000000000000000000000000000000000000000000000000000000000000C2', CAST('version = 1' AS BLOB));
