@@ -1,14 +1,15 @@
 //! Remembers at which messages the process itself has died, so that none can keep the hub from starting for ever.
 //!
 //! Nothing is noted while all is well. Only when the hub has died twice in a row before it had finished what was left over from
-//! the time before is it *careful*: until it has finished that, it works on one message of it at a time and notes in a small file
-//! which. A message at which it has died comes after all others, so that whoever kills the hub as it starts accuses nobody. One at
+//! the time before is it *careful*: it works on one message of it at a time and notes in a small file which. It is so with the first
+//! of them only, for what it died at had begun, and what was before that has ended; a hub that was killed with much to do must
+//! not take hours for it. A message at which it has died comes after all others, so that whoever kills the hub as it starts accuses nobody. One at
 //! which it dies again and again is treated like any other that fails.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -24,6 +25,9 @@ const CAREFUL_FROM: u32 = 2;
 /// A message at which the hub has died less often may have been there by chance: somebody may have killed it.
 const LEAST_DEATHS: u32 = 3;
 
+/// With so many messages that were left over is a start careful. Should it die at a later one, that one is nearer the next time.
+const CAREFUL_WITH: u32 = 1_000;
+
 /// How often it is looked whether the channels have done what was left over.
 const RECOVERY_PAUSE: Duration = Duration::from_millis(20);
 /// A message at which the hub has died waits so long for the others.
@@ -36,6 +40,8 @@ pub struct Deaths {
     is_careful: AtomicBool,
     /// Whether there is any message at which the hub has died.
     has_died: AtomicBool,
+    /// How many messages have been worked on with care.
+    cared_for: AtomicU32,
     /// Who is being worked on while the hub is careful: one at a time.
     turn: Arc<tokio::sync::Mutex<()>>,
 }
@@ -84,7 +90,7 @@ impl Deaths {
         let is_careful = state.starts > CAREFUL_FROM;
         if is_careful {
             tracing::warn!(
-                "The hub has died again and again before it was well; it works on one message at a time until it is."
+                "The hub has died again and again before it was well; it works on the first messages that were left over one at a time."
             );
         }
         write(&file, &state)?;
@@ -93,6 +99,7 @@ impl Deaths {
             is_careful: AtomicBool::new(is_careful),
             has_died: AtomicBool::new(!state.died.is_empty()),
             state: Mutex::new(state),
+            cared_for: AtomicU32::new(0),
             turn: Arc::default(),
         }))
     }
@@ -105,11 +112,13 @@ impl Deaths {
     /// Begins to work on a message while the hub is careful, one that was left over or at which it has died; waits until no other
     /// is worked on.
     pub async fn watch(self: &Arc<Self>, id: MessageId, is_left_over: bool) -> Option<Watched> {
-        if !self.is_careful() || !(is_left_over || self.state().died.contains_key(&id)) {
+        let is_among_the_first = is_left_over && self.cared_for.load(Ordering::Relaxed) < CAREFUL_WITH;
+        if !self.is_careful() || !(is_among_the_first || self.state().died.contains_key(&id)) {
             return None;
         }
         let turn = self.turn.clone().lock_owned().await;
         self.change(|state| state.at = Some(id));
+        self.cared_for.fetch_add(1, Ordering::Relaxed);
         Some(Watched { deaths: self.clone(), _turn: turn })
     }
 
@@ -301,6 +310,22 @@ mod tests {
         assert!(deaths.fault(id(2), 1).is_none(), "it came to its end each time");
         deaths.forget(&[id(1)]);
         assert!(folder.open().fault(id(1), 1).is_none());
+    }
+
+    #[tokio::test]
+    async fn a_start_is_careful_with_the_first_that_were_left_over_and_with_what_it_has_died_at() {
+        let folder = Folder::new("the-first");
+        for _ in 0..2 {
+            folder.open();
+        }
+        std::mem::forget(folder.open().watch(id(1), true).await.unwrap());
+        let deaths = folder.open();
+        for number in 2..2 + u128::from(CAREFUL_WITH) {
+            assert!(deaths.watch(id(number), true).await.is_some());
+        }
+        assert!(deaths.watch(id(9_999), true).await.is_none(), "what comes later goes as always");
+        assert!(deaths.watch(id(1), true).await.is_some(), "a suspect is watched however late it comes");
+        assert!(folder.open().watch(id(9_999), true).await.is_some(), "the next start is careful again");
     }
 
     #[tokio::test]

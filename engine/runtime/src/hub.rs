@@ -191,11 +191,6 @@ impl Hub {
         groups(&all).into_iter().rev().map(group).filter(|group| !group.is_empty()).collect()
     }
 
-    /// Turns true when the hub begins to stop.
-    pub fn stopping(&self) -> watch::Receiver<bool> {
-        self.stop_sources.subscribe()
-    }
-
     /// Stops in the order of the road: sources first, then what has been acknowledged is worked off, then the dispatchers end what is under
     /// way. Channels that start after others stop before them. Bounded in time; what is left is in the journal and the outbox and
     /// goes on at the next start.

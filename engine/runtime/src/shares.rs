@@ -149,9 +149,8 @@ impl Hub {
                     () = tokio::time::sleep(LOOK_EVERY) => None,
                 };
                 let Some(hub) = hub.upgrade() else { return };
-                match told {
-                    Some(told) => hub.hear(&told),
-                    None => {}
+                if let Some(told) = told {
+                    hub.hear(&told);
                 }
             }
         });

@@ -1,6 +1,5 @@
 //! One message that has ended, processed again: first what it comes to, then it is done.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use hub_core::commit::{Change, Commit, Key, Note};
@@ -9,12 +8,12 @@ use hub_core::id::{DestinationId, ParcelId};
 use hub_core::replay::{Came, Newer, Owing, ReplayNumber, ReplayOrder, ReplaySum, Replayable, Replays};
 use hub_core::store::{Cause, End, StateName, StoreError};
 use hub_mapping::Found;
-use tokio::runtime::{Handle, RuntimeFlavor};
 
 use super::rebase::{Touched, rebase};
 use crate::channel::RunningChannel;
+use crate::guard::guarded_message;
 use crate::hub::Hub;
-use crate::lane::{LARGE_BYTES, commit_fault, program_fault};
+use crate::lane::commit_fault;
 use crate::lookup::{LookupError, look_up};
 use crate::steps::{Prepared, Road, Walked};
 
@@ -161,9 +160,9 @@ pub(super) fn channel_of(hub: &Hub, past: &Replayable) -> Option<Arc<RunningChan
 fn unsplit(road: &Road, past: &Replayable) -> Option<Planned> {
     let by = road.channel.parse.split.as_ref()?;
     match guarded(past, || crate::split::held(road, by, &past.message)) {
-        Ok(Ok(crate::split::Held::One)) => None,
-        Ok(Ok(crate::split::Held::Several(_))) => Some(Planned::Came(Came::HandedOn)),
-        Ok(Err(fault)) | Err(fault) => Some(Planned::End(End::Quarantined(fault), Vec::new())),
+        Ok(crate::split::Held::One) => None,
+        Ok(crate::split::Held::Several(_)) => Some(Planned::Came(Came::HandedOn)),
+        Err(fault) => Some(Planned::End(End::Quarantined(fault), Vec::new())),
     }
 }
 
@@ -174,7 +173,7 @@ async fn walk(
     past: &Replayable,
     how: How,
 ) -> Result<Result<Walked, Fault>, StoreError> {
-    let prepared = guarded(past, || road.prepare_again(past.message.clone(), how.again()));
+    let prepared = guarded(past, || Ok(road.prepare_again(past.message.clone(), how.again())));
     let asking = match prepared {
         Ok(Prepared::Walked(walked)) => return Ok(Ok(*walked)),
         Ok(Prepared::Asking(asking)) => asking,
@@ -182,7 +181,7 @@ async fn walk(
     };
     let mut found = Found::default();
     match look_up(&*hub.house.resources, &asking.needs, &mut found).await {
-        Ok(()) => Ok(guarded(past, || road.walk_on(*asking, found))),
+        Ok(()) => Ok(guarded(past, || Ok(road.walk_on(*asking, found)))),
         Err(LookupError::Store(error @ StoreError::Unavailable(_))) => Err(error),
         Err(error) => {
             let reason = error.to_string();
@@ -192,16 +191,8 @@ async fn walk(
 }
 
 /// A message at which the program itself fails comes to a fault like any other.
-fn guarded<T>(past: &Replayable, step: impl FnOnce() -> T) -> Result<T, Fault> {
-    let large = past.message.body.0.len() > LARGE_BYTES
-        && Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread;
-    let step = AssertUnwindSafe(step);
-    let done = if large { tokio::task::block_in_place(|| catch_unwind(step)) } else { catch_unwind(step) };
-    done.map_err(|_| {
-        let head = &past.message.head;
-        tracing::error!(channel = %head.channel, message_id = %head.id, "The program failed at a message; this is a fault of the program.");
-        program_fault()
-    })
+fn guarded<T>(past: &Replayable, step: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
+    guarded_message(&past.message.head, past.message.body.0.len(), step)
 }
 
 /// Processes a message again: what it comes to is done. [`StoreError::Unavailable`] only: then it is to be tried again.

@@ -126,7 +126,7 @@ async fn planned(
 
 /// Lets others work.
 async fn rest(hub: &Hub) {
-    let live: usize = hub.channels.iter().map(|channel| channel.backlog.in_flight()).sum();
+    let live: usize = hub.channels().iter().map(|channel| channel.backlog.in_flight()).sum();
     if live > LIVE_FIRST {
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     } else {

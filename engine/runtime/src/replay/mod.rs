@@ -188,7 +188,7 @@ impl Desk {
     /// Lets live messages go first, for a while.
     async fn give_way(&self) {
         let began = Instant::now();
-        let live = || self.hub.channels.iter().map(|channel| channel.backlog.in_flight()).sum::<usize>();
+        let live = || self.hub.channels().iter().map(|channel| channel.backlog.in_flight()).sum::<usize>();
         while live() > LIVE_FIRST && began.elapsed() < LONGEST_WAY {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
