@@ -9,6 +9,8 @@
 //! after a crash.
 
 mod holding;
+mod pieces;
+mod still;
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -20,7 +22,7 @@ use hub_core::cluster::Company;
 use hub_core::envelope::{Envelope, Raw};
 use hub_core::id::{ChannelId, MessageId};
 use hub_core::source::Outcome;
-use hub_core::store::{Journal, StateName, StoreError};
+use hub_core::store::{Journal, StoreError};
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::holds::Holds;
@@ -485,161 +487,6 @@ impl Backlog {
             }
         }
         Ok(())
-    }
-}
-
-/// Handing on what has been split.
-impl Backlog {
-    /// These pieces are about to be stored; they are handed on by whoever has split them. One that is being worked on already, for
-    /// it was opened again, goes its way.
-    pub fn hold(&self, pieces: impl IntoIterator<Item = MessageId>) {
-        let mut inner = self.inner();
-        for id in pieces {
-            inner.places.entry(id).or_insert(Place::Piece);
-            inner.holds.is_on_its_way(id);
-        }
-    }
-
-    /// Takes back what [`Backlog::hold`] did for a piece that is not to be handed on.
-    pub fn drop_piece(&self, id: MessageId) {
-        let mut inner = self.inner();
-        if inner.places.get(&id) == Some(&Place::Piece) {
-            self.forget(&mut inner, id);
-        }
-    }
-
-    /// Hands a piece, or a message that holds no other, on to its lane; waits until there is room.
-    pub async fn hand_on(&self, message: Envelope<Raw>) {
-        let key = self.key(&message);
-        let id = message.head.id;
-        loop {
-            {
-                let mut inner = self.inner();
-                let (in_lanes, bytes) =
-                    (inner.queued - inner.unsplit, inner.queued_bytes - inner.unsplit_bytes);
-                let is_full = in_lanes >= self.limits.messages || bytes >= self.limits.bytes;
-                if !is_full {
-                    match inner.places.get(&id) {
-                        Some(Place::Unsplit(_)) => {
-                            self.forget(&mut inner, id);
-                            self.to_lane(&mut inner, message, key.as_deref());
-                        }
-                        Some(Place::Piece) => self.to_lane(&mut inner, message, key.as_deref()),
-                        // It goes its way already, and may have ended before it was opened again: it is looked at once more.
-                        Some(Place::Door | Place::Ending | Place::Lane(_)) => {
-                            inner.reopened.insert(id);
-                        }
-                        // It has ended meanwhile, before or after it was opened again: the journal knows.
-                        None => {
-                            inner.fall_behind();
-                            self.refill.notify_one();
-                        }
-                    }
-                    return;
-                }
-            }
-            self.room.notified().await;
-        }
-    }
-
-    /// A piece of this message has ended.
-    pub fn piece_done(&self, parent: MessageId) {
-        for waiting in self.inner().families.get(&parent).into_iter().flatten() {
-            waiting.notify_one();
-        }
-    }
-
-    /// Waits until the last piece has ended.
-    async fn family(&self, parent: MessageId, pieces: u64, journal: &dyn Journal) -> Option<Outcome> {
-        let watching = Watching::of(self, parent);
-        loop {
-            let counts = journal.family(parent).await.ok()?;
-            let count = |state: StateName| {
-                let at = StateName::ALL.iter().position(|one| *one == state);
-                at.and_then(|at| counts.get(at)).copied().unwrap_or(0)
-            };
-            if count(StateName::Received) == 0 {
-                return Some(Outcome::Split { pieces, set_aside: count(StateName::Quarantined) });
-            }
-            match self.is_elsewhere() {
-                true => tokio::time::sleep(ELSEWHERE_PAUSE).await,
-                false => watching.ended.notified().await,
-            }
-            // Pieces end many at a time: they are not counted anew after each.
-            tokio::time::sleep(FAMILY_PAUSE).await;
-        }
-    }
-}
-
-/// Sharing the work with other nodes.
-impl Backlog {
-    /// Another node works on the channel's messages from now on: what comes in stays in the journal for it. What the lanes hold
-    /// goes on.
-    pub fn leave_to_others(&self) {
-        self.inner().elsewhere = true;
-    }
-
-    /// This node works on them, beginning with what is in the journal.
-    pub fn take_up(&self) {
-        if !std::mem::take(&mut self.inner().elsewhere) {
-            return;
-        }
-        // What was held here may have ended elsewhere: the journal knows.
-        self.try_all_again();
-        self.inner().fall_behind();
-        self.refill.notify_one();
-    }
-
-    /// Whether another node works on them.
-    pub fn is_elsewhere(&self) -> bool {
-        self.inner().elsewhere
-    }
-}
-
-/// Holding still, while a deployment puts other steps in the place of the channel's.
-impl Backlog {
-    /// From now on what comes in stays in the journal; what the lanes hold goes on.
-    pub fn pause(&self) {
-        self.inner().paused = true;
-    }
-
-    /// Goes on, with what has come in meanwhile; lanes that stand are tried again with the steps of now.
-    pub fn resume(&self) {
-        self.try_all_again();
-        let mut inner = self.inner();
-        inner.paused = false;
-        inner.fall_behind();
-        self.refill.notify_one();
-    }
-
-    /// Waits until nothing is on its way through the steps. What is at the door may stay there.
-    pub async fn quiet(&self) {
-        let at_work = |place: &Place| matches!(place, Place::Unsplit(_) | Place::Piece | Place::Lane(_));
-        while self.inner().places.values().any(at_work) {
-            tokio::time::sleep(LOOK_PAUSE).await;
-        }
-    }
-
-    /// Waits until nothing is here at all, not even at the door.
-    pub async fn empty(&self) {
-        while self.in_flight() > 0 {
-            tokio::time::sleep(LOOK_PAUSE).await;
-        }
-    }
-
-    /// Waits until the channel is not behind, and what it held then has ended.
-    pub async fn caught_up(&self) {
-        let is_behind = || {
-            let inner = self.inner();
-            inner.behind && !inner.elsewhere
-        };
-        while is_behind() {
-            tokio::time::sleep(LOOK_PAUSE).await;
-        }
-        let held: HashSet<MessageId> = self.inner().places.keys().copied().collect();
-        while self.inner().places.keys().any(|id| held.contains(id)) {
-            tokio::time::sleep(LOOK_PAUSE).await;
-        }
     }
 }
 
