@@ -3,19 +3,39 @@
 use std::fmt::Display;
 use std::os::unix::process::CommandExt;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context;
+use hub_core::store::StoreError;
 use hub_spec::{Origin, ProjectFiles};
+use hub_store::OpenError;
 
 use crate::cli::{Global, RunArguments};
 use crate::hub::{self, Begun, RunningHub};
 use crate::settings::Settings;
 use crate::{EXIT_WRONG_FILES, check, log, out, paint, stop};
 
+/// Tells the program that it has run already, and begins anew.
+pub const ANEW: &str = "HUITONG_BEGUN_ANEW";
+/// The pause before another try to begin anew.
+const PAUSE: Duration = Duration::from_secs(1);
+
 /// Runs the hub until it is told to stop.
 pub async fn run(global: &Global, arguments: RunArguments) -> anyhow::Result<ExitCode> {
     let mut stopped = stop::on_signal()?;
-    let Some(running) = begin(global, &arguments).await? else { return Ok(ExitCode::from(EXIT_WRONG_FILES)) };
+    let begun = match begin(global, &arguments).await {
+        // A hub that ran lives through a database that is gone for a while; one that has to begin anew just then does too.
+        Err(error) if std::env::var_os(ANEW).is_some() && is_without_database(&error) => {
+            let error: &dyn std::error::Error = error.as_ref();
+            tracing::warn!(error, "The database does not answer; the hub will try again to begin anew.");
+            tokio::select! {
+                () = stop::wait(&mut stopped) => return Ok(ExitCode::SUCCESS),
+                () = tokio::time::sleep(PAUSE) => return begin_anew(),
+            }
+        }
+        begun => begun?,
+    };
+    let Some(running) = begun else { return Ok(ExitCode::from(EXIT_WRONG_FILES)) };
     out::line(format_args!("Stop with Ctrl-C. `huitong status` in another terminal shows how it stands."));
     tokio::select! {
         () = stop::wait(&mut stopped) => {}
@@ -29,8 +49,16 @@ pub async fn run(global: &Global, arguments: RunArguments) -> anyhow::Result<Exi
 fn begin_anew() -> anyhow::Result<ExitCode> {
     tracing::warn!("The hub begins anew.");
     let program = std::env::current_exe().context("the program cannot find itself")?;
-    let error = std::process::Command::new(program).args(std::env::args_os().skip(1)).exec();
+    let error = std::process::Command::new(program).args(std::env::args_os().skip(1)).env(ANEW, "1").exec();
     Err(anyhow::Error::new(error).context("the hub could not begin anew"))
+}
+
+/// Whether a hub could not start because its database does not answer.
+fn is_without_database(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        matches!(cause.downcast_ref(), Some(OpenError::Server { .. }))
+            || matches!(cause.downcast_ref(), Some(StoreError::Unavailable(_)))
+    })
 }
 
 /// Starts the hub and says where it is. `None` when people's files are wrong; then every finding has been printed.

@@ -26,9 +26,10 @@ use crate::secrets::NamedSecrets;
 pub const DEFAULTS: &str = include_str!("../config/default.toml");
 
 /// Variables of the same prefix that are not settings.
-const NOT_SETTINGS: [&str; 10] = [
+const NOT_SETTINGS: [&str; 11] = [
     "HUITONG_CONFIG",
     "HUITONG_URL",
+    crate::run::ANEW,
     "HUITONG_CORPUS",
     "HUITONG_BLESS",
     "HUITONG_CRASH_AT",

@@ -31,7 +31,7 @@ use serde_json::Value;
 /// Senders side by side.
 const SENDERS: u64 = 8;
 /// Messages each round adds.
-const PER_ROUND: u64 = 160;
+const PER_ROUND: u64 = 96;
 
 /// An admission (even numbers) or a result with a critical value (odd ones), each of a person of its own.
 fn message(nth: u64) -> Vec<u8> {
@@ -286,7 +286,7 @@ async fn nothing_is_lost_or_doubled_on_postgresql_when_the_hub_dies_at_any_place
 }
 
 async fn killed_at_random(kept: Kept) {
-    let (rounds, mut dice) = (rounds(6), Dice::of("HUITONG_CRASH_SEED"));
+    let (rounds, mut dice) = (rounds(4), Dice::of("HUITONG_CRASH_SEED"));
     let mut world = World::new(kept).await;
     let mut folder = tempfile::TempDir::new().unwrap();
     let mut as_it_started = 0;

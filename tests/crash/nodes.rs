@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use tempfile::TempDir;
+
 use crate::harness::mllp::{Lines, control_id, msa};
 use crate::harness::partners::{self, Received};
 use crate::harness::{Hub, PATIENCE, Setup, postgres};
@@ -147,4 +149,24 @@ async fn three_nodes_of_which_one_is_killed_and_one_is_frozen_lose_and_double_an
         status["nodes"].as_array().unwrap().iter().map(|node| node["name"].as_str().unwrap()).collect();
     assert_eq!(names.len(), 2, "the thawed one has begun anew, the killed one is gone: {names:?}");
     assert!(names.contains(&frozen_name.as_str()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_begins_anew_waits_for_a_database_that_is_gone() {
+    let server = postgres::Server::start(false);
+    let setup = Setup::default().set("log.level=warn").set(format!("store.database={}", server.database()));
+    server.kill();
+    let folder = match Hub::try_start_in(TempDir::new().unwrap(), &setup).await {
+        Err(folder) => folder,
+        Ok(hub) => panic!("a first start says at once that there is no database:\n{}", hub.log()),
+    };
+    // As the program calls itself.
+    let again = setup.env("HUITONG_BEGUN_ANEW", "1");
+    let starts = tokio::spawn(async move { Hub::start_in(folder, &again).await });
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert!(!starts.is_finished(), "it neither runs nor ends");
+    server.start_again();
+    let hub = starts.await.unwrap();
+    assert!(hub.log().contains("will try again to begin anew"), "{}", hub.log());
+    hub.stop().await;
 }

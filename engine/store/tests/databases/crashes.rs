@@ -97,8 +97,7 @@ async fn begin(store: &Store, model: &mut Model, round: &Round) -> (JoinSet<(usi
     for _ in 0..round.new {
         model.push((message("crashes", "", "").head.id, Stage::Nowhere));
     }
-    for nth in 0..model.len() {
-        let (id, stage) = &mut model[nth];
+    for (nth, (id, stage)) in model.iter_mut().enumerate() {
         if *stage != Stage::Nowhere && round.further >> (nth % 64) & 1 == 0 {
             continue;
         }
