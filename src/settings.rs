@@ -15,7 +15,7 @@ use hub_core::id::ChannelId;
 use hub_core::registry::Secrets as _;
 use hub_runtime::retention::Keep;
 use hub_spec::{ChannelOverride, Origin, Overrides};
-use hub_store::{ArchiveKey, ArchiveOptions, StoreOptions};
+use hub_store::{Archive, ArchiveKey, ArchiveOptions, StoreOptions};
 use serde::{Deserialize, Deserializer};
 use tracing_subscriber::EnvFilter;
 
@@ -302,6 +302,14 @@ impl Settings {
         let help = secrets.place(name).unwrap_or_default();
         let text = secrets.get(name).with_context(|| format!("the archive key `{name}`: expected {help}"))?;
         Ok(ArchiveKey::of(name, &text)?)
+    }
+
+    /// What the hub of these settings has stored, to be read only: beside the hub that runs, or without any.
+    pub async fn read_only(&self) -> anyhow::Result<Archive> {
+        Ok(match &self.store.database {
+            Some(url) => Archive::open_postgres(url, self.database_password()?.as_deref()).await?,
+            None => Archive::open(&self.data_dir).await?,
+        })
     }
 
     /// The password of the database, where a secret holds it.

@@ -4,7 +4,6 @@ mod show;
 mod sides;
 mod tally;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
@@ -33,7 +32,8 @@ struct About {
     mapping: String,
     /// What the old result is: `git 3f2a1b9`, `the store`.
     against: String,
-    data: PathBuf,
+    /// Where the messages are read: a folder, or the database.
+    place: String,
     stretch: Stretch,
 }
 
@@ -68,10 +68,13 @@ pub async fn run(global: &Global, arguments: &DiffArguments) -> anyhow::Result<E
         mapping: place.name.clone(),
         against: old.as_ref().map_or_else(|| "what the store holds".to_owned(), Old::name),
         stretch: stretch(&place, arguments)?,
-        data: settings.data_dir.clone(),
+        place: match &settings.store.database {
+            Some(_) => "the database".to_owned(),
+            None => settings.data_dir.display().to_string(),
+        },
     };
-    let archive = Arc::new(Archive::open(&about.data).await.context(
-        "there is no journal to read: `--data FOLDER` or the setting `data_dir` names the hub's data folder",
+    let archive = Arc::new(settings.read_only().await.context(
+        "there is no journal to read: `--data FOLDER` or the setting `data_dir` names the hub's data folder, `store.database` its database",
     )?);
     let began = Instant::now();
     let sides = Arc::new(Sides::new(before, new, Answers::of_hub(archive.clone())));

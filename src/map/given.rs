@@ -9,7 +9,6 @@ use bytes::Bytes;
 use hub_core::document::{ParseError, Parser, Split};
 use hub_core::fault::{Fault, FaultStep};
 use hub_core::id::{Digest, MessageId};
-use hub_store::Archive;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -52,7 +51,7 @@ pub async fn fetch(global: &Global, what: &str) -> anyhow::Result<Given> {
         && let Ok(id) = what.parse::<uuid::Uuid>()
     {
         let id = MessageId(id);
-        let (bytes, received_at) = match in_the_data_folder(global, id).await? {
+        let (bytes, received_at) = match in_the_store(global, id).await? {
             Some(found) => found,
             None => in_the_hub(global, id).await?,
         };
@@ -75,19 +74,16 @@ fn read(from: impl Read, name: &str) -> anyhow::Result<Bytes> {
     Ok(bytes.into())
 }
 
-/// The message in the data folder of these settings, where there is one; a hub that runs need not be asked then.
-async fn in_the_data_folder(
-    global: &Global,
-    id: MessageId,
-) -> anyhow::Result<Option<(Bytes, OffsetDateTime)>> {
+/// The message in the store of these settings, where there is one; a hub that runs need not be asked then.
+async fn in_the_store(global: &Global, id: MessageId) -> anyhow::Result<Option<(Bytes, OffsetDateTime)>> {
     if global.url.is_some() {
         return Ok(None);
     }
-    let folder = Settings::read(global)?.data_dir;
-    if !folder.join("hub.db").is_file() {
+    let settings = Settings::read(global)?;
+    if settings.store.database.is_none() && !settings.data_dir.join("hub.db").is_file() {
         return Ok(None);
     }
-    let archive = Archive::open(&folder).await?;
+    let archive = settings.read_only().await?;
     Ok(archive.message(id).await?.zip(archive.received_at(id).await?))
 }
 

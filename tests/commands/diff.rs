@@ -14,6 +14,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use time::{Duration, OffsetDateTime};
 
+use crate::postgres;
 use crate::prompt::{Said, change, copy_of_the_files, huitong_in, root};
 
 /// A project folder under git, and beside it the data folder of a hub that has received the fixtures of results.
@@ -119,6 +120,23 @@ async fn what_would_change_is_counted_by_field_while_the_hub_runs() {
     assert!(newly["reason"].as_str().unwrap().contains("has no code `C`"), "{newly}");
     // Nothing was written: the hub goes on and has what it had.
     assert_eq!(store.tally().await.unwrap().iter().map(|tally| tally.count).sum::<u64>(), 4);
+    store.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn messages_of_a_hub_on_postgresql_are_read_from_its_database() {
+    let (scene, _of_the_folder) = Scene::new().await;
+    let url = postgres::shared().database();
+    let store = Store::open(StoreOptions::postgres(&url, scene.data.path().join("other"))).await.unwrap();
+    let past = message("normal", OffsetDateTime::now_utc());
+    store.receive(&past).await.unwrap();
+    let setting = format!("store.database={url}");
+    let said = scene.diff(&["--json", "--set", &setting]);
+    let report: Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!(counts(&report)[0], 1, "not the four of the folder");
+    let id = past.head.id.to_string();
+    let told = huitong_in(scene.project.path(), &["map", "explain", "lis/oru-r01", &id, "--set", &setting]);
+    assert_eq!(told.code, 0, "{}", told.err);
     store.close().await;
 }
 

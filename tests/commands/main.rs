@@ -16,6 +16,9 @@ mod guarantees;
 mod init;
 mod lookup;
 mod mistakes;
+#[path = "../harness/postgres.rs"]
+#[expect(dead_code, reason = "other tests use the rest of it")]
+mod postgres;
 mod promises;
 mod prompt;
 mod region;

@@ -92,9 +92,13 @@ impl Archive {
     }
 
     /// Opens the store on a PostgreSQL server: `postgres://user@host/database`.
-    pub async fn open_postgres(url: &str) -> Result<Self, OpenError> {
+    pub async fn open_postgres(url: &str, password: Option<&str>) -> Result<Self, OpenError> {
         let pool = async {
             let options = PgConnectOptions::from_str(url)?.options([("default_transaction_read_only", "on")]);
+            let options = match password {
+                Some(password) => options.password(password),
+                None => options,
+            };
             let pool = PgPoolOptions::new().max_connections(2).connect_with(options).await?;
             Self::of(Readers::Postgres(pool)).await
         };

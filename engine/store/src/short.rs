@@ -1,4 +1,4 @@
-//! Texts as the indexes hold them: PostgreSQL takes no index entry of more than a third of a page.
+//! Texts as the indexes hold them: PostgreSQL takes no index entry of more than a third of a page, and no NUL in a text.
 
 use compact_str::{CompactString, format_compact};
 use sha2::{Digest, Sha256};
@@ -8,8 +8,11 @@ const WHOLE: usize = 600;
 /// Of longer ones so many bytes at most, then the digest.
 const BEGINNING: usize = 500;
 
-/// The text, or, when it is long, its beginning and its digest: different texts stay different.
+/// The text, with U+FFFD for each NUL, or, when it is long, its beginning and its digest: different texts stay different.
 pub(crate) fn short(text: &str) -> CompactString {
+    if text.contains('\0') {
+        return short(&text.replace('\0', "\u{FFFD}"));
+    }
     if text.len() <= WHOLE {
         return text.into();
     }
@@ -30,6 +33,7 @@ mod tests {
         assert_eq!(short(&"x".repeat(600)), "x".repeat(600));
         assert!(short(&long('a')).len() <= WHOLE);
         assert!(short(&long('a')).starts_with(&"病".repeat(166)));
+        assert_eq!(short("a\0b"), "a\u{FFFD}b");
         assert_ne!(short(&long('a')), short(&long('b')));
         assert_eq!(short(&long('a')), short(&long('a')));
     }

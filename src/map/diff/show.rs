@@ -67,10 +67,7 @@ pub fn print(about: &About, tally: &Tally, took: Duration) {
     println!("{}: the files now, against {}", paint::strong(&about.mapping), about.against);
     let from = about.stretch.from.map_or_else(|| "the first message".to_owned(), told);
     let to = about.stretch.to.map_or_else(|| "now".to_owned(), told);
-    println!(
-        "{}",
-        paint::dim(format!("{}: {}, from {from} to {to}", about.data.display(), channels.join(", ")))
-    );
+    println!("{}", paint::dim(format!("{}: {}, from {from} to {to}", about.place, channels.join(", "))));
     println!();
     counts(tally, took);
     fields(tally);

@@ -58,7 +58,7 @@ pub struct State {
     pub finds: Option<Page>,
     /// How many each search wanted at the most.
     pub searched: Vec<u32>,
-    /// The writer does nothing for now.
+    /// The writer stands still.
     pub is_stuck: bool,
     /// The bytes of the messages that wait for the writer, and the most there ever were.
     pub waiting: usize,

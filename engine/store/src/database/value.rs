@@ -33,10 +33,27 @@ impl Value {
         Some(if text.contains('\0') { text.replace('\0', "\u{FFFD}").into() } else { text.into() })
     }
 
-    /// The JSON text as PostgreSQL takes it, where it is one: it knows no escaped NUL either.
+    /// The JSON text as PostgreSQL takes it, where it is one: it knows no escaped NUL either. An escaped backslash before `u0000`
+    /// is none.
     pub fn as_json(&self) -> Option<Cow<'_, str>> {
+        const NUL: &str = r"\u0000";
         let text = self.as_text()?;
-        Some(if text.contains(r"\u0000") { text.replace(r"\u0000", r"\ufffd").into() } else { text })
+        if !text.contains(NUL) {
+            return Some(text);
+        }
+        let (mut told, mut rest) = (String::with_capacity(text.len()), &*text);
+        while let Some(at) = rest.find('\\') {
+            let (before, escape) = rest.split_at(at);
+            told.push_str(before);
+            // A backslash and what it escapes, together.
+            let length = if escape.starts_with(NUL) { NUL.len() } else { escape.len().min(2) };
+            let length =
+                (length..=escape.len()).find(|end| escape.is_char_boundary(*end)).unwrap_or(escape.len());
+            told.push_str(if escape.starts_with(NUL) { r"\ufffd" } else { &escape[..length] });
+            rest = &escape[length..];
+        }
+        told.push_str(rest);
+        Some(told.into())
     }
 
     /// The bytes, where they are some.
@@ -115,5 +132,22 @@ impl ToSql for Value {
             Value::Shared(text) => ValueRef::Text(text.as_bytes()),
             Value::Blob(bytes) => ValueRef::Blob(bytes),
         }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_escaped_nul_is_replaced_and_an_escaped_backslash_is_not() {
+        for (text, taken) in [
+            (r#"["a\u0000b"]"#, r#"["a\ufffdb"]"#),
+            (r#"["a\\u0000b"]"#, r#"["a\\u0000b"]"#),
+            (r#"["\\\u0000","\n","é"]"#, r#"["\\\ufffd","\n","é"]"#),
+            (r#"["plain"]"#, r#"["plain"]"#),
+        ] {
+            assert_eq!(Value::from(text).as_json().as_deref(), Some(taken));
+        }
     }
 }

@@ -64,7 +64,7 @@ impl Place {
     pub async fn archive(&self) -> Archive {
         match &self.database {
             None => Archive::open(self.folder.path()).await.unwrap(),
-            Some(url) => Archive::open_postgres(url).await.unwrap(),
+            Some(url) => Archive::open_postgres(url, None).await.unwrap(),
         }
     }
 }
