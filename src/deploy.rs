@@ -54,7 +54,9 @@ fn show(report: &Value, dry_run: bool) {
     let (files, channels, destinations) = (of("files"), of("channels"), of("destinations"));
     match report["deployment"].as_u64() {
         Some(number) => println!("{}", paint::good(format!("deployment {number} is applied"))),
-        None if dry_run => println!("nothing was changed; a deployment would change:"),
+        None if dry_run && !(files.is_empty() && channels.is_empty() && destinations.is_empty()) => {
+            println!("nothing was changed; a deployment would change:");
+        }
         None => println!("nothing to change: the hub runs these files already"),
     }
     let rows = |all: &serde_json::Map<String, Value>, what: fn(&str) -> &'static str| -> Vec<Row> {
