@@ -254,20 +254,25 @@ async fn values_that_postgresql_cannot_hold_are_what_the_writer_makes_of_them() 
         let keys = ["patient", "order"].map(|name| Key { name: name.into(), value: (*value).into() });
         store.end(sent.head.id, End::Filtered { rule: "keep".into() }, keys.to_vec()).await.unwrap();
     }
-    // One message that has the value both ways: on PostgreSQL it is one row.
     let sent = message("nul", "both", "text");
     store.receive(&sent).await.unwrap();
-    let keys = ["x\0", "x\u{FFFD}"].map(|value| Key { name: "patient".into(), value: value.into() });
+    let keys = ["x", "x\u{FFFD}"].map(|value| Key { name: "patient".into(), value: value.into() });
     store.end(sent.head.id, End::Filtered { rule: "keep".into() }, keys.to_vec()).await.unwrap();
     let text = r#"{"resourceType":"Patient","id":"nul","identifier":[{"system":"s","value":"v\u0000w"}],"name":[{"family":"N\u0000"}]}"#;
     let changes = vec![Change::Put(resource(text))];
     store.commit(Cause::Timer { name: "test" }, Commit { changes, ..Commit::default() }).await.unwrap();
     store.close().await;
+    // Earlier hubs kept the NUL of a key. One message has the value both ways: on PostgreSQL it is one row.
+    let database = rusqlite::Connection::open(folder.path().join("hub.db")).unwrap();
+    let words = "UPDATE message_key SET value = replace(value, char(65533), char(0)) WHERE value IN ('\u{FFFD}', 'z\u{FFFD}');
+        UPDATE message_key SET value = 'x' || char(0) WHERE value = 'x'";
+    database.execute_batch(words).unwrap();
+    drop(database);
     let url = postgres::shared().database();
     let moving = Move::begin(folder.path(), &url, None).await.unwrap();
     let moved = finish(moving).await.unwrap();
     assert_eq!(moved.merged, 1);
-    assert!(moved.replaced >= 15, "{}", moved.replaced);
+    assert!(moved.replaced >= 11, "{}", moved.replaced);
     let store = on(&url).await;
     for (value, count) in [("a\u{FFFD}b", 2), ("\u{FFFD}", 1), ("z\u{FFFD}", 1), ("a", 1), ("x\u{FFFD}", 1)] {
         let key = Some((Some("patient".into()), value.into()));
