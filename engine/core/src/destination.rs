@@ -27,7 +27,7 @@ pub trait Destination: Send + Sync {
     /// Proves that the peer answers, using only what `deliver` would use.
     async fn check(&self) -> Result<(), DeliveryError>;
 
-    /// How many parcels may be under way at once.
+    /// How many parcels it takes at once: those whose fate is only being written down are not counted.
     fn parallel(&self) -> usize {
         8
     }

@@ -28,10 +28,12 @@ use crate::house::TypedCheck;
 use crate::lookup::{LookupError, look_up};
 use crate::measure;
 use crate::steps::checked;
-use under_way::UnderWay;
+use under_way::{Sending, UnderWay};
 
 /// A parcel not settled within this time is given out again.
 const HOLD: Duration = Duration::from_secs(600);
+/// So many times as many parcels as the partner takes at once may be under way, those included whose fate is being written down.
+const MOST_UNSETTLED: usize = 4;
 /// No try takes longer: far above any destination's own time limit, and there is time left to settle within the lease.
 const LONGEST_TRY: Duration = Duration::from_secs(540);
 /// A dispatcher that finds nothing it may send does not look again sooner, unless it is woken.
@@ -259,10 +261,13 @@ impl Dispatcher {
     ) -> Result<Duration, StoreError> {
         let now = self.clock.now();
         self.look_at_clock(now);
-        let room = self.destination.parallel().saturating_sub(under_way.len());
+        // A parcel whose fate is being written down leaves its place at the partner to the next one, within bounds.
+        let (parallel, sending) = (self.destination.parallel(), self.health.under_way.sending());
+        let unsettled = parallel.saturating_mul(MOST_UNSETTLED).saturating_sub(under_way.len());
+        let room = parallel.saturating_sub(sending).min(unsettled);
         let limit = match self.health.circuit(|circuit| circuit.permit(tokio::time::Instant::now())) {
             Permit::All => room,
-            Permit::One if under_way.is_empty() => 1,
+            Permit::One if sending == 0 => 1,
             Permit::One => 0,
             Permit::Wait(until) => {
                 return Ok(until.saturating_duration_since(tokio::time::Instant::now()).min(LONGEST_SLEEP));
@@ -280,7 +285,8 @@ impl Dispatcher {
             }
             let this = self.clone();
             if wanted {
-                under_way.spawn(async move { this.deliver(parcel).await });
+                let sending = this.health.under_way.send();
+                under_way.spawn(async move { this.deliver(parcel, sending).await });
             } else {
                 // The hub stops: what was given out meanwhile is handed back as it was.
                 under_way.spawn(async move { this.settle(&parcel, Settlement::Untried).await });
@@ -293,7 +299,7 @@ impl Dispatcher {
         Ok(next.map_or(LONGEST_SLEEP, |next| until_then(now, next)))
     }
 
-    async fn deliver(&self, leased: Leased) {
+    async fn deliver(&self, leased: Leased, sending: Sending) {
         let started = Instant::now();
         crash::place("leased");
         let result = self.try_guarded(&leased).await;
@@ -302,6 +308,8 @@ impl Dispatcher {
         let found = self.look_up(&leased, &result, now).await;
         let (name, settlement) = self.judge(&leased, result, now, &found);
         measure::delivery(&self.id, name, started.elapsed());
+        drop(sending);
+        self.wakers.wake_here(&self.id);
         self.settle(&leased, settlement).await;
         crash::place("settled");
         // The next parcel of the same order key may go now.

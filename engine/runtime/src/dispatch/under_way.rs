@@ -1,16 +1,42 @@
-//! The parcels that are under way from here, and under which lease each of them is.
+//! The parcels that are under way from here, under which lease each of them is, and how many of them the partner has at present.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hub_core::id::ParcelId;
 use hub_core::store::Leased;
 
 /// Which parcels are under way.
 #[derive(Debug, Default)]
-pub(super) struct UnderWay(Mutex<HashMap<ParcelId, u64>>);
+pub(super) struct UnderWay {
+    tokens: Mutex<HashMap<ParcelId, u64>>,
+    /// So many are being handed over. The others are handed over, and what came of it is being written down.
+    sending: Arc<AtomicUsize>,
+}
+
+/// Counts as being handed over while it lives.
+#[derive(Debug)]
+pub(super) struct Sending(Arc<AtomicUsize>);
+
+impl Drop for Sending {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
 
 impl UnderWay {
+    /// One more is handed over.
+    pub fn send(&self) -> Sending {
+        self.sending.fetch_add(1, Ordering::AcqRel);
+        Sending(Arc::clone(&self.sending))
+    }
+
+    /// How many are being handed over.
+    pub fn sending(&self) -> usize {
+        self.sending.load(Ordering::Acquire)
+    }
+
     /// A parcel sets out. `false` when it is under way already: its lease has run out meanwhile, as when a clock was set, and
     /// the try that is under way is settled under the new one.
     pub fn begin(&self, leased: &Leased) -> bool {
@@ -29,6 +55,6 @@ impl UnderWay {
     }
 
     fn tokens(&self) -> MutexGuard<'_, HashMap<ParcelId, u64>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.tokens.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

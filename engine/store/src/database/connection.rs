@@ -7,7 +7,7 @@ use hub_core::cluster::Company;
 use rusqlite::params_from_iter;
 use rusqlite::types::FromSql;
 use sqlx::postgres::{PgArguments, PgConnection, PgRow};
-use sqlx::{AssertSqlSafe, Connection as _, Decode, Postgres, Row, SqlSafeStr, SqlStr, Type};
+use sqlx::{Arguments as _, AssertSqlSafe, Connection as _, Decode, Postgres, Row, SqlSafeStr, SqlStr, Type};
 use tokio::runtime::Runtime;
 use uuid::Uuid;
 
@@ -32,7 +32,8 @@ const NUMBERS: &str = "
     SELECT ARRAY(SELECT nextval('message_seq') FROM generate_series(1, $2)),
            ARRAY(SELECT nextval('resource_rid') FROM generate_series(1, $3)),
            ARRAY(SELECT nextval('parcel_seq') FROM generate_series(1, $4)),
-           (SELECT count(*) > 1 FROM node), (SELECT sum(number)::bigint FROM node)
+           (SELECT count(*) > 1 FROM node), (SELECT sum(number)::bigint FROM node),
+           (SELECT count(pg_advisory_xact_lock(name)) FROM unnest($5::int8[]) AS w(name))
     FROM node n WHERE n.number = $1 FOR KEY SHARE OF n";
 
 /// A line of an answer.
@@ -108,14 +109,22 @@ impl PostgresLink {
         Ok(self.runtime.block_on(sqlx::query_with(text, arguments).fetch_all(&mut *connection))?)
     }
 
-    /// So many numbers of messages, resources and parcels, of the sequences all nodes share.
+    /// So many numbers of messages, resources and parcels, of the sequences all nodes share; and takes advisory locks, in this order, to the
+    /// end of the transaction.
     ///
     /// The row of the node is held to the end of the transaction: whoever takes it for dead deletes it, and has to wait for
     /// what it is writing. When it is gone, nothing is written any more.
-    pub fn numbers(&self, node: i64, wanted: [u64; 3]) -> Result<([Vec<i64>; 3], Company), DatabaseError> {
+    pub fn numbers(
+        &self,
+        node: i64,
+        wanted: [u64; 3],
+        locks: &[i64],
+    ) -> Result<([Vec<i64>; 3], Company), DatabaseError> {
         let mut arguments = vec![Value::Int(node)];
         arguments.extend(wanted.map(Value::from));
-        let rows = self.fetch(SqlStr::from_static(NUMBERS), for_postgres(&arguments)?)?;
+        let mut arguments = for_postgres(&arguments)?;
+        arguments.add(locks).map_err(sqlx::Error::Encode)?;
+        let rows = self.fetch(SqlStr::from_static(NUMBERS), arguments)?;
         let row = rows.first().ok_or(DatabaseError::Fenced)?;
         let company = Company { has_others: row.try_get(3)?, generation: row.try_get(4)? };
         Ok(([row.try_get(0)?, row.try_get(1)?, row.try_get(2)?], company))

@@ -15,6 +15,6 @@ pub(crate) use connection::{Connection, Line, PostgresLink, all, run, transactio
 pub(crate) use dialect::Dialect;
 pub(crate) use error::DatabaseError;
 pub(crate) use readers::{Readers, Record, for_postgres};
-pub(crate) use rows::{Kind, Rows, Shape};
+pub(crate) use rows::{Kind, Rows, Shape, Together};
 pub(crate) use sql::Sql;
 pub(crate) use value::Value;

@@ -37,10 +37,10 @@ impl Shape {
         format!("{}({}){}", self.before, vec!["?"; self.columns.len()].join(","), self.after)
     }
 
-    /// The same over arrays: `before` SELECT * FROM unnest($1::int8[], ...) `after`.
-    fn for_postgres(&self) -> String {
+    /// The same over arrays: `before` SELECT * FROM unnest($1::int8[], ...) `after`; so many places come before its own.
+    fn for_postgres(&self, places: usize) -> String {
         let arrays = self.columns.iter().enumerate().map(|(at, kind)| {
-            let place = at + 1;
+            let place = places + at + 1;
             match kind {
                 Kind::Int => format!("${place}::int8[]"),
                 Kind::Text => format!("${place}::text[]"),
@@ -89,7 +89,9 @@ impl Rows {
                 }
             }
             Connection::Postgres(link) => {
-                link.execute(self.words(), self.arrays()?)?;
+                let mut arrays = PgArguments::default();
+                self.add_arrays(&mut arrays)?;
+                link.execute(self.words(), arrays)?;
             }
         }
         Ok(())
@@ -116,7 +118,9 @@ impl Rows {
                 }
             }
             Connection::Postgres(link) => {
-                for row in link.fetch(self.words(), self.arrays()?)? {
+                let mut arrays = PgArguments::default();
+                self.add_arrays(&mut arrays)?;
+                for row in link.fetch(self.words(), arrays)? {
                     found.push(read(&Line::Postgres(&row))?);
                 }
             }
@@ -125,12 +129,11 @@ impl Rows {
     }
 
     fn words(&self) -> SqlStr {
-        AssertSqlSafe(self.shape.for_postgres()).into_sql_str()
+        AssertSqlSafe(self.shape.for_postgres(0)).into_sql_str()
     }
 
     /// One array a column.
-    fn arrays(&self) -> Result<PgArguments, DatabaseError> {
-        let mut arguments = PgArguments::default();
+    fn add_arrays(&self, arguments: &mut PgArguments) -> Result<(), DatabaseError> {
         let width = self.shape.columns.len();
         for (at, kind) in self.shape.columns.iter().enumerate() {
             let column = self.values.iter().skip(at).step_by(width);
@@ -141,6 +144,74 @@ impl Rows {
                 Kind::Blob => arguments.add(column.map(Value::as_bytes).collect::<Vec<_>>()),
             }
             .map_err(sqlx::Error::Encode)?;
+        }
+        Ok(())
+    }
+}
+
+/// Statements of which none reads what another writes and no two write the same row. PostgreSQL takes them as one, which is one way there
+/// and back for all of them.
+#[derive(Default)]
+pub(crate) struct Together(Vec<Rows>);
+
+impl Together {
+    /// One more.
+    pub fn add(&mut self, rows: Rows) {
+        if !rows.values.is_empty() {
+            self.0.push(rows);
+        }
+    }
+
+    /// Writes the rows of all.
+    pub fn write(self, connection: &Connection) -> Result<(), DatabaseError> {
+        match connection {
+            Connection::Postgres(link) if self.0.len() > 1 => {
+                link.execute(self.words("SELECT 1"), self.arrays()?)?;
+            }
+            Connection::Sqlite(_) | Connection::Postgres(_) => {
+                for rows in self.0 {
+                    rows.write(connection)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the rows of all, and of one more which answers.
+    pub fn ask<T>(
+        mut self,
+        connection: &Connection,
+        last: Rows,
+        mut read: impl FnMut(&Line<'_>) -> Result<T, DatabaseError>,
+    ) -> Result<Vec<T>, DatabaseError> {
+        if let Connection::Postgres(link) = connection
+            && !self.0.is_empty()
+            && !last.values.is_empty()
+        {
+            let end = format!("SELECT * FROM s{}", self.0.len());
+            self.0.push(last);
+            let lines = link.fetch(self.words(&end), self.arrays()?)?;
+            return lines.iter().map(|line| read(&Line::Postgres(line))).collect();
+        }
+        self.write(connection)?;
+        last.ask(connection, read)
+    }
+
+    /// Each statement as a part `s0`, `s1`... of one.
+    fn words(&self, end: &str) -> SqlStr {
+        let (mut text, mut places) = (String::from("WITH "), 0);
+        for (at, rows) in self.0.iter().enumerate() {
+            let comma = if at > 0 { ", " } else { "" };
+            text.push_str(&format!("{comma}s{at} AS ({})", rows.shape.for_postgres(places)));
+            places += rows.shape.columns.len();
+        }
+        AssertSqlSafe(format!("{text} {end}")).into_sql_str()
+    }
+
+    fn arrays(&self) -> Result<PgArguments, DatabaseError> {
+        let mut arguments = PgArguments::default();
+        for rows in &self.0 {
+            rows.add_arrays(&mut arguments)?;
         }
         Ok(arguments)
     }

@@ -8,9 +8,8 @@ use hub_core::store::{Cause, Committed, StoreError};
 use crate::clock;
 use crate::cluster::LastCompany;
 use crate::database::Kind::{Int, Text};
-use crate::database::{Connection, DatabaseError, Dialect, Rows, Shape, Value, transaction};
+use crate::database::{Connection, DatabaseError, Dialect, Rows, Shape, Together, Value, transaction};
 use crate::words::{WordKind, Words};
-use crate::writer::locks;
 use crate::writer::messages::{Message, Messages, Trace};
 use crate::writer::numbers::Numbers;
 use crate::writer::parcels::Parcels;
@@ -47,8 +46,13 @@ impl Tallies {
         *self.0.entry((kind, word, state)).or_default() += by;
     }
 
-    /// Writes the changes: on PostgreSQL to counters of the node's own, so that no node waits for another's.
+    /// Writes the changes.
     pub fn write(self, connection: &Connection, node: i64) -> Result<(), DatabaseError> {
+        self.rows(connection, node).write(connection)
+    }
+
+    /// The changes: on PostgreSQL to counters of the node's own, so that no node waits for another's.
+    pub fn rows(self, connection: &Connection, node: i64) -> Rows {
         const UPSERT: Shape = Shape {
             before: "INSERT INTO tally (kind, word, state, count) VALUES ",
             columns: &[Int, Int, Int, Int],
@@ -72,12 +76,12 @@ impl Tallies {
                 }
             }
         }
-        rows.write(connection)
+        rows
     }
 }
 
 const BEGUN: Shape = Shape {
-    before: "UPDATE parcel SET begun = 1 WHERE state = 0 AND seq = ",
+    before: "UPDATE parcel SET begun = 1 WHERE +state = 0 AND seq = ",
     columns: &[Int],
     after: "",
     locks: "",
@@ -162,7 +166,6 @@ fn in_transaction(
         marks.push([(*seq).into()]);
     }
     let numbers = memory.numbers.for_works(connection, memory.node, works)?;
-    locks::take(connection, works)?;
     // Before the settlements of this batch, which take the marks away again.
     marks.write(connection)?;
     let mut batch = Batch {
@@ -329,13 +332,14 @@ impl Batch<'_> {
         ]);
     }
 
-    fn write(mut self, connection: &Connection, node: i64) -> Result<(Learned, HashSet<i64>), DatabaseError> {
-        self.messages.write(connection, self.words)?;
-        let learned = self.resources.write(connection, self.words)?;
-        let due = self.parcels.write(connection, &mut self.tallies)?;
-        self.wakes.write(connection)?;
-        self.audit.write(connection)?;
-        self.tallies.write(connection, node)?;
+    fn write(self, connection: &Connection, node: i64) -> Result<(Learned, HashSet<i64>), DatabaseError> {
+        let mut together = Together::default();
+        let answered = self.messages.write(connection, self.words, &mut together)?;
+        let learned = self.resources.write(self.words, &mut together);
+        together.add(self.wakes);
+        together.add(self.audit);
+        let due = self.parcels.write(connection, together, self.tallies, node)?;
+        answered.write(connection)?;
         Ok((learned, due))
     }
 }

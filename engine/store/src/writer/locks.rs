@@ -16,12 +16,15 @@ const TAKE: Shape = Shape {
     locks: "",
 };
 
-/// Takes the locks of a batch, in their order, so that two nodes never wait for each other.
-pub(super) fn take(connection: &Connection, works: &[&Work]) -> Result<(), DatabaseError> {
-    if !connection.dialect().is_postgres() {
-        return Ok(());
-    }
-    hold(connection, works.iter().flat_map(|work| names(work)).collect())
+/// The locks of a batch, in the order in which they are taken, so that two nodes never wait for each other.
+pub(super) fn of(works: &[&Work]) -> Vec<i64> {
+    in_order(works.iter().flat_map(|work| names(work)).collect())
+}
+
+fn in_order(mut names: Vec<i64>) -> Vec<i64> {
+    names.sort_unstable();
+    names.dedup();
+    names
 }
 
 /// Takes the locks of order keys of destinations.
@@ -32,14 +35,8 @@ pub(super) fn take_keys<'k>(
     if !connection.dialect().is_postgres() {
         return Ok(());
     }
-    hold(connection, keys.map(|(to, key)| order(&to, key)).collect())
-}
-
-fn hold(connection: &Connection, mut names: Vec<i64>) -> Result<(), DatabaseError> {
-    names.sort_unstable();
-    names.dedup();
     let mut rows = Rows::new(&TAKE);
-    for name in names {
+    for name in in_order(keys.map(|(to, key)| order(&to, key)).collect()) {
         rows.push([name.into()]);
     }
     rows.write(connection)

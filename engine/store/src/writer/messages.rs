@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use crate::clock;
 use crate::database::Kind::{Blob, Int, Text};
-use crate::database::{Connection, DatabaseError, Line, Rows, Shape};
+use crate::database::{Connection, DatabaseError, Line, Rows, Shape, Together};
 use crate::short::short;
 use crate::trace;
 use crate::words::{WordKind, Words};
@@ -375,11 +375,15 @@ impl Messages {
         }
     }
 
-    /// Writes what was decided.
-    pub fn write(self, connection: &Connection, words: &Words) -> Result<(), DatabaseError> {
-        self.inserts.write(connection)?;
-        self.bodies.write(connection)?;
-        self.answered.write(connection)?;
+    /// Hands over what is to be written; what was answered comes after it, for it is of the same rows.
+    pub fn write(
+        self,
+        connection: &Connection,
+        words: &Words,
+        together: &mut Together,
+    ) -> Result<Rows, DatabaseError> {
+        together.add(self.inserts);
+        together.add(self.bodies);
         let mut updates = Rows::new(&UPDATE);
         let mut replayed = Rows::new(&OLD_KEYS);
         let mut traces = Rows::new(&TRACE);
@@ -406,14 +410,15 @@ impl Messages {
                 trace.wrote.into(),
             ]);
         }
-        updates.write(connection)?;
+        together.add(updates);
         let replayed = replayed.ask(connection, |row| Ok((row.get(0)?, row.get::<Option<String>>(1)?)))?;
+        // A key may go and come again: it goes before.
         for (seq, keys) in replayed {
             forget_keys(connection, seq, keys.as_deref(), words)?;
         }
-        traces.write(connection)?;
-        keys.write(connection)?;
-        Ok(())
+        together.add(traces);
+        together.add(keys);
+        Ok(self.answered)
     }
 }
 

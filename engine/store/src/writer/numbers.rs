@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use hub_core::cluster::Company;
 
 use crate::database::{Connection, DatabaseError, Line, all};
+use crate::writer::locks;
 use crate::writer::work::{Draft, Work};
 
 /// Numbers of one kind, to be taken in order.
@@ -67,7 +68,7 @@ impl Numbers {
         found.into_iter().next().ok_or(DatabaseError::Missing("its numbers"))
     }
 
-    /// The numbers for a batch. On PostgreSQL they are asked for within its transaction, so that a message which is answered
+    /// The numbers for a batch, and its locks. On PostgreSQL they are asked for within its transaction, so that a message which is answered
     /// has a smaller number than any that comes later, at whatever node; and this node must still be one of the hub's.
     pub fn for_works(
         &self,
@@ -99,7 +100,7 @@ impl Numbers {
             }
         }
         let Connection::Postgres(link) = connection else { return Ok(self.clone()) };
-        let (given, company) = link.numbers(node, [messages, resources, parcels])?;
+        let (given, company) = link.numbers(node, [messages, resources, parcels], &locks::of(works))?;
         let [message, resource, parcel] = given.map(|given| Supply::Given(given.into()));
         Ok(Self { message, resource, parcel, company })
     }
@@ -113,7 +114,7 @@ impl Numbers {
         parcels: u64,
     ) -> Result<Self, DatabaseError> {
         let Connection::Postgres(link) = connection else { return Ok(self.clone()) };
-        let (given, company) = link.numbers(node, [messages, 0, parcels])?;
+        let (given, company) = link.numbers(node, [messages, 0, parcels], &[])?;
         let [message, resource, parcel] = given.map(|given| Supply::Given(given.into()));
         Ok(Self { message, resource, parcel, company })
     }

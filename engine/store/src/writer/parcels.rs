@@ -8,7 +8,7 @@ use hub_core::commit::Parcel;
 use hub_core::id::ParcelId;
 
 use crate::database::Kind::{Blob, Int, Text};
-use crate::database::{Connection, DatabaseError, Rows, Shape};
+use crate::database::{Connection, DatabaseError, Rows, Shape, Together};
 use crate::short::short;
 use crate::writer::batch::{TALLY_PARCELS, Tallies};
 use crate::writer::numbers::Numbers;
@@ -68,7 +68,7 @@ const SETTLE: Shape = Shape {
                     (SELECT min(p.seq) FROM parcel p
                      WHERE p.dest = parcel.dest AND p.okey = parcel.okey AND p.state = 0)
                 THEN w.due_us END
-              FROM w WHERE parcel.seq = w.seq AND parcel.state = 0 RETURNING parcel.dest, parcel.state",
+              FROM w WHERE parcel.seq = w.seq AND +parcel.state = 0 RETURNING parcel.dest, parcel.state",
     locks: "",
 };
 const ANSWER: Shape = Shape {
@@ -81,8 +81,9 @@ const ANSWER: Shape = Shape {
 pub(crate) const PROMOTE: Shape = Shape {
     before: "WITH w(dest, okey) AS (VALUES ",
     columns: &[Int, Text],
+    // With the sign no index is taken for it: the one of what is owed would be read from end to end.
     after: ") UPDATE parcel SET due_us = created_us
-              WHERE due_us IS NULL AND state = 0 AND seq IN
+              WHERE due_us IS NULL AND +state = 0 AND seq IN
                 (SELECT (SELECT min(p.seq) FROM parcel p
                          WHERE p.dest = w.dest AND p.okey = w.okey AND p.state = 0) FROM w)
               RETURNING dest",
@@ -179,14 +180,18 @@ impl Parcels {
         }
     }
 
-    /// Writes what was decided; says at which destinations something has become due or has got another time.
+    /// Writes what was decided, and the rest of the batch with it; says at which destinations something has become due or has got another
+    /// time.
     pub fn write(
         mut self,
         connection: &Connection,
-        tallies: &mut Tallies,
+        mut together: Together,
+        mut tallies: Tallies,
+        node: i64,
     ) -> Result<HashSet<i64>, DatabaseError> {
-        self.inserts.write(connection)?;
-        self.bodies.write(connection)?;
+        together.add(self.inserts);
+        together.add(self.bodies);
+        together.add(self.answers);
         let mut settled = Rows::new(&SETTLE);
         for (seq, row) in self.settled {
             settled.push([
@@ -198,16 +203,17 @@ impl Parcels {
                 row.error.into(),
             ]);
         }
-        for (dest, state) in settled.ask(connection, |row| Ok((row.get(0)?, row.get(1)?)))? {
+        for (dest, state) in together.ask(connection, settled, |row| Ok((row.get(0)?, row.get(1)?)))? {
             tallies.add(TALLY_PARCELS, dest, PENDING, -1);
             tallies.add(TALLY_PARCELS, dest, state, 1);
         }
-        self.answers.write(connection)?;
         let mut promote = Rows::new(&PROMOTE);
         for (dest, key) in self.keys {
             promote.push([dest.into(), key.into()]);
         }
-        self.due.extend(promote.ask(connection, |row| row.get::<i64>(0))?);
+        let mut last = Together::default();
+        last.add(tallies.rows(connection, node));
+        self.due.extend(last.ask(connection, promote, |row| row.get::<i64>(0))?);
         Ok(self.due)
     }
 }

@@ -29,7 +29,7 @@ pub(super) fn apply(
     let answer = transaction(connection, || {
         if let Connection::Postgres(link) = connection {
             // Still one of the hub's nodes.
-            link.numbers(node, [0; 3])?;
+            link.numbers(node, [0; 3], &[])?;
         }
         let count = match work {
             Work::Retry { which } => retry(connection, words, node, which)?,

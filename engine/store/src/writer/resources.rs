@@ -9,7 +9,7 @@ use hub_core::store::StoreError;
 use hub_fhir::Reference;
 
 use crate::database::Kind::{Blob, Int, Json, Text};
-use crate::database::{Connection, DatabaseError, Rows, Shape, Value};
+use crate::database::{Connection, DatabaseError, Rows, Shape, Together, Value};
 use crate::entries::{Entry, from_json, to_json};
 use crate::words::Words;
 use crate::writer::decide::{Outcome, State, advance, decide};
@@ -190,8 +190,8 @@ impl ResourceStates {
         Ok(listed)
     }
 
-    /// Writes what was decided. Comes back with what is to be remembered when it is durable.
-    pub fn write(self, connection: &Connection, words: &Words) -> Result<Learned, DatabaseError> {
+    /// Hands over what is to be written. Comes back with what is to be remembered when it is durable.
+    pub fn write(self, words: &Words, together: &mut Together) -> Learned {
         let mut keep = Rows::new(&KEEP);
         let mut history = Rows::new(&HISTORY);
         let mut rows = Rows::new(&WRITE);
@@ -237,11 +237,12 @@ impl ResourceStates {
             ]);
             learned.push((reference, state.known(Some(searched))));
         }
-        keep.write(connection)?;
-        history.write(connection)?;
-        rows.write(connection)?;
-        search.write(connection)?;
-        Ok(Learned(learned))
+        // What is kept is the version of before the statement, whichever of its parts comes first.
+        together.add(keep);
+        together.add(history);
+        together.add(rows);
+        search.write(together);
+        Learned(learned)
     }
 }
 

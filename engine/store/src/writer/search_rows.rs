@@ -1,7 +1,7 @@
 //! Search rows that come and go with the resources of a batch.
 
 use crate::database::Kind::{Int, Text};
-use crate::database::{Connection, DatabaseError, Rows, Shape};
+use crate::database::{Rows, Shape, Together};
 use crate::entries::Entry;
 
 /// Search rows that come and go.
@@ -84,12 +84,12 @@ impl SearchRows {
         }
     }
 
-    pub fn write(self, connection: &Connection) -> Result<(), DatabaseError> {
+    /// Hands over what is to be written. No row goes and comes in one batch.
+    pub fn write(self, together: &mut Together) {
         let gone = [self.gone_tokens, self.gone_strings, self.gone_references, self.gone_dates];
         let new = [self.tokens, self.strings, self.references, self.dates];
         for rows in gone.into_iter().chain(new) {
-            rows.write(connection)?;
+            together.add(rows);
         }
-        Ok(())
     }
 }
