@@ -9,7 +9,7 @@ use sqlx::{ConnectOptions, Connection as _};
 
 use crate::clock;
 use crate::cluster::{self, LastCompany, Nodes};
-use crate::database::{DatabaseError, Readers};
+use crate::database::{DatabaseError, LOOKING_UP, Readers};
 use crate::error::OpenError;
 use crate::leases::Dues;
 use crate::moving;
@@ -68,7 +68,7 @@ pub(crate) async fn open(
         .min_connections(1)
         .test_before_acquire(false)
         .acquire_timeout(Duration::from_secs(5))
-        .connect_with(connecting.clone())
+        .connect_with(connecting.clone().options(LOOKING_UP))
         .await
         .map_err(server)?;
     cluster::bury_predecessors(&readers, &options.node).await.map_err(server)?;

@@ -7,6 +7,11 @@ pub(crate) enum Dialect {
     Postgres,
 }
 
+/// What PostgreSQL is told of connections whose statements look rows up by key, a few of them among millions. Statistics come later than
+/// rows: planned by those of tables that were small a minute ago, such a statement would read them whole, and again at each use of the plan.
+pub(crate) const LOOKING_UP: [(&str, &str); 4] =
+    [("enable_seqscan", "off"), ("enable_hashjoin", "off"), ("enable_mergejoin", "off"), ("jit", "off")];
+
 impl Dialect {
     pub fn is_postgres(self) -> bool {
         self == Dialect::Postgres

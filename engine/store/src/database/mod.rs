@@ -12,7 +12,7 @@ mod sql;
 mod value;
 
 pub(crate) use connection::{Connection, Line, PostgresLink, all, run, transaction};
-pub(crate) use dialect::Dialect;
+pub(crate) use dialect::{Dialect, LOOKING_UP};
 pub(crate) use error::DatabaseError;
 pub(crate) use readers::{Readers, Record, for_postgres};
 pub(crate) use rows::{Kind, Rows, Shape, Together};

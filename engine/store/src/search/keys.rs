@@ -7,6 +7,8 @@ use crate::search::dates::Asked;
 use crate::search::filters::Compiler;
 use crate::search::order::{Order, Walk, push_value};
 
+/// A value with fewer resources is chosen without a look at how common the others are.
+pub(super) const FEW: i64 = 64;
 /// A value with this many resources is common.
 pub(super) const COMMON: i64 = 2_000;
 

@@ -89,34 +89,53 @@ impl Searcher<'_> {
         order: &Order,
     ) -> Result<Way, StoreError> {
         let mut counted = Vec::new();
-        let mut sql = self.readers.sql("SELECT ");
         for (at, filter) in search.filters.iter().enumerate() {
-            let Some(rarity) = filters::rarity(filter) else { continue };
-            if rarity.is_sure() {
-                return Ok(Way::Filter(Some(at)));
+            match filters::rarity(filter) {
+                Some(rarity) if rarity.is_sure() => return Ok(Way::Filter(Some(at))),
+                Some(_) => counted.push(at),
+                None => {}
             }
-            sql.push(if counted.is_empty() { "" } else { ", " });
-            sql.push("(SELECT count(*) FROM (SELECT 1 FROM (");
-            compiler.drive(&mut sql, filter);
-            sql.push(") d LIMIT ").push_bind(keys::COMMON).push(") c)");
-            counted.push(at);
         }
-        // All filters are counted by one statement: each costs a hop to SQLite's thread and back.
-        let mut best: Option<(usize, i64)> = None;
-        if !counted.is_empty() {
-            let row = self.readers.fetch_one(sql).await.map_err(unavailable)?;
-            for (column, at) in counted.into_iter().enumerate() {
-                let count: i64 = row.get(column).map_err(unavailable)?;
-                if best.is_none_or(|(_, least)| count < least) {
-                    best = Some((at, count));
-                }
-            }
+        // Most searches have a filter of few: the common ones are not counted far then.
+        let mut best = self.rarest(search, compiler, &counted, keys::FEW).await?;
+        if best.is_some_and(|(_, count)| count >= keys::FEW) {
+            best = self.rarest(search, compiler, &counted, keys::COMMON).await?;
         }
         let is_rare = best.is_some_and(|(_, count)| count < keys::COMMON);
         if order.is_walkable() && !is_rare {
             return Ok(Way::Walk);
         }
         Ok(Way::Filter(best.map(|(at, _)| at)))
+    }
+
+    /// Which of the filters has the fewest resources, and how many, counted up to a bound.
+    async fn rarest(
+        &self,
+        search: &Search,
+        compiler: &Compiler<'_>,
+        counted: &[usize],
+        bound: i64,
+    ) -> Result<Option<(usize, i64)>, StoreError> {
+        if counted.is_empty() {
+            return Ok(None);
+        }
+        // All filters are counted by one statement: each costs a hop to SQLite's thread and back.
+        let mut sql = self.readers.sql("SELECT ");
+        for (column, at) in counted.iter().enumerate() {
+            sql.push(if column > 0 { ", " } else { "" });
+            sql.push("(SELECT count(*) FROM (SELECT 1 FROM (");
+            compiler.drive(&mut sql, &search.filters[*at]);
+            sql.push(") d LIMIT ").push_bind(bound).push(") c)");
+        }
+        let row = self.readers.fetch_one(sql).await.map_err(unavailable)?;
+        let mut best: Option<(usize, i64)> = None;
+        for (column, at) in counted.iter().enumerate() {
+            let count: i64 = row.get(column).map_err(unavailable)?;
+            if best.is_none_or(|(_, least)| count < least) {
+                best = Some((*at, count));
+            }
+        }
+        Ok(best)
     }
 
     async fn matches(

@@ -9,7 +9,7 @@ use sqlx::ConnectOptions as _;
 use sqlx::postgres::PgConnectOptions;
 use tokio::runtime::Runtime;
 
-use crate::database::{self, DatabaseError, PostgresLink};
+use crate::database::{self, DatabaseError, LOOKING_UP, PostgresLink};
 use crate::writer::checkpoint::Checkpoints;
 
 /// How long a statement waits for a reader that is in the way of starting the log anew.
@@ -20,17 +20,10 @@ const STATEMENTS: usize = 128;
 /// The log's file is cut to this when it begins anew: a reader of minutes, a backup, may have let it become far longer.
 const LOG_BYTES: i64 = 256 << 20;
 
-/// What PostgreSQL is told of the writing connection.
-///
-/// Its statements look rows up by key, a few of them among millions. Planned once while the tables were still small, they would read
-/// whole tables until the connection ends; statistics come later than rows.
-const TOLD: [(&str, &str); 6] = [
+/// What PostgreSQL is told of the writing connection, besides [`LOOKING_UP`].
+const WRITING: [(&str, &str); 2] = [
     // Durable when it is answered, whatever the server's default.
     ("synchronous_commit", "on"),
-    ("enable_seqscan", "off"),
-    ("enable_hashjoin", "off"),
-    ("enable_mergejoin", "off"),
-    ("jit", "off"),
     ("plan_cache_mode", "force_generic_plan"),
 ];
 
@@ -47,7 +40,7 @@ impl Way {
         match self {
             Way::Sqlite(options) => Ok(database::Connection::Sqlite(options.connect()?)),
             Way::Postgres(options) => {
-                let options = options.as_ref().clone().options(TOLD);
+                let options = options.as_ref().clone().options(LOOKING_UP).options(WRITING);
                 let connection = runtime.block_on(options.connect())?;
                 let link = PostgresLink::new(Rc::clone(runtime), connection);
                 Ok(database::Connection::Postgres(link))
