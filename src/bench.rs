@@ -59,6 +59,10 @@ pub async fn run(global: &Global, arguments: BenchArguments) -> anyhow::Result<E
         eprintln!("{on:?}");
         table.on(on);
         child::stand_on(on);
+        for connections in [1, 8, 32] {
+            eprintln!("ADT taken in, {connections} connections ...");
+            flows::intake(global, connections, each, fsyncs, &mut table).await?;
+        }
         for adt in [plain, whole] {
             for connections in [1, 8, 32] {
                 eprintln!("{}, {connections} connections ...", adt.name);

@@ -197,6 +197,49 @@ pub async fn adt(
     Ok(())
 }
 
+/// What it takes to take a message in and keep it: nothing is mapped.
+pub async fn intake(
+    global: &Global,
+    connections: usize,
+    each: Duration,
+    fsyncs: f64,
+    table: &mut Table,
+) -> anyhow::Result<()> {
+    let (lis, _partner) = partner().await?;
+    let hub = HubProcess::start(global, &lis, "127.0.0.1:9")?;
+    let send = async |from: u64, count: usize| {
+        let batch = messages(count, |nth| people::debugging_adt(from + nth));
+        load(hub.channel("his/adt"), count, connections).send(batch, |_, _| ()).await
+    };
+    let trial = send(50_000_000, 300).await?;
+    let count = ((trial.rate() * each.as_secs_f64()) as usize).clamp(500, 200_000);
+    let cpu = hub.cpu();
+    let tally = send(0, count).await?;
+    if tally.unexpected(&["CA".to_owned(), "AA".to_owned()]) > 0 {
+        bail!("not every message was acknowledged: {:?}", tally.answers);
+    }
+    let all = count as u64 + 300;
+    wait(|status| channel(status, "his/adt", "filtered") >= all, &hub).await?;
+    let cpu = (hub.cpu() - cpu).as_secs_f64() * 1e6 / count as f64;
+    let name = format!("ADT taken in, {connections} connection{}", if connections == 1 { "" } else { "s" });
+    let (ratio, target) = match connections {
+        1 => (
+            format!(" ({:.2} of the disk's rate)", tally.rate() / fsyncs),
+            "at least 0.7 of the disk's fsync rate",
+        ),
+        32 => (String::new(), "15,000/s"),
+        _ => (String::new(), ""),
+    };
+    table.row(format!("{name}: acknowledged, durable"), format!("{:.0}/s{ratio}", tally.rate()), target);
+    table.row(
+        format!("{name}: ACK p50 / p99"),
+        format!("{} / {} ms", millis(tally.percentile(0.5)), millis(tally.percentile(0.99))),
+        if connections == 32 { "2 / 10 ms" } else { "" },
+    );
+    table.row(format!("{name}: CPU of the hub per message"), format!("{cpu:.0} µs"), "");
+    Ok(())
+}
+
 /// ORU with 20 results over 32 connections.
 pub async fn oru(global: &Global, each: Duration, table: &mut Table) -> anyhow::Result<()> {
     let (lis, _partner) = partner().await?;

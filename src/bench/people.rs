@@ -34,6 +34,12 @@ pub fn plain_adt(nth: u64) -> Bytes {
     Bytes::from(text)
 }
 
+/// The same for debugging (MSH-11), which the channel's filter keeps out: it is taken in, kept and no more.
+pub fn debugging_adt(nth: u64) -> Bytes {
+    let text = plain_adt(nth);
+    Bytes::from(String::from_utf8_lossy(&text).replacen("|P|2.5.1|", "|D|2.5.1|", 1))
+}
+
 /// An ORU^R01 with 20 results for the `nth` person.
 pub fn oru(nth: u64) -> Bytes {
     let (patient, visit, report) = (1_000_000 + nth, 9_000_000 + nth, 5_000_000 + nth);

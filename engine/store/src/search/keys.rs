@@ -65,13 +65,12 @@ fn candidates(sql: &mut Sql, search: &Search, compiler: &Compiler<'_>, driver: O
         Some(filter) => {
             sql.push("r.rid IN (");
             compiler.drive(sql, filter);
-            // The plus keeps the planner from preferring an index over the candidates.
-            let column = sql.dialect.plain("r.type");
-            sql.push(format_args!(") AND {column} = "));
+            // The signs keep the planner from preferring an index over the candidates.
+            sql.push(") AND +r.deleted = 0 AND +r.type = ");
         }
-        None => drop(sql.push("r.type = ")),
+        None => drop(sql.push("r.deleted = 0 AND r.type = ")),
     }
-    sql.push_bind(compiler.words.kind(search.kind)).push(" AND r.deleted = 0");
+    sql.push_bind(compiler.words.kind(search.kind));
     compiler.probes(sql, &search.filters, driver);
 }
 
@@ -180,7 +179,7 @@ fn walk(
                     reach(sql, search, compiler, *param);
                 }
                 // Of several values of a resource the one row it is sorted by counts.
-                sql.push(format_args!(" AND x.{column} = {value} AND x.{second} = {last} AND r.deleted = 0"));
+                sql.push(format_args!(" AND x.{column} = {value} AND x.{second} = {last} AND +r.deleted = 0"));
                 compiler.probes(sql, &search.filters, None);
                 let column = format!("x.{column}");
                 from(sql, &column, "x.rid", key.descending, after.clone());
