@@ -9,7 +9,7 @@ use crate::equal::{as_quantity, decimal};
 use crate::item::Item;
 use crate::quantity::Quantity;
 use crate::temporal::Temporal;
-use crate::tree::Operator;
+use crate::tree::{Operator, RANKS};
 
 /// The result, `None` for empty; the error says what does not go together.
 pub(crate) fn compute<'a>(operator: Operator, one: &Item<'a>, other: &Item<'a>) -> Result<Option<Item<'a>>, String> {
@@ -44,7 +44,9 @@ fn is_simple(item: &Item<'_>) -> bool {
 }
 
 fn wrong(operator: Operator, one: &Item<'_>, other: &Item<'_>) -> String {
-    format!("`{operator:?}` does not go with `{}` and `{}`", one.kind(), other.kind())
+    let sign = RANKS.iter().flat_map(|(_, rank)| rank.iter()).find(|(_, known)| *known == operator);
+    let sign = sign.map_or("", |(sign, _)| *sign);
+    format!("`{sign}` does not go with `{}` and `{}`", one.kind(), other.kind())
 }
 
 fn integers(operator: Operator, one: i32, other: i32) -> Option<i32> {
@@ -63,7 +65,7 @@ fn decimals(operator: Operator, one: Decimal, other: Decimal) -> Option<Item<'st
         Operator::Add => one.checked_add(other),
         Operator::Subtract => one.checked_sub(other),
         Operator::Multiply => one.checked_mul(other),
-        Operator::Divide => one.checked_div(other),
+        Operator::Divide => one.checked_div(other).map(|made| made.normalize()),
         Operator::Mod => one.checked_rem(other),
         Operator::Div => return one.checked_div(other)?.trunc().to_i32().map(Item::Integer),
         _ => None,

@@ -72,18 +72,19 @@ impl TypeName {
             Some(Space::Fhir) => in_fhir,
             None => in_fhir || in_system,
         };
-        if known { Ok(()) } else { Err(format!("there is no type `{name}`{}", nearest_type(name))) }
+        if known { Ok(()) } else { Err(format!("there is no type `{name}`{}", self.nearest())) }
+    }
+
+    fn nearest(&self) -> String {
+        let of_system = SYSTEM.iter().map(|(known, _)| *known).filter(|_| self.space != Some(Space::Fhir));
+        let of_fhir = hub_fhir::elements::type_names().filter(|_| self.space != Some(Space::System));
+        nearest(&self.name, of_fhir.chain(of_system))
     }
 }
 
 /// Whether R4B has a type of this name.
 pub(crate) fn fhir_type(name: &str) -> bool {
     type_of(name).is_some() || Primitive::from_name(name).is_some() || QUANTITIES.contains(&name)
-}
-
-fn nearest_type(name: &str) -> String {
-    let names = hub_fhir::elements::type_names().chain(SYSTEM.iter().map(|(known, _)| *known));
-    nearest(name, names)
 }
 
 /// `; did you mean ..?`, or nothing where no known word is near.

@@ -42,4 +42,4 @@ pub use item::{Item, Items, ItemsIntoIter, Node};
 pub use kind::{Kind, System};
 pub use quantity::{Quantity, Unit};
 pub use temporal::{CalendarUnit, Sort, Temporal};
-pub use validate::{invariants as broken_invariants, validate};
+pub use validate::{Checked, check_invariants, validate};

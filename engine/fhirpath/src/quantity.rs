@@ -185,7 +185,7 @@ impl Quantity {
     /// Product or quotient, where the unit of the result can be said: one side without a unit, or both in UCUM.
     pub(crate) fn times(&self, other: &Self, divided: bool) -> Option<Self> {
         let value =
-            if divided { self.value.checked_div(other.value)? } else { self.value.checked_mul(other.value)? };
+            if divided { self.value.checked_div(other.value)?.normalize() } else { self.value.checked_mul(other.value)? };
         let unit = match (&self.unit, &other.unit) {
             (unit, one) if *one == Unit::one() => unit.clone(),
             (one, unit) if *one == Unit::one() && !divided => unit.clone(),

@@ -162,10 +162,11 @@ impl Temporal {
     }
 
     fn parts(self) -> [Option<i64>; 6] {
+        let (month, day) = if self.sort == Sort::Time { (Some(0), Some(0)) } else { (self.month, self.day) };
         [
             Some(i64::from(self.year)),
-            self.month.map(i64::from),
-            self.day.map(i64::from),
+            month.map(i64::from),
+            day.map(i64::from),
             self.hour.map(i64::from),
             self.minute.map(i64::from),
             self.millis.map(|(millis, _)| i64::from(millis)),

@@ -18,31 +18,39 @@ const MAX_DEPTH: usize = 64;
 /// "A resource should have narrative", which contained ones should not (R4B, References, "Contained Resources").
 const NARRATIVE: &str = "dom-6";
 
-/// What is wrong with a resource: first its structure ([`hub_fhir::validate`]), then the rules of R4B that it breaks. A
-/// rule is broken when its condition is false; one whose answer is empty, as where dates cannot be compared, is not.
-/// Rules of severity `warning` are issues of that severity. Where the structure is wrong the rules are not looked at:
-/// they are written for resources of the right form.
-///
-/// `environment` is that of the whole resource; `%resource` and `%rootResource` are set for each resource within it. A
-/// rule that cannot be evaluated is an issue as well, of code `processing` (the limits of `environment` are for each rule).
-pub fn validate<'a>(tree: &'a Object, environment: &Environment<'a>) -> Vec<Issue> {
-    let mut issues = hub_fhir::validate(tree);
-    if issues.is_empty() {
-        issues = invariants(tree, environment);
-    }
-    issues
+/// What came of looking at the rules.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Checked {
+    /// What is wrong, as far as 100 things.
+    pub issues: Vec<Issue>,
+    /// How many rules were looked at, each at each element it is a rule of.
+    pub looked_at: usize,
+    /// How many of them had an empty answer: it is not known whether they hold.
+    pub unanswered: usize,
 }
 
-/// The rules of R4B that a resource of the right structure breaks.
-pub fn invariants<'a>(tree: &'a Object, environment: &Environment<'a>) -> Vec<Issue> {
+/// What is wrong with a resource: first its structure ([`hub_fhir::validate`]), then, where that is right, the rules of
+/// R4B that it breaks ([`check_invariants`]): they are written for resources of the right form.
+pub fn validate<'a>(tree: &'a Object, environment: &Environment<'a>) -> Vec<Issue> {
+    let issues = hub_fhir::validate(tree);
+    if issues.is_empty() { check_invariants(tree, environment).issues } else { issues }
+}
+
+/// The rules of R4B that a resource of the right structure breaks, with it those within it.
+///
+/// A rule is broken when its condition is false; one whose answer is empty, as where dates cannot be compared, is not.
+/// Rules of severity `warning` are issues of that severity. A rule that cannot be evaluated is a warning of code
+/// `processing`; the limits of `environment` are for each rule. `%resource` and `%rootResource` are set for each
+/// resource; a resolver, the moment and the Bundle are those of `environment`.
+pub fn check_invariants<'a>(tree: &'a Object, environment: &Environment<'a>) -> Checked {
     let node = Node::resource(tree);
     let mut environment = environment.clone();
     environment.resource = Some(tree);
     environment.root_resource = Some(tree);
-    let mut walk = Walk { issues: Vec::new(), environment };
+    let mut walk = Walk { checked: Checked::default(), environment };
     let place = Place { parent: None, name: node.kind.name().1, index: None, depth: 0 };
     walk.element(node, &place);
-    walk.issues
+    walk.checked
 }
 
 /// A place in the tree, as a chain up to the resource; becomes text only when something is wrong there.
@@ -65,13 +73,13 @@ impl Place<'_> {
 }
 
 struct Walk<'a> {
-    issues: Vec<Issue>,
+    checked: Checked,
     environment: Environment<'a>,
 }
 
 impl<'a> Walk<'a> {
     fn element(&mut self, node: Node<'a>, place: &Place<'_>) {
-        if place.depth > MAX_DEPTH || self.issues.len() >= MAX_ISSUES {
+        if place.depth > MAX_DEPTH || self.checked.issues.len() >= MAX_ISSUES {
             return;
         }
         match node.kind {
@@ -114,9 +122,11 @@ impl<'a> Walk<'a> {
             if rule.key == NARRATIVE && place.name == "contained" {
                 continue;
             }
+            self.checked.looked_at += 1;
             match self.holds(rule, node) {
-                Ok(true) => {}
-                Ok(false) => {
+                Ok(Some(true)) => {}
+                Ok(None) => self.checked.unanswered += 1,
+                Ok(Some(false)) => {
                     let severity = if rule.is_error { Severity::Error } else { Severity::Warning };
                     self.issue(place, severity, IssueCode::Invariant, format!("{}: {}", rule.key, rule.human));
                 }
@@ -128,15 +138,14 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn holds(&self, rule: &'static Invariant, node: Node<'a>) -> Result<bool, String> {
+    fn holds(&self, rule: &'static Invariant, node: Node<'a>) -> Result<Option<bool>, String> {
         let compiled: &'static Expression = rule.compiled().map_err(ToString::to_string)?;
-        let truth = compiled.truth(node, &self.environment).map_err(|error| error.to_string())?;
-        Ok(truth != Some(false))
+        compiled.truth(node, &self.environment).map_err(|error| error.to_string())
     }
 
     fn issue(&mut self, place: &Place<'_>, severity: Severity, code: IssueCode, what: String) {
-        if self.issues.len() < MAX_ISSUES {
-            self.issues.push(Issue { path: place.text(), what, code, severity });
+        if self.checked.issues.len() < MAX_ISSUES {
+            self.checked.issues.push(Issue { path: place.text(), what, code, severity });
         }
     }
 }

@@ -6,13 +6,13 @@
     reason = "a test says when it cannot run, and stops at what cannot be"
 )]
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::io::Read;
 use std::path::PathBuf;
 
 use flate2::read::GzDecoder;
-use hub_fhir::{Json, Object, ResourceType, json};
-use hub_fhirpath::{Environment, Expression, On, broken_invariants, invariants};
+use hub_fhir::{Json, Object, json};
+use hub_fhirpath::{Environment, Expression, On, check_invariants, invariants};
 use time::macros::datetime;
 
 /// The corpus; `None`, with a word about it, where it is not at hand.
@@ -90,7 +90,7 @@ fn every_search_parameter_is_read_and_evaluated_on_every_example_of_its_type() {
         }
     }
     assert!(wrong.is_empty(), "{} of them:\n{}", wrong.len(), wrong.join("\n"));
-    eprintln!("{compiled} expressions, {evaluated} evaluations, {values} values");
+    assert!(compiled > 1700 && evaluated > 7000 && values > 4000, "{compiled} {evaluated} {values}");
 }
 
 #[test]
@@ -102,34 +102,98 @@ fn every_invariant_is_read() {
     assert!(wrong.is_empty(), "{} of them:\n{}", wrong.len(), wrong.join("\n"));
 }
 
+/// Examples that break a rule of R4B themselves: file, key, why.
+const KNOWN: [(&str, &str, &str); 13] = [
+    ("cm-name-use-v2.json", "cmd-1", "two narrower targets have no comment"),
+    ("conceptmaps.json", "cmd-1", "seven narrower targets have no comment"),
+    ("capabilitystatement-messagedefinition.json", "dom-6", "has no narrative"),
+    ("capabilitystatement-terminology-server.json", "dom-6", "has no narrative"),
+    ("library-fhir-helpers.json", "dom-6", "has no narrative"),
+    ("library-omtk-modelinfo.json", "dom-6", "has no narrative"),
+    ("library-opioidcds-recommendation-08.json", "dom-6", "has no narrative"),
+    ("plandefinition-opioidcds-04.json", "cnl-0", "the name has hyphens and no capital"),
+    ("plandefinition-opioidcds-07.json", "cnl-0", "the name has hyphens and no capital"),
+    ("plandefinition-opioidcds-08.json", "cnl-0", "the name has hyphens and no capital"),
+    ("plandefinition-opioidcds-10.json", "cnl-0", "the name has hyphens and no capital"),
+    ("plandefinition-opioidcds-11.json", "cnl-0", "the name has hyphens and no capital"),
+    ("parameters-example.json", "dom-6", "a resource among the parameters has no narrative"),
+];
+
 #[test]
 fn the_invariants_hold_on_the_official_examples() {
     let Some(corpus) = corpus() else { return };
-    let mut broken: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let (mut looked_at, mut unanswered) = (0, 0);
+    let mut found = Vec::new();
+    let mut known = BTreeSet::new();
     for (name, tree) in examples(&corpus) {
-        for issue in broken_invariants(&tree, &Environment::of(&tree, datetime!(2026-11-26 08:00 +08:00))) {
-            broken.entry(issue.what.clone()).or_default().insert(format!("{name} {}", issue.path));
-        }
-    }
-    let shown: Vec<String> = broken.iter().map(|(what, places)| {
-        format!("{what}: {} {:?}", places.len(), places.iter().take(3).collect::<Vec<_>>())
-    }).collect();
-    assert!(shown.is_empty(), "{}", shown.join("\n"));
-}
-
-#[test]
-fn the_table_of_invariants_is_that_of_the_definitions() {
-    let Some(corpus) = corpus() else { return };
-    let mut keys = BTreeSet::new();
-    for definition in definitions(&corpus, "profiles-types").iter().chain(&definitions(&corpus, "profiles-resources")) {
-        let Some(snapshot) = definition.get("snapshot") else { continue };
-        for element in snapshot.get("element").unwrap().items() {
-            for rule in element.get("constraint").map(Json::items).unwrap_or_default() {
-                keys.insert(rule.get("key").unwrap().as_str().unwrap().to_owned());
+        let environment = Environment::of(&tree, datetime!(2026-11-26 08:00 +08:00));
+        let checked = check_invariants(&tree, &environment);
+        looked_at += checked.looked_at;
+        unanswered += checked.unanswered;
+        for issue in checked.issues {
+            let key = issue.what.split(':').next().unwrap();
+            match KNOWN.iter().find(|(file, rule, _)| *file == name && *rule == key) {
+                Some(row) => drop(known.insert(*row)),
+                None => found.push(format!("{name}: {issue}")),
             }
         }
     }
-    let known: BTreeSet<String> = invariants::all().iter().map(|rule| rule.key.to_owned()).collect();
-    assert_eq!(known, keys);
-    assert!(ResourceType::all().count() > 100);
+    assert!(found.is_empty(), "{} issues:\n{}", found.len(), found.join("\n"));
+    assert!(looked_at > 10_000, "only {looked_at} rules were looked at");
+    assert_eq!(unanswered, 0, "rules without an answer");
+    let gone: Vec<_> = KNOWN.iter().filter(|row| !known.contains(row)).collect();
+    assert!(gone.is_empty(), "no longer broken: {gone:?}");
+}
+
+/// Rules that are not in the table, and why: key, type.
+const LEFT_OUT: [(&str, &str, &str); 4] = [
+    ("mqty-1", "MoneyQuantity", "the type of no element of R4B"),
+    ("cid-0", "ChargeItemDefinition", "about `name`, which the type does not have"),
+    ("cnl-0", "Evidence", "about `name`, which the type does not have"),
+    ("cnl-0", "EvidenceReport", "about `name`, which the type does not have"),
+];
+
+#[test]
+fn every_rule_of_the_definitions_is_read_and_in_the_table() {
+    let Some(corpus) = corpus() else { return };
+    let known: BTreeSet<&str> = invariants::all().iter().map(|rule| rule.key).collect();
+    let (mut read, mut wrong) = (0, Vec::new());
+    let official = ["profiles-types", "profiles-resources"].map(|name| definitions(&corpus, name)).concat();
+    for definition in &official {
+        let Some(snapshot) = definition.get("snapshot") else { continue };
+        for element in snapshot.get("element").unwrap().items() {
+            for rule in element.get("constraint").map(Json::items).unwrap_or_default() {
+                let rule = rule.as_object().unwrap();
+                let (key, source) = (text(rule, "key"), text(rule, "expression"));
+                read += 1;
+                if let Err(error) = Expression::compile(source, &On::anything()) {
+                    wrong.push(format!("{key}: {error}"));
+                }
+                let left_out = LEFT_OUT.iter().any(|(rule, kind, _)| *rule == key && *kind == text(definition, "name"));
+                if !known.contains(key) && !left_out {
+                    wrong.push(format!("{key} is not in the table"));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} of them:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(read > 8000, "only {read} rules were found");
+}
+
+#[test]
+fn every_rule_of_the_official_profiles_is_read() {
+    let Some(corpus) = corpus() else { return };
+    let mut wrong = Vec::new();
+    for definition in definitions(&corpus, "profiles-others") {
+        let Some(snapshot) = definition.get("snapshot") else { continue };
+        for element in snapshot.get("element").unwrap().items() {
+            for rule in element.get("constraint").map(Json::items).unwrap_or_default() {
+                let Some(source) = rule.get("expression").and_then(Json::as_str) else { continue };
+                if let Err(error) = Expression::compile(source, &On::anything()) {
+                    wrong.push(format!("{}: {error}", text(rule.as_object().unwrap(), "key")));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} of them:\n{}", wrong.len(), wrong.join("\n"));
 }

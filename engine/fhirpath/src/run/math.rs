@@ -39,7 +39,7 @@ impl<'a> Call<'_, 'a> {
             Function::Truncate => integer(value.trunc()),
             Function::Exp => value.checked_exp().map(Item::Decimal),
             Function::Ln => value.checked_ln().map(Item::Decimal),
-            Function::Sqrt => value.sqrt().map(Item::Decimal),
+            Function::Sqrt => value.sqrt().map(|root| Item::Decimal(root.normalize())),
             Function::Log => self.decimal_argument(0)?.and_then(|base| log(value, base)).map(Item::Decimal),
             Function::Power => self.decimal_argument(0)?.and_then(|exponent| power(value, exponent, is_whole)),
             _ => {
@@ -110,15 +110,12 @@ fn power<'a>(value: Decimal, exponent: Decimal, is_whole: bool) -> Option<Item<'
     if value.is_zero() && exponent.is_sign_negative() {
         return None;
     }
-    let made = if exponent.fract().is_zero() {
-        value.checked_powd(exponent)?
-    } else if value.is_sign_negative() {
+    if value.is_sign_negative() && !exponent.fract().is_zero() {
         return None;
-    } else {
-        value.checked_powd(exponent)?
-    };
+    }
+    let made = value.checked_powd(exponent)?;
     if is_whole && exponent.fract().is_zero() && !exponent.is_sign_negative() {
         return integer(made);
     }
-    Some(Item::Decimal(made))
+    Some(Item::Decimal(made.normalize()))
 }
