@@ -109,12 +109,18 @@ impl<'e, 'a> Run<'e, 'a> {
 
     /// A computed text, unless it is too long.
     fn made_text(&self, at: usize, text: String) -> Result<Item<'a>, EvaluationError> {
-        self.charge(at, text.len() as u64 / 64)?;
-        if text.len() > self.environment.limits.text {
-            let what = format!("yields a text of more than {} bytes", self.environment.limits.text);
-            return Err(EvaluationError { at, what, is_limit: true });
-        }
+        self.check_text(at, text.len())?;
         Ok(Item::String(Cow::Owned(text)))
+    }
+
+    /// Whether a text of so many bytes may be made.
+    fn check_text(&self, at: usize, bytes: usize) -> Result<(), EvaluationError> {
+        self.charge(at, bytes as u64 / 64)?;
+        if bytes <= self.environment.limits.text {
+            return Ok(());
+        }
+        let what = format!("yields a text of more than {} bytes", self.environment.limits.text);
+        Err(EvaluationError { at, what, is_limit: true })
     }
 
     fn eval(&self, expr: &'a Expr, focus: Focus<'_, 'a>) -> Outcome<'a> {

@@ -47,7 +47,7 @@ impl<'a> Call<'_, 'a> {
             Function::LastIndexOf => place(text, text.rfind(other)).into(),
             Function::Replace => {
                 let Some(by) = self.text_argument(1)? else { return Ok(Items::None) };
-                self.check_growth(text, by.len())?;
+                self.check_growth(text.len(), text.matches(other).count(), by.len())?;
                 self.run.made_text(self.at, text.replace(other, &by))?.into()
             }
             Function::Split => {
@@ -64,10 +64,9 @@ impl<'a> Call<'_, 'a> {
         })
     }
 
-    /// A replacement at every character must not grow a text beyond what is allowed before it is looked at.
-    fn check_growth(&self, text: &str, by: usize) -> Result<(), EvaluationError> {
-        let most = (text.chars().count() as u64 + 1).saturating_mul(by as u64);
-        self.run.charge(self.at, most / 64)
+    /// What replacing makes of a text of `bytes` must not be too long; known before it is made.
+    fn check_growth(&self, bytes: usize, times: usize, by: usize) -> Result<(), EvaluationError> {
+        self.run.check_text(self.at, times.saturating_mul(by).saturating_add(bytes))
     }
 
     fn coded(&self, text: &str, target: &str) -> Result<Option<String>, EvaluationError> {
@@ -145,7 +144,9 @@ impl<'a> Call<'_, 'a> {
             return Ok(regex.is_match(text).into());
         }
         let Some(by) = self.text_argument(1)? else { return Ok(Items::None) };
-        self.check_growth(text, by.len() + text.len() * by.matches('$').count())?;
+        // Each mention of a group brings at most the whole text in all.
+        let groups = text.len().saturating_mul(by.matches('$').count());
+        self.check_growth(text.len().saturating_add(groups), regex.find_iter(text).count(), by.len())?;
         let replaced = regex.replace_all(text, braced(&by).as_str()).into_owned();
         Ok(self.run.made_text(self.at, replaced)?.into())
     }

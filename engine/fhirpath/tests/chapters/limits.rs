@@ -29,8 +29,9 @@ fn what_grows_without_end_is_stopped() {
         ("('a').repeat($this & $this)", "bytes"),
         ("(1).repeat($this + 1)", "values"),
         ("('a' | 'b').aggregate($total & $total & 'ab', 'x').length()", "10"),
-        ("name.given.select(%resource.descendants().select(%resource.descendants().select(%resource.descendants().select(%resource.descendants()))))", "steps"),
-        ("'a'.replace('', 'aaaaaaaaaaaaaaaa').replace('', 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa').replace('', 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa').replace('', 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa').replace('', 'aaaaaaaaaaaaaaaaaaaaaaa')", "takes more than"),
+        ("name.given.select(%resource.descendants().select(%resource.descendants().select(%resource.descendants().select(%resource.descendants()))))", "values"),
+        ("descendants().all(%resource.descendants().all(%resource.descendants().all(%resource.descendants().exists())))", "steps"),
+        ("'a'.replace('', 'aaaaaaaaaaaaaaaa').replace('', 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa').replace('', 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa').replace('', 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa').replace('', 'aaaaaaaaaaaaaaaaaaaaaaa')", "bytes"),
         ("'a'.matches('(((a{1,100}){1,100}){1,100}){1,100}')", "the pattern is too large"),
     ];
     let resource = tree(PATIENT);

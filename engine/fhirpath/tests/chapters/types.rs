@@ -31,7 +31,7 @@ fn is_knows_namespaces_and_descent() {
         ("1.is('System.Integer')", "true"),
         ("name.first() is Element", "true"),
         ("contact.first() is BackboneElement", "true"),
-        ("1 is System.Patient", "refused at character 13: there is no type `Patient`"),
+        ("1 is System.Patient", "refused at character 6: there is no type `Patient`"),
     ]);
     observation(&[("value is Quantity", "true"), ("value is System.Quantity", "false")]);
 }
