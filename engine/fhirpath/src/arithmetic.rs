@@ -12,7 +12,11 @@ use crate::temporal::Temporal;
 use crate::tree::{Operator, RANKS};
 
 /// The result, `None` for empty; the error says what does not go together.
-pub(crate) fn compute<'a>(operator: Operator, one: &Item<'a>, other: &Item<'a>) -> Result<Option<Item<'a>>, String> {
+pub(crate) fn compute<'a>(
+    operator: Operator,
+    one: &Item<'a>,
+    other: &Item<'a>,
+) -> Result<Option<Item<'a>>, String> {
     let (Some(left), Some(right)) = (one.system(), other.system()) else {
         return if is_simple(one) && is_simple(other) { Ok(None) } else { Err(wrong(operator, one, other)) };
     };
@@ -87,7 +91,9 @@ fn quantities(operator: Operator, one: &Quantity, other: &Quantity) -> Option<Op
 
 fn shifted<'a>(moment: Temporal, amount: &Quantity, back: bool) -> Result<Option<Item<'a>>, String> {
     let Some(unit) = amount.unit.as_calendar() else {
-        return Err("expected a unit of the calendar: year, month, week, day, hour, minute, second".to_owned());
+        return Err(
+            "expected a unit of the calendar: year, month, week, day, hour, minute, second".to_owned()
+        );
     };
     let value = if back { -amount.value } else { amount.value };
     Ok(moment.plus(value, unit).map(Item::Temporal))

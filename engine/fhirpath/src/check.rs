@@ -101,7 +101,9 @@ pub(crate) fn kinds(expr: &Expr, scope: &Scope<'_>) -> Result<Kinds, SyntaxError
         ExprKind::This => Ok(scope.this.clone()),
         ExprKind::Index if scope.has_index => Ok(one(System::Integer)),
         ExprKind::Total if scope.has_total => Ok(Kinds::Any),
-        ExprKind::Index => Err(error(expr.at, "`$index` means something within `where`, `select` and the like only")),
+        ExprKind::Index => {
+            Err(error(expr.at, "`$index` means something within `where`, `select` and the like only"))
+        }
         ExprKind::Total => Err(error(expr.at, "`$total` means something within `aggregate` only")),
         ExprKind::Variable(name) => variable(expr.at, name, scope),
         ExprKind::Member { of: Some(of), name } => member(expr.at, &kinds(of, scope)?, name),
@@ -128,7 +130,11 @@ pub(crate) fn kinds(expr: &Expr, scope: &Scope<'_>) -> Result<Kinds, SyntaxError
                 Operator::Union => left.and(right),
                 Operator::Concatenate => one(System::String),
                 Operator::Div => one(System::Integer),
-                Operator::Add | Operator::Subtract | Operator::Multiply | Operator::Divide | Operator::Mod => Kinds::Any,
+                Operator::Add
+                | Operator::Subtract
+                | Operator::Multiply
+                | Operator::Divide
+                | Operator::Mod => Kinds::Any,
                 _ => one(System::Boolean),
             })
         }
@@ -163,7 +169,8 @@ fn root(at: usize, name: &str, scope: &Scope<'_>) -> Result<Kinds, SyntaxError> 
     match member(at, &scope.this, name) {
         Ok(found) => Ok(found),
         Err(wrong) => {
-            let begins_a_type = name.starts_with(|letter: char| letter.is_ascii_uppercase()) && fhir_type(name);
+            let begins_a_type =
+                name.starts_with(|letter: char| letter.is_ascii_uppercase()) && fhir_type(name);
             if begins_a_type { Kinds::named(name).ok_or(wrong) } else { Err(wrong) }
         }
     }
@@ -173,7 +180,11 @@ fn member(at: usize, of: &Kinds, name: &str) -> Result<Kinds, SyntaxError> {
     match of {
         Kinds::Any => {
             let known = NAMES.contains(name) || ["namespace", "name", "baseType"].contains(&name);
-            if known { Ok(Kinds::Any) } else { Err(unknown(at, name, "any type of R4B", NAMES.iter().copied())) }
+            if known {
+                Ok(Kinds::Any)
+            } else {
+                Err(unknown(at, name, "any type of R4B", NAMES.iter().copied()))
+            }
         }
         Kinds::AnyResource => {
             let mut found = Kinds::Of(Vec::new());
@@ -184,7 +195,11 @@ fn member(at: usize, of: &Kinds, name: &str) -> Result<Kinds, SyntaxError> {
                     found = found.and(kinds);
                 }
             }
-            if is_known { Ok(found) } else { Err(unknown(at, name, "any resource of R4B", NAMES.iter().copied())) }
+            if is_known {
+                Ok(found)
+            } else {
+                Err(unknown(at, name, "any resource of R4B", NAMES.iter().copied()))
+            }
         }
         Kinds::Of(kinds) if kinds.is_empty() => Ok(Kinds::Any),
         Kinds::Of(kinds) => {
@@ -198,7 +213,9 @@ fn member(at: usize, of: &Kinds, name: &str) -> Result<Kinds, SyntaxError> {
                     Kind::Complex(def) => element(def, name),
                     Kind::Primitive(_) if name == "value" => Some(Kinds::Any),
                     Kind::Primitive(_) => type_of("Element").and_then(|def| element(def, name)),
-                    Kind::System(System::TypeInfo) if name == "name" || name == "namespace" => Some(one(System::String)),
+                    Kind::System(System::TypeInfo) if name == "name" || name == "namespace" => {
+                        Some(one(System::String))
+                    }
                     Kind::System(_) => None,
                 };
                 if let Some(of_kind) = of_kind {
@@ -228,7 +245,10 @@ fn not_of(at: usize, name: &str, kinds: &[Kind]) -> SyntaxError {
             && let Some(of) = member.of
         {
             let stem = member.element.stem();
-            return error(at, format!("expected `{stem}.ofType({})`, not the name in JSON `{name}`", of.name));
+            return error(
+                at,
+                format!("expected `{stem}.ofType({})`, not the name in JSON `{name}`", of.name),
+            );
         }
     }
     let types: Vec<&str> = kinds.iter().take(4).map(|kind| kind.name().1).collect();
@@ -313,7 +333,9 @@ fn repeated(input: &Kinds, argument: &Expr, scope: &Scope<'_>) -> Result<Kinds, 
 fn computed(function: Function) -> Kinds {
     match function {
         Function::Children | Function::Descendants | Function::Aggregate | Function::GetValue => Kinds::Any,
-        Function::Abs | Function::Sum | Function::Avg | Function::LowBoundary | Function::HighBoundary => Kinds::Any,
+        Function::Abs | Function::Sum | Function::Avg | Function::LowBoundary | Function::HighBoundary => {
+            Kinds::Any
+        }
         Function::Count
         | Function::Length
         | Function::IndexOf

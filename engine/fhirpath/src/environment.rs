@@ -63,7 +63,7 @@ pub struct Coded<'a> {
 /// How much one evaluation may use.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Parts of the expression evaluated and values looked at.
+    /// Parts of the expression evaluated, and values and parts of trees looked at.
     pub steps: u64,
     /// Values in one collection.
     pub items: usize,

@@ -1,5 +1,6 @@
 //! When values are equal, equivalent, and which comes first (FHIRPath N1, "Equality", "Equivalence", "Comparison").
 
+use std::cell::Cell;
 use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -12,8 +13,30 @@ use crate::number;
 use crate::quantity::Quantity;
 use crate::temporal::Sort;
 
-/// `=`: `None` is empty. `zone`: minutes east of UTC for moments that do not say it.
-pub(crate) fn equal(left: &[Item<'_>], right: &[Item<'_>], zone: i32) -> Option<bool> {
+/// Counts what is looked at: comparing large trees must end as well.
+#[derive(Debug)]
+pub(crate) struct Steps {
+    used: Cell<u64>,
+    limit: u64,
+    /// Minutes east of UTC for moments that do not say it.
+    pub(crate) zone: i32,
+}
+
+impl Steps {
+    pub(crate) fn new(limit: u64, zone: i32) -> Self {
+        Self { used: Cell::new(0), limit, zone }
+    }
+
+    /// Counts so many more. False: that is too many, and what is being compared need not be finished.
+    pub(crate) fn take(&self, steps: u64) -> bool {
+        let used = self.used.get().saturating_add(steps);
+        self.used.set(used);
+        used <= self.limit
+    }
+}
+
+/// `=`: `None` is empty.
+pub(crate) fn equal(left: &[Item<'_>], right: &[Item<'_>], steps: &Steps) -> Option<bool> {
     if left.is_empty() || right.is_empty() {
         return None;
     }
@@ -22,7 +45,7 @@ pub(crate) fn equal(left: &[Item<'_>], right: &[Item<'_>], zone: i32) -> Option<
     }
     let mut known = Some(true);
     for (one, other) in left.iter().zip(right) {
-        match item_equal(one, other, zone) {
+        match item_equal(one, other, steps) {
             Some(true) => {}
             Some(false) => return Some(false),
             None => known = None,
@@ -32,10 +55,10 @@ pub(crate) fn equal(left: &[Item<'_>], right: &[Item<'_>], zone: i32) -> Option<
 }
 
 /// `=` of two values.
-pub(crate) fn item_equal(one: &Item<'_>, other: &Item<'_>, zone: i32) -> Option<bool> {
+pub(crate) fn item_equal(one: &Item<'_>, other: &Item<'_>, steps: &Steps) -> Option<bool> {
     let (of_one, of_other) = match (one.system(), other.system()) {
         (Some(of_one), Some(of_other)) => (of_one, of_other),
-        (None, None) => return Some(nodes(one, other, false)),
+        (None, None) => return Some(nodes(one, other, false, steps)),
         _ => return Some(false),
     };
     match (&of_one, &of_other) {
@@ -46,7 +69,7 @@ pub(crate) fn item_equal(one: &Item<'_>, other: &Item<'_>, zone: i32) -> Option<
             if (one.sort == Sort::Time) != (other.sort == Sort::Time) {
                 return Some(false);
             }
-            one.compare(*other, zone).map(|order| order == Ordering::Equal)
+            one.compare(*other, steps.zone).map(|order| order == Ordering::Equal)
         }
         (one, other) => match (decimal(one), decimal(other)) {
             (Some(one), Some(other)) => Some(one == other),
@@ -59,21 +82,24 @@ pub(crate) fn item_equal(one: &Item<'_>, other: &Item<'_>, zone: i32) -> Option<
 }
 
 /// `~`: never empty; order does not matter.
-pub(crate) fn equivalent(left: &[Item<'_>], right: &[Item<'_>], zone: i32) -> bool {
+pub(crate) fn equivalent(left: &[Item<'_>], right: &[Item<'_>], steps: &Steps) -> bool {
     if left.len() != right.len() {
         return false;
     }
     let mut taken = vec![false; right.len()];
     left.iter().all(|one| {
-        let found = right.iter().enumerate().position(|(at, other)| !taken[at] && item_equivalent(one, other, zone));
+        let found = right
+            .iter()
+            .enumerate()
+            .position(|(at, other)| !taken[at] && steps.take(1) && item_equivalent(one, other, steps));
         found.inspect(|at| taken[*at] = true).is_some()
     })
 }
 
-fn item_equivalent(one: &Item<'_>, other: &Item<'_>, zone: i32) -> bool {
+fn item_equivalent(one: &Item<'_>, other: &Item<'_>, steps: &Steps) -> bool {
     let (of_one, of_other) = match (one.system(), other.system()) {
         (Some(of_one), Some(of_other)) => (of_one, of_other),
-        (None, None) => return nodes(one, other, true),
+        (None, None) => return nodes(one, other, true, steps),
         _ => return false,
     };
     match (&of_one, &of_other) {
@@ -81,7 +107,7 @@ fn item_equivalent(one: &Item<'_>, other: &Item<'_>, zone: i32) -> bool {
         (Item::String(one), Item::String(other)) => normal(one) == normal(other),
         (Item::Type(one), Item::Type(other)) => one.same(*other),
         (Item::Temporal(one), Item::Temporal(other)) => {
-            (one.sort == Sort::Time) == (other.sort == Sort::Time) && one.equivalent(*other, zone)
+            (one.sort == Sort::Time) == (other.sort == Sort::Time) && one.equivalent(*other, steps.zone)
         }
         (one, other) => match (decimal(one), decimal(other)) {
             (Some(one), Some(other)) => number::equivalent(one, other),
@@ -116,14 +142,15 @@ pub(crate) fn as_quantity(item: &Item<'_>) -> Option<Quantity> {
 }
 
 /// Which of two values comes first. `Ok(None)` is empty; the error says what cannot be compared.
-pub(crate) fn compare(one: &Item<'_>, other: &Item<'_>, zone: i32) -> Result<Option<Ordering>, String> {
+pub(crate) fn compare(one: &Item<'_>, other: &Item<'_>, steps: &Steps) -> Result<Option<Ordering>, String> {
     let wrong = || format!("`{}` cannot be compared with `{}`", one.kind(), other.kind());
     let (of_one, of_other) = match (one.system(), other.system()) {
         (Some(of_one), Some(of_other)) => (of_one, of_other),
         // A quantity with a comparator, or a primitive without a value: nothing is known.
         (of_one, of_other) => {
             let fits = |item: &Item<'_>, system: &Option<Item<'_>>| {
-                let is_primitive = item.node().is_some_and(|node| matches!(node.content, Content::Primitive { .. }));
+                let is_primitive =
+                    item.node().is_some_and(|node| matches!(node.content, Content::Primitive { .. }));
                 system.is_some() || is_primitive || item.kind().is_quantity()
             };
             return if fits(one, &of_one) && fits(other, &of_other) { Ok(None) } else { Err(wrong()) };
@@ -131,8 +158,10 @@ pub(crate) fn compare(one: &Item<'_>, other: &Item<'_>, zone: i32) -> Result<Opt
     };
     match (&of_one, &of_other) {
         (Item::String(one), Item::String(other)) => Ok(Some(one.cmp(other))),
-        (Item::Temporal(one), Item::Temporal(other)) if (one.sort == Sort::Time) == (other.sort == Sort::Time) => {
-            Ok(one.compare(*other, zone))
+        (Item::Temporal(one), Item::Temporal(other))
+            if (one.sort == Sort::Time) == (other.sort == Sort::Time) =>
+        {
+            Ok(one.compare(*other, steps.zone))
         }
         (one, other) => match (decimal(one), decimal(other)) {
             (Some(one), Some(other)) => Ok(Some(one.cmp(&other))),
@@ -145,7 +174,7 @@ pub(crate) fn compare(one: &Item<'_>, other: &Item<'_>, zone: i32) -> Result<Opt
 }
 
 /// Complex elements: of the same type, with the same children.
-fn nodes(one: &Item<'_>, other: &Item<'_>, loosely: bool) -> bool {
+fn nodes(one: &Item<'_>, other: &Item<'_>, loosely: bool, steps: &Steps) -> bool {
     let (Some(one), Some(other)) = (one.node(), other.node()) else { return false };
     if one.address() == other.address() {
         return true;
@@ -153,14 +182,11 @@ fn nodes(one: &Item<'_>, other: &Item<'_>, loosely: bool) -> bool {
     if !one.kind.same(other.kind) && !loosely {
         return false;
     }
-    match (parts(one), parts(other)) {
-        ((value, object), (other_value, other_object)) => {
-            value.is_some() == other_value.is_some()
-                && value.zip(other_value).is_none_or(|(one, other)| same(one, other, loosely))
-                && object.is_some() == other_object.is_some()
-                && object.zip(other_object).is_none_or(|(one, other)| same_members(one, other, loosely))
-        }
-    }
+    let ((value, object), (other_value, other_object)) = (parts(one), parts(other));
+    value.is_some() == other_value.is_some()
+        && value.zip(other_value).is_none_or(|(one, other)| same(one, other, loosely, steps))
+        && object.is_some() == other_object.is_some()
+        && object.zip(other_object).is_none_or(|(one, other)| same_members(one, other, loosely, steps))
 }
 
 fn parts<'a>(node: &Node<'a>) -> (Option<&'a Json>, Option<&'a Object>) {
@@ -170,21 +196,27 @@ fn parts<'a>(node: &Node<'a>) -> (Option<&'a Json>, Option<&'a Object>) {
     }
 }
 
-fn same_members(one: &Object, other: &Object, loosely: bool) -> bool {
+fn same_members(one: &Object, other: &Object, loosely: bool, steps: &Steps) -> bool {
     one.len() == other.len()
-        && one.iter().all(|(name, value)| other.get(name).is_some_and(|other| same(value, other, loosely)))
+        && one
+            .iter()
+            .all(|(name, value)| other.get(name).is_some_and(|other| same(value, other, loosely, steps)))
 }
 
-fn same(one: &Json, other: &Json, loosely: bool) -> bool {
+fn same(one: &Json, other: &Json, loosely: bool, steps: &Steps) -> bool {
+    if !steps.take(1) {
+        return false;
+    }
     match (one, other) {
-        (Json::Object(one), Json::Object(other)) => same_members(one, other, loosely),
+        (Json::Object(one), Json::Object(other)) => same_members(one, other, loosely, steps),
         (Json::Array(one), Json::Array(other)) if !loosely => {
-            one.len() == other.len() && one.iter().zip(other).all(|(one, other)| same(one, other, false))
+            one.len() == other.len()
+                && one.iter().zip(other).all(|(one, other)| same(one, other, false, steps))
         }
         (Json::Array(one), Json::Array(other)) => {
             let mut taken = vec![false; other.len()];
             let found = |item: &Json| {
-                let at = (0..other.len()).find(|at| !taken[*at] && same(item, &other[*at], true));
+                let at = (0..other.len()).find(|at| !taken[*at] && same(item, &other[*at], true, steps));
                 at.inspect(|at| taken[*at] = true).is_some()
             };
             one.len() == other.len() && one.iter().all(found)
@@ -203,48 +235,47 @@ fn same(one: &Json, other: &Json, loosely: bool) -> bool {
 }
 
 /// Values of which no two are equal, found quickly.
-#[derive(Default)]
-pub(crate) struct Distinct<'a> {
+pub(crate) struct Distinct<'s, 'a> {
     items: Vec<Item<'a>>,
     by_print: HashMap<u64, Vec<usize>>,
-    zone: i32,
+    steps: &'s Steps,
 }
 
-impl<'a> Distinct<'a> {
-    pub(crate) fn new(zone: i32) -> Self {
-        Self { zone, ..Self::default() }
+impl<'s, 'a> Distinct<'s, 'a> {
+    pub(crate) fn new(steps: &'s Steps) -> Self {
+        Self { items: Vec::new(), by_print: HashMap::new(), steps }
     }
 
-    /// Those of a collection, and how many comparisons that took.
-    pub(crate) fn of(items: &Items<'a>, zone: i32) -> (Self, u64) {
-        let mut made = Self::new(zone);
-        let mut looked = 0;
+    /// Those of a collection.
+    pub(crate) fn of(items: &Items<'a>, steps: &'s Steps) -> Self {
+        let mut made = Self::new(steps);
         for item in items.iter() {
-            looked += made.add(item.clone()).1;
+            made.add(item.clone());
         }
-        (made, looked)
+        made
     }
 
-    /// Adds a value unless an equal one is there. Says whether it was added, and after how many comparisons.
-    pub(crate) fn add(&mut self, item: Item<'a>) -> (bool, u64) {
-        let print = print(&item);
-        let (has, looked) = self.has_at(print, &item);
-        if !has {
+    /// Adds a value unless an equal one is there; says whether it was added.
+    pub(crate) fn add(&mut self, item: Item<'a>) -> bool {
+        let print = print(&item, self.steps);
+        let is_new = !self.has_at(print, &item);
+        if is_new {
             self.by_print.entry(print).or_default().push(self.items.len());
             self.items.push(item);
         }
-        (!has, looked)
+        is_new
     }
 
-    /// Whether an equal value is there, and after how many comparisons.
-    pub(crate) fn has(&self, item: &Item<'a>) -> (bool, u64) {
-        self.has_at(print(item), item)
+    /// Whether an equal value is there.
+    pub(crate) fn has(&self, item: &Item<'a>) -> bool {
+        self.has_at(print(item, self.steps), item)
     }
 
-    fn has_at(&self, print: u64, item: &Item<'a>) -> (bool, u64) {
+    fn has_at(&self, print: u64, item: &Item<'a>) -> bool {
         let candidates = self.by_print.get(&print).map(Vec::as_slice).unwrap_or_default();
-        let found = candidates.iter().any(|at| item_equal(&self.items[*at], item, self.zone) == Some(true));
-        (found, 1 + candidates.len() as u64)
+        let is_it =
+            |at: &usize| self.steps.take(1) && item_equal(&self.items[*at], item, self.steps) == Some(true);
+        candidates.iter().any(is_it)
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -256,53 +287,52 @@ impl<'a> Distinct<'a> {
     }
 }
 
-/// A number that is the same for equal values. Dates and quantities share one each: they may be equal in many forms.
-fn print(item: &Item<'_>) -> u64 {
+/// A number that is the same for equal values. Dates share one, and quantities: they may be equal in many forms.
+fn print(item: &Item<'_>, steps: &Steps) -> u64 {
     let mut hasher = DefaultHasher::new();
-    match item.system() {
+    let system = item.system();
+    match &system {
         Some(Item::Boolean(value)) => value.hash(&mut hasher),
         Some(Item::String(text)) => text.hash(&mut hasher),
         Some(Item::Type(kind)) => kind.name().hash(&mut hasher),
         Some(Item::Temporal(_)) => 1u8.hash(&mut hasher),
-        // A number equals a quantity without a unit.
-        Some(Item::Integer(_) | Item::Decimal(_) | Item::Quantity(_)) => {
-            let value = item.system().as_ref().and_then(as_quantity);
-            match value {
-                Some(quantity) if quantity.unit == crate::quantity::Unit::one() => {
-                    quantity.value.normalize().hash(&mut hasher);
-                }
-                _ => 2u8.hash(&mut hasher),
-            }
+        Some(number @ (Item::Integer(_) | Item::Decimal(_))) => {
+            decimal(number).map(|value| value.normalize()).hash(&mut hasher);
         }
+        Some(Item::Quantity(_)) => 2u8.hash(&mut hasher),
         Some(Item::Node(_)) | None => {
             if let Some(node) = item.node() {
                 let (value, object) = parts(node);
-                value.map(json_print).hash(&mut hasher);
-                object.map(members_print).hash(&mut hasher);
+                value.map(|value| json_print(value, steps)).hash(&mut hasher);
+                object.map(|object| members_print(object, steps)).hash(&mut hasher);
             }
         }
     }
     hasher.finish()
 }
 
-fn members_print(object: &Object) -> u64 {
+/// The order of members does not matter.
+fn members_print(object: &Object, steps: &Steps) -> u64 {
     object.iter().fold(0, |sum: u64, (name, value)| {
         let mut hasher = DefaultHasher::new();
         name.hash(&mut hasher);
-        json_print(value).hash(&mut hasher);
+        json_print(value, steps).hash(&mut hasher);
         sum.wrapping_add(hasher.finish())
     })
 }
 
-fn json_print(json: &Json) -> u64 {
+fn json_print(json: &Json, steps: &Steps) -> u64 {
     let mut hasher = DefaultHasher::new();
+    if !steps.take(1) {
+        return 0;
+    }
     match json {
         Json::Null => 0u8.hash(&mut hasher),
         Json::Bool(value) => value.hash(&mut hasher),
         Json::Number(digits) => number::decimal(digits).map(|value| value.normalize()).hash(&mut hasher),
         Json::String(text) => text.hash(&mut hasher),
-        Json::Array(items) => items.iter().for_each(|item| json_print(item).hash(&mut hasher)),
-        Json::Object(object) => members_print(object).hash(&mut hasher),
+        Json::Array(items) => items.iter().for_each(|item| json_print(item, steps).hash(&mut hasher)),
+        Json::Object(object) => members_print(object, steps).hash(&mut hasher),
     }
     hasher.finish()
 }

@@ -98,7 +98,11 @@ impl Expression {
     }
 
     /// Evaluates a condition. `None`: the answer is empty, so not known.
-    pub fn truth<'a>(&'a self, on: Node<'a>, environment: &Environment<'a>) -> Result<Option<bool>, EvaluationError> {
+    pub fn truth<'a>(
+        &'a self,
+        on: Node<'a>,
+        environment: &Environment<'a>,
+    ) -> Result<Option<bool>, EvaluationError> {
         Run::new(environment, Item::Node(on).into()).condition(&self.root)
     }
 }

@@ -66,7 +66,11 @@ pub fn of(owner: &str) -> &'static [Invariant] {
 
 /// Hands over the rules of an element, beside those of its own type: `Organization.telecom`, and for what a type inherits
 /// `DomainResource.contained`.
-pub(crate) fn of_element(def: &'static TypeDef, element: &Element, rules: &mut dyn FnMut(&'static [Invariant])) {
+pub(crate) fn of_element(
+    def: &'static TypeDef,
+    element: &Element,
+    rules: &mut dyn FnMut(&'static [Invariant]),
+) {
     let mut known = Some(def);
     while let Some(own) = known {
         // Most types have none, and the name need not be made then.

@@ -97,7 +97,9 @@ impl<'a> Node<'a> {
         match self.content {
             Content::Object(object) => std::ptr::from_ref(object).cast(),
             Content::Primitive { value: Some(value), .. } => std::ptr::from_ref(value).cast(),
-            Content::Primitive { value: None, beside } => beside.map_or(std::ptr::null(), |own| std::ptr::from_ref(own).cast()),
+            Content::Primitive { value: None, beside } => {
+                beside.map_or(std::ptr::null(), |own| std::ptr::from_ref(own).cast())
+            }
         }
     }
 }
@@ -175,7 +177,9 @@ fn of_primitive(primitive: Primitive, value: &Json) -> Option<Item<'_>> {
         }
         (Primitive::Decimal, Json::Number(digits)) => Item::Decimal(number::decimal(digits)?),
         (Primitive::Date, Json::String(text)) => Item::Temporal(Temporal::date(text)?),
-        (Primitive::DateTime | Primitive::Instant, Json::String(text)) => Item::Temporal(Temporal::date_time(text)?),
+        (Primitive::DateTime | Primitive::Instant, Json::String(text)) => {
+            Item::Temporal(Temporal::date_time(text)?)
+        }
         (Primitive::Time, Json::String(text)) => Item::Temporal(Temporal::time(text)?),
         (
             Primitive::Boolean
@@ -200,12 +204,16 @@ fn quantity(tree: &Object) -> Option<Quantity> {
     }
     let value = number::decimal(digits)?;
     let unit = match (text("system"), text("code"), text("unit")) {
-        (Some("http://unitsofmeasure.org"), Some(code), _) => match crate::temporal::CalendarUnit::from_ucum(code) {
-            Some(unit) => Unit::Calendar(unit),
-            None => Unit::Ucum(code.into()),
-        },
+        (Some("http://unitsofmeasure.org"), Some(code), _) => {
+            match crate::temporal::CalendarUnit::from_ucum(code) {
+                Some(unit) => Unit::Calendar(unit),
+                None => Unit::Ucum(code.into()),
+            }
+        }
         (None, None, None) => Unit::one(),
-        (system, Some(code), _) => Unit::Other(compact_str::format_compact!("{}|{code}", system.unwrap_or(""))),
+        (system, Some(code), _) => {
+            Unit::Other(compact_str::format_compact!("{}|{code}", system.unwrap_or("")))
+        }
         (_, None, unit) => Unit::Other(unit.unwrap_or("").into()),
     };
     Some(Quantity { value, unit })

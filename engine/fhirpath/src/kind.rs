@@ -91,7 +91,9 @@ pub(crate) fn fhir_type(name: &str) -> bool {
 pub(crate) fn nearest<'n>(word: &str, known: impl Iterator<Item = &'n str>) -> String {
     let near = known.map(|known| (strsim::damerau_levenshtein(word, known), known)).min();
     match near {
-        Some((distance, known)) if distance <= 2 && distance < known.len() => format!("; did you mean `{known}`?"),
+        Some((distance, known)) if distance <= 2 && distance < known.len() => {
+            format!("; did you mean `{known}`?")
+        }
         _ => String::new(),
     }
 }
@@ -217,7 +219,9 @@ mod tests {
         assert!(complex("Patient").is(&named("DomainResource")) && complex("Patient").is(&named("Resource")));
         assert!(!complex("Bundle").is(&named("DomainResource")) && complex("Bundle").is(&named("Resource")));
         assert!(complex("Age").is(&named("Quantity")) && complex("Age").is_quantity());
-        assert!(complex("Timing").is(&named("BackboneElement")) && complex("HumanName").is(&named("Element")));
+        assert!(
+            complex("Timing").is(&named("BackboneElement")) && complex("HumanName").is(&named("Element"))
+        );
         assert!(Kind::Primitive(Primitive::Code).is(&named("string")));
         assert!(!Kind::Primitive(Primitive::String).is(&named("code")));
         let system_string = TypeName { space: Some(Space::System), name: "String".into() };
@@ -227,7 +231,10 @@ mod tests {
 
     #[test]
     fn an_unknown_type_is_refused_with_the_nearest() {
-        assert_eq!(named("Pateint").check(), Err("there is no type `Pateint`; did you mean `Patient`?".to_owned()));
+        assert_eq!(
+            named("Pateint").check(),
+            Err("there is no type `Pateint`; did you mean `Patient`?".to_owned())
+        );
         assert!(TypeName { space: Some(Space::System), name: "Patient".into() }.check().is_err());
     }
 }

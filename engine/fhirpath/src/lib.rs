@@ -30,6 +30,8 @@ mod quantity;
 mod read;
 mod run;
 mod temporal;
+mod temporal_read;
+mod temporal_shift;
 mod token;
 mod tree;
 mod unit;

@@ -32,7 +32,8 @@ pub(crate) fn members<'a>(node: &Node<'a>, name: &str, sink: &mut dyn FnMut(Item
             _ => {
                 let element = type_of("Element").expect("`Element` is in the table of types");
                 if let Some(object) = beside {
-                    let own = Node { content: Content::Object(object), kind: Kind::Complex(element), place: None };
+                    let own =
+                        Node { content: Content::Object(object), kind: Kind::Complex(element), place: None };
                     members(&own, name, sink);
                 }
             }
@@ -124,7 +125,8 @@ fn child<'a>(
     let values = value.map(Json::items).unwrap_or_default();
     let beside = beside(object, written).map(Json::items).unwrap_or_default();
     for at in 0..values.len().max(beside.len()) {
-        let value = values.get(at).filter(|value| !matches!(value, Json::Null | Json::Object(_) | Json::Array(_)));
+        let value =
+            values.get(at).filter(|value| !matches!(value, Json::Null | Json::Object(_) | Json::Array(_)));
         let beside = beside.get(at).and_then(Json::as_object);
         if value.is_some() || beside.is_some() {
             sink(Node { content: Content::Primitive { value, beside }, kind, place }, is_list.then_some(at));

@@ -28,6 +28,7 @@ pub(crate) fn is_plain(text: &str) -> bool {
 /// The same within the digits after the point that both have (FHIRPath N1, "Equivalence").
 pub(crate) fn equivalent(one: Decimal, other: Decimal) -> bool {
     let digits = one.normalize().scale().min(other.normalize().scale());
-    let rounded = |value: Decimal| value.round_dp_with_strategy(digits, RoundingStrategy::MidpointAwayFromZero);
+    let rounded =
+        |value: Decimal| value.round_dp_with_strategy(digits, RoundingStrategy::MidpointAwayFromZero);
     rounded(one) == rounded(other)
 }

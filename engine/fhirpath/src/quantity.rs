@@ -124,16 +124,23 @@ impl Quantity {
                 let (years, months) = (CalendarUnit::Year, CalendarUnit::Month);
                 let twelve = Decimal::from(12);
                 match (*one, *other_unit) {
-                    (a, b) if a == years && b == months => Some((self.value.checked_mul(twelve)?, other.value)),
-                    (a, b) if a == months && b == years => Some((self.value, other.value.checked_mul(twelve)?)),
-                    (a, b) => Some((self.value.checked_mul(a.seconds())?, other.value.checked_mul(b.seconds())?)),
+                    (a, b) if a == years && b == months => {
+                        Some((self.value.checked_mul(twelve)?, other.value))
+                    }
+                    (a, b) if a == months && b == years => {
+                        Some((self.value, other.value.checked_mul(twelve)?))
+                    }
+                    (a, b) => {
+                        Some((self.value.checked_mul(a.seconds())?, other.value.checked_mul(b.seconds())?))
+                    }
                 }
             }
             (Unit::Calendar(calendar), Unit::Ucum(code)) => {
                 if CalendarUnit::from_ucum(code) == Some(*calendar) && (calendar.is_fixed() || !strictly) {
                     return Some((self.value, other.value));
                 }
-                let seconds = canonical(code).filter(|unit| matches!(&unit.bases[..], [(base, 1)] if base == "s"))?;
+                let seconds =
+                    canonical(code).filter(|unit| matches!(&unit.bases[..], [(base, 1)] if base == "s"))?;
                 let fits = calendar.is_fixed() && !matches!(code.as_str(), "a" | "mo");
                 let one = self.value.checked_mul(calendar.seconds())?;
                 (fits || !strictly).then_some((one, other.value.checked_mul(seconds.factor)?))
@@ -144,7 +151,8 @@ impl Quantity {
             (Unit::Ucum(one), Unit::Ucum(other_unit)) => {
                 let (one, other_unit) = (canonical(one)?, canonical(other_unit)?);
                 let same = one.bases == other_unit.bases;
-                let values = (self.value.checked_mul(one.factor)?, other.value.checked_mul(other_unit.factor)?);
+                let values =
+                    (self.value.checked_mul(one.factor)?, other.value.checked_mul(other_unit.factor)?);
                 same.then_some(values)
             }
             (Unit::Other(_), _) | (_, Unit::Other(_)) => None,
@@ -184,8 +192,11 @@ impl Quantity {
 
     /// Product or quotient, where the unit of the result can be said: one side without a unit, or both in UCUM.
     pub(crate) fn times(&self, other: &Self, divided: bool) -> Option<Self> {
-        let value =
-            if divided { self.value.checked_div(other.value)?.normalize() } else { self.value.checked_mul(other.value)? };
+        let value = if divided {
+            self.value.checked_div(other.value)?.normalize()
+        } else {
+            self.value.checked_mul(other.value)?
+        };
         let unit = match (&self.unit, &other.unit) {
             (unit, one) if *one == Unit::one() => unit.clone(),
             (one, unit) if *one == Unit::one() && !divided => unit.clone(),
@@ -219,7 +230,9 @@ impl fmt::Display for Quantity {
     /// `4 days`, `4.5 'mg'`: as a literal is written.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.unit {
-            Unit::Calendar(unit) if self.value != Decimal::ONE => write!(f, "{} {}", self.value, unit.row().1),
+            Unit::Calendar(unit) if self.value != Decimal::ONE => {
+                write!(f, "{} {}", self.value, unit.row().1)
+            }
             unit => write!(f, "{} {unit}", self.value),
         }
     }

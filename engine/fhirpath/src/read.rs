@@ -112,7 +112,8 @@ impl Reader<'_> {
             TokenKind::Word(word) => word.as_str(),
             _ => return None,
         };
-        let found = |rank: &[(&str, Operator)]| rank.iter().find(|(known, _)| *known == word).map(|known| known.1);
+        let found =
+            |rank: &[(&str, Operator)]| rank.iter().find(|(known, _)| *known == word).map(|known| known.1);
         RANKS.iter().find_map(|(level, rank)| Some((found(rank)?, *level)))
     }
 
@@ -148,7 +149,9 @@ impl Reader<'_> {
     fn enter(&mut self) -> Result<(), SyntaxError> {
         self.nesting += 1;
         if self.nesting > MAX_DEPTH / 4 {
-            return Err(self.error(format!("expected at most {} parentheses within each other", MAX_DEPTH / 4)));
+            return Err(
+                self.error(format!("expected at most {} parentheses within each other", MAX_DEPTH / 4))
+            );
         }
         Ok(())
     }
@@ -167,7 +170,8 @@ impl Reader<'_> {
                 self.nesting -= 1;
                 self.expect("]")?;
                 let depth = of.1.max(index.1) + 1;
-                of = self.made(at, ExprKind::Indexer { of: Box::new(of.0), index: Box::new(index.0) }, depth)?;
+                of =
+                    self.made(at, ExprKind::Indexer { of: Box::new(of.0), index: Box::new(index.0) }, depth)?;
             } else {
                 return Ok(of);
             }
@@ -201,8 +205,8 @@ impl Reader<'_> {
             TokenKind::Moment(text) => {
                 self.advance();
                 let expected = "expected a date, time or moment: @YYYY[-MM[-DD[Thh[:mm[:ss[.fff]]][Z|+hh:mm]]]], @Thh[:mm[:ss]]";
-                let temporal = Temporal::literal(&text)
-                    .ok_or_else(|| SyntaxError { at, what: expected.to_owned() })?;
+                let temporal =
+                    Temporal::literal(&text).ok_or_else(|| SyntaxError { at, what: expected.to_owned() })?;
                 ExprKind::Literal(Item::Temporal(temporal))
             }
             TokenKind::Percent => {
@@ -254,7 +258,8 @@ impl Reader<'_> {
         }
         let whole = digits.parse().map_err(|_| SyntaxError {
             at,
-            what: "expected a whole number of at most 2147483647; write `.0` behind it for a decimal".to_owned(),
+            what: "expected a whole number of at most 2147483647; write `.0` behind it for a decimal"
+                .to_owned(),
         })?;
         Ok(Item::Integer(whole))
     }
@@ -280,7 +285,13 @@ impl Reader<'_> {
         self.made(at, ExprKind::Member { of, name }, depth)
     }
 
-    fn call(&mut self, at: usize, of: Option<Box<Expr>>, name: &str, depth: usize) -> Result<Deep, SyntaxError> {
+    fn call(
+        &mut self,
+        at: usize,
+        of: Option<Box<Expr>>,
+        name: &str,
+        depth: usize,
+    ) -> Result<Deep, SyntaxError> {
         let Some(known) = signature(name) else {
             let near = nearest(name, FUNCTIONS.iter().map(|known| known.name));
             return Err(SyntaxError { at, what: format!("there is no function `{name}`{near}") });
@@ -373,7 +384,9 @@ fn literal_pattern(function: Function, arguments: &[Expr]) -> Result<Option<Rege
     if !function.takes_pattern() {
         return Ok(None);
     }
-    let Some(Expr { at, kind: ExprKind::Literal(Item::String(text)) }) = arguments.first() else { return Ok(None) };
+    let Some(Expr { at, kind: ExprKind::Literal(Item::String(text)) }) = arguments.first() else {
+        return Ok(None);
+    };
     let pattern = crate::run::pattern(function, text).map_err(|what| SyntaxError { at: *at, what })?;
     Ok(Some(pattern))
 }

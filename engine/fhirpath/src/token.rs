@@ -33,8 +33,8 @@ pub(crate) enum TokenKind {
 
 /// Longer signs before their beginnings.
 const SIGNS: [&str; 22] = [
-    "<=", ">=", "!=", "!~", "(", ")", "[", "]", "{", "}", ".", ",", "+", "-", "*", "/", "&", "|", "<", ">", "=",
-    "~",
+    "<=", ">=", "!=", "!~", "(", ")", "[", "]", "{", "}", ".", ",", "+", "-", "*", "/", "&", "|", "<", ">",
+    "=", "~",
 ];
 
 /// The place of byte `at`, in characters from 1.
@@ -79,8 +79,8 @@ impl<'t> Lexer<'t> {
             self.at += rest.len() - trimmed.len();
             if trimmed.starts_with("//") {
                 self.at += trimmed.find(['\n', '\r']).unwrap_or(trimmed.len());
-            } else if trimmed.starts_with("/*") {
-                let Some(end) = trimmed[2..].find("*/") else {
+            } else if let Some(inner) = trimmed.strip_prefix("/*") {
+                let Some(end) = inner.find("*/") else {
                     return Err(self.error(self.at, "expected `*/` at the end of the comment"));
                 };
                 self.at += end + 4;
@@ -108,9 +108,9 @@ impl<'t> Lexer<'t> {
                 Ok(TokenKind::Moment(self.moment().to_owned()))
             }
             '0'..='9' => Ok(TokenKind::Number(self.number().to_owned())),
-            'A'..='Z' | 'a'..='z' | '_' => {
-                Ok(TokenKind::Word(self.take(|letter| letter.is_ascii_alphanumeric() || letter == '_').to_owned()))
-            }
+            'A'..='Z' | 'a'..='z' | '_' => Ok(TokenKind::Word(
+                self.take(|letter| letter.is_ascii_alphanumeric() || letter == '_').to_owned(),
+            )),
             _ => match SIGNS.iter().find(|sign| self.rest().starts_with(**sign)) {
                 Some(sign) => {
                     self.at += sign.len();
@@ -223,7 +223,8 @@ impl<'t> Lexer<'t> {
 
     fn hex(&mut self) -> Option<u32> {
         let digits = self.rest().get(..4)?;
-        let value = digits.bytes().all(|byte| byte.is_ascii_hexdigit()).then(|| u32::from_str_radix(digits, 16).ok());
+        let value =
+            digits.bytes().all(|byte| byte.is_ascii_hexdigit()).then(|| u32::from_str_radix(digits, 16).ok());
         self.at += 4;
         value.flatten()
     }

@@ -96,12 +96,7 @@ type Rank = (usize, &'static [(&'static str, Operator)]);
 pub(crate) const RANKS: [Rank; 9] = [
     (
         1,
-        &[
-            ("*", Operator::Multiply),
-            ("/", Operator::Divide),
-            ("div", Operator::Div),
-            ("mod", Operator::Mod),
-        ],
+        &[("*", Operator::Multiply), ("/", Operator::Divide), ("div", Operator::Div), ("mod", Operator::Mod)],
     ),
     (2, &[("+", Operator::Add), ("-", Operator::Subtract), ("&", Operator::Concatenate)]),
     (4, &[("|", Operator::Union)]),

@@ -183,7 +183,8 @@ impl Reader<'_> {
             let inner = self.term()?;
             return self.take(')').then_some((inner, 1));
         }
-        let read = if let Some(rest) = self.rest.strip_prefix("10*").or_else(|| self.rest.strip_prefix("10^")) {
+        let read = if let Some(rest) = self.rest.strip_prefix("10*").or_else(|| self.rest.strip_prefix("10^"))
+        {
             self.rest = rest;
             let ten = Canonical { factor: Decimal::TEN, bases: Vec::new() };
             (ten, self.exponent()?.unwrap_or(1))
@@ -211,9 +212,7 @@ impl Reader<'_> {
     fn exponent(&mut self) -> Option<Option<i32>> {
         let sign = if self.take('-') {
             -1
-        } else if self.take('+') {
-            1
-        } else if self.rest.starts_with(|letter: char| letter.is_ascii_digit()) {
+        } else if self.take('+') || self.rest.starts_with(|letter: char| letter.is_ascii_digit()) {
             1
         } else {
             return Some(None);
@@ -245,7 +244,8 @@ fn atom(name: &str) -> Option<Canonical> {
     }
     for (prefix, power) in PREFIXES {
         let Some(bare) = name.strip_prefix(prefix) else { continue };
-        if let Some((_, _, factor, bases)) = ATOMS.iter().find(|(atom, metric, ..)| *metric && *atom == bare) {
+        if let Some((_, _, factor, bases)) = ATOMS.iter().find(|(atom, metric, ..)| *metric && *atom == bare)
+        {
             let ten = Canonical { factor: Decimal::TEN, bases: Vec::new() };
             return in_bases(factor, bases)?.times(&ten, power);
         }
@@ -256,7 +256,8 @@ fn atom(name: &str) -> Option<Canonical> {
 fn in_bases(factor: &str, bases: &str) -> Option<Canonical> {
     let mut made = Canonical { factor: factor.parse().ok()?, bases: Vec::new() };
     for base in bases.split('.').filter(|base| !base.is_empty()) {
-        let end = base.find(['-', '2', '3']).filter(|at| *at > 0 && !base.starts_with('[')).unwrap_or(base.len());
+        let end =
+            base.find(['-', '2', '3']).filter(|at| *at > 0 && !base.starts_with('[')).unwrap_or(base.len());
         let exponent = if end == base.len() { 1 } else { base[end..].parse().ok()? };
         made.bases.push((base[..end].into(), exponent));
     }

@@ -128,7 +128,12 @@ impl<'a> Walk<'a> {
                 Ok(None) => self.checked.unanswered += 1,
                 Ok(Some(false)) => {
                     let severity = if rule.is_error { Severity::Error } else { Severity::Warning };
-                    self.issue(place, severity, IssueCode::Invariant, format!("{}: {}", rule.key, rule.human));
+                    self.issue(
+                        place,
+                        severity,
+                        IssueCode::Invariant,
+                        format!("{}: {}", rule.key, rule.human),
+                    );
                 }
                 Err(what) => {
                     let what = format!("{} could not be evaluated: {what}", rule.key);

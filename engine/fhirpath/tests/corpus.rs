@@ -11,7 +11,7 @@ use std::io::Read;
 use std::path::PathBuf;
 
 use flate2::read::GzDecoder;
-use hub_fhir::{Json, Object, json};
+use hub_fhir::{Json, Object, ResourceType, json};
 use hub_fhirpath::{Environment, Expression, On, check_invariants, invariants};
 use time::macros::datetime;
 
@@ -28,7 +28,8 @@ fn corpus() -> Option<PathBuf> {
 
 /// The resources of a Bundle of definitions.
 fn definitions(corpus: &std::path::Path, name: &str) -> Vec<Object> {
-    let file = std::fs::File::open(corpus.join(format!("fhir-definitions/r4b-4.3.0/{name}.json.gz"))).unwrap();
+    let file =
+        std::fs::File::open(corpus.join(format!("fhir-definitions/r4b-4.3.0/{name}.json.gz"))).unwrap();
     let mut text = String::new();
     GzDecoder::new(file).read_to_string(&mut text).unwrap();
     let bundle = json::parse(&text).unwrap();
@@ -77,7 +78,9 @@ fn every_search_parameter_is_read_and_evaluated_on_every_example_of_its_type() {
                 }
             };
             compiled += 1;
-            let is_of = |tree: &Object| base == "Resource" || base == "DomainResource" || text(tree, "resourceType") == base;
+            let is_of = |tree: &Object| {
+                base == "Resource" || base == "DomainResource" || text(tree, "resourceType") == base
+            };
             for (name, tree) in examples.iter().filter(|(_, tree)| is_of(tree)) {
                 match expression.evaluate_resource(tree, &Environment::of(tree, now)) {
                     Ok(items) => {
@@ -122,7 +125,9 @@ const KNOWN: [(&str, &str, &str); 13] = [
 #[test]
 fn the_invariants_hold_on_the_official_examples() {
     let Some(corpus) = corpus() else { return };
-    let (mut looked_at, mut unanswered) = (0, 0);
+    let source = "descendants().ofType(Reference).where(reference.empty())";
+    let without = Expression::compile(source, &On::anything()).unwrap();
+    let (mut looked_at, mut unanswered, mut without_literal) = (0, 0, 0);
     let mut found = Vec::new();
     let mut known = BTreeSet::new();
     for (name, tree) in examples(&corpus) {
@@ -130,6 +135,7 @@ fn the_invariants_hold_on_the_official_examples() {
         let checked = check_invariants(&tree, &environment);
         looked_at += checked.looked_at;
         unanswered += checked.unanswered;
+        without_literal += without.evaluate_resource(&tree, &environment).unwrap().len();
         for issue in checked.issues {
             let key = issue.what.split(':').next().unwrap();
             match KNOWN.iter().find(|(file, rule, _)| *file == name && *rule == key) {
@@ -140,7 +146,8 @@ fn the_invariants_hold_on_the_official_examples() {
     }
     assert!(found.is_empty(), "{} issues:\n{}", found.len(), found.join("\n"));
     assert!(looked_at > 10_000, "only {looked_at} rules were looked at");
-    assert_eq!(unanswered, 0, "rules without an answer");
+    // ref-1 speaks of `reference` only; it has no answer for a Reference by identifier or display alone.
+    assert_eq!(unanswered, without_literal, "rules without an answer");
     let gone: Vec<_> = KNOWN.iter().filter(|row| !known.contains(row)).collect();
     assert!(gone.is_empty(), "no longer broken: {gone:?}");
 }
@@ -169,7 +176,8 @@ fn every_rule_of_the_definitions_is_read_and_in_the_table() {
                 if let Err(error) = Expression::compile(source, &On::anything()) {
                     wrong.push(format!("{key}: {error}"));
                 }
-                let left_out = LEFT_OUT.iter().any(|(rule, kind, _)| *rule == key && *kind == text(definition, "name"));
+                let left_out =
+                    LEFT_OUT.iter().any(|(rule, kind, _)| *rule == key && *kind == text(definition, "name"));
                 if !known.contains(key) && !left_out {
                     wrong.push(format!("{key} is not in the table"));
                 }
@@ -196,4 +204,40 @@ fn every_rule_of_the_official_profiles_is_read() {
         }
     }
     assert!(wrong.is_empty(), "{} of them:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// `(ConceptMap.source as uri)`: in FHIRPath a canonical is a uri too; the store keeps it for the parameter `source`, which
+/// is what the two parameters are for.
+const DIFFERENT: [(&str, &str); 2] = [("ConceptMap", "source-uri"), ("ConceptMap", "target-uri")];
+
+#[test]
+fn the_search_parameters_of_the_store_have_the_same_values_here() {
+    let Some(corpus) = corpus() else { return };
+    let mut compared = 0;
+    let mut wrong = Vec::new();
+    for (name, tree) in examples(&corpus) {
+        let kind = ResourceType::from_name(text(&tree, "resourceType")).unwrap();
+        let environment = Environment::of(&tree, datetime!(2026-11-26 08:00 +08:00));
+        for parameter in hub_fhir::params::params_of(kind) {
+            if parameter.expression.is_empty() || DIFFERENT.contains(&(kind.name(), parameter.code)) {
+                continue;
+            }
+            let small = hub_fhir::fhirpath::Expression::compile(parameter.expression, kind).unwrap();
+            let mut of_small = 0;
+            small.each(&tree, &mut |_| of_small += 1);
+            let whole = Expression::compile(parameter.expression, &On::the(kind.name()).unwrap()).unwrap();
+            let of_whole = whole.evaluate_resource(&tree, &environment).unwrap();
+            // A union here has no doubles.
+            let is_union =
+                parameter.expression.contains('|') && !of_whole.is_empty() && of_whole.len() < of_small;
+            // `resolve() is Patient` of a contained patient: here it is resolved; the store indexes what others can ask for.
+            let is_contained = tree.get("contained").is_some() && parameter.expression.contains("resolve()");
+            if of_whole.len() != of_small && !is_union && !is_contained {
+                wrong.push(format!("{name} {}: {} for {of_small}", parameter.code, of_whole.len()));
+            }
+            compared += 1;
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(compared > 5000, "only {compared} were compared");
 }

@@ -70,7 +70,9 @@ impl<'a> Run<'_, 'a> {
         named: &TypeName,
         focus: Focus<'_, 'a>,
     ) -> Result<Option<bool>, EvaluationError> {
-        let ExprKind::Call { of: before, function: Function::Resolve, .. } = &of.kind else { return Ok(None) };
+        let ExprKind::Call { of: before, function: Function::Resolve, .. } = &of.kind else {
+            return Ok(None);
+        };
         let references = match before {
             Some(before) => self.eval(before, focus)?,
             None => focus.input.clone(),

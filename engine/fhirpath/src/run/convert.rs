@@ -100,7 +100,9 @@ fn temporal<'a>(item: &Item<'_>, sort: Sort) -> Option<Item<'a>> {
         (Item::Temporal(value), Sort::Date) => value.to_date(),
         (Item::Temporal(value), Sort::DateTime) => value.to_date_time(),
         (Item::Temporal(value), Sort::Time) => (value.sort == Sort::Time).then_some(*value),
-        (Item::String(text), Sort::Date) => Temporal::date(text).or_else(|| Temporal::date_time(text)?.to_date()),
+        (Item::String(text), Sort::Date) => {
+            Temporal::date(text).or_else(|| Temporal::date_time(text)?.to_date())
+        }
         (Item::String(text), Sort::DateTime) => Temporal::date_time(text),
         (Item::String(text), Sort::Time) => Temporal::time(text.strip_prefix('T').unwrap_or(text)),
         _ => None,

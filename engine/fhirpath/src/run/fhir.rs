@@ -112,7 +112,8 @@ impl<'a> Call<'_, 'a> {
             return self.fail("expected a resource");
         };
         let Some(tree) = node.object() else { return Ok(Items::None) };
-        let answered = self.run.environment.resolver.and_then(|resolver| resolver.conforms_to(&profile, tree));
+        let answered =
+            self.run.environment.resolver.and_then(|resolver| resolver.conforms_to(&profile, tree));
         let own_type = profile.strip_prefix(DEFINITIONS).filter(|name| crate::kind::fhir_type(name));
         let of_type = own_type.map(|name| {
             let named = TypeName { space: None, name: name.into() };
@@ -137,7 +138,9 @@ impl<'a> Call<'_, 'a> {
     }
 
     fn is_member(&self, set: &str, coded: &Coded<'_>) -> Option<bool> {
-        if let Some(answer) = self.run.environment.resolver.and_then(|resolver| resolver.member_of(set, coded)) {
+        if let Some(answer) =
+            self.run.environment.resolver.and_then(|resolver| resolver.member_of(set, coded))
+        {
             return Some(answer);
         }
         let name = set.split('|').next().unwrap_or_default().strip_prefix(VALUE_SETS)?;
@@ -216,7 +219,11 @@ impl<'a> Run<'_, 'a> {
             }
             let contained = root.get("contained").map(Json::items).unwrap_or_default();
             let own_id = |tree: &Object| tree.get("id").and_then(Json::as_str) == Some(id);
-            return contained.iter().filter_map(Json::as_object).find(|tree| own_id(tree)).map(Node::resource);
+            return contained
+                .iter()
+                .filter_map(Json::as_object)
+                .find(|tree| own_id(tree))
+                .map(Node::resource);
         }
         let in_bundle = self.environment.bundle.and_then(|bundle| entry(bundle, &text));
         let known = || self.environment.resolver?.resolve(&text);
@@ -241,8 +248,7 @@ fn entry<'a>(bundle: &'a Object, reference: &str) -> Option<&'a Object> {
     let is_relative = !reference.contains(':') && reference.contains('/');
     let fits = |entry: &Object| {
         let url = entry.get("fullUrl").and_then(Json::as_str).unwrap_or_default();
-        let ends_so =
-            || url.strip_suffix(reference).is_some_and(|front| is_relative && front.ends_with('/'));
+        let ends_so = || url.strip_suffix(reference).is_some_and(|front| is_relative && front.ends_with('/'));
         url == reference && !url.is_empty() || ends_so()
     };
     let found = entries.iter().filter_map(Json::as_object).find(|entry| fits(entry))?;

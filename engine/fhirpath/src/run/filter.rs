@@ -14,13 +14,14 @@ impl<'a> Call<'_, 'a> {
             Function::Empty => Ok(self.input.is_empty().into()),
             Function::Exists => self.exists(),
             Function::All => self.all(),
-            Function::AllTrue | Function::AnyTrue | Function::AllFalse | Function::AnyFalse => self.all_or_any(),
+            Function::AllTrue | Function::AnyTrue | Function::AllFalse | Function::AnyFalse => {
+                self.all_or_any()
+            }
             Function::SubsetOf | Function::SupersetOf => self.subset(),
             Function::Count => Ok(i32::try_from(self.input.len()).ok().map(Item::Integer).into()),
             Function::Distinct => self.run.distinct(self.at, &self.input),
             Function::IsDistinct => {
-                let (distinct, looked) = Distinct::of(&self.input, self.run.zone());
-                self.run.charge(self.at, looked)?;
+                let distinct = self.run.set(self.at, &self.input)?;
                 Ok((distinct.len() == self.input.len()).into())
             }
             Function::Where => self.filtered(),
@@ -40,7 +41,9 @@ impl<'a> Call<'_, 'a> {
             Function::Children => self.children(),
             Function::Descendants => self.descendants(),
             Function::Trace => self.trace(),
-            Function::Not => Ok(self.run.truth_of(self.at, &self.input)?.map(|truth| Item::Boolean(!truth)).into()),
+            Function::Not => {
+                Ok(self.run.truth_of(self.at, &self.input)?.map(|truth| Item::Boolean(!truth)).into())
+            }
             Function::Type => Ok(self.input.iter().map(|item| Item::Type(item.kind())).collect()),
             Function::Aggregate => self.aggregate(),
             _ => self.fail("this function is not one of collections"),
@@ -90,12 +93,10 @@ impl<'a> Call<'_, 'a> {
         let other = self.argument(0)?;
         let (part, whole) =
             if self.function == Function::SubsetOf { (&self.input, &other) } else { (&other, &self.input) };
-        let (whole, looked) = Distinct::of(whole, self.run.zone());
-        self.run.charge(self.at, looked)?;
+        let whole = self.run.set(self.at, whole)?;
         for item in part.iter() {
-            let (has, looked) = whole.has(item);
-            self.run.charge(self.at, looked)?;
-            if !has {
+            self.run.charge(self.at, 1)?;
+            if !whole.has(item) {
                 return Ok(false.into());
             }
         }
@@ -124,14 +125,14 @@ impl<'a> Call<'_, 'a> {
 
     /// Again on what came out, until nothing new does: a value that equals an earlier one is not new.
     fn repeat(self) -> Outcome<'a> {
-        let mut known = Distinct::new(self.run.zone());
+        let mut known = Distinct::new(&self.run.steps);
         let mut found = Items::None;
         let mut ahead: std::collections::VecDeque<Item<'a>> = self.input.iter().cloned().collect();
         let mut index = 0;
         while let Some(item) = ahead.pop_front() {
             for value in self.argument_on(0, &item.into(), index)? {
-                let (is_new, looked) = known.add(value.clone());
-                self.run.charge(self.at, looked)?;
+                let is_new = known.add(value.clone());
+                self.run.charge(self.at, 1)?;
                 if is_new {
                     self.run.push(self.at, &mut found, value.clone())?;
                     ahead.push_back(value);
@@ -166,14 +167,13 @@ impl<'a> Call<'_, 'a> {
 
     /// `intersect` leaves doubles out; `exclude` keeps them and their order.
     fn intersect(self) -> Outcome<'a> {
-        let (other, looked) = Distinct::of(&self.argument(0)?, self.run.zone());
-        self.run.charge(self.at, looked)?;
+        let other = self.argument(0)?;
+        let other = self.run.set(self.at, &other)?;
         let wanted = self.function == Function::Intersect;
         let mut left = Items::None;
         for item in self.input.iter() {
-            let (has, looked) = other.has(item);
-            self.run.charge(self.at, looked)?;
-            if has == wanted {
+            self.run.charge(self.at, 1)?;
+            if other.has(item) == wanted {
                 left.push(item.clone());
             }
         }

@@ -41,7 +41,9 @@ impl<'a> Call<'_, 'a> {
             Function::Ln => value.checked_ln().map(Item::Decimal),
             Function::Sqrt => value.sqrt().map(|root| Item::Decimal(root.normalize())),
             Function::Log => self.decimal_argument(0)?.and_then(|base| log(value, base)).map(Item::Decimal),
-            Function::Power => self.decimal_argument(0)?.and_then(|exponent| power(value, exponent, is_whole)),
+            Function::Power => {
+                self.decimal_argument(0)?.and_then(|exponent| power(value, exponent, is_whole))
+            }
             _ => {
                 let digits = self.integer_argument(0)?.unwrap_or(0);
                 let Some(digits) = u32::try_from(digits).ok().filter(|_| digits <= MOST_DIGITS) else {
@@ -89,7 +91,7 @@ impl<'a> Call<'_, 'a> {
                 found = Some(item);
                 continue;
             };
-            match compare(item, so_far, self.run.zone()) {
+            match compare(item, so_far, &self.run.steps) {
                 Ok(Some(order)) if order == wanted => found = Some(item),
                 Ok(Some(_)) => {}
                 Ok(None) => return Ok(Items::None),

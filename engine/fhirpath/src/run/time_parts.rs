@@ -60,7 +60,9 @@ impl<'a> Call<'_, 'a> {
     fn comparable(self) -> Outcome<'a> {
         let Some(one) = self.value()? else { return Ok(Items::None) };
         let other = self.argument(0)?;
-        let Some(other) = self.run.single(self.at, &other)?.and_then(Item::system) else { return Ok(Items::None) };
+        let Some(other) = self.run.single(self.at, &other)?.and_then(Item::system) else {
+            return Ok(Items::None);
+        };
         match (as_quantity(&one), as_quantity(&other)) {
             (Some(one), Some(other)) => Ok(one.is_comparable(&other).into()),
             _ => self.fail("expected Quantities to compare"),

@@ -27,6 +27,9 @@ fn sum_min_max_and_avg() {
         ("(1 | 2).avg()", "1.5"),
         ("{}.avg()", "{}"),
         ("('a' | 'b').sum()", "error at character 13: expected numbers or Quantities, not a `System.String`"),
-        ("(1 | 'a').max()", "error at character 11: `System.String` cannot be compared with `System.Integer`"),
+        (
+            "(1 | 'a').max()",
+            "error at character 11: `System.String` cannot be compared with `System.Integer`",
+        ),
     ]);
 }

@@ -59,8 +59,14 @@ fn dates_move_by_the_calendar() {
         ("@9999-12-31 + 1 day", "{}"),
         ("@0001-01-01 - 1 day", "{}"),
         ("@2026-11-26 + {}", "{}"),
-        ("@2026-11-26 + 1 'mo'", "error at character 13: expected a unit of the calendar: year, month, week, day, hour, minute, second"),
-        ("@2026-11-26 + 1 'mg'", "error at character 13: expected a unit of the calendar: year, month, week, day, hour, minute, second"),
+        (
+            "@2026-11-26 + 1 'mo'",
+            "error at character 13: expected a unit of the calendar: year, month, week, day, hour, minute, second",
+        ),
+        (
+            "@2026-11-26 + 1 'mg'",
+            "error at character 13: expected a unit of the calendar: year, month, week, day, hour, minute, second",
+        ),
         ("@2026-11-26 + 1", "error at character 13: `+` does not go with `System.Date` and `System.Integer`"),
     ]);
     observation(&[("effective + component.value.ofType(Quantity)", "@2026-11-29T08:30:00+08:00")]);

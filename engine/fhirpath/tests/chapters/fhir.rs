@@ -65,7 +65,10 @@ fn value_sets_that_are_bound_as_required_are_known() {
         ("gender.memberOf('http://hl7.org/fhir/ValueSet/administrative-gender|4.3.0')", "true"),
         ("gender.memberOf('urn:unknown')", "{}"),
         ("'male'.memberOf(%`vs-administrative-gender`)", "true"),
-        ("name.first().memberOf('urn:x')", "error at character 14: expected a code, Coding or CodeableConcept, not a `FHIR.HumanName`"),
+        (
+            "name.first().memberOf('urn:x')",
+            "error at character 14: expected a code, Coding or CodeableConcept, not a `FHIR.HumanName`",
+        ),
     ]);
     observation(&[
         ("code.memberOf('urn:unknown')", "{}"),
@@ -92,7 +95,10 @@ fn modifiers_narratives_definitions_and_slices() {
         with_modifier,
         &[
             ("checkModifiers('urn:m').code.text", "'x'"),
-            ("checkModifiers('urn:other')", "error at character 1: a modifier extension stands here that is not known"),
+            (
+                "checkModifiers('urn:other')",
+                "error at character 1: a modifier extension stands here that is not known",
+            ),
             ("checkModifiers()", "error at character 1: a modifier extension stands here that is not known"),
         ],
     );
@@ -116,7 +122,8 @@ impl Resolver for Known {
     }
 
     fn member_of(&self, value_set: &str, coded: &Coded<'_>) -> Option<bool> {
-        (value_set == "urn:weights").then(|| coded.system == Some("http://loinc.org") && coded.code == "29463-7")
+        (value_set == "urn:weights")
+            .then(|| coded.system == Some("http://loinc.org") && coded.code == "29463-7")
     }
 
     fn subsumes(&self, general: &Coded<'_>, special: &Coded<'_>) -> Option<bool> {
@@ -157,6 +164,10 @@ fn a_resolver_answers_what_the_resource_does_not() {
         ("component.slice('urn:profile', 'strings').value", "'x'"),
     ] {
         let expression = Expression::compile(source, &On::the("Observation").unwrap()).unwrap();
-        assert_eq!(shown(&expression.evaluate_resource(&resource, &environment).unwrap()), expected, "{source}");
+        assert_eq!(
+            shown(&expression.evaluate_resource(&resource, &environment).unwrap()),
+            expected,
+            "{source}"
+        );
     }
 }

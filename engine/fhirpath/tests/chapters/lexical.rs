@@ -40,7 +40,10 @@ fn names_may_stand_in_backquotes_and_comments_anywhere() {
         ("status // the end of the line\n = /* within */ 'final'", "true"),
     ]);
     // Words that are operators elsewhere are names behind a point.
-    patient(&[("name.given.contains", "refused at character 12: there is no element `contains` in `string`")]);
+    patient(&[(
+        "name.given.contains",
+        "refused at character 12: there is no element `contains` in `string`",
+    )]);
 }
 
 #[test]
@@ -82,17 +85,30 @@ fn what_cannot_be_read_is_refused_with_its_place() {
         ("'名' + #", "refused at character 7: expected a name, a literal or an operator"),
         ("$that", "refused at character 1: expected `$this`, `$index` or `$total`"),
         ("%", "refused at character 1: expected a name behind `%`"),
-        ("2147483648", "refused at character 1: expected a whole number of at most 2147483647; write `.0` behind it for a decimal"),
-        ("12345678901234567890123456789012.0", "refused at character 1: expected a number of at most 28 digits"),
+        (
+            "2147483648",
+            "refused at character 1: expected a whole number of at most 2147483647; write `.0` behind it for a decimal",
+        ),
+        (
+            "12345678901234567890123456789012.0",
+            "refused at character 1: expected a number of at most 28 digits",
+        ),
         ("name.and", "refused at character 6: `and` is an operator; as a name it stands in backquotes"),
-        ("name.wher(use = 'x')", "refused at character 6: there is no function `wher`; did you mean `where`?"),
+        (
+            "name.wher(use = 'x')",
+            "refused at character 6: there is no function `wher`; did you mean `where`?",
+        ),
         ("name.where()", "refused at character 6: `where()` takes 1 argument, not 0"),
         ("name.empty(1)", "refused at character 6: `empty()` takes no argument, not 1"),
         ("'a'.substring(1, 2, 3)", "refused at character 5: `substring()` takes 1 to 2 arguments, not 3"),
-        ("'a'.matches('(')", "refused at character 13: expected a regular expression without look-around and back references"),
+        (
+            "'a'.matches('(')",
+            "refused at character 13: expected a regular expression without look-around and back references",
+        ),
         ("1 is Intger", "refused at character 6: there is no type `Intger`; did you mean `Integer`?"),
     ]);
-    let bad = "expected a date, time or moment: @YYYY[-MM[-DD[Thh[:mm[:ss[.fff]]][Z|+hh:mm]]]], @Thh[:mm[:ss]]";
+    let bad =
+        "expected a date, time or moment: @YYYY[-MM[-DD[Thh[:mm[:ss[.fff]]][Z|+hh:mm]]]], @Thh[:mm[:ss]]";
     for literal in ["@2026-13", "@2026-02-30", "@T24", "@26", "@", "@2026-11-26T08:61"] {
         patient(&[(literal, &format!("refused at character 1: {bad}"))]);
     }

@@ -20,7 +20,10 @@ fn an_expression_may_not_be_too_deep_or_too_long() {
         assert!(answer(&source, &tree(PATIENT)).starts_with("refused at"), "{}", &source[..20]);
     }
     let long = format!("true{}", " and true".repeat(100));
-    patient(&[(&long, "true"), (&"(".repeat(30).chars().chain("1".chars()).chain(")".repeat(30).chars()).collect::<String>(), "1")]);
+    patient(&[
+        (&long, "true"),
+        (&"(".repeat(30).chars().chain("1".chars()).chain(")".repeat(30).chars()).collect::<String>(), "1"),
+    ]);
 }
 
 #[test]
@@ -29,9 +32,18 @@ fn what_grows_without_end_is_stopped() {
         ("('a').repeat($this & $this)", "bytes"),
         ("(1).repeat($this + 1)", "values"),
         ("('a' | 'b').aggregate($total & $total & 'ab', 'x').length()", "10"),
-        ("name.given.select(%resource.descendants().select(%resource.descendants().select(%resource.descendants().select(%resource.descendants()))))", "values"),
-        ("descendants().all(%resource.descendants().all(%resource.descendants().all(%resource.descendants().exists())))", "steps"),
-        ("'a'.replace('', 'aaaaaaaaaaaaaaaa').replace('', 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa').replace('', 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa').replace('', 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa').replace('', 'aaaaaaaaaaaaaaaaaaaaaaa')", "bytes"),
+        (
+            "name.given.select(%resource.descendants().select(%resource.descendants().select(%resource.descendants().select(%resource.descendants()))))",
+            "values",
+        ),
+        (
+            "descendants().all(%resource.descendants().all(%resource.descendants().all(%resource.descendants().exists())))",
+            "steps",
+        ),
+        (
+            "'a'.replace('', 'aaaaaaaaaaaaaaaa').replace('', 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa').replace('', 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa').replace('', 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa').replace('', 'aaaaaaaaaaaaaaaaaaaaaaa')",
+            "bytes",
+        ),
         ("'a'.matches('(((a{1,100}){1,100}){1,100}){1,100}')", "the pattern is too large"),
     ];
     let resource = tree(PATIENT);
@@ -54,27 +66,211 @@ fn the_limits_are_the_callers() {
 
 /// Words of the language, in any order.
 const WORDS: [&str; 72] = [
-    "name", "given", "value", "extension", "contained", "Patient", "Observation", ".", ".", ".", "(", ")", "(", ")",
-    "[", "]", "{}", ",", " and ", " or ", " xor ", " implies ", " = ", " ~ ", " != ", " < ", " >= ", " in ",
-    " contains ", " is ", " as ", " | ", " + ", " - ", " * ", " / ", " div ", " mod ", " & ", "1", "0", "2.5", "'a'",
-    "'('", "@2026-11", "@2026-11-26T08:30:00Z", "@T08", "4 days", "1 'mg'", "true", "$this", "$index", "$total",
-    "%resource", "%context", "where(", "select(", "repeat(", "aggregate(", "all(", "iif(", "descendants()",
-    "children()", "toString()", "matches(", "replaceMatches(", "substring(", "resolve()", "power(", "round(",
-    "lowBoundary()", "convertsToQuantity()",
+    "name",
+    "given",
+    "value",
+    "extension",
+    "contained",
+    "Patient",
+    "Observation",
+    ".",
+    ".",
+    ".",
+    "(",
+    ")",
+    "(",
+    ")",
+    "[",
+    "]",
+    "{}",
+    ",",
+    " and ",
+    " or ",
+    " xor ",
+    " implies ",
+    " = ",
+    " ~ ",
+    " != ",
+    " < ",
+    " >= ",
+    " in ",
+    " contains ",
+    " is ",
+    " as ",
+    " | ",
+    " + ",
+    " - ",
+    " * ",
+    " / ",
+    " div ",
+    " mod ",
+    " & ",
+    "1",
+    "0",
+    "2.5",
+    "'a'",
+    "'('",
+    "@2026-11",
+    "@2026-11-26T08:30:00Z",
+    "@T08",
+    "4 days",
+    "1 'mg'",
+    "true",
+    "$this",
+    "$index",
+    "$total",
+    "%resource",
+    "%context",
+    "where(",
+    "select(",
+    "repeat(",
+    "aggregate(",
+    "all(",
+    "iif(",
+    "descendants()",
+    "children()",
+    "toString()",
+    "matches(",
+    "replaceMatches(",
+    "substring(",
+    "resolve()",
+    "power(",
+    "round(",
+    "lowBoundary()",
+    "convertsToQuantity()",
 ];
 
 /// Calls that are made of the names of functions, so that most of them compile.
 fn call() -> impl Strategy<Value = String> {
-    let input = prop::sample::select(&["name", "name.given", "value", "birthDate", "1", "2.5", "'a'", "@2026-11-26", "4 days", "{}", "descendants()", "true", "(1 | 'a' | @T08)"][..]);
-    let argument = prop::sample::select(&["$this", "1", "-1", "'a'", "''", "{}", "true", "$this.children()", "@2026", "2 'mg'", "99", "0.5", "Integer"][..]);
-    let function = prop::sample::select(&["empty", "exists", "all", "allTrue", "subsetOf", "count", "distinct", "isDistinct", "where", "select", "repeat", "ofType", "single", "first", "tail", "skip", "take", "intersect", "exclude", "union", "combine", "toBoolean", "toInteger", "toDate", "toDateTime", "toDecimal", "toQuantity", "toString", "toTime", "indexOf", "substring", "startsWith", "contains", "upper", "replace", "matches", "replaceMatches", "length", "toChars", "encode", "decode", "escape", "split", "join", "abs", "ceiling", "exp", "ln", "log", "power", "round", "sqrt", "truncate", "children", "descendants", "trace", "not", "is", "as", "type", "aggregate", "sum", "min", "avg", "lowBoundary", "highBoundary", "precision", "comparable", "yearOf", "extension", "hasValue", "resolve", "memberOf", "conformsTo", "htmlChecks", "checkModifiers", "subsumes"][..]);
-    let operator = prop::sample::select(&["=", "~", "<", ">=", "+", "-", "*", "/", "div", "mod", "&", "|", "in", "and", "implies"][..]);
-    (input, prop::collection::vec((function, prop::collection::vec(argument.clone(), 0..3)), 1..4), operator, argument).prop_map(
-        |(input, calls, operator, other)| {
-            let calls: String = calls.iter().map(|(name, arguments)| format!(".{name}({})", arguments.join(", "))).collect();
-            format!("{input}{calls} {operator} {other}")
-        },
+    let input = prop::sample::select(
+        &[
+            "name",
+            "name.given",
+            "value",
+            "birthDate",
+            "1",
+            "2.5",
+            "'a'",
+            "@2026-11-26",
+            "4 days",
+            "{}",
+            "descendants()",
+            "true",
+            "(1 | 'a' | @T08)",
+        ][..],
+    );
+    let argument = prop::sample::select(
+        &[
+            "$this",
+            "1",
+            "-1",
+            "'a'",
+            "''",
+            "{}",
+            "true",
+            "$this.children()",
+            "@2026",
+            "2 'mg'",
+            "99",
+            "0.5",
+            "Integer",
+        ][..],
+    );
+    let function = prop::sample::select(
+        &[
+            "empty",
+            "exists",
+            "all",
+            "allTrue",
+            "subsetOf",
+            "count",
+            "distinct",
+            "isDistinct",
+            "where",
+            "select",
+            "repeat",
+            "ofType",
+            "single",
+            "first",
+            "tail",
+            "skip",
+            "take",
+            "intersect",
+            "exclude",
+            "union",
+            "combine",
+            "toBoolean",
+            "toInteger",
+            "toDate",
+            "toDateTime",
+            "toDecimal",
+            "toQuantity",
+            "toString",
+            "toTime",
+            "indexOf",
+            "substring",
+            "startsWith",
+            "contains",
+            "upper",
+            "replace",
+            "matches",
+            "replaceMatches",
+            "length",
+            "toChars",
+            "encode",
+            "decode",
+            "escape",
+            "split",
+            "join",
+            "abs",
+            "ceiling",
+            "exp",
+            "ln",
+            "log",
+            "power",
+            "round",
+            "sqrt",
+            "truncate",
+            "children",
+            "descendants",
+            "trace",
+            "not",
+            "is",
+            "as",
+            "type",
+            "aggregate",
+            "sum",
+            "min",
+            "avg",
+            "lowBoundary",
+            "highBoundary",
+            "precision",
+            "comparable",
+            "yearOf",
+            "extension",
+            "hasValue",
+            "resolve",
+            "memberOf",
+            "conformsTo",
+            "htmlChecks",
+            "checkModifiers",
+            "subsumes",
+        ][..],
+    );
+    let operator = prop::sample::select(
+        &["=", "~", "<", ">=", "+", "-", "*", "/", "div", "mod", "&", "|", "in", "and", "implies"][..],
+    );
+    (
+        input,
+        prop::collection::vec((function, prop::collection::vec(argument.clone(), 0..3)), 1..4),
+        operator,
+        argument,
     )
+        .prop_map(|(input, calls, operator, other)| {
+            let calls: String =
+                calls.iter().map(|(name, arguments)| format!(".{name}({})", arguments.join(", "))).collect();
+            format!("{input}{calls} {operator} {other}")
+        })
 }
 
 proptest! {

@@ -24,7 +24,10 @@ fn a_choice_is_its_stem() {
         ("value", "185.50 '[lb_av]'"),
         ("value.unit", "'lbs'"),
         ("value.ofType(Quantity).value", "185.50"),
-        ("valueQuantity", "refused at character 1: expected `value.ofType(Quantity)`, not the name in JSON `valueQuantity`"),
+        (
+            "valueQuantity",
+            "refused at character 1: expected `value.ofType(Quantity)`, not the name in JSON `valueQuantity`",
+        ),
         ("component.value", "'x', 3 days"),
     ]);
     patient(&[("deceased", "false"), ("multipleBirth", "2"), ("extension.value", "'a', 3")]);
@@ -52,7 +55,10 @@ fn this_and_index_are_of_the_innermost_function() {
         ("name.select(given.select($index))", "0, 1, 0"),
         ("name.given.select($this & $index.toString())", "'Peter0', 'James1', 'Jim2'"),
         ("$this.id", "'p1'"),
-        ("$index", "refused at character 1: `$index` means something within `where`, `select` and the like only"),
+        (
+            "$index",
+            "refused at character 1: `$index` means something within `where`, `select` and the like only",
+        ),
         ("$total", "refused at character 1: `$total` means something within `aggregate` only"),
     ]);
 }
@@ -78,18 +84,42 @@ fn variables_of_the_standard_and_of_the_caller_are_known() {
 #[test]
 fn names_that_mean_nothing_are_refused_with_their_place() {
     patient(&[
-        ("Patient.nmae", "refused at character 9: there is no element `nmae` in `Patient`; did you mean `name`?"),
+        (
+            "Patient.nmae",
+            "refused at character 9: there is no element `nmae` in `Patient`; did you mean `name`?",
+        ),
         ("nmae", "refused at character 1: there is no element `nmae` in `Patient`; did you mean `name`?"),
-        ("name.where(usee = 'x')", "refused at character 12: there is no element `usee` in `HumanName`; did you mean `use`?"),
-        ("name.first().familly", "refused at character 14: there is no element `familly` in `HumanName`; did you mean `family`?"),
-        ("contact.select(name | telecom).sistem", "refused at character 32: there is no element `sistem` in `HumanName` or `ContactPoint`; did you mean `system`?"),
-        ("deceased.ofType(boolean).system", "refused at character 26: there is no element `system` in `boolean`"),
-        ("descendants().notAnElement", "refused at character 15: there is no element `notAnElement` in any type of R4B"),
-        ("contained.nonsenseName", "refused at character 11: there is no element `nonsenseName` in any resource of R4B"),
+        (
+            "name.where(usee = 'x')",
+            "refused at character 12: there is no element `usee` in `HumanName`; did you mean `use`?",
+        ),
+        (
+            "name.first().familly",
+            "refused at character 14: there is no element `familly` in `HumanName`; did you mean `family`?",
+        ),
+        (
+            "contact.select(name | telecom).sistem",
+            "refused at character 32: there is no element `sistem` in `HumanName` or `ContactPoint`; did you mean `system`?",
+        ),
+        (
+            "deceased.ofType(boolean).system",
+            "refused at character 26: there is no element `system` in `boolean`",
+        ),
+        (
+            "descendants().notAnElement",
+            "refused at character 15: there is no element `notAnElement` in any type of R4B",
+        ),
+        (
+            "contained.nonsenseName",
+            "refused at character 11: there is no element `nonsenseName` in any resource of R4B",
+        ),
         ("'a'.family", "refused at character 5: there is no element `family` in `String`"),
         ("name.repeat(given).use", "refused at character 20: there is no element `use` in `string`"),
         ("contained.name", "'Ward 7'"),
         ("contained.ofType(Organization).name", "'Ward 7'"),
     ]);
-    observation(&[("subject.reference.refrence", "refused at character 19: there is no element `refrence` in `string`")]);
+    observation(&[(
+        "subject.reference.refrence",
+        "refused at character 19: there is no element `refrence` in `string`",
+    )]);
 }

@@ -83,7 +83,10 @@ fn order_of_values() {
         ("true < false", "error at character 6: `System.Boolean` cannot be compared with `System.Boolean`"),
         ("(1 | 2) < 3", "error at character 9: expected at most one value, found 2"),
         ("telecom.first().rank > telecom.last().rank", "true"),
-        ("name.first() < name.last()", "error at character 14: `FHIR.HumanName` cannot be compared with `FHIR.HumanName`"),
+        (
+            "name.first() < name.last()",
+            "error at character 14: `FHIR.HumanName` cannot be compared with `FHIR.HumanName`",
+        ),
         ("contact.name.family < 'x'", "{}"),
     ]);
 }
@@ -117,7 +120,11 @@ fn logic_has_three_values() {
             patient(&[(&format!("{left} {operator} {right}"), expected)]);
         }
     }
-    patient(&[("true.not()", "false"), ("{}.not()", "{}"), ("name.not()", "error at character 6: expected at most one value, found 2")]);
+    patient(&[
+        ("true.not()", "false"),
+        ("{}.not()", "{}"),
+        ("name.not()", "error at character 6: expected at most one value, found 2"),
+    ]);
 }
 
 #[test]

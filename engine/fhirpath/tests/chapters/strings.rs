@@ -70,10 +70,16 @@ fn patterns() {
         ("'王'.matches('^\\\\w$')", "true"),
         ("'abc'.matchesFull('b')", "false"),
         ("'abc'.matchesFull('a|abc')", "true"),
-        ("'11/30/1972'.replaceMatches('(?<m>\\\\d+)/(?<d>\\\\d+)/(?<y>\\\\d+)', '${d}-${m}-$3')", "'30-11-1972'"),
+        (
+            "'11/30/1972'.replaceMatches('(?<m>\\\\d+)/(?<d>\\\\d+)/(?<y>\\\\d+)', '${d}-${m}-$3')",
+            "'30-11-1972'",
+        ),
         ("'ab'.replaceMatches('(a)', '$1$1x')", "'aaxb'"),
         ("'abc'.replaceMatches('', 'x').exists()", "true"),
-        ("'a'.matches('(' & 'a')", "error at character 5: expected a regular expression without look-around and back references"),
+        (
+            "'a'.matches('(' & 'a')",
+            "error at character 5: expected a regular expression without look-around and back references",
+        ),
     ]);
 }
 

@@ -28,7 +28,10 @@ fn a_rule_of_a_backbone_element_names_its_place() {
     assert_eq!(found(patient), ["Patient.contact[1] pat-1 error"]);
     let issue = issues(patient).into_iter().find(|issue| issue.what.starts_with("pat-1")).unwrap();
     assert_eq!(issue.code, IssueCode::Invariant);
-    assert_eq!(issue.what, "pat-1: SHALL at least contain a contact's details or a reference to an organization");
+    assert_eq!(
+        issue.what,
+        "pat-1: SHALL at least contain a contact's details or a reference to an organization"
+    );
 }
 
 #[test]
@@ -86,16 +89,21 @@ fn a_warning_stays_a_warning() {
     assert_eq!(bare.len(), 1);
     assert_eq!((bare[0].severity, bare[0].path.as_str()), (Severity::Warning, "Patient"));
     let outcome = Outcome::of_issues(&bare).text();
-    assert!(outcome.contains(r#""severity":"warning","code":"invariant","diagnostics":"dom-6: A resource should"#));
+    assert!(
+        outcome
+            .contains(r#""severity":"warning","code":"invariant","diagnostics":"dom-6: A resource should"#)
+    );
     assert!(outcome.contains(r#""expression":["Patient"]"#));
 }
 
 #[test]
 fn rules_are_looked_at_only_where_the_structure_is_right() {
-    let wrong = r#"{"resourceType":"Patient","birthdate":"1980","contact":[{"relationship":[{"text":"wife"}]}]}"#;
+    let wrong =
+        r#"{"resourceType":"Patient","birthdate":"1980","contact":[{"relationship":[{"text":"wife"}]}]}"#;
     assert_eq!(found(wrong).len(), 1);
     let resource = tree(wrong);
-    let checked = check_invariants(&resource, &Environment::of(&resource, datetime!(2026-11-26 08:30 +08:00)));
+    let checked =
+        check_invariants(&resource, &Environment::of(&resource, datetime!(2026-11-26 08:30 +08:00)));
     assert_eq!(checked.issues.len(), 2);
     assert!(checked.looked_at > 5);
 }
