@@ -49,7 +49,9 @@ fn main() {
     }
     let environment = Environment::of(&patient, datetime!(2026-11-26 08:30 +08:00));
     let on = On::the("Patient").expect("`Patient` is a type of R4B");
-    for source in ["name.where(use = 'official').given", "birthDate <= today() - 18 years", "descendants().count()"] {
+    for source in
+        ["name.where(use = 'official').given", "birthDate <= today() - 18 years", "descendants().count()"]
+    {
         many(&format!("compile `{source}`"), || Expression::compile(black_box(source), &on));
         let expression = Expression::compile(source, &on).expect("the sample is FHIRPath");
         many(&format!("evaluate `{source}`"), || {

@@ -27,6 +27,10 @@ impl Steps {
         Self { used: Cell::new(0), limit, zone }
     }
 
+    pub(crate) fn used(&self) -> u64 {
+        self.used.get()
+    }
+
     /// Counts so many more. False: that is too many, and what is being compared need not be finished.
     pub(crate) fn take(&self, steps: u64) -> bool {
         let used = self.used.get().saturating_add(steps);

@@ -103,7 +103,18 @@ impl Expression {
         on: Node<'a>,
         environment: &Environment<'a>,
     ) -> Result<Option<bool>, EvaluationError> {
-        Run::new(environment, Item::Node(on).into()).condition(&self.root)
+        self.truth_and_steps(on, environment).0
+    }
+
+    /// The same, and how many steps it took.
+    pub(crate) fn truth_and_steps<'a>(
+        &'a self,
+        on: Node<'a>,
+        environment: &Environment<'a>,
+    ) -> (Result<Option<bool>, EvaluationError>, u64) {
+        let run = Run::new(environment, Item::Node(on).into());
+        let truth = run.condition(&self.root);
+        (truth, run.steps())
     }
 }
 

@@ -1,9 +1,9 @@
-//! The invariants of R4B's own definitions: 240 keys, from `tables/invariants.tsv`, each expression compiled at its first use.
+//! The invariants of R4B's own definitions: 239 keys, from `tables/invariants.tsv`, each expression compiled at its first use.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::{LazyLock, OnceLock};
 
-use hub_fhir::elements::{Element, TypeDef, type_of};
+use hub_fhir::elements::{Element, TypeDef, type_names, type_of};
 
 use crate::error::SyntaxError;
 use crate::expression::{Expression, On};
@@ -64,28 +64,49 @@ pub fn of(owner: &str) -> &'static [Invariant] {
     }
 }
 
-/// Hands over the rules of an element, beside those of its own type: `Organization.telecom`, and for what a type inherits
-/// `DomainResource.contained`.
-pub(crate) fn of_element(
-    def: &'static TypeDef,
-    element: &Element,
-    rules: &mut dyn FnMut(&'static [Invariant]),
-) {
-    let mut known = Some(def);
-    while let Some(own) = known {
-        // Most types have none, and the name need not be made then.
-        if OWNERS_OF_ELEMENTS.contains(own.name) {
-            rules(of(&format!("{}.{}", own.name, element.name)));
-        }
-        known = type_of(own.base).filter(|base| !std::ptr::eq(*base, own));
+/// All rules there are to look at where a type stands: those of the type and of what it derives from, and those of its
+/// elements beside the rules of their own types: `Organization.telecom`, `DomainResource.contained`.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(crate) own: Vec<&'static Invariant>,
+    /// Only the elements that have some.
+    elements: Vec<(&'static Element, Vec<&'static Invariant>)>,
+}
+
+impl Plan {
+    pub(crate) fn of_element(&self, element: &Element) -> &[&'static Invariant] {
+        let found = self.elements.iter().find(|(known, _)| std::ptr::eq(*known, element));
+        found.map(|(_, rules)| rules.as_slice()).unwrap_or_default()
     }
 }
 
-/// The types that have an element with rules of its own.
-static OWNERS_OF_ELEMENTS: LazyLock<HashSet<&'static str>> = LazyLock::new(|| {
-    let owners = TABLE.by_owner.keys().filter(|owner| type_of(owner).is_none());
-    owners.filter_map(|owner| Some(owner.rsplit_once('.')?.0)).collect()
-});
+/// One for each type, by its name, made when it is first wanted.
+static PLANS: LazyLock<HashMap<&'static str, OnceLock<Plan>>> =
+    LazyLock::new(|| type_names().map(|name| (name, OnceLock::new())).collect());
+
+/// The rules of a type and its elements.
+pub(crate) fn plan(def: &'static TypeDef) -> &'static Plan {
+    static NONE: Plan = Plan { own: Vec::new(), elements: Vec::new() };
+    PLANS.get(def.name).map_or(&NONE, |plan| plan.get_or_init(|| make_plan(def)))
+}
+
+fn make_plan(def: &'static TypeDef) -> Plan {
+    let mut line = vec![def];
+    while let Some(base) =
+        type_of(line[line.len() - 1].base).filter(|base| !line.iter().any(|own| own.name == base.name))
+    {
+        line.push(base);
+    }
+    let own = line.iter().flat_map(|own| of(own.name)).collect();
+    let rules_of = |element: &Element| -> Vec<&'static Invariant> {
+        line.iter().flat_map(|own| of(&format!("{}.{}", own.name, element.name))).collect()
+    };
+    let elements = def.elements.iter().map(|element| (element, rules_of(element)));
+    // An element that is a backbone of its own has the rules with its type.
+    let is_beside = |element: &Element| type_of(&format!("{}.{}", def.name, element.name)).is_none();
+    let elements = elements.filter(|(element, rules)| !rules.is_empty() && is_beside(element)).collect();
+    Plan { own, elements }
+}
 
 impl Invariant {
     /// The compiled condition. The error cannot be for the table as it is: a test compiles all of it.

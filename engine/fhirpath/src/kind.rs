@@ -123,6 +123,11 @@ impl Kind {
         }
     }
 
+    /// Whether it has a member of this name in JSON.
+    pub(crate) fn has_member(self, name: &str) -> bool {
+        matches!(self, Self::Complex(def) if def.member(name).is_some_and(|member| member.of.is_some()))
+    }
+
     /// Quantity or a type derived from it.
     pub(crate) fn is_quantity(self) -> bool {
         matches!(self, Self::Complex(def) if complex_is(def, "Quantity"))

@@ -1,14 +1,14 @@
 //! Checks a resource against the structure of R4B and, when asked, against its invariants.
 
 use hub_fhir::Object;
-use hub_fhir::elements::{TypeDef, type_of};
+use hub_fhir::elements::type_of;
 use hub_fhir::outcome::Severity;
 use hub_fhir::validate::{Issue, IssueCode, MAX_ISSUES};
 
 use crate::environment::Environment;
 use crate::expression::Expression;
-use crate::invariants::{Invariant, of, of_element};
-use crate::item::{Content, Node};
+use crate::invariants::{Invariant, plan};
+use crate::item::{Content, Item, Node};
 use crate::kind::Kind;
 use crate::navigate::children_with_places;
 
@@ -17,6 +17,11 @@ const MAX_DEPTH: usize = 64;
 
 /// "A resource should have narrative", which contained ones should not (R4B, References, "Contained Resources").
 const NARRATIVE: &str = "dom-6";
+
+/// "An element has a value or children": the rule of every element, and of most the only one.
+const ELEMENT: &str = "ele-1";
+/// All rules together may take as many steps as so many of them.
+const RULES_FOR_ALL: u64 = 10;
 
 /// What came of looking at the rules.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -40,16 +45,17 @@ pub fn validate<'a>(tree: &'a Object, environment: &Environment<'a>) -> Vec<Issu
 ///
 /// A rule is broken when its condition is false; one whose answer is empty, as where dates cannot be compared, is not.
 /// Rules of severity `warning` are issues of that severity. A rule that cannot be evaluated is a warning of code
-/// `processing`; the limits of `environment` are for each rule. `%resource` and `%rootResource` are set for each
+/// `processing`; the limits of `environment` are for each rule, and all together may take ten times as many steps. `%resource` and `%rootResource` are set for each
 /// resource; a resolver, the moment and the Bundle are those of `environment`.
 pub fn check_invariants<'a>(tree: &'a Object, environment: &Environment<'a>) -> Checked {
     let node = Node::resource(tree);
     let mut environment = environment.clone();
     environment.resource = Some(tree);
     environment.root_resource = Some(tree);
-    let mut walk = Walk { checked: Checked::default(), environment };
+    let steps = environment.limits.steps.saturating_mul(RULES_FOR_ALL);
+    let mut walk = Walk { checked: Checked::default(), environment, steps };
     let place = Place { parent: None, name: node.kind.name().1, index: None, depth: 0 };
-    walk.element(node, &place);
+    walk.element(node, &place, &[]);
     walk.checked
 }
 
@@ -75,55 +81,67 @@ impl Place<'_> {
 struct Walk<'a> {
     checked: Checked,
     environment: Environment<'a>,
+    /// What is left for all rules.
+    steps: u64,
 }
 
 impl<'a> Walk<'a> {
-    fn element(&mut self, node: Node<'a>, place: &Place<'_>) {
-        if place.depth > MAX_DEPTH || self.checked.issues.len() >= MAX_ISSUES {
+    /// `beside`: the rules the element has in the type it stands in.
+    fn element(&mut self, node: Node<'a>, place: &Place<'_>, beside: &[&'static Invariant]) {
+        if place.depth > MAX_DEPTH || self.checked.issues.len() >= MAX_ISSUES || self.steps == 0 {
             return;
         }
-        match node.kind {
-            Kind::Complex(def) => self.of_type(def, node, place),
-            _ => self.rules(of("Element"), node, place),
-        }
-        if let Some((def, element)) = node.place {
-            of_element(def, element, &mut |rules| self.rules(rules, node, place));
-        }
-        children_with_places(&node, &mut |child, written, index| self.child(child, written, index, place));
+        let element = || type_of("Element").expect("`Element` is in the table of types");
+        let plan = match node.kind {
+            Kind::Complex(def) => plan(def),
+            _ => plan(element()),
+        };
+        self.rules(&plan.own, node, place);
+        self.rules(beside, node, place);
+        children_with_places(&node, &mut |child, written, index| {
+            let beside = child.place.map(|(_, element)| plan.of_element(element)).unwrap_or_default();
+            self.child(child, written, index, place, beside);
+        });
     }
 
     /// A contained resource has its container as root; a resource in a Bundle or Parameters is its own.
-    fn child(&mut self, child: Node<'a>, written: &str, index: Option<usize>, parent: &Place<'_>) {
+    fn child(
+        &mut self,
+        child: Node<'a>,
+        written: &str,
+        index: Option<usize>,
+        parent: &Place<'_>,
+        beside: &[&'static Invariant],
+    ) {
         let place = Place { parent: Some(parent), name: written, index, depth: parent.depth + 1 };
-        let Content::Object(tree) = child.content else { return self.element(child, &place) };
+        let Content::Object(tree) = child.content else { return self.element(child, &place, beside) };
         if !child.is_resource() {
-            return self.element(child, &place);
+            return self.element(child, &place, beside);
         }
         let (resource, root) = (self.environment.resource, self.environment.root_resource);
         self.environment.resource = Some(tree);
         if written != "contained" {
             self.environment.root_resource = Some(tree);
         }
-        self.element(child, &place);
+        self.element(child, &place, beside);
         (self.environment.resource, self.environment.root_resource) = (resource, root);
     }
 
-    /// The rules of a type and of all it derives from.
-    fn of_type(&mut self, def: &'static TypeDef, node: Node<'a>, place: &Place<'_>) {
-        let mut known = Some(def);
-        while let Some(own) = known {
-            self.rules(of(own.name), node, place);
-            known = type_of(own.base).filter(|base| !std::ptr::eq(*base, own));
-        }
-    }
-
-    fn rules(&mut self, rules: &'static [Invariant], node: Node<'a>, place: &Place<'_>) {
+    fn rules(&mut self, rules: &[&'static Invariant], node: Node<'a>, place: &Place<'_>) {
         for rule in rules {
             if rule.key == NARRATIVE && place.name == "contained" {
                 continue;
             }
+            if self.steps == 0 {
+                return;
+            }
             self.checked.looked_at += 1;
-            match self.holds(rule, node) {
+            let held = self.holds(rule, node);
+            if self.steps == 0 {
+                let what = "the rules take too long on this resource: not all were looked at";
+                return self.issue(place, Severity::Warning, IssueCode::TooLong, what.to_owned());
+            }
+            match held {
                 Ok(Some(true)) => {}
                 Ok(None) => self.checked.unanswered += 1,
                 Ok(Some(false)) => {
@@ -143,14 +161,31 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn holds(&self, rule: &'static Invariant, node: Node<'a>) -> Result<Option<bool>, String> {
+    fn holds(&mut self, rule: &'static Invariant, node: Node<'a>) -> Result<Option<bool>, String> {
+        if rule.key == ELEMENT && is_plainly_an_element(&node) {
+            self.steps = self.steps.saturating_sub(1);
+            return Ok(Some(true));
+        }
         let compiled: &'static Expression = rule.compiled().map_err(ToString::to_string)?;
-        compiled.truth(node, &self.environment).map_err(|error| error.to_string())
+        let (truth, steps) = compiled.truth_and_steps(node, &self.environment);
+        self.steps = self.steps.saturating_sub(steps);
+        truth.map_err(|error| error.to_string())
     }
 
     fn issue(&mut self, place: &Place<'_>, severity: Severity, code: IssueCode, what: String) {
         if self.checked.issues.len() < MAX_ISSUES {
             self.checked.issues.push(Issue { path: place.text(), what, code, severity });
         }
+    }
+}
+
+/// Whether ele-1 holds without evaluating it: a primitive with a value of its form, or an object of more than an id.
+fn is_plainly_an_element(node: &Node<'_>) -> bool {
+    match node.content {
+        Content::Primitive { .. } => Item::Node(*node).system().is_some(),
+        Content::Object(object) => object.iter().any(|(name, value)| {
+            let is_child = node.kind.has_member(name) && name != "id";
+            is_child && !matches!(value, hub_fhir::Json::Null)
+        }),
     }
 }

@@ -66,6 +66,11 @@ impl<'e, 'a> Run<'e, 'a> {
         self.truth(root, Focus { input: &self.context, index: 0, total: None })
     }
 
+    /// How many steps it has taken so far.
+    pub(crate) fn steps(&self) -> u64 {
+        self.steps.used()
+    }
+
     fn fail<T>(&self, at: usize, what: impl Into<String>) -> Result<T, EvaluationError> {
         Err(EvaluationError { at, what: what.into(), is_limit: false })
     }

@@ -107,3 +107,29 @@ fn rules_are_looked_at_only_where_the_structure_is_right() {
     assert_eq!(checked.issues.len(), 2);
     assert!(checked.looked_at > 5);
 }
+
+#[test]
+fn an_element_has_a_value_or_children() {
+    let only_an_id = r#"{"resourceType":"Patient","name":[{"id":"x"},{"id":"y","family":"z"}]}"#;
+    assert_eq!(found(only_an_id), ["Patient.name[0] ele-1 error"]);
+    let extended =
+        r#"{"resourceType":"Patient","_birthDate":{"extension":[{"url":"urn:x","valueCode":"a"}]}}"#;
+    assert_eq!(found(extended), [] as [&str; 0]);
+    let beside = r#"{"resourceType":"Patient","_birthDate":{"id":"x"}}"#;
+    assert_eq!(found(beside), ["Patient.birthDate ele-1 error"]);
+}
+
+#[test]
+fn rules_that_take_too_long_are_given_up_and_that_is_said() {
+    let resource = tree(super::PATIENT);
+    let mut environment = Environment::of(&resource, datetime!(2026-11-26 08:30 +08:00));
+    environment.limits.steps = 3;
+    let issues = check_invariants(&resource, &environment).issues;
+    assert!(
+        issues
+            .iter()
+            .any(|issue| issue.code == IssueCode::Processing && issue.what.contains("more than 3 steps"))
+    );
+    let last = issues.last().unwrap();
+    assert_eq!((last.code, last.severity), (IssueCode::TooLong, Severity::Warning));
+}
