@@ -84,7 +84,7 @@ impl Kinds {
     fn narrowed(&self, named: &TypeName) -> Self {
         let name = named.name.as_str();
         if let Self::Of(kinds) = self {
-            let left: Vec<Kind> = kinds.iter().copied().filter(|kind| kind.is(named)).collect();
+            let left: Vec<Kind> = kinds.iter().copied().filter(|kind| kind.is_as(named)).collect();
             if !left.is_empty() {
                 return Self::Of(left);
             }
@@ -299,6 +299,7 @@ fn call(
         | Function::Skip
         | Function::Take
         | Function::Distinct
+        | Function::Sort
         | Function::Exclude
         | Function::Trace
         | Function::CheckModifiers

@@ -92,7 +92,7 @@ pub struct Environment<'a> {
     pub bundle: Option<&'a Object>,
     /// Who answers what the resource itself does not.
     pub resolver: Option<&'a dyn Resolver>,
-    /// What `now()` is; its offset is that of dates and times that carry none.
+    /// What `now()` is, with the offset of the place.
     pub now: OffsetDateTime,
     /// Further variables, without the `%`.
     pub variables: Vec<(CompactString, Items<'a>)>,

@@ -18,13 +18,11 @@ use crate::temporal::Sort;
 pub(crate) struct Steps {
     used: Cell<u64>,
     limit: u64,
-    /// Minutes east of UTC for moments that do not say it.
-    pub(crate) zone: i32,
 }
 
 impl Steps {
-    pub(crate) fn new(limit: u64, zone: i32) -> Self {
-        Self { used: Cell::new(0), limit, zone }
+    pub(crate) fn new(limit: u64) -> Self {
+        Self { used: Cell::new(0), limit }
     }
 
     pub(crate) fn used(&self) -> u64 {
@@ -73,7 +71,7 @@ pub(crate) fn item_equal(one: &Item<'_>, other: &Item<'_>, steps: &Steps) -> Opt
             if (one.sort == Sort::Time) != (other.sort == Sort::Time) {
                 return Some(false);
             }
-            one.compare(*other, steps.zone).map(|order| order == Ordering::Equal)
+            one.compare(*other).map(|order| order == Ordering::Equal)
         }
         (one, other) => match (decimal(one), decimal(other)) {
             (Some(one), Some(other)) => Some(one == other),
@@ -111,7 +109,7 @@ fn item_equivalent(one: &Item<'_>, other: &Item<'_>, steps: &Steps) -> bool {
         (Item::String(one), Item::String(other)) => normal(one) == normal(other),
         (Item::Type(one), Item::Type(other)) => one.same(*other),
         (Item::Temporal(one), Item::Temporal(other)) => {
-            (one.sort == Sort::Time) == (other.sort == Sort::Time) && one.equivalent(*other, steps.zone)
+            (one.sort == Sort::Time) == (other.sort == Sort::Time) && one.equivalent(*other)
         }
         (one, other) => match (decimal(one), decimal(other)) {
             (Some(one), Some(other)) => number::equivalent(one, other),
@@ -146,7 +144,7 @@ pub(crate) fn as_quantity(item: &Item<'_>) -> Option<Quantity> {
 }
 
 /// Which of two values comes first. `Ok(None)` is empty; the error says what cannot be compared.
-pub(crate) fn compare(one: &Item<'_>, other: &Item<'_>, steps: &Steps) -> Result<Option<Ordering>, String> {
+pub(crate) fn compare(one: &Item<'_>, other: &Item<'_>) -> Result<Option<Ordering>, String> {
     let wrong = || format!("`{}` cannot be compared with `{}`", one.kind(), other.kind());
     let (of_one, of_other) = match (one.system(), other.system()) {
         (Some(of_one), Some(of_other)) => (of_one, of_other),
@@ -165,7 +163,7 @@ pub(crate) fn compare(one: &Item<'_>, other: &Item<'_>, steps: &Steps) -> Result
         (Item::Temporal(one), Item::Temporal(other))
             if (one.sort == Sort::Time) == (other.sort == Sort::Time) =>
         {
-            Ok(one.compare(*other, steps.zone))
+            Ok(one.compare(*other))
         }
         (one, other) => match (decimal(one), decimal(other)) {
             (Some(one), Some(other)) => Ok(Some(one.cmp(&other))),

@@ -123,6 +123,15 @@ impl Kind {
         }
     }
 
+    /// Whether `as` and `ofType` take it: a primitive of R4B only by its own name, so that `as(uri)` leaves a canonical out,
+    /// as R4B's search parameters mean it.
+    pub(crate) fn is_as(self, named: &TypeName) -> bool {
+        match self {
+            Self::Primitive(primitive) => self.is(named) && named.name == primitive_name(primitive),
+            _ => self.is(named),
+        }
+    }
+
     /// Whether it has a member of this name in JSON.
     pub(crate) fn has_member(self, name: &str) -> bool {
         matches!(self, Self::Complex(def) if def.member(name).is_some_and(|member| member.of.is_some()))

@@ -88,7 +88,11 @@ impl Unit {
     pub(crate) fn as_calendar(&self) -> Option<CalendarUnit> {
         match self {
             Self::Calendar(unit) => Some(*unit),
-            Self::Ucum(code) => CalendarUnit::from_ucum(code).filter(|unit| unit.is_fixed()),
+            // A word of the calendar in quotes, as in `1 'month'`, means the same.
+            Self::Ucum(code) => {
+                let of_ucum = CalendarUnit::from_ucum(code).filter(|unit| unit.is_fixed());
+                of_ucum.or_else(|| CalendarUnit::from_word(code))
+            }
             Self::Other(_) => None,
         }
     }
@@ -164,12 +168,21 @@ impl Quantity {
         self.in_one_unit(other, true).map(|(one, other)| one.cmp(&other))
     }
 
-    /// The same within the digits that are given; false where the units cannot be compared.
+    /// The same within the digits that are given, in the larger of the two units; false where they cannot be compared.
     pub(crate) fn equivalent(&self, other: &Self) -> bool {
-        if self.unit == other.unit {
-            return crate::number::equivalent(self.value, other.value);
-        }
-        self.in_one_unit(other, false).is_some_and(|(one, other)| one == other)
+        let one = Self { value: Decimal::ONE, unit: self.unit.clone() };
+        let ordered = one.in_one_unit(&Self { value: Decimal::ONE, unit: other.unit.clone() }, false);
+        let Some((of_self, of_other)) = ordered.filter(|(one, other)| !one.is_zero() && !other.is_zero())
+        else {
+            return false;
+        };
+        let (coarse, fine, factor) = if of_self >= of_other {
+            (self.value, other.value, of_other.checked_div(of_self))
+        } else {
+            (other.value, self.value, of_self.checked_div(of_other))
+        };
+        let fine = factor.and_then(|factor| fine.checked_mul(factor));
+        fine.is_some_and(|fine| crate::number::equivalent(coarse, fine))
     }
 
     /// Whether both can be compared.

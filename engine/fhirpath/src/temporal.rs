@@ -5,6 +5,10 @@ use std::fmt;
 
 use crate::temporal_read::Reader;
 
+/// The offsets, in minutes east of UTC, between which all others are.
+pub(crate) const EASTERNMOST: i32 = 14 * 60;
+pub(crate) const WESTERNMOST: i32 = -12 * 60;
+
 /// A date, a moment or a time of day. What is not known is `None`, and then everything finer is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Temporal {
@@ -137,11 +141,22 @@ impl Temporal {
     }
 
     /// Which comes first; `None` where one is less exact than the other and what is known of both is the same.
-    /// `zone`: minutes east of UTC for moments that do not say it.
-    pub(crate) fn compare(self, other: Self, zone: i32) -> Option<Ordering> {
-        let (one, other) = (self.in_utc(zone), other.in_utc(zone));
-        let parts = one.parts().into_iter().zip(other.parts());
-        for (of_one, of_other) in parts {
+    ///
+    /// Moments are compared in UTC, but with a date as they are written. When only one of them says its offset, the answer
+    /// must be the same for every offset there is, from +14:00 to -12:00.
+    pub(crate) fn compare(self, other: Self) -> Option<Ordering> {
+        let with_time = self.hour.is_some() && other.hour.is_some();
+        if !with_time || self.offset.is_some() == other.offset.is_some() {
+            let (one, other) = if with_time { (self.in_utc(0), other.in_utc(0)) } else { (self, other) };
+            return one.compare_parts(other);
+        }
+        let east = self.in_utc(EASTERNMOST).compare_parts(other.in_utc(EASTERNMOST));
+        let west = self.in_utc(WESTERNMOST).compare_parts(other.in_utc(WESTERNMOST));
+        if east == west { east } else { None }
+    }
+
+    fn compare_parts(self, other: Self) -> Option<Ordering> {
+        for (of_one, of_other) in self.parts().into_iter().zip(other.parts()) {
             match (of_one, of_other) {
                 (Some(of_one), Some(of_other)) if of_one != of_other => return Some(of_one.cmp(&of_other)),
                 (Some(_), Some(_)) => {}
@@ -153,8 +168,8 @@ impl Temporal {
     }
 
     /// Equal and equally exact.
-    pub(crate) fn equivalent(self, other: Self, zone: i32) -> bool {
-        self.compare(other, zone) == Some(Ordering::Equal)
+    pub(crate) fn equivalent(self, other: Self) -> bool {
+        self.compare(other) == Some(Ordering::Equal)
     }
 
     fn parts(self) -> [Option<i64>; 6] {
@@ -169,7 +184,7 @@ impl Temporal {
         ]
     }
 
-    /// The same moment in UTC; what has no minutes stays as it is, for then the shift is not known exactly.
+    /// The same moment in UTC, with `zone` where it says no offset; what has no minutes stays as it is, for then the shift is not known exactly.
     fn in_utc(self, zone: i32) -> Self {
         let (Sort::DateTime, Some(month), Some(day), Some(hour)) =
             (self.sort, self.month, self.day, self.hour)

@@ -3,7 +3,7 @@
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 
-use crate::temporal::{CalendarUnit, Sort, Temporal, civil, days, days_in_month};
+use crate::temporal::{CalendarUnit, EASTERNMOST, Sort, Temporal, WESTERNMOST, civil, days, days_in_month};
 
 /// How many milliseconds a day has.
 const DAY: i64 = 86_400_000;
@@ -131,7 +131,7 @@ impl Temporal {
             (true, Some((millis, true))) => Some((millis, of_time >= 9)),
         };
         if self.sort == Sort::DateTime && of_time > 0 {
-            made.offset = Some(self.offset.unwrap_or(if low { 14 * 60 } else { -12 * 60 }));
+            made.offset = Some(self.offset.unwrap_or(if low { EASTERNMOST } else { WESTERNMOST }));
         }
         Some(made)
     }

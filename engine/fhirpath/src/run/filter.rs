@@ -1,12 +1,18 @@
 //! Existence, filtering and projection, subsetting, combining, navigation, types and utility (FHIRPath N1, 5.1 to 5.4,
 //! 5.8, 5.9, 6.3, 7).
 
+use std::cmp::Ordering;
+
 use super::{Call, Focus, Outcome};
-use crate::equal::Distinct;
+use crate::equal::{Distinct, compare};
 use crate::error::EvaluationError;
 use crate::functions::Function;
 use crate::item::{Item, Items};
 use crate::navigate::children;
+use crate::tree::ExprKind;
+
+/// What a value is sorted by, and whether in descending order.
+type SortKey<'a> = (Option<Item<'a>>, bool);
 
 impl<'a> Call<'_, 'a> {
     pub(super) fn filter(self) -> Outcome<'a> {
@@ -38,6 +44,7 @@ impl<'a> Call<'_, 'a> {
             Function::Union | Function::Combine => self.union(),
             Function::Iif => self.iif(),
             Function::Coalesce => self.coalesce(),
+            Function::Sort => self.sort(),
             Function::Children => self.children(),
             Function::Descendants => self.descendants(),
             Function::Trace => self.trace(),
@@ -146,7 +153,7 @@ impl<'a> Call<'_, 'a> {
     /// `as(..)` is taken for each of several values, as R4B's own expressions need it.
     fn of_type(self) -> Outcome<'a> {
         let Some(named) = self.named else { return Ok(Items::None) };
-        Ok(self.input.into_iter().filter(|item| item.kind().is(named)).collect())
+        Ok(self.input.into_iter().filter(|item| item.kind().is_as(named)).collect())
     }
 
     fn is(self) -> Outcome<'a> {
@@ -191,6 +198,7 @@ impl<'a> Call<'_, 'a> {
 
     /// Only the branch that is chosen is evaluated; all of it on the input.
     fn iif(self) -> Outcome<'a> {
+        self.run.single(self.at, &self.input)?;
         let condition = self.argument_on(0, &self.input, self.focus.index)?;
         let chosen = if self.run.truth_of(self.at, &condition)? == Some(true) { 1 } else { 2 };
         self.argument_on(chosen, &self.input, self.focus.index)
@@ -204,6 +212,46 @@ impl<'a> Call<'_, 'a> {
             }
         }
         Ok(Items::None)
+    }
+
+    /// By each key in turn, `-` before it for descending; a value without a key comes last (FHIRPath 3, `sort`).
+    fn sort(self) -> Outcome<'a> {
+        let mut keyed = Vec::with_capacity(self.input.len());
+        for (index, item) in self.input.iter().enumerate() {
+            keyed.push((self.sort_keys(item, index)?, item.clone()));
+        }
+        self.run.charge(self.at, keyed.len() as u64 * 16)?;
+        let sorted = merged(keyed, &|(one, _), (other, _)| {
+            for ((one, descending), (other, _)) in one.iter().zip(other) {
+                let order = order(one.as_ref(), other.as_ref())?;
+                if order != Ordering::Equal {
+                    return Ok(if *descending { order.reverse() } else { order });
+                }
+            }
+            Ok(Ordering::Equal)
+        });
+        match sorted {
+            Ok(sorted) => Ok(sorted.into_iter().map(|(_, item)| item).collect()),
+            Err(what) => self.fail(what),
+        }
+    }
+
+    /// What a value is sorted by, and whether in descending order.
+    fn sort_keys(&self, item: &Item<'a>, index: usize) -> Result<Vec<SortKey<'a>>, EvaluationError> {
+        if self.arguments.is_empty() {
+            return Ok(vec![(Some(item.clone()), false)]);
+        }
+        let this = Items::One(item.clone());
+        let mut keys = Vec::with_capacity(self.arguments.len());
+        for argument in self.arguments {
+            let (key, descending) = match &argument.kind {
+                ExprKind::Sign { negated: true, of } => (&**of, true),
+                _ => (argument, false),
+            };
+            let value = self.run.eval(key, Focus { input: &this, index, ..self.focus })?;
+            keys.push((self.run.single(self.at, &value)?.cloned(), descending));
+        }
+        Ok(keys)
     }
 
     fn children_of(&self, item: &Item<'a>, found: &mut Items<'a>) -> Result<(), EvaluationError> {
@@ -265,4 +313,36 @@ impl<'a> Call<'_, 'a> {
         }
         Ok(total)
     }
+}
+
+/// A value without a key comes last; keys of which it is not known which is less stay as they are.
+fn order(one: Option<&Item<'_>>, other: Option<&Item<'_>>) -> Result<Ordering, String> {
+    match (one, other) {
+        (Some(one), Some(other)) => Ok(compare(one, other)?.unwrap_or(Ordering::Equal)),
+        (Some(_), None) => Ok(Ordering::Less),
+        (None, Some(_)) => Ok(Ordering::Greater),
+        (None, None) => Ok(Ordering::Equal),
+    }
+}
+
+/// Sorts by merging. Not the library's sort, which may panic where an order contradicts itself, as that of partial dates
+/// does: 2026-01 is neither before nor after 2026, and so is 2026-02.
+fn merged<T>(
+    mut items: Vec<T>,
+    order: &dyn Fn(&T, &T) -> Result<Ordering, String>,
+) -> Result<Vec<T>, String> {
+    if items.len() < 2 {
+        return Ok(items);
+    }
+    let second = items.split_off(items.len() / 2);
+    let mut made = Vec::with_capacity(items.len() + second.len());
+    let mut left = merged(items, order)?.into_iter().peekable();
+    let mut right = merged(second, order)?.into_iter().peekable();
+    while let (Some(one), Some(other)) = (left.peek(), right.peek()) {
+        let is_after = order(one, other)? == Ordering::Greater;
+        made.extend(if is_after { right.next() } else { left.next() });
+    }
+    made.extend(left);
+    made.extend(right);
+    Ok(made)
 }

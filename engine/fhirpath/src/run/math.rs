@@ -91,7 +91,7 @@ impl<'a> Call<'_, 'a> {
                 found = Some(item);
                 continue;
             };
-            match compare(item, so_far, &self.run.steps) {
+            match compare(item, so_far) {
                 Ok(Some(order)) if order == wanted => found = Some(item),
                 Ok(Some(_)) => {}
                 Ok(None) => return Ok(Items::None),

@@ -53,8 +53,7 @@ struct Focus<'f, 'a> {
 
 impl<'e, 'a> Run<'e, 'a> {
     pub(crate) fn new(environment: &'e Environment<'a>, context: Items<'a>) -> Self {
-        let zone = i32::from(environment.now.offset().whole_minutes());
-        Self { environment, context, steps: Steps::new(environment.limits.steps, zone) }
+        Self { environment, context, steps: Steps::new(environment.limits.steps) }
     }
 
     pub(crate) fn evaluate(&self, root: &'a Expr) -> Outcome<'a> {
@@ -234,7 +233,7 @@ impl<'e, 'a> Run<'e, 'a> {
         }
         let items = self.eval(of, focus)?;
         if !is {
-            return Ok(items.into_iter().filter(|item| item.kind().is(named)).collect());
+            return Ok(items.into_iter().filter(|item| item.kind().is_as(named)).collect());
         }
         Ok(self.single(at, &items)?.map(|item| Item::Boolean(item.kind().is(named))).into())
     }

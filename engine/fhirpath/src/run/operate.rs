@@ -104,7 +104,7 @@ impl<'a> Run<'_, 'a> {
                 let (Some(one), Some(other)) = (self.single(at, &left)?, self.single(at, &right)?) else {
                     return Ok(None);
                 };
-                let order = match compare(one, other, &self.steps) {
+                let order = match compare(one, other) {
                     Ok(order) => order,
                     Err(what) => return self.fail(at, what),
                 };

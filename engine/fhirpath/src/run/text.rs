@@ -102,7 +102,7 @@ impl<'a> Call<'_, 'a> {
                     .replace("&amp;", "&"),
             )),
             (Function::Unescape, "json") => {
-                let read = hub_fhir::json::parse(&format!("\"{text}\"")).ok();
+                let read = hub_fhir::json::parse(&quoted(text)).ok();
                 Ok(read.and_then(|json| json.as_str().map(str::to_owned)))
             }
             _ => self.fail("expected 'html' or 'json'"),
@@ -144,6 +144,9 @@ impl<'a> Call<'_, 'a> {
             return Ok(regex.is_match(text).into());
         }
         let Some(by) = self.text_argument(1)? else { return Ok(Items::None) };
+        if regex.as_str().is_empty() {
+            return Ok(Item::text(text.to_owned()).into());
+        }
         // Each mention of a group brings at most the whole text in all.
         let groups = text.len().saturating_mul(by.matches('$').count());
         self.check_growth(text.len().saturating_add(groups), regex.find_iter(text).count(), by.len())?;
@@ -169,6 +172,22 @@ impl<'a> Call<'_, 'a> {
         }
         Ok(self.run.made_text(self.at, joined)?.into())
     }
+}
+
+/// A text with JSON's escapes as a JSON string: quotation marks that are not escaped are now.
+fn quoted(text: &str) -> String {
+    let mut made = String::with_capacity(text.len() + 2);
+    made.push('"');
+    let mut is_escaped = false;
+    for letter in text.chars() {
+        if letter == '"' && !is_escaped {
+            made.push('\\');
+        }
+        made.push(letter);
+        is_escaped = letter == '\\' && !is_escaped;
+    }
+    made.push('"');
+    made
 }
 
 /// `$1a` is group 1 and an `a`: the library would look for a group `1a`.

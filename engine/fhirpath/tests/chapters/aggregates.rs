@@ -14,6 +14,26 @@ fn aggregate_hands_the_total_on() {
 }
 
 #[test]
+fn sort_goes_by_keys_up_and_down() {
+    patient(&[
+        ("(3 | 1 | 2).sort()", "1, 2, 3"),
+        ("(3 | 1 | 2).sort(-$this)", "3, 2, 1"),
+        ("name.given.sort()", "'James', 'Jim', 'Peter'"),
+        ("telecom.sort(rank).value", "'2', '1'"),
+        ("telecom.sort(-rank, value).value", "'1', '2'"),
+        ("name.sort(family).use", "'official', 'usual'"),
+        ("name.sort(-family).use", "'usual', 'official'"),
+        ("{}.sort()", "{}"),
+        ("(@2026-02 | @2026 | @2026-01).sort()", "@2026-02, @2026, @2026-01"),
+        ("name.sort(given)", "error at character 6: expected at most one value, found 2"),
+        (
+            "(1 | 'a').sort()",
+            "error at character 11: `System.String` cannot be compared with `System.Integer`",
+        ),
+    ]);
+}
+
+#[test]
 fn sum_min_max_and_avg() {
     patient(&[
         ("(1 | 2 | 3).sum()", "6"),

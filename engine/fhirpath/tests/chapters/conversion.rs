@@ -10,6 +10,7 @@ fn iif_evaluates_only_the_branch_it_takes() {
         ("iif({}, 'a', 'b')", "'b'"),
         ("iif(false, 'a')", "{}"),
         ("iif(true, 1, name.single())", "1"),
+        ("name.iif(true, 1, 2)", "error at character 6: expected at most one value, found 2"),
         ("name.first().iif(use = 'official', family, 'none')", "'Chalmers'"),
         ("name.where(use = 'old').iif(empty(), 'none', family)", "'none'"),
     ]);

@@ -30,8 +30,14 @@ fn moments_are_compared_in_one_time_zone() {
     patient(&[
         ("@2026-11-26T08:30:00+08:00 = @2026-11-26T00:30:00Z", "true"),
         ("@2026-11-26T00:30:00+08:00 < @2026-11-25T20:00:00Z", "true"),
-        // Without an offset: that of the moment the caller gives, here +08:00.
-        ("@2026-11-26T08:30:00 = @2026-11-26T00:30:00Z", "true"),
+        // Where one says no offset, every offset there is must give the same answer.
+        ("@2026-11-26T08:30:00 = @2026-11-26T00:30:00Z", "{}"),
+        ("@2026-11-26T08:30:00 < @2026-11-28T00:30:00Z", "true"),
+        ("@2026-11-26T08:30:00 = @2026-11-28T00:30:00Z", "false"),
+        // A date is compared with a moment as it is written.
+        ("@2026-11-26 = @2026-11-26T01:00:00+08:00", "{}"),
+        ("@2026-11-27 > @2026-11-26T23:00:00-10:00", "true"),
+        ("now() > today()", "{}"),
         ("@2026-11-26T00:00:00+14:00 = @2026-11-25T10:00:00Z", "true"),
     ]);
     observation(&[("effective = @2026-11-26T00:30:00Z", "true"), ("effective <= now()", "true")]);
@@ -59,6 +65,7 @@ fn dates_move_by_the_calendar() {
         ("@9999-12-31 + 1 day", "{}"),
         ("@0001-01-01 - 1 day", "{}"),
         ("@2026-11-26 + {}", "{}"),
+        ("@2026-11-26 - 1 'month'", "@2026-10-26"),
         (
             "@2026-11-26 + 1 'mo'",
             "error at character 13: expected a unit of the calendar: year, month, week, day, hour, minute, second",

@@ -54,6 +54,7 @@ fn of_type_keeps_a_type_and_what_derives_from_it() {
     patient(&[
         ("contained.ofType(Organization).count()", "1"),
         ("contained.ofType(DomainResource).count()", "1"),
-        ("extension.value.ofType(string)", "'a'"),
+        ("extension.value.ofType(string)", "{}"),
+        ("extension.value.ofType(code)", "'a'"),
     ]);
 }
