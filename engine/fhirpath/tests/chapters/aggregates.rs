@@ -28,7 +28,7 @@ fn sort_goes_by_keys_up_and_down() {
         ("name.sort(given)", "error at character 6: expected at most one value, found 2"),
         (
             "(1 | 'a').sort()",
-            "error at character 11: `System.String` cannot be compared with `System.Integer`",
+            "error at character 11: `System.Integer` cannot be compared with `System.String`",
         ),
     ]);
 }

@@ -19,10 +19,17 @@ fn an_expression_may_not_be_too_deep_or_too_long() {
     ] {
         assert!(answer(&source, &tree(PATIENT)).starts_with("refused at"), "{}", &source[..20]);
     }
-    let long = format!("true{}", " and true".repeat(100));
+    // What is just not too deep is evaluated on the stack of a thread of 2 MiB.
+    let nested = |open: &str, inner: &str, close: &str, times: usize| {
+        format!("{}{inner}{}", open.repeat(times), close.repeat(times))
+    };
     patient(&[
-        (&long, "true"),
-        (&"(".repeat(30).chars().chain("1".chars()).chain(")".repeat(30).chars()).collect::<String>(), "1"),
+        (&format!("true{}", " and true".repeat(150)), "true"),
+        (&format!("$this{}.id", ".where(true)".repeat(150)), "'p1'"),
+        (&nested("(", "1", ")", 40), "1"),
+        (&nested("iif(true, ", "1", ", 2)", 40), "1"),
+        (&nested("descendants().where(", "true", ").exists()", 2), "true"),
+        (&nested("iif(true, $this.", "id", ")", 40), "'p1'"),
     ]);
 }
 
