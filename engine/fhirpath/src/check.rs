@@ -113,6 +113,13 @@ pub(crate) fn kinds(expr: &Expr, scope: &Scope<'_>) -> Result<Kinds, SyntaxError
                 Some(of) => kinds(of, scope)?,
                 None => scope.this.clone(),
             };
+            if let Some(wrong) = not_a_value(&input).filter(|_| function.takes_value()) {
+                let name = function.signature().name;
+                return Err(error(
+                    expr.at,
+                    format!("`{name}()` is not for a `{wrong}`: it wants a single value"),
+                ));
+            }
             call(input, *function, arguments, named.as_ref(), scope)
         }
         ExprKind::Indexer { of, index } => {
@@ -143,6 +150,13 @@ pub(crate) fn kinds(expr: &Expr, scope: &Scope<'_>) -> Result<Kinds, SyntaxError
 
 fn error(at: usize, what: impl Into<String>) -> SyntaxError {
     SyntaxError { at, what: what.into() }
+}
+
+/// The first of the types, when none of them is one that a single value of FHIRPath can be made of.
+fn not_a_value(kinds: &Kinds) -> Option<Kind> {
+    let Kinds::Of(kinds) = kinds else { return None };
+    let is_complex = |kind: &Kind| matches!(kind, Kind::Complex(_)) && !kind.is_quantity();
+    kinds.first().copied().filter(|_| kinds.iter().all(is_complex))
 }
 
 fn literal(item: &Item<'_>) -> Kinds {

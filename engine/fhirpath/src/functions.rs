@@ -282,6 +282,55 @@ impl Function {
         matches!(self, Self::Is | Self::As | Self::OfType)
     }
 
+    /// Whether its input is one value: a text, a number, a date.
+    pub(crate) fn takes_value(self) -> bool {
+        matches!(
+            self,
+            Self::ToBoolean
+                | Self::ToInteger
+                | Self::ToDate
+                | Self::ToDateTime
+                | Self::ToDecimal
+                | Self::ToQuantity
+                | Self::ToString
+                | Self::ToTime
+                | Self::ConvertsToBoolean
+                | Self::ConvertsToInteger
+                | Self::ConvertsToDate
+                | Self::ConvertsToDateTime
+                | Self::ConvertsToDecimal
+                | Self::ConvertsToQuantity
+                | Self::ConvertsToString
+                | Self::ConvertsToTime
+                | Self::IndexOf
+                | Self::LastIndexOf
+                | Self::Substring
+                | Self::StartsWith
+                | Self::EndsWith
+                | Self::Contains
+                | Self::Upper
+                | Self::Lower
+                | Self::Replace
+                | Self::Matches
+                | Self::MatchesFull
+                | Self::ReplaceMatches
+                | Self::Length
+                | Self::ToChars
+                | Self::Trim
+                | Self::Split
+                | Self::Abs
+                | Self::Ceiling
+                | Self::Floor
+                | Self::Power
+                | Self::Round
+                | Self::Sqrt
+                | Self::Truncate
+                | Self::YearOf
+                | Self::MonthOf
+                | Self::DayOf
+        )
+    }
+
     /// Whether its first argument is a pattern.
     pub(crate) fn takes_pattern(self) -> bool {
         matches!(self, Self::Matches | Self::MatchesFull | Self::ReplaceMatches)

@@ -57,7 +57,10 @@ fn to_decimal_and_to_string() {
         ("4 days.toString()", "'4 days'"),
         ("1 'mg'.toString()", "'1 'mg''"),
         ("birthDate.toString()", "'1974-12-25'"),
-        ("name.first().toString()", "error at character 14: expected a single value, not a `FHIR.HumanName`"),
+        (
+            "name.first().toString()",
+            "refused at character 14: `toString()` is not for a `FHIR.HumanName`: it wants a single value",
+        ),
         ("1.convertsToString()", "true"),
     ]);
 }

@@ -113,6 +113,10 @@ fn names_that_mean_nothing_are_refused_with_their_place() {
             "contained.nonsenseName",
             "refused at character 11: there is no element `nonsenseName` in any resource of R4B",
         ),
+        (
+            "name.startsWith('a')",
+            "refused at character 6: `startsWith()` is not for a `FHIR.HumanName`: it wants a single value",
+        ),
         ("'a'.family", "refused at character 5: there is no element `family` in `String`"),
         ("name.repeat(given).use", "refused at character 20: there is no element `use` in `string`"),
         ("contained.name", "'Ward 7'"),
