@@ -336,3 +336,40 @@ impl Function {
         matches!(self, Self::Matches | Self::MatchesFull | Self::ReplaceMatches)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::FUNCTIONS;
+
+    const DOCS: &str = include_str!("../../../docs/fhirpath.md");
+    const TESTS: [&str; 17] = [
+        include_str!("../tests/chapters/aggregates.rs"),
+        include_str!("../tests/chapters/combining.rs"),
+        include_str!("../tests/chapters/conversion.rs"),
+        include_str!("../tests/chapters/dates.rs"),
+        include_str!("../tests/chapters/existence.rs"),
+        include_str!("../tests/chapters/fhir.rs"),
+        include_str!("../tests/chapters/filtering.rs"),
+        include_str!("../tests/chapters/lexical.rs"),
+        include_str!("../tests/chapters/limits.rs"),
+        include_str!("../tests/chapters/math.rs"),
+        include_str!("../tests/chapters/names.rs"),
+        include_str!("../tests/chapters/navigation.rs"),
+        include_str!("../tests/chapters/operators.rs"),
+        include_str!("../tests/chapters/strings.rs"),
+        include_str!("../tests/chapters/subsetting.rs"),
+        include_str!("../tests/chapters/types.rs"),
+        include_str!("../tests/chapters/utility.rs"),
+    ];
+
+    #[test]
+    fn every_function_is_documented_and_tested() {
+        for known in FUNCTIONS {
+            let is_told = known.name.starts_with("convertsTo") || DOCS.contains(&format!("`{}`", known.name));
+            assert!(is_told, "`{}` is not in docs/fhirpath.md", known.name);
+            let call = format!("{}(", known.name);
+            let tests = TESTS.iter().filter(|test| test.contains(&call)).count();
+            assert!(tests > 0, "`{}` has no test", known.name);
+        }
+    }
+}
