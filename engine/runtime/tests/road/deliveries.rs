@@ -102,6 +102,25 @@ async fn no_more_are_under_way_than_the_partner_allows_and_none_waits_for_the_cl
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_parcel_that_is_being_settled_holds_no_place_at_the_partner_within_bounds() {
+    let counter = Counter::open(Partner::new(&[Act::Take], &[Word::CannotTell]), InDoubt::Hold, CALM);
+    *counter.shelf.slow.lock().unwrap() = Duration::from_millis(30);
+    for number in 1..=100 {
+        counter.owe(number, None);
+    }
+    // 25 rounds of four, ten milliseconds each, and the last settlement.
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(counter.shelf.states(), [ParcelState::Delivered; 100]);
+    // A store that never comes to an end: as many as may be unsettled, and no more.
+    *counter.shelf.slow.lock().unwrap() = Duration::from_secs(3_600);
+    for number in 101..=200 {
+        counter.owe(number, None);
+    }
+    counter.after(60).await;
+    assert_eq!(counter.partner.numbers().len(), 100 + 16);
+}
+
+#[tokio::test(start_paused = true)]
 async fn waits_grow_and_in_the_end_the_parcel_is_given_up() {
     let counter = one(&[Act::Later], &[Word::CannotTell], InDoubt::Hold).await;
     assert_eq!(counter.shelf.states(), [ParcelState::GivenUp]);

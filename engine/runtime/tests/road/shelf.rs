@@ -34,6 +34,8 @@ pub struct Shelf {
     clock: Mutex<Option<Arc<dyn Clock>>>,
     /// So many settlements fail first.
     pub deaf: Mutex<u32>,
+    /// So long each settlement takes.
+    pub slow: Mutex<Duration>,
 }
 
 pub fn to() -> DestinationId {
@@ -131,7 +133,8 @@ impl Outbox for Shelf {
     }
 
     async fn settle(&self, leased: &Leased, settlement: Settlement) -> Result<bool, StoreError> {
-        tokio::task::yield_now().await;
+        let slow = *self.slow.lock().unwrap();
+        tokio::time::sleep(slow).await;
         {
             let mut deaf = self.deaf.lock().unwrap();
             if *deaf > 0 {
