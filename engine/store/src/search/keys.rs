@@ -179,7 +179,9 @@ fn walk(
                     reach(sql, search, compiler, *param);
                 }
                 // Of several values of a resource the one row it is sorted by counts.
-                sql.push(format_args!(" AND x.{column} = {value} AND x.{second} = {last} AND +r.deleted = 0"));
+                sql.push(format_args!(
+                    " AND x.{column} = {value} AND x.{second} = {last} AND +r.deleted = 0"
+                ));
                 compiler.probes(sql, &search.filters, None);
                 let column = format!("x.{column}");
                 from(sql, &column, "x.rid", key.descending, after.clone());
