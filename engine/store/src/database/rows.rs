@@ -76,6 +76,11 @@ impl Rows {
         self.values.extend(row);
     }
 
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.values.is_empty()
+    }
+
     /// Writes all rows in their order.
     pub fn write(self, connection: &Connection) -> Result<(), DatabaseError> {
         if self.values.is_empty() {
@@ -157,7 +162,7 @@ pub(crate) struct Together(Vec<Rows>);
 impl Together {
     /// One more.
     pub fn add(&mut self, rows: Rows) {
-        if !rows.values.is_empty() {
+        if !rows.is_empty() {
             self.0.push(rows);
         }
     }
@@ -186,7 +191,7 @@ impl Together {
     ) -> Result<Vec<T>, DatabaseError> {
         if let Connection::Postgres(link) = connection
             && !self.0.is_empty()
-            && !last.values.is_empty()
+            && !last.is_empty()
         {
             let end = format!("SELECT * FROM s{}", self.0.len());
             self.0.push(last);

@@ -203,16 +203,22 @@ impl Parcels {
                 row.error.into(),
             ]);
         }
-        for (dest, state) in together.ask(connection, settled, |row| Ok((row.get(0)?, row.get(1)?)))? {
-            tallies.add(TALLY_PARCELS, dest, PENDING, -1);
-            tallies.add(TALLY_PARCELS, dest, state, 1);
+        // What settles says what is counted; without it the counts go with the rest.
+        let mut last = Together::default();
+        if settled.is_empty() {
+            together.add(tallies.rows(connection, node));
+            together.write(connection)?;
+        } else {
+            for (dest, state) in together.ask(connection, settled, |row| Ok((row.get(0)?, row.get(1)?)))? {
+                tallies.add(TALLY_PARCELS, dest, PENDING, -1);
+                tallies.add(TALLY_PARCELS, dest, state, 1);
+            }
+            last.add(tallies.rows(connection, node));
         }
         let mut promote = Rows::new(&PROMOTE);
         for (dest, key) in self.keys {
             promote.push([dest.into(), key.into()]);
         }
-        let mut last = Together::default();
-        last.add(tallies.rows(connection, node));
         self.due.extend(last.ask(connection, promote, |row| row.get::<i64>(0))?);
         Ok(self.due)
     }
