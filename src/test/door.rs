@@ -96,6 +96,7 @@ async fn plainly(door: &Arc<TestDoor>, bytes: Bytes) -> Came {
         dedupe: DedupeKey::from(""),
         label: Label::default(),
         peer: Peer::default(),
+        attachment: None,
         unreadable: None,
     };
     let receipt = door.accept(inbound).await;
