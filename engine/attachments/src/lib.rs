@@ -12,5 +12,6 @@ mod storage;
 mod taking;
 
 pub use archive::{Archive, ArchiveLimits};
+pub use digests::slip_of;
 pub use folder::Folder;
 pub use storage::{Fetch, Put, Storage, StorageError};
