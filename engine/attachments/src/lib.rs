@@ -8,10 +8,12 @@ mod archive;
 mod digests;
 mod folder;
 mod reading;
+mod s3;
 mod storage;
 mod taking;
 
 pub use archive::{Archive, ArchiveLimits};
 pub use digests::slip_of;
 pub use folder::Folder;
+pub use s3::{S3, S3Settings};
 pub use storage::{Fetch, Put, Storage, StorageError};
