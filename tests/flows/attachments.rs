@@ -9,7 +9,7 @@ use reqwest::StatusCode;
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 
 use crate::harness::{Hub, PATIENCE, Setup, write};
 
@@ -247,6 +247,85 @@ async fn a_hundred_mebibytes_go_through_the_hub_and_are_never_in_its_memory() {
     assert_eq!(of_upload["size"], MEBIBYTES << 20);
     let found = hub.messages(&format!("key=content:{}", digest(1))).await;
     assert_eq!(found.len(), 1, "{:?}", hub.messages("limit=10").await);
+}
+
+/// A partner that takes one request and answers 204: its content type and the digest of its body.
+async fn takes_one(listener: TcpListener) -> (String, String) {
+    let (mut stream, _) = listener.accept().await.unwrap();
+    let (mut head, mut piece) = (Vec::new(), vec![0; MEBIBYTE]);
+    let end = loop {
+        let length = stream.read(&mut piece).await.unwrap();
+        assert!(length > 0, "the head ends");
+        head.extend_from_slice(&piece[..length]);
+        if let Some(end) = head.windows(4).position(|four| four == b"\r\n\r\n") {
+            break end + 4;
+        }
+    };
+    let body = head.split_off(end);
+    let head = String::from_utf8(head).unwrap().to_lowercase();
+    let header = |name: &str| {
+        let line = head.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("{name}"));
+        line[name.len()..].trim().to_owned()
+    };
+    let mut left = header("content-length:").parse::<usize>().unwrap() - body.len();
+    let mut hash = Sha256::new();
+    hash.update(&body);
+    while left > 0 {
+        let length = stream.read(&mut piece).await.unwrap();
+        assert!(length > 0, "the body comes whole");
+        hash.update(&piece[..length]);
+        left -= length;
+    }
+    stream.write_all(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n").await.unwrap();
+    (header("content-type:"), hex(hash))
+}
+
+#[tokio::test]
+async fn an_attachment_is_delivered_by_http_and_offered_as_rfc_9110_says() {
+    let site = Site::new();
+    let partner = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let file = site.files.path().join("channels/scans/upload.toml");
+    let channel = fs::read_to_string(&file).unwrap();
+    let begins = channel.find("connector = \"file\"").unwrap();
+    let ends = begins + channel[begins..].find("[[test]]").unwrap();
+    let to = format!(
+        "connector = \"http\"\nsettings  = {{ url = \"http://{}/scans\" }}\n",
+        partner.local_addr().unwrap()
+    );
+    fs::write(&file, [&channel[..begins], &to, &channel[ends..]].concat()).unwrap();
+    let hub = Hub::start(&site.setup()).await;
+    let taken = tokio::spawn(takes_one(partner));
+    assert_eq!(upload(&hub, 6, "").await.0, 200);
+    assert_eq!(taken.await.unwrap(), ("application/pdf".to_owned(), digest(6)));
+    hub.paid("scans/upload/archive").await;
+
+    let client = reqwest::Client::new();
+    let address = format!("{}/fhir/Binary/{}", hub.http(), digest(6));
+    let tag = format!("\"{}\"", digest(6));
+    let ask = async |method: reqwest::Method, name: &str, value: &str| {
+        let answer = client.request(method, &address).header(name, value).send().await.unwrap();
+        (answer.status().as_u16(), answer.headers().clone(), answer.bytes().await.unwrap().len())
+    };
+    let size = (MEBIBYTES << 20).to_string();
+    let (status, headers, length) = ask(reqwest::Method::HEAD, "accept", "*/*").await;
+    assert_eq!((status, length), (200, 0));
+    assert_eq!(
+        (&headers["content-length"], &headers["etag"]),
+        (&size.parse().unwrap(), &tag.parse().unwrap())
+    );
+    assert_eq!(headers["accept-ranges"], "bytes");
+    assert_eq!(headers["x-content-type-options"], "nosniff");
+    assert_eq!(ask(reqwest::Method::GET, "if-none-match", &tag).await.0, 304);
+    let (status, headers, _) = ask(reqwest::Method::GET, "range", &format!("bytes={size}-")).await;
+    assert_eq!((status, &headers["content-range"]), (416, &format!("bytes */{size}").parse().unwrap()));
+    let (status, _, length) = ask(reqwest::Method::GET, "range", "bytes=-7").await;
+    assert_eq!((status, length), (206, 7));
+    assert_eq!(ask(reqwest::Method::GET, "accept", "application/fhir+json").await.0, 406);
+    assert_eq!(ask(reqwest::Method::DELETE, "accept", "*/*").await.0, 405);
+    let unknown = address.replace(&digest(6), &"0".repeat(64));
+    assert_eq!(reqwest::get(unknown).await.unwrap().status(), StatusCode::NOT_FOUND);
+    let metadata = hub.get("/fhir/metadata").await.to_string();
+    assert!(metadata.contains("\"type\":\"Binary\""), "{metadata}");
 }
 
 #[tokio::test]

@@ -197,7 +197,8 @@ fn options(allow: &'static str) -> Response {
 fn without_body(answer: Response) -> Response {
     let (mut parts, body) = answer.into_parts();
     let length = body.size_hint().exact().filter(|_| parts.status != StatusCode::NOT_MODIFIED);
-    if let Some(length) = length {
+    // An attachment has told its length.
+    if let Some(length) = length.filter(|_| !parts.headers.contains_key(CONTENT_LENGTH)) {
         parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
     }
     Response::from_parts(parts, Body::empty())
