@@ -20,7 +20,7 @@ use hub_runtime::hub::Hub;
 use hub_runtime::replay::Desk;
 use hub_runtime::retention::{LastLook, Retention};
 use hub_runtime::shares::Shared;
-use hub_spec::{Origin, Project, ProjectFiles};
+use hub_spec::{Channel, Origin, Project, ProjectFiles};
 use hub_store::Store;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tokio::net::TcpListener;
@@ -96,10 +96,12 @@ pub async fn start(begun: Begun, global: Global) -> anyhow::Result<RunningHub> {
     make_private(&settings.data_dir)?;
     let store = Arc::new(Store::open(options).await.context("the store could not be opened")?);
     let deaths = Deaths::open(settings.data_dir.join(STARTS)).context("the data folder cannot be written")?;
+    let attachments = settings.attachments(store.clone())?;
     let house = House {
         journal: store.clone(),
         resources: store.clone(),
         outbox: store.clone(),
+        attachments: Some(attachments.clone()),
         cluster: store.cluster(),
         clock: Arc::new(SystemClock),
         typed_check: settings.work.typed_check.then_some(hub_r4b::check as hub_runtime::house::TypedCheck),
@@ -134,6 +136,7 @@ pub async fn start(begun: Begun, global: Global) -> anyhow::Result<RunningHub> {
         journal: store.clone(),
         outbox: store.clone(),
         upkeep: store.clone(),
+        attachments: Some(attachments),
         operations: hub.clone(),
         deployments: store.clone(),
         deploying: Arc::new(deployer),
@@ -170,11 +173,16 @@ fn make_private(folder: &Path) -> anyhow::Result<()> {
     made.with_context(|| format!("the data folder `{}` cannot be made", folder.display()))
 }
 
-/// The types the FHIR door serves: all that some channel writes.
+/// The types the FHIR door serves: all that some channel writes, and Binary where some channel takes attachments.
 pub fn served(project: &Project) -> Vec<hub_fhir::ResourceType> {
     let mut types: Vec<_> = project.channels.iter().flat_map(|channel| channel.mapping.types()).collect();
     for route in project.channels.iter().flat_map(|channel| &channel.to) {
         types.extend(route.answer.iter().flat_map(|mapping| mapping.types()));
+    }
+    // Their payloads are read at its address.
+    let attaches = |channel: &Channel| channel.parse.format == hub_formats::BINARY;
+    if project.channels.iter().any(attaches) {
+        types.extend(hub_fhir::ResourceType::from_name("Binary"));
     }
     types.sort();
     types.dedup();
@@ -211,6 +219,7 @@ fn clockwork(
     let retention = Retention {
         journal: store.clone(),
         upkeep: store,
+        attachments: hub.house.attachments.clone(),
         clock: Arc::new(SystemClock),
         keep: settings.retention.keep(),
         schedule: settings.retention.schedule.clone(),

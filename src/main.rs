@@ -6,6 +6,7 @@
 )]
 
 mod archive;
+mod attachments;
 mod bench;
 mod bundle;
 mod check;

@@ -19,6 +19,7 @@ use hub_store::{Archive, ArchiveKey, ArchiveOptions, StoreOptions};
 use serde::{Deserialize, Deserializer};
 use tracing_subscriber::EnvFilter;
 
+use crate::attachments::AttachmentSettings;
 use crate::cli::Global;
 use crate::secrets::NamedSecrets;
 
@@ -70,6 +71,8 @@ pub struct Settings {
     pub work: Work,
     /// How long messages are kept.
     pub retention: Retention,
+    /// Where payloads are kept that are not parsed.
+    pub attachments: AttachmentSettings,
     /// The log.
     pub log: Log,
     /// Settings of single channels, laid over their files.
@@ -250,6 +253,7 @@ impl Settings {
                 "`retention.schedule`: expected `seconds minutes hours day month weekday`, such as `0 */10 * * * *`"
             )
         })?;
+        self.attachments.check()?;
         if let Some(url) = &self.http.base_url {
             let parsed = reqwest::Url::parse(url).ok();
             ensure!(

@@ -45,6 +45,7 @@ impl Shelf {
             journal: store.clone(),
             resources: store.clone(),
             outbox: store.clone(),
+            attachments: None,
             cluster: store.cluster(),
             clock: Arc::new(StillClock),
             typed_check: None,

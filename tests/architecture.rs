@@ -19,6 +19,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("hub-mapping", &["hub-core", "hub-fhir"]),
     ("hub-spec", &["hub-core", "hub-mapping"]),
     ("hub-store", &["hub-core", "hub-fhir"]),
+    ("hub-attachments", &["hub-core"]),
     ("hub-runtime", &["hub-core", "hub-fhir", "hub-formats", "hub-mapping", "hub-spec"]),
     ("hub-connect", &["hub-core", "hub-formats", "hub-transport"]),
     ("hub-http", &["hub-core", "hub-fhir"]),

@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use hub_connect::mllp_source::answering;
+use hub_core::attachment::Slip;
 use hub_core::commit::Commit;
 use hub_core::document::Document;
 use hub_core::envelope::{Envelope, Head, Label, Mapped, Peer, Raw};
@@ -36,6 +37,8 @@ pub(super) async fn knock(
     stage: Option<&Arc<Shelf>>,
     bytes: Bytes,
 ) -> anyhow::Result<Came> {
+    let is_payload = road.channel.parse.format == hub_formats::BINARY && Slip::read(&bytes).is_none();
+    let bytes = if is_payload { hub_attachments::slip_of(&bytes).to_bytes() } else { bytes };
     let door = Arc::new(TestDoor {
         road: road.clone(),
         answerer,
@@ -96,6 +99,7 @@ async fn plainly(door: &Arc<TestDoor>, bytes: Bytes) -> Came {
         dedupe: DedupeKey::from(""),
         label: Label::default(),
         peer: Peer::default(),
+        attachment: None,
         unreadable: None,
     };
     let receipt = door.accept(inbound).await;

@@ -12,6 +12,7 @@ mod harness;
 
 mod acknowledgements;
 mod archiving;
+mod attachments;
 mod corpus;
 mod deploying;
 mod deployments;

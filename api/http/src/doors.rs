@@ -3,6 +3,7 @@
 use std::sync::{Arc, PoisonError, RwLock};
 
 use axum::http::HeaderName;
+use hub_core::attachment::Attachments;
 use hub_core::deployments::Deployments;
 use hub_core::operations::{Deploying, Operations};
 use hub_core::replay::ReplayDesk;
@@ -14,6 +15,8 @@ use hub_fhir::ResourceType;
 pub struct Doors {
     /// The FHIR store. The doors only read it.
     pub resources: Arc<dyn Resources>,
+    /// The contents of attachments; `None`: there are none.
+    pub attachments: Option<Arc<dyn Attachments>>,
     /// The messages received.
     pub journal: Arc<dyn Journal>,
     /// The parcels owed.

@@ -14,6 +14,7 @@ mod serve;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::http::{Extensions, HeaderMap, StatusCode, Version};
 use axum::middleware;
 use axum::routing::get;
 use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
@@ -32,6 +33,9 @@ pub fn router(doors: Doors) -> Router {
     // Raw messages go out as they came in.
     let worth_it =
         SizeAbove::new(WORTH_COMPRESSING).and(NotForContentType::const_new("application/octet-stream"));
+    let worth_it = worth_it.and(|_: StatusCode, _: Version, _: &HeaderMap, extensions: &Extensions| {
+        extensions.get::<fhir::AsItIs>().is_none()
+    });
     let compression =
         CompressionLayer::new().gzip(true).quality(CompressionLevel::Fastest).compress_when(worth_it);
     Router::new()

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use hub_core::attachment::Outgoing;
 use hub_core::commit::Parcel;
 use hub_core::destination::{Asked, Delivered, DeliveryError, Destination};
 use hub_core::registry::{BuildError, Secrets};
@@ -85,22 +86,50 @@ enum Failed {
     InDoubt(io::Error),
 }
 
-/// Written under a hidden name, synced, and only then called by its own.
+/// A file under a hidden name: synced, and only then called by its own. Dropped before, it is deleted.
 ///
 /// The hidden name is this try's alone: another one of the same parcel, by a node that was frozen or on a disk that hung, may still
 /// be at work, and must not cut short what has its name already.
-fn write(folder: &Path, name: &str, body: &Bytes) -> Result<(), Failed> {
-    let half = folder.join(format!(".{name}.{}.part", uuid::Uuid::new_v4().simple()));
-    let written = fs::File::create_new(&half)
-        .and_then(|mut file| file.write_all(body).and_then(|()| file.sync_all()))
-        .and_then(|()| fs::rename(&half, folder.join(name)));
-    if let Err(error) = written {
-        // What cannot be tidied up is hidden.
-        let _ = fs::remove_file(&half);
-        return Err(Failed::Not(error));
+struct Half {
+    file: fs::File,
+    path: PathBuf,
+}
+
+impl Half {
+    fn begin(folder: &Path, name: &str) -> io::Result<Self> {
+        let path = folder.join(format!(".{name}.{}.part", uuid::Uuid::new_v4().simple()));
+        Ok(Self { file: fs::File::create_new(&path)?, path })
     }
-    // The name itself is safe when the folder is.
-    fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(Failed::InDoubt)
+
+    fn finish(self, folder: &Path, name: &str) -> Result<(), Failed> {
+        let named = self.file.sync_all().and_then(|()| fs::rename(&self.path, folder.join(name)));
+        named.map_err(Failed::Not)?;
+        // The name itself is safe when the folder is.
+        fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(Failed::InDoubt)
+    }
+}
+
+impl Drop for Half {
+    fn drop(&mut self) {
+        // Gone under this name when it is whole. What cannot be tidied up is hidden.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+fn write(folder: &Path, name: &str, body: &Bytes) -> Result<(), Failed> {
+    let mut half = Half::begin(folder, name).map_err(Failed::Not)?;
+    half.file.write_all(body).map_err(Failed::Not)?;
+    half.finish(folder, name)
+}
+
+fn judged(written: Result<(), Failed>) -> Result<Delivered, DeliveryError> {
+    match written {
+        Ok(()) => Ok(Delivered { answer: None }),
+        Err(Failed::Not(error)) => Err(later(&error)),
+        Err(Failed::InDoubt(error)) => {
+            Err(DeliveryError::InDoubt { reason: format!("the folder could not be synced: {error}") })
+        }
+    }
 }
 
 fn later(error: &io::Error) -> DeliveryError {
@@ -111,13 +140,28 @@ fn later(error: &io::Error) -> DeliveryError {
 impl Destination for FileDestination {
     async fn deliver(&self, parcel: &Parcel) -> Result<Delivered, DeliveryError> {
         let (name, body) = (self.name_of(parcel), parcel.body.clone());
-        match self.blocking(move |folder| write(folder, &name, &body)).await? {
-            Ok(()) => Ok(Delivered { answer: None }),
-            Err(Failed::Not(error)) => Err(later(&error)),
-            Err(Failed::InDoubt(error)) => {
-                Err(DeliveryError::InDoubt { reason: format!("the folder could not be synced: {error}") })
-            }
+        judged(self.blocking(move |folder| write(folder, &name, &body)).await?)
+    }
+
+    async fn deliver_attachment(
+        &self,
+        parcel: &Parcel,
+        mut attachment: Outgoing,
+    ) -> Result<Delivered, DeliveryError> {
+        let name = self.name_of(parcel);
+        let called = name.clone();
+        let begun = self.blocking(move |folder| Half::begin(folder, &called)).await?;
+        let mut half = begun.map_err(|error| later(&error))?;
+        loop {
+            let piece = attachment.reading.next().await.map_err(|error| DeliveryError::Later {
+                reason: format!("the attachment could not be read: {error}"),
+                after: None,
+            })?;
+            let Some(piece) = piece else { break };
+            let written = self.blocking(move |_| half.file.write_all(&piece).map(|()| half)).await?;
+            half = written.map_err(|error| later(&error))?;
         }
+        judged(self.blocking(move |folder| half.finish(folder, &name)).await?)
     }
 
     /// A file that is there has arrived. One that is not may have been taken away by the receiver already.

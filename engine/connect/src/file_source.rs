@@ -15,6 +15,7 @@ use tokio::sync::watch;
 
 use crate::tls::{at_least_one, wrong};
 
+mod attach;
 mod folder;
 mod pattern;
 mod put_away;
@@ -51,6 +52,8 @@ pub struct FileSourceConfig {
     /// looked at again.
     #[serde(default = "half_a_minute")]
     pub answer_secs: u64,
+    /// The media type of files that become attachments. Without it: what their names end with says it.
+    pub content_type: Option<String>,
     /// What kind of message every file is, for `accept`.
     #[serde(rename = "type")]
     pub message_type: Option<String>,

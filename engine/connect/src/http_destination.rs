@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures_util::stream::unfold;
+use hub_core::attachment::Outgoing;
 use hub_core::commit::Parcel;
 use hub_core::destination::{Delivered, DeliveryError, Destination};
 use hub_core::registry::{BuildError, Secrets};
@@ -209,6 +211,25 @@ impl Destination for HttpDestination {
         let key = parcel.id.to_string();
         let headers = [("Idempotency-Key", key.as_str()), ("X-Correlation-Id", parcel.correlation.as_str())];
         match self.client.send(&self.method, parcel.body.clone(), &parcel.content_type, &headers).await {
+            Ok(answer) => self.judge(answer.status, Some(answer.body), answer.retry_after),
+            Err(failure) => self.failed(failure),
+        }
+    }
+
+    async fn deliver_attachment(
+        &self,
+        parcel: &Parcel,
+        attachment: Outgoing,
+    ) -> Result<Delivered, DeliveryError> {
+        let key = parcel.id.to_string();
+        let headers = [("Idempotency-Key", key.as_str()), ("X-Correlation-Id", parcel.correlation.as_str())];
+        let Outgoing { slip, reading } = attachment;
+        let pieces = unfold(reading, |mut reading| async move {
+            let piece = reading.next().await.map_err(std::io::Error::other).transpose()?;
+            Some((piece, reading))
+        });
+        let sent = self.client.send_pieces(&self.method, pieces, slip.size, &slip.media_type, &headers);
+        match sent.await {
             Ok(answer) => self.judge(answer.status, Some(answer.body), answer.retry_after),
             Err(failure) => self.failed(failure),
         }

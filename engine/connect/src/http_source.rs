@@ -17,6 +17,7 @@ use tokio::sync::watch;
 use crate::tls::{ServerTls, at_least_one, wrong};
 
 mod answer;
+mod attachment;
 
 use answer::Post;
 

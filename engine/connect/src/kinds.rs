@@ -61,6 +61,7 @@ impl DestinationKind for Mllp {
 impl SourceKind for Http {
     const TYPE: &'static str = "http";
     const FORMAT: Option<&'static str> = None;
+    const ATTACHES: bool = true;
     type Config = HttpSourceConfig;
 
     fn build(config: HttpSourceConfig, secrets: &dyn Secrets) -> Result<Box<dyn Source>, BuildError> {
@@ -74,6 +75,7 @@ impl SourceKind for Http {
 
 impl DestinationKind for Http {
     const TYPE: &'static str = "http";
+    const ATTACHES: bool = true;
     type Config = HttpDestinationConfig;
 
     fn build(
@@ -88,6 +90,7 @@ impl SourceKind for Files {
     const TYPE: &'static str = "file";
     const FORMAT: Option<&'static str> = None;
     const ANSWERS: bool = false;
+    const ATTACHES: bool = true;
     type Config = FileSourceConfig;
 
     fn build(config: FileSourceConfig, secrets: &dyn Secrets) -> Result<Box<dyn Source>, BuildError> {
@@ -101,6 +104,7 @@ impl SourceKind for Files {
 
 impl DestinationKind for Files {
     const TYPE: &'static str = "file";
+    const ATTACHES: bool = true;
     type Config = FileDestinationConfig;
 
     fn build(

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use thiserror::Error;
 
+use crate::attachment::Outgoing;
 use crate::commit::Parcel;
 
 /// Delivers one parcel to one external system.
@@ -18,6 +19,16 @@ use crate::commit::Parcel;
 pub trait Destination: Send + Sync {
     /// Hands the parcel over and waits for the peer's answer. Bounded in time by the destination's own settings.
     async fn deliver(&self, parcel: &Parcel) -> Result<Delivered, DeliveryError>;
+
+    /// Hands over the attachment that a parcel stands for, as [`Destination::deliver`] does a body; a piece of it at a time. Only of
+    /// connectors that say they can ([`crate::registry::DestinationKind::ATTACHES`]).
+    async fn deliver_attachment(
+        &self,
+        _parcel: &Parcel,
+        _attachment: Outgoing,
+    ) -> Result<Delivered, DeliveryError> {
+        Err(DeliveryError::Never { reason: "this connector carries no attachments".to_owned() })
+    }
 
     /// Asks the peer what became of a parcel whose delivery is in doubt, by its idempotency key. The default cannot tell.
     async fn ask(&self, _parcel: &Parcel) -> Result<Asked, DeliveryError> {

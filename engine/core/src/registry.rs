@@ -19,6 +19,8 @@ pub trait SourceKind: 'static {
     const FORMAT: Option<&'static str>;
     /// Whether whoever sends waits for an answer: without it `on_answered` is refused.
     const ANSWERS: bool = true;
+    /// Whether it can take payloads in as attachments, a piece at a time: without it the format `binary` is refused.
+    const ATTACHES: bool = false;
     /// Its settings: a struct with `#[serde(deny_unknown_fields)]`.
     type Config: DeserializeOwned;
 
@@ -35,6 +37,8 @@ pub trait DestinationKind: 'static {
     const TYPE: &'static str;
     /// The one format that it sends: `hl7v2`. `None`: whatever it is given.
     const FORMAT: Option<&'static str> = None;
+    /// Whether it can deliver attachments ([`Destination::deliver_attachment`]).
+    const ATTACHES: bool = false;
     /// Its settings: a struct with `#[serde(deny_unknown_fields)]`.
     type Config: DeserializeOwned;
 
@@ -100,12 +104,14 @@ pub struct FormatUse<'a> {
 struct SourceEntry {
     format: Option<&'static str>,
     answers: bool,
+    attaches: bool,
     build: BuildSource,
     listens: Listens,
 }
 
 struct DestinationEntry {
     format: Option<&'static str>,
+    attaches: bool,
     build: BuildDestination,
     check: Check,
 }
@@ -156,6 +162,7 @@ impl Registry {
         let entry = SourceEntry {
             format: K::FORMAT,
             answers: K::ANSWERS,
+            attaches: K::ATTACHES,
             build: |settings, secrets| K::build(read(settings)?, secrets),
             listens: |settings| Ok(K::listens(&read(settings)?)),
         };
@@ -167,6 +174,7 @@ impl Registry {
     pub fn destination<K: DestinationKind>(&mut self) -> &mut Self {
         let entry = DestinationEntry {
             format: K::FORMAT,
+            attaches: K::ATTACHES,
             build: |settings, secrets| K::build(read(settings)?, secrets),
             check: |settings| read::<K::Config>(settings).map(|_| ()),
         };
@@ -204,6 +212,16 @@ impl Registry {
     /// Whether senders of this source wait for an answer. A source that is not known is taken to be one of those.
     pub fn source_answers(&self, kind: &str) -> bool {
         self.sources.get(kind).is_none_or(|entry| entry.answers)
+    }
+
+    /// Whether this source can take attachments in. One that is not known is taken to be able to.
+    pub fn source_attaches(&self, kind: &str) -> bool {
+        self.sources.get(kind).is_none_or(|entry| entry.attaches)
+    }
+
+    /// Whether this destination can deliver attachments. One that is not known is taken to be able to.
+    pub fn destination_attaches(&self, kind: &str) -> bool {
+        self.destinations.get(kind).is_none_or(|entry| entry.attaches)
     }
 
     /// The one format that a destination sends. `None`: any, or there is no such destination.

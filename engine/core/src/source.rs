@@ -9,6 +9,7 @@ use compact_str::CompactString;
 use thiserror::Error;
 use tokio::sync::watch;
 
+use crate::attachment::{AttachmentError, Stowed, Taking};
 use crate::envelope::{Label, Peer};
 use crate::fault::Fault;
 use crate::id::{DedupeKey, MessageId};
@@ -34,8 +35,10 @@ pub trait Source: Send {
 /// One message as it came off the wire.
 #[derive(Clone)]
 pub struct Inbound {
-    /// Its bytes, without framing.
+    /// Its bytes, without framing; the slip of an attachment.
     pub bytes: Bytes,
+    /// What the slip stands for.
+    pub attachment: Option<Stowed>,
     /// What makes it the same as another one: for HL7 v2 sender and control id.
     pub dedupe: DedupeKey,
     /// What it says of itself.
@@ -185,6 +188,16 @@ pub trait Door: Send + Sync {
         false
     }
 
+    /// Whether payloads of this channel are not parsed: a source that can streams them into the archive, and hands over their slips.
+    fn attaches(&self) -> bool {
+        false
+    }
+
+    /// Begins to take a payload of this media type into the archive.
+    async fn attach(&self, _media_type: &str) -> Result<Box<dyn Taking>, AttachmentError> {
+        Err(AttachmentError::None)
+    }
+
     /// Waits until it is this node's turn to fetch. A hub that is alone has it always.
     async fn turn(&self) -> Turn {
         Turn::always()
@@ -251,6 +264,16 @@ impl Intake {
     /// Whether a frame or file of this channel may hold several messages.
     pub fn splits(&self) -> bool {
         self.0.splits()
+    }
+
+    /// Whether payloads of this channel are not parsed but kept as attachments.
+    pub fn attaches(&self) -> bool {
+        self.0.attaches()
+    }
+
+    /// Begins to take a payload of this media type into the archive; its slip is handed over when all of it is safe there.
+    pub async fn attach(&self, media_type: &str) -> Result<Box<dyn Taking>, AttachmentError> {
+        self.0.attach(media_type).await
     }
 
     /// Waits until it is this node's turn to fetch; for sources that do.

@@ -10,6 +10,7 @@ use hub_fhir::search::{Page, Search, Stored};
 use thiserror::Error;
 use time::OffsetDateTime;
 
+use crate::attachment::{PlaceId, Stowed};
 use crate::commit::{Commit, Key, Note, Parcel};
 use crate::destination::{Delivered, DeliveryError};
 use crate::envelope::{Envelope, Label, Parent, Raw};
@@ -23,6 +24,17 @@ pub trait Journal: Send + Sync {
     /// `fsync`. A message of the same channel, dedupe key and digest is known: then its earlier id comes back. The
     /// same key with another digest is a new message, flagged.
     async fn receive(&self, message: &Envelope<Raw>) -> Result<Received, StoreError>;
+
+    /// The same for the slip of an attachment that is safe in the archive: the message needs it from then on, in the same transaction.
+    /// Says at which place the bytes are kept; where that is not the one they were stowed at, they were kept already and what was
+    /// stowed may go. [`StoreError::Invalid`]: what was stowed has been given up meanwhile, and must be sent again.
+    async fn receive_attachment(
+        &self,
+        _message: &Envelope<Raw>,
+        _stowed: &Stowed,
+    ) -> Result<(Received, PlaceId), StoreError> {
+        Err(StoreError::Invalid { what: "this journal has no book of attachments".to_owned() })
+    }
 
     /// Ends a message without a commit: filtered, or set aside with its reason. What it can be found by is kept.
     async fn end(&self, id: MessageId, end: End, keys: Vec<Key>) -> Result<(), StoreError>;

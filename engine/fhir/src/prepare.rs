@@ -57,6 +57,11 @@ impl Prepared {
         Self { reference: resource.reference(), digest, rows, text, gap }
     }
 
+    /// Its text without `meta.versionId` and `meta.lastUpdated`.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
     /// The whole text of this version.
     pub fn body(&self, version: u64, updated: OffsetDateTime) -> Bytes {
         let (head, rest) = self.text.split_at(self.gap);

@@ -1,6 +1,7 @@
 //! Bytes to documents and trees to bytes: the formats that the hub reads and writes. Pure and total: bad bytes give an error with its
 //! place, never a panic.
 
+pub mod binary;
 mod charset;
 pub mod csv;
 pub mod fhir;
@@ -12,6 +13,7 @@ mod skeleton;
 mod tree;
 pub mod xml;
 
+pub use binary::BINARY;
 pub use limits::MOST_BYTES;
 
 use hub_core::document::{Parser, Writer};
@@ -19,7 +21,7 @@ use hub_core::registry::{FormatUse, Settings};
 use thiserror::Error;
 
 /// The formats that [`parser`] knows.
-pub const FORMATS: &[&str] = &["hl7v2", "fhir", "json", "xml", "csv"];
+pub const FORMATS: &[&str] = &["hl7v2", "fhir", "json", "xml", "csv", BINARY];
 /// The formats that [`writer`] knows.
 pub const WRITTEN: &[&str] = &["hl7v2", "fhir", "json", "xml", "csv"];
 
@@ -59,6 +61,11 @@ pub fn parser(
                 },
             };
             Ok(Box::new(hl7v2::Hl7Parser { undeclared }))
+        }
+        BINARY if charset.is_some() => Err(FormatError::FixedCharset(BINARY)),
+        BINARY => {
+            no_layout(format, layout)?;
+            Ok(Box::new(binary::SlipParser))
         }
         "fhir" | "json" if charset.is_some_and(|name| !name.eq_ignore_ascii_case("utf-8")) => {
             Err(FormatError::FixedCharset(if format == "fhir" { "fhir" } else { "json" }))

@@ -26,6 +26,11 @@ pub const DEPLOYING: [&str; 3] = [
     "deployment-changed", // it runs, the store does not know yet
 ];
 
+/// The places of a payload that becomes an attachment, beside those of every message.
+pub const ATTACHING: [&str; 1] = [
+    "stowed", // it is safe in the archive, nothing is in the journal
+];
+
 /// Comes to a place.
 #[cfg(debug_assertions)]
 pub fn place(name: &'static str) {
@@ -39,7 +44,7 @@ pub fn place(name: &'static str) {
     });
     static TIMES: AtomicU64 = AtomicU64::new(0);
     debug_assert!(
-        PLACES.contains(&name) || DEPLOYING.contains(&name),
+        PLACES.contains(&name) || DEPLOYING.contains(&name) || ATTACHING.contains(&name),
         "`{name}` is not in the list of places"
     );
     if let Some((asked, times)) = &*ASKED

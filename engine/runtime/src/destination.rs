@@ -77,6 +77,7 @@ impl RunningDestination {
             in_doubt: route.in_doubt,
             answers,
             outbox: house.outbox.clone(),
+            attachments: house.attachments.clone(),
             cluster: house.cluster.clone(),
             clock: house.clock.clone(),
             wakers: wakers.clone(),

@@ -1,5 +1,6 @@
 //! Sends parcels to their destinations and remembers what came of it.
 
+mod attached;
 mod under_way;
 
 use std::collections::HashMap;
@@ -8,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
+use hub_core::attachment::{Attachments, Slip};
 use hub_core::cluster::{Cluster, Share, Stand};
 use hub_core::commit::Commit;
 use hub_core::destination::{Asked, Delivered, DeliveryError, Destination};
@@ -134,6 +136,8 @@ pub struct Dispatcher {
     pub answers: Option<Answers>,
     /// The queue.
     pub outbox: Arc<dyn Outbox>,
+    /// Where the attachments are that parcels stand for.
+    pub attachments: Option<Arc<dyn Attachments>>,
     /// Who does what, where several nodes share the database.
     pub cluster: Arc<dyn Cluster>,
     /// The time.
@@ -359,6 +363,9 @@ impl Dispatcher {
                 }
                 Err(later @ DeliveryError::Later { .. }) => return Err(Failure::Try(later)),
             }
+        }
+        if leased.parcel.content_type == Slip::MEDIA_TYPE {
+            return self.deliver_attachment(&leased.parcel).await.map_err(Failure::Try);
         }
         self.destination.deliver(&leased.parcel).await.map_err(Failure::Try)
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use hub_core::attachment::Attachments;
 use hub_core::cluster::Cluster;
 use hub_core::store::{Journal, Outbox, Resources};
 
@@ -18,6 +19,8 @@ pub struct House {
     pub resources: Arc<dyn Resources>,
     /// Parcels owed.
     pub outbox: Arc<dyn Outbox>,
+    /// Payloads that are not parsed. `None`: channels of such cannot receive.
+    pub attachments: Option<Arc<dyn Attachments>>,
     /// Who does what, where several nodes share the database.
     pub cluster: Arc<dyn Cluster>,
     /// The time.

@@ -5,11 +5,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use hub_core::attachment::{AttachmentError, Stowed, Taking};
 use hub_core::cluster::{Company, Share};
 use hub_core::envelope::{Envelope, Head, Raw};
 use hub_core::id::{ChannelId, CorrelationId, Digest, MessageId};
 use hub_core::source::{Acknowledge, Door, Inbound, Outcome, Receipt, Refusal, Replied, Reply, Turn};
-use hub_core::store::{End, Received};
+use hub_core::store::{End, Received, StoreError};
 
 use crate::backlog::Backlog;
 use crate::crash;
@@ -74,6 +75,17 @@ impl Door for ChannelDoor {
         self.road.get().channel.parse.split.is_some()
     }
 
+    fn attaches(&self) -> bool {
+        self.road.get().channel.parse.format == hub_formats::BINARY
+    }
+
+    async fn attach(&self, media_type: &str) -> Result<Box<dyn Taking>, AttachmentError> {
+        match &self.house.attachments {
+            Some(attachments) => attachments.begin(media_type).await,
+            None => Err(AttachmentError::None),
+        }
+    }
+
     async fn turn(&self) -> Turn {
         self.turns.next(&*self.house.cluster, &Share::source(&self.channel)).await
     }
@@ -86,12 +98,19 @@ impl ChannelDoor {
         let now = self.house.clock.now();
         let id = MessageId::new(now);
         let ends_here = self.ends_here(&inbound);
+        let stowed = inbound.attachment;
+        if stowed.is_some() {
+            crash::place("stowed");
+        }
         let message = Envelope {
             head: Head {
                 id,
                 channel: self.channel.clone(),
                 dedupe: inbound.dedupe,
-                digest: Digest::of(&inbound.bytes),
+                // The name on the slip is no content: what comes again under another is known.
+                digest: stowed
+                    .as_ref()
+                    .map_or_else(|| Digest::of(&inbound.bytes), |stowed| stowed.content.digest()),
                 label: inbound.label,
                 correlation: CorrelationId::from(id.0.simple().to_string()),
                 received_at: now,
@@ -106,7 +125,7 @@ impl ChannelDoor {
             registration.not_stored();
             return Receipt::Refused(None, Refusal::Busy);
         }
-        let received = match self.house.journal.receive(&message).await {
+        let received = match self.journal(&message, stowed.as_ref()).await {
             Ok(received) => received,
             Err(error) => {
                 drop(registration);
@@ -144,6 +163,22 @@ impl ChannelDoor {
             cluster.tell(&Share::channel(&self.channel));
         }
         Receipt::Accepted(id)
+    }
+
+    /// Stores a message durably. Of an attachment whose bytes were kept already the second copy goes.
+    async fn journal(
+        &self,
+        message: &Envelope<Raw>,
+        stowed: Option<&Stowed>,
+    ) -> Result<Received, StoreError> {
+        let Some(stowed) = stowed else { return self.house.journal.receive(message).await };
+        let (received, place) = self.house.journal.receive_attachment(message, stowed).await?;
+        if place != stowed.place
+            && let Some(attachments) = &self.house.attachments
+        {
+            attachments.discard(stowed.place).await;
+        }
+        Ok(received)
     }
 
     /// What is known at once to go no further: it is kept, and ends at the door.

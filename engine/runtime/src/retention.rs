@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use hub_core::attachment::{Attachments, Swept};
 use hub_core::jobs::{Job, JobError};
-use hub_core::store::{Journal, StoreError, Upkeep};
+use hub_core::store::{Journal, Upkeep};
 
 use crate::clock::Clock;
 
@@ -21,6 +22,8 @@ pub struct Retention {
     pub journal: Arc<dyn Journal>,
     /// What else is kept.
     pub upkeep: Arc<dyn Upkeep>,
+    /// The archive of attachments, swept when messages have gone.
+    pub attachments: Option<Arc<dyn Attachments>>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// How long things are kept.
@@ -98,6 +101,13 @@ impl Job for Retention {
             let versions = self.upkeep.forget_history(now - keep).await.map_err(not("versions"))?;
             done.push(format!("{versions} versions"));
         }
+        if let Some(attachments) = &self.attachments {
+            let swept = attachments.sweep(now).await.map_err(not("attachments"))?;
+            if swept != Swept::default() {
+                let Swept { deleted, orphans } = swept;
+                done.push(format!("{deleted} attachments, {orphans} never journalled"));
+            }
+        }
         match self.upkeep.shrink().await.map_err(not("free pages"))? {
             0 => {}
             bytes => done.push(format!("{:.1} MB given back", bytes as f64 / 1e6)),
@@ -107,7 +117,7 @@ impl Job for Retention {
 }
 
 /// What could not be deleted, with every cause: a full disk under the archive is an operator's to mend.
-fn not(what: &'static str) -> impl Fn(StoreError) -> JobError {
+fn not<E: Error>(what: &'static str) -> impl Fn(E) -> JobError {
     move |error| {
         let mut what = format!("{what} could not be deleted: {error}");
         let mut cause = error.source();

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use compact_str::CompactString;
+use hub_core::attachment::Slip;
 use hub_core::commit::{Commit, Key, Note, Parcel};
 use hub_core::document::{Document, Node, Parser, Writer};
 use hub_core::envelope::{Envelope, Head, Mapped, Parsed, Raw};
@@ -321,6 +322,7 @@ fn media_type(format: &str) -> &'static str {
         "json" => "application/json",
         "fhir" => "application/fhir+json",
         "csv" => "text/csv",
+        hub_formats::BINARY => Slip::MEDIA_TYPE,
         _ => "application/octet-stream",
     }
 }

@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 use compact_str::CompactString;
+use hub_core::attachment::{PlaceId, Stowed};
 use hub_core::commit::Key;
 use hub_core::envelope::{Envelope, Head, Label, Parent, Peer, Raw};
 use hub_core::fault::{Fault, FaultStep};
@@ -38,6 +39,18 @@ impl Journal for Store {
     async fn receive(&self, message: &Envelope<Raw>) -> Result<Received, StoreError> {
         match self.inner.writer.ask(Work::Receive(Box::new(message.clone()))).await? {
             Answer::Received(received) => Ok(received),
+            _ => Err(closed()),
+        }
+    }
+
+    async fn receive_attachment(
+        &self,
+        message: &Envelope<Raw>,
+        stowed: &Stowed,
+    ) -> Result<(Received, PlaceId), StoreError> {
+        let (message, stowed) = (Box::new(message.clone()), Box::new(stowed.clone()));
+        match self.inner.writer.ask(Work::ReceiveAttachment { message, stowed }).await? {
+            Answer::Attached(received, place) => Ok((received, place)),
             _ => Err(closed()),
         }
     }

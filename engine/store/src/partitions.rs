@@ -256,14 +256,17 @@ impl Alone {
         Ok(None)
     }
 
-    /// Forgets the parcels of messages whose stretches were dropped: some thousands at a time, for they may be many.
+    /// Forgets the parcels of messages whose stretches were dropped: some thousands at a time, for they may be many; and which
+    /// attachments these messages needed.
     pub async fn forget_parcels(&mut self) -> Result<u64, sqlx::Error> {
         let there: Vec<i64> = all(&mut self.0).await?.iter().map(|stretch| stretch.number).collect();
         let mut forgotten = 0;
         let mut from = 0;
         for number in there {
             if number > from {
-                forgotten += forget_between(&mut self.0, from << BITS, number << BITS).await?;
+                let (first, behind) = (from << BITS, number << BITS);
+                forgotten += forget_between(&mut self.0, first, behind).await?;
+                no_longer_needed(&mut self.0, first, behind).await?;
             }
             from = number + 1;
         }
@@ -404,6 +407,19 @@ async fn forget_between(connection: &mut PgConnection, from: i64, to: i64) -> Re
             return Ok(forgotten);
         }
     }
+}
+
+/// What messages needed between two places, of which there are none any more, is looked at.
+async fn no_longer_needed(connection: &mut PgConnection, from: i64, to: i64) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "WITH gone AS (DELETE FROM attachment_need WHERE seq >= $1 AND seq < $2 RETURNING place)
+         UPDATE attachment SET due_us = 0 WHERE state = 0 AND place IN (SELECT place FROM gone)",
+    )
+    .bind(from)
+    .bind(to)
+    .execute(connection)
+    .await
+    .map(|_| ())
 }
 
 /// Whether a lock was not free in time, or two waited for each other.

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
-use reqwest::{Certificate, Client, Method, Proxy, redirect};
+use futures_util::Stream;
+use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use reqwest::{Body, Certificate, Client, Method, Proxy, redirect};
 use thiserror::Error;
 
 use crate::tls::install_crypto_provider;
@@ -185,6 +186,31 @@ impl HttpClient {
         &self,
         method: &str,
         body: Bytes,
+        content_type: &str,
+        headers: &[(&str, &str)],
+    ) -> Result<Answer, HttpFailure> {
+        self.exchange(method, body.into(), content_type, headers).await
+    }
+
+    /// The same with a body of `size` bytes that comes a piece at a time. When it does not come whole, neither does the request.
+    pub async fn send_pieces(
+        &self,
+        method: &str,
+        pieces: impl Stream<Item = std::io::Result<Bytes>> + Send + 'static,
+        size: u64,
+        content_type: &str,
+        headers: &[(&str, &str)],
+    ) -> Result<Answer, HttpFailure> {
+        let size = size.to_string();
+        let mut headers = headers.to_vec();
+        headers.push((CONTENT_LENGTH.as_str(), &size));
+        self.exchange(method, Body::wrap_stream(pieces), content_type, &headers).await
+    }
+
+    async fn exchange(
+        &self,
+        method: &str,
+        body: Body,
         content_type: &str,
         headers: &[(&str, &str)],
     ) -> Result<Answer, HttpFailure> {

@@ -1,4 +1,4 @@
-//! An HTTP listener: whole requests in, whole answers out; bounded in size, time and number.
+//! An HTTP listener: whole requests in, or their bodies a piece at a time; whole answers out; bounded in size, time and number.
 
 use std::convert::Infallible;
 use std::future::poll_fn;
@@ -20,7 +20,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsAcceptor;
 use tracing::{debug, warn};
 
@@ -34,7 +34,8 @@ pub struct HttpLimits {
     pub max_body_bytes: usize,
     /// How long a client may take to send a request's head, and how long a kept-open connection may idle.
     pub headers: Duration,
-    /// How long a client may take to send a body, and the TLS handshake.
+    /// How long a client may take to send a body, or each further [`BodyPieces::STRETCH`] of one that is read a piece at a time; and the
+    /// TLS handshake.
     pub body: Duration,
     /// How many connections there may be; one more is closed at once.
     pub max_connections: usize,
@@ -116,6 +117,16 @@ pub trait Respond: Send + Sync + 'static {
 
     /// Takes a whole request. One at a time per connection; connections side by side.
     async fn respond(&self, head: RequestHead, body: Bytes) -> HttpAnswer;
+
+    /// Whether bodies are read a piece at a time, by [`Respond::respond_pieces`].
+    fn reads_pieces(&self) -> bool {
+        false
+    }
+
+    /// Takes a request whose body is still to be read.
+    async fn respond_pieces(&self, _head: RequestHead, _body: &mut BodyPieces) -> HttpAnswer {
+        HttpAnswer::empty(501)
+    }
 }
 
 /// A bound listener that does not accept yet.
@@ -266,10 +277,63 @@ async fn answer(
     if let Some(refused) = respond.admit(&head) {
         return if body.is_end_stream() { refused } else { closing(refused) };
     }
+    if respond.reads_pieces() {
+        let mut pieces = BodyPieces::new(body, limits);
+        let answer = respond.respond_pieces(head, &mut pieces).await;
+        return if pieces.has_ended { answer } else { closing(answer) };
+    }
     match timeout(limits.body, whole(body, limits.max_body_bytes)).await {
         Ok(Ok(body)) => respond.respond(head, body).await,
         Ok(Err(status)) => closing(HttpAnswer::empty(status)),
         Err(_) => closing(HttpAnswer::empty(408)),
+    }
+}
+
+/// A body that is read a piece at a time, bounded in size and time.
+pub struct BodyPieces {
+    body: Incoming,
+    most: u64,
+    taken: u64,
+    /// How long each stretch may take.
+    patience: Duration,
+    deadline: Instant,
+    /// The end of the stretch that is read.
+    until: u64,
+    has_ended: bool,
+}
+
+impl BodyPieces {
+    /// So many bytes may each take as long as a whole small body.
+    pub const STRETCH: u64 = 8 << 20;
+
+    fn new(body: Incoming, limits: &HttpLimits) -> Self {
+        let (most, patience) = (limits.max_body_bytes as u64, limits.body);
+        let deadline = Instant::now() + patience;
+        Self { body, most, taken: 0, patience, deadline, until: Self::STRETCH, has_ended: false }
+    }
+
+    /// The next piece; `None` at the end. Otherwise the status to be answered: 413, 408, or 400 when the client has gone.
+    pub async fn next(&mut self) -> Result<Option<Bytes>, u16> {
+        if self.body.size_hint().lower() > self.most {
+            return Err(413);
+        }
+        loop {
+            let next = poll_fn(|context| Pin::new(&mut self.body).poll_frame(context));
+            let Some(frame) = timeout_at(self.deadline, next).await.map_err(|_| 408_u16)? else {
+                self.has_ended = true;
+                return Ok(None);
+            };
+            let Ok(data) = frame.map_err(|_| 400_u16)?.into_data() else { continue };
+            self.taken += data.len() as u64;
+            if self.taken > self.most {
+                return Err(413);
+            }
+            if self.taken >= self.until {
+                self.deadline = Instant::now() + self.patience;
+                self.until = self.taken + Self::STRETCH;
+            }
+            return Ok(Some(data));
+        }
     }
 }
 

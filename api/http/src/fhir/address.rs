@@ -1,6 +1,7 @@
 //! What an address below `/fhir` and a method ask for (R4B §3.1.0).
 
 use axum::http::{Method, StatusCode};
+use hub_core::attachment::ContentId;
 use hub_core::finding::nearest;
 use hub_fhir::{Id, Reference, ResourceType};
 use percent_encoding::percent_decode_str;
@@ -14,6 +15,8 @@ pub(crate) enum Ask {
     Capabilities,
     /// `GET /Patient/1`
     Read(Reference),
+    /// `GET /Binary/{sha256}`: an attachment.
+    Content(ContentId),
     /// `GET /Patient/1/_history/2`
     Vread(Reference, u64),
     /// `GET /Patient/1/_history`
@@ -32,6 +35,7 @@ impl Ask {
         match self {
             Self::Capabilities => "capabilities",
             Self::Read(_) => "read",
+            Self::Content(_) => "content",
             Self::Vread(..) => "vread",
             Self::History(_) => "history-instance",
             Self::Search(_) | Self::SearchForm(_) => "search-type",
@@ -51,6 +55,7 @@ enum Place {
     Type(ResourceType),
     SearchForm(ResourceType),
     Instance(Reference),
+    Content(ContentId),
     History(Reference),
     Version(Reference, u64),
     /// A place the standard knows and this server has nothing at.
@@ -73,6 +78,7 @@ pub(crate) fn ask(method: &Method, path: &str, served: &[ResourceType]) -> Resul
         Place::Capabilities if reads => Ok(Ask::Capabilities),
         Place::Type(kind) if reads => Ok(Ask::Search(kind)),
         Place::Instance(reference) if reads => Ok(Ask::Read(reference)),
+        Place::Content(content) if reads => Ok(Ask::Content(content)),
         Place::History(reference) if reads => Ok(Ask::History(reference)),
         Place::Version(reference, version) if reads => Ok(Ask::Vread(reference, version)),
         Place::SearchForm(kind) if method == Method::POST => Ok(Ask::SearchForm(kind)),
@@ -89,13 +95,13 @@ fn not_offered(method: &Method, place: &Place) -> &'static str {
         }
         (Place::Base, _) => "searching across all types is not offered; search one type",
         (Place::Type(_), "POST") => "create is not offered; resources are written by the hub's channels",
-        (Place::Type(_) | Place::Instance(_), "PUT") => {
+        (Place::Type(_) | Place::Instance(_) | Place::Content(_), "PUT") => {
             "update is not offered; resources are written by the hub's channels"
         }
-        (Place::Type(_) | Place::Instance(_), "PATCH") => {
+        (Place::Type(_) | Place::Instance(_) | Place::Content(_), "PATCH") => {
             "patch is not offered; resources are written by the hub's channels"
         }
-        (Place::Type(_) | Place::Instance(_), "DELETE") => {
+        (Place::Type(_) | Place::Instance(_) | Place::Content(_), "DELETE") => {
             "delete is not offered; resources are written by the hub's channels"
         }
         (Place::SearchForm(_), _) => {
@@ -126,7 +132,13 @@ fn place(path: &str, served: &[ResourceType]) -> Result<Place, Problem> {
             served_type(kind, served)?;
             Ok(Place::Closed("the history of a whole type is not offered; ask for one resource's"))
         }
-        [kind, id] => Ok(Place::Instance(reference(kind, id, served)?)),
+        [kind, id] => {
+            let reference = reference(kind, id, served)?;
+            Ok(match id.parse() {
+                Ok(content) if kind == "Binary" => Place::Content(content),
+                _ => Place::Instance(reference),
+            })
+        }
         [kind, id, "_history"] => Ok(Place::History(reference(kind, id, served)?)),
         [kind, id, "_history", version] => {
             let reference = reference(kind, id, served)?;

@@ -91,7 +91,25 @@ fn named(name: &str, version: &str) -> Json {
     object([("name", Json::string(name)), ("version", Json::string(version))]).into()
 }
 
+/// Attachments are read, and that is all.
+fn contents() -> Object {
+    object([
+        ("type", Json::string("Binary")),
+        (
+            "documentation",
+            Json::string(
+                "Attachments, as they came in: their ids are the SHA-256 of their bytes. Ranges are given.",
+            ),
+        ),
+        ("interaction", vec![object([("code", Json::string("read"))]).into()].into()),
+        ("versioning", Json::string("no-version")),
+    ])
+}
+
 fn resource(kind: ResourceType, served: &[ResourceType]) -> Object {
+    if kind.name() == "Binary" {
+        return contents();
+    }
     let interactions = INTERACTIONS.map(|code| object([("code", Json::string(code))]).into()).to_vec();
     let mut resource = object([
         ("type", Json::string(kind.name())),

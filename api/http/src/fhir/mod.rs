@@ -3,6 +3,7 @@
 mod address;
 mod capabilities;
 mod conditional;
+mod content;
 mod history;
 mod links;
 mod problem;
@@ -30,6 +31,7 @@ use tracing::error;
 use crate::doors::Doors;
 use crate::fhir::address::Ask;
 use crate::fhir::capabilities::Capabilities;
+pub(crate) use crate::fhir::content::AsItIs;
 use crate::fhir::problem::Problem;
 use crate::fhir::wants::{Wants, is_about_looks, wants};
 use crate::observe::Interaction;
@@ -120,6 +122,10 @@ async fn door(State(fhir): State<Arc<Fhir>>, request: Request) -> Response {
 }
 
 async fn answer(fhir: &Fhir, ask: Ask, request: Request) -> Response {
+    if let Ask::Content(content) = &ask {
+        let found = content::content(fhir, *content, request.method(), request.headers()).await;
+        return found.unwrap_or_else(|| Problem::not_found("there is no such attachment").into_response());
+    }
     let question = match question(fhir, request).await {
         Ok(question) => question,
         Err(problem) => return problem.into_response(),
@@ -130,6 +136,7 @@ async fn answer(fhir: &Fhir, ask: Ask, request: Request) -> Response {
         Ask::Vread(reference, version) => read::vread(fhir, &question, reference, *version).await,
         Ask::History(reference) => history::history(fhir, &question, reference).await,
         Ask::Search(kind) | Ask::SearchForm(kind) => search::search(fhir, &question, *kind).await,
+        Ask::Content(_) => Err(Problem::broken()),
         Ask::Options(allow) => return options(allow),
     };
     match reply {
@@ -190,7 +197,8 @@ fn options(allow: &'static str) -> Response {
 fn without_body(answer: Response) -> Response {
     let (mut parts, body) = answer.into_parts();
     let length = body.size_hint().exact().filter(|_| parts.status != StatusCode::NOT_MODIFIED);
-    if let Some(length) = length {
+    // An attachment has told its length.
+    if let Some(length) = length.filter(|_| !parts.headers.contains_key(CONTENT_LENGTH)) {
         parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
     }
     Response::from_parts(parts, Body::empty())

@@ -490,6 +490,7 @@ pub fn doors(fake: &Arc<Fake>) -> Router {
         journal: fake.clone(),
         outbox: fake.clone(),
         upkeep: fake.clone(),
+        attachments: None,
         operations: fake.clone(),
         replays: fake.clone(),
         metrics: Arc::new(|| "hub_up 1\n".to_owned()),

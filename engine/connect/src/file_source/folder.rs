@@ -7,6 +7,7 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use bytes::Bytes;
+use hub_core::attachment::Stowed;
 
 use super::pattern::NamePattern;
 
@@ -65,8 +66,10 @@ fn inode(_of: &fs::Metadata) -> u64 {
 pub(super) enum Content {
     /// Whole.
     Whole(Bytes),
-    /// It has more bytes than may be taken.
-    TooLarge,
+    /// Whole, in the archive.
+    Stowed(Box<Stowed>),
+    /// It has more bytes than may be taken: this many.
+    TooLarge(u64),
     /// It changed while it was read: it is not finished.
     Changed,
 }
@@ -74,7 +77,7 @@ pub(super) enum Content {
 /// Reads a file that looked like this.
 pub(super) fn read(path: &Path, looked: Stamp, most: usize) -> io::Result<Content> {
     if looked.size > most as u64 {
-        return Ok(Content::TooLarge);
+        return Ok(Content::TooLarge(most as u64));
     }
     let mut bytes = Vec::new();
     fs::File::open(path)?.take(looked.size + 1).read_to_end(&mut bytes)?;

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use compact_str::{CompactString, format_compact};
+use hub_core::attachment::Slip;
 use hub_core::envelope::{Label, Peer};
 use hub_core::fault::{Fault, FaultStep};
 use hub_core::id::{DedupeKey, Digest};
@@ -15,6 +16,7 @@ use tokio::time::{Instant, timeout};
 use tracing::{debug, warn};
 
 use super::FileSourceConfig;
+use super::attach::{media_type_of, stow};
 use super::folder::{Content, Stamp, list, read};
 use super::pattern::NamePattern;
 use super::put_away::{PutAway, put_away};
@@ -93,8 +95,12 @@ impl Watch {
 
     /// Reads a file and hands it over.
     async fn take(&mut self, name: &str, stamp: Stamp) -> Taken {
-        let (path, most) = (self.config.folder.join(name), self.config.max_file_bytes);
-        let content = match blocking(move || read(&path, stamp, most)).await {
+        let read = if self.intake.attaches() && stamp.size <= self.config.max_file_bytes as u64 {
+            self.stow(name, stamp).await
+        } else {
+            self.read(name, stamp).await
+        };
+        let content = match read {
             Ok(content) => content,
             // The partner has taken it back.
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Taken::NotNow,
@@ -103,17 +109,18 @@ impl Watch {
                 return Taken::NotNow;
             }
         };
-        let (bytes, unreadable) = match content {
-            Content::Whole(bytes) => (bytes, None),
+        let (bytes, attachment, unreadable) = match content {
+            Content::Whole(bytes) => (bytes, None, None),
+            Content::Stowed(stowed) => (Slip::of(&stowed, Some(name)).to_bytes(), Some(*stowed), None),
             Content::Changed => return Taken::NotNow,
-            Content::TooLarge => {
+            Content::TooLarge(most) => {
                 let reason = format!("the file has {} bytes; {most} are taken at the most", stamp.size);
                 let fault = Fault { step: FaultStep::Parse, place: None, rule: None, reason };
-                (Bytes::new(), Some(fault))
+                (Bytes::new(), None, Some(fault))
             }
         };
         // The name may name a patient: neither key nor label shows it.
-        let digest = Digest::of(&bytes);
+        let digest = attachment.as_ref().map_or_else(|| Digest::of(&bytes), |stowed| stowed.content.digest());
         let is_known_by = format!("{name}|{}|{}|{digest:?}", stamp.size, nanoseconds(stamp.written));
         let dedupe = DedupeKey(format_compact!("{:?}", Digest::of(is_known_by.as_bytes())));
         let label = Label {
@@ -121,8 +128,19 @@ impl Watch {
             control_id: unreadable.is_none().then(|| format_compact!("{digest:?}")),
             sender: None,
         };
-        let inbound = Inbound { bytes, dedupe, label, peer: Peer::default(), unreadable };
+        let inbound = Inbound { bytes, attachment, dedupe, label, peer: Peer::default(), unreadable };
         self.judge(inbound).await
+    }
+
+    async fn read(&self, name: &str, stamp: Stamp) -> std::io::Result<Content> {
+        let (path, most) = (self.config.folder.join(name), self.config.max_file_bytes);
+        blocking(move || read(&path, stamp, most)).await
+    }
+
+    async fn stow(&self, name: &str, stamp: Stamp) -> std::io::Result<Content> {
+        let named = self.config.content_type.as_deref();
+        let media_type = named.unwrap_or_else(|| media_type_of(name));
+        stow(&self.config.folder.join(name), stamp, &self.intake, media_type).await
     }
 
     async fn judge(&mut self, inbound: Inbound) -> Taken {
@@ -197,7 +215,7 @@ fn nanoseconds(written: Option<SystemTime>) -> u128 {
 }
 
 /// Looks at files where that holds up nobody.
-async fn blocking<T: Send + 'static>(
+pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
 ) -> std::io::Result<T> {
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(std::io::Error::other(error)))

@@ -9,7 +9,7 @@ use hub_core::envelope::{Label, Peer};
 use hub_core::fault::Fault;
 use hub_core::id::{DedupeKey, Digest, MessageId};
 use hub_core::source::{Acknowledge, Inbound, Intake, NoReply, Outcome, Receipt, Refusal, Replied, Reply};
-use hub_transport::http_server::{HttpAnswer, RequestHead, Respond};
+use hub_transport::http_server::{BodyPieces, HttpAnswer, RequestHead, Respond};
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
@@ -22,8 +22,8 @@ const MAX_WORD: usize = 200;
 
 /// Takes the requests of one source.
 pub(super) struct Post {
-    intake: Intake,
-    config: HttpSourceConfig,
+    pub(super) intake: Intake,
+    pub(super) config: HttpSourceConfig,
     token: Option<Digest>,
 }
 
@@ -41,7 +41,7 @@ impl Post {
         })
     }
 
-    fn label(&self, head: &RequestHead) -> Label {
+    pub(super) fn label(&self, head: &RequestHead) -> Label {
         let told = self.config.type_header.as_deref().and_then(|name| word(head, name));
         Label {
             message_type: told.or_else(|| self.config.message_type.as_deref().map(CompactString::new)),
@@ -118,9 +118,26 @@ impl Respond for Post {
             dedupe: dedupe(&head, &body),
             label: self.label(&head),
             bytes: body.clone(),
+            attachment: None,
             peer: Peer { address: Some(head.peer.address), identity: head.peer.identity },
             unreadable: None,
         };
+        self.hand_over(inbound).await
+    }
+
+    fn reads_pieces(&self) -> bool {
+        self.intake.attaches()
+    }
+
+    async fn respond_pieces(&self, head: RequestHead, body: &mut BodyPieces) -> HttpAnswer {
+        self.take_attachment(head, body).await
+    }
+}
+
+impl Post {
+    /// Hands a message over and answers by what becomes of it.
+    pub(super) async fn hand_over(&self, inbound: Inbound) -> HttpAnswer {
+        let body = inbound.bytes.clone();
         let receipt = self.intake.accept(inbound).await;
         if self.intake.acknowledge() == Acknowledge::OnAnswered {
             return self.reply(self.intake.reply(body, receipt).await);
@@ -140,7 +157,7 @@ impl Respond for Post {
 }
 
 /// The sender's own number for the request.
-fn number(head: &RequestHead) -> Option<CompactString> {
+pub(super) fn number(head: &RequestHead) -> Option<CompactString> {
     word(head, "idempotency-key").or_else(|| word(head, "x-request-id"))
 }
 
@@ -156,7 +173,7 @@ fn dedupe(head: &RequestHead, body: &[u8]) -> DedupeKey {
     }
 }
 
-fn told(status: u16, words: Value) -> HttpAnswer {
+pub(super) fn told(status: u16, words: Value) -> HttpAnswer {
     HttpAnswer {
         content_type: "application/json".to_owned(),
         body: Bytes::from(words.to_string()),
@@ -164,7 +181,7 @@ fn told(status: u16, words: Value) -> HttpAnswer {
     }
 }
 
-fn again_later(words: Value) -> HttpAnswer {
+pub(super) fn again_later(words: Value) -> HttpAnswer {
     let mut answer = told(503, words);
     answer.headers.push(("retry-after", RETRY_AFTER_SECS.to_owned()));
     answer

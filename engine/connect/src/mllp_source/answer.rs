@@ -121,6 +121,7 @@ impl Handler for Feed {
             label: header.as_ref().map(label).unwrap_or_default(),
             bytes: frame,
             peer: Peer { address: Some(peer.address), identity: peer.identity.clone() },
+            attachment: None,
             unreadable: None,
         };
         let header = match header {

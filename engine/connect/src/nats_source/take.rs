@@ -124,6 +124,7 @@ impl Taker {
             },
             bytes: message.payload.clone(),
             peer: Peer::default(),
+            attachment: None,
             unreadable: None,
         }
     }

@@ -1,5 +1,6 @@
 //! Paths and conditions as mappings write them.
 
+use hub_core::attachment::Slip;
 use hub_core::finding::{FindingKind, nearest};
 use hub_core::path::{Path, Step, To};
 use hub_core::registry::Settings;
@@ -53,6 +54,7 @@ impl Compiler<'_> {
                         "a path looks like `PID-3.1`, `PID-3(2).1`, `PID-3[5=PI]`, `PATIENT_RESULT.ORDER_OBSERVATION`"
                     }
                     "xml" => "a path looks like `/Request/Items/Item`, `Item[2]/@code`, `id[@root='1.2']`",
+                    "binary" => "a path is a field of the slip: `sha256`, `contentType`",
                     "csv" => "a path looks like `row.amount`, `header.date`, `trailer.count`",
                     _ => {
                         "a path looks like `Patient.name.family`, `items(2).code`, `identifier[system=urn:x].value`"
@@ -184,9 +186,21 @@ pub fn wrong_path(format: &str, layout: &Settings, path: &Path) -> Option<(Strin
         "hl7v2" => wrong_in_hl7(path.steps()),
         "fhir" => wrong_in_fhir(path.steps()),
         "csv" => wrong_column(layout, path.steps()),
+        "binary" => wrong_field(path.steps()),
         _ => None,
     };
     wrong.map(|wrong| (wrong.what, wrong.help))
+}
+
+/// A path into the slip of an attachment: one of its fields.
+fn wrong_field(steps: &[Step]) -> Option<Wrong> {
+    match steps {
+        [Step { to: To::Name(name), pick: None }] if Slip::FIELDS.contains(&name.as_str()) => None,
+        _ => {
+            let wrong = Wrong::new("the slip of an attachment has no such field");
+            Some(wrong.help(format!("its fields are {}", Slip::FIELDS.join(", "))))
+        }
+    }
 }
 
 /// A path into resources of R4B that begins with one: each name is an element of the type before it. A path that begins within

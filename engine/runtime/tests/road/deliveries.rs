@@ -44,6 +44,7 @@ impl Counter {
             retry: RETRY,
             in_doubt,
             answers: None,
+            attachments: None,
             cluster: Arc::new(Alone::default()),
             outbox: shelf.clone(),
             clock: clock.clone(),

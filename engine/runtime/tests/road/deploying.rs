@@ -85,6 +85,7 @@ fn project(name: &str, told: &str, about: &str) -> Project {
 
 async fn hub(memory: &Arc<Memory>, project: Project) -> Arc<Hub> {
     let house = House {
+        attachments: None,
         cluster: Arc::new(hub_core::cluster::Alone::default()),
         deaths: None,
         journal: memory.clone(),

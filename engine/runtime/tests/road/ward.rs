@@ -193,6 +193,7 @@ impl Ward {
     ) -> Self {
         let clock = TestClock::new();
         let house = House {
+            attachments: None,
             cluster: Arc::new(Alone::default()),
             journal: memory.clone(),
             resources: memory.clone(),
@@ -298,6 +299,7 @@ pub fn inbound_text(text: &str) -> Inbound {
         dedupe: DedupeKey::from(text),
         label: Label::default(),
         peer: Peer::default(),
+        attachment: None,
         unreadable: None,
     }
 }

@@ -115,6 +115,9 @@ impl Files for Recorded<'_> {
 pub(crate) fn check(draft: &mut Draft, registry: &Registry, mappings: &mut Mappings<'_>) {
     let format = check_format(draft, registry);
     check_charset(draft, registry, format.as_deref());
+    if format.as_deref() == Some(BINARY) {
+        check_attachments(draft, registry);
+    }
     let sheet = &mut draft.sheet;
     let mut layout = Settings::new();
     if let Some(map) = &draft.map {
@@ -234,6 +237,34 @@ fn check_format(draft: &mut Draft, registry: &Registry) -> Option<String> {
         draft.sheet.report_with(FindingKind::FormatDiffers, &format.span, message, help);
     }
     Some(given.to_owned())
+}
+
+/// The format of payloads that are not read.
+const BINARY: &str = "binary";
+
+/// Payloads that are not read come in and go out as attachments, and are not split.
+fn check_attachments(draft: &mut Draft, registry: &Registry) {
+    let connector = draft.from.as_ref().and_then(|from| from.connector.as_ref());
+    if let Some(connector) = connector.filter(|connector| !registry.source_attaches(&connector.value)) {
+        let message = format!(
+            "the connector `{}` cannot take attachments, which the format `binary` makes of messages",
+            connector.value
+        );
+        let help = Some("receive them by `http` or `file`".to_owned());
+        draft.sheet.report_with(FindingKind::FormatDiffers, &connector.span, message, help);
+    }
+    if let Some(split) = draft.parse.as_ref().and_then(|parse| parse.split.as_ref()) {
+        let message = "a payload of the format `binary` is not read, so it cannot be split".to_owned();
+        draft.sheet.report(FindingKind::WrongSettings, &split.span, message);
+    }
+    for route in draft.to.iter().filter(|route| route.mapping.is_none()) {
+        let Some(connector) = &route.connector else { continue };
+        if !registry.destination_attaches(&connector.value) {
+            let message = format!("the connector `{}` cannot deliver attachments", connector.value);
+            let help = Some("send them by `http` or `file`, or give the destination a mapping".to_owned());
+            draft.sheet.report_with(FindingKind::FormatDiffers, &connector.span, message, help);
+        }
+    }
 }
 
 /// The format can be read in the character set.

@@ -32,7 +32,7 @@ pub(crate) struct Table {
 use Holds::{Blob, Int, Place, ReplayPlace, SearchRows, Text};
 
 /// Every table that is moved row by row. What refers to another table comes after it.
-pub(crate) const TABLES: [Table; 19] = [
+pub(crate) const TABLES: [Table; 22] = [
     Table { name: "word", key: 1, unique: &["text"], columns: &[("number", Int), ("text", Text)] },
     Table {
         name: "message",
@@ -238,6 +238,22 @@ pub(crate) const TABLES: [Table; 19] = [
             ("held_us", Int),
         ],
     },
+    Table {
+        name: "attachment",
+        key: 1,
+        unique: &["sha256"],
+        columns: &[
+            ("place", Text),
+            ("sha256", Blob),
+            ("size", Int),
+            ("media_type", Text),
+            ("stored_us", Int),
+            ("state", Int),
+            ("due_us", Int),
+        ],
+    },
+    Table { name: "attachment_need", key: 2, unique: &[], columns: &[("seq", Place), ("place", Text)] },
+    Table { name: "attachment_use", key: 2, unique: &[], columns: &[("place", Text), ("resource", Text)] },
 ];
 
 /// Tables of SQLite that are not moved row by row: the counters are counted anew, and each database knows its own migrations.

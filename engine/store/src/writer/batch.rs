@@ -3,6 +3,8 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use hub_core::attachment::{PlaceId, Stowed};
+use hub_core::envelope::{Envelope, Raw};
 use hub_core::store::{Cause, Committed, StoreError};
 
 use crate::clock;
@@ -10,6 +12,7 @@ use crate::cluster::LastCompany;
 use crate::database::Kind::{Int, Text};
 use crate::database::{Connection, DatabaseError, Dialect, Rows, Shape, Together, Value, transaction};
 use crate::words::{WordKind, Words};
+use crate::writer::attachments::Attachments;
 use crate::writer::messages::{Message, Messages, Trace};
 use crate::writer::numbers::Numbers;
 use crate::writer::parcels::Parcels;
@@ -108,6 +111,7 @@ pub(crate) struct Batch<'a> {
     messages: Messages,
     resources: ResourceStates,
     parcels: Parcels,
+    attachments: Attachments,
     audit: Rows,
     wakes: Rows,
 }
@@ -176,6 +180,7 @@ fn in_transaction(
         messages: Messages::load(connection, words, works)?,
         resources: ResourceStates::load(connection, words, &memory.recent, works)?,
         parcels: Parcels::load(connection, works)?,
+        attachments: Attachments::load(connection, works)?,
         audit: Rows::new(&AUDIT),
         wakes: Rows::new(&WAKE),
     };
@@ -190,7 +195,7 @@ fn intern(connection: &Connection, words: &Words, works: &[&Work]) -> Result<(),
     let mut names = Vec::new();
     for work in works {
         let draft = match work {
-            Work::Receive(message) => {
+            Work::Receive(message) | Work::ReceiveAttachment { message, .. } => {
                 names.push((WordKind::Channel, message.head.channel.as_str()));
                 None
             }
@@ -223,9 +228,11 @@ impl Batch<'_> {
         match work {
             Work::Receive(message) => {
                 let channel = self.word(WordKind::Channel, message.head.channel.as_str())?;
-                let received = self.messages.receive(message, channel, &mut self.numbers, &mut self.tallies);
+                let (received, _) =
+                    self.messages.receive(message, channel, &mut self.numbers, &mut self.tallies);
                 Ok(Answer::Received(received))
             }
+            Work::ReceiveAttachment { message, stowed } => self.receive_attachment(message, stowed),
             Work::End { id, end, keys } => {
                 self.messages.end(*id, Trace::ended(end, keys), self.now, &mut self.tallies)?;
                 Ok(Answer::Done)
@@ -262,6 +269,17 @@ impl Batch<'_> {
         }
     }
 
+    fn receive_attachment(&mut self, message: &Envelope<Raw>, stowed: &Stowed) -> Result<Answer, StoreError> {
+        let channel = self.word(WordKind::Channel, message.head.channel.as_str())?;
+        let place = self.attachments.place(stowed)?;
+        let (received, seq) = self.messages.receive(message, channel, &mut self.numbers, &mut self.tallies);
+        let kept = place.parse().map(PlaceId).unwrap_or(stowed.place);
+        if let Some(seq) = seq {
+            self.attachments.need(seq, stowed, place, self.now);
+        }
+        Ok(Answer::Attached(received, kept))
+    }
+
     fn word(&self, kind: WordKind, name: &str) -> Result<i64, StoreError> {
         let number = self.words.number(kind, name);
         number.ok_or_else(|| StoreError::Invalid { what: format!("`{name}` is not interned") })
@@ -280,6 +298,7 @@ impl Batch<'_> {
         };
         let (message, by) = message.unzip();
         let wrote = self.resources.change(&draft.changes, by, self.words, self.now, &mut self.numbers)?;
+        self.attachments.used_by(draft);
         let mut owed = Vec::new();
         let mut parcels = 0_i64;
         for parcel in &draft.parcels {
@@ -336,6 +355,7 @@ impl Batch<'_> {
         let mut together = Together::default();
         let answered = self.messages.write(connection, self.words, &mut together)?;
         let learned = self.resources.write(self.words, &mut together);
+        self.attachments.write(&mut together);
         together.add(self.wakes);
         together.add(self.audit);
         let due = self.parcels.write(connection, together, self.tallies, node)?;

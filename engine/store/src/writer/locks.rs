@@ -48,7 +48,7 @@ fn names(work: &Work) -> Vec<i64> {
         keys.map(|(to, key)| order(to, key)).collect()
     };
     match work {
-        Work::Receive(message) => {
+        Work::Receive(message) | Work::ReceiveAttachment { message, .. } => {
             vec![name("message", message.head.channel.as_str(), &message.head.dedupe.0)]
         }
         Work::Commit { draft, .. } => of_parcels(draft),

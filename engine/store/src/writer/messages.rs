@@ -225,7 +225,7 @@ impl Messages {
                 | Work::Commit { cause: Cause::Message(id) | Cause::Replay(id), .. } => {
                     ids.push([id.0.into()])
                 }
-                Work::Receive(message) => {
+                Work::Receive(message) | Work::ReceiveAttachment { message, .. } => {
                     let head = &message.head;
                     arrivals.push([
                         head.id.0.into(),
@@ -249,28 +249,28 @@ impl Messages {
         Ok(Self { known, pieces, answered, earlier, fresh: HashMap::new(), inserts, bodies })
     }
 
-    /// Takes a message in, unless it is known.
+    /// Takes a message in, unless it is known; then nothing has got a place.
     pub fn receive(
         &mut self,
         message: &Envelope<Raw>,
         channel: i64,
         numbers: &mut Numbers,
         tallies: &mut Tallies,
-    ) -> Received {
+    ) -> (Received, Option<i64>) {
         let head = &message.head;
         let earlier = self.earlier.get(&head.id).copied().unwrap_or_default();
         let fresh = self.fresh.entry((head.channel.0.clone(), head.dedupe.0.clone())).or_default();
         let same_in_batch = fresh.iter().find(|(digest, _)| *digest == head.digest.0).map(|(_, id)| *id);
         if let Some(same) = earlier.same.map(MessageId).or(same_in_batch) {
-            return Received::Duplicate(same);
+            return (Received::Duplicate(same), None);
         }
         let reused = earlier.reused.map(MessageId).or(fresh.first().map(|(_, id)| *id));
         fresh.push((head.digest.0, head.id));
-        self.insert(message, channel, reused.is_some(), None, numbers, tallies);
-        reused.map_or(Received::New, Received::Reused)
+        let seq = self.insert(message, channel, reused.is_some(), None, numbers, tallies);
+        (reused.map_or(Received::New, Received::Reused), Some(seq))
     }
 
-    /// Stores a new message; `parent` is the place of what it is a piece of.
+    /// Stores a new message; `parent` is the place of what it is a piece of. Says which place it got.
     pub(super) fn insert(
         &mut self,
         message: &Envelope<Raw>,
@@ -279,7 +279,7 @@ impl Messages {
         parent: Option<i64>,
         numbers: &mut Numbers,
         tallies: &mut Tallies,
-    ) {
+    ) -> i64 {
         let head = &message.head;
         let seq = numbers.message.take();
         let body = message.body.0.clone();
@@ -305,6 +305,7 @@ impl Messages {
         ]);
         self.bodies.push([seq.into(), body.into()]);
         tallies.add(TALLY_MESSAGES, channel, RECEIVED, 1);
+        seq
     }
 
     /// Notes what the sender of a message was answered. A message that is gone needs no note.

@@ -8,6 +8,7 @@
 //! locked in one order (messages' and order keys, messages, resources) before they are decided on, and what is remembered counts
 //! only when its version is still the one stored.
 
+mod attachments;
 mod batch;
 mod checkpoint;
 mod connect;
@@ -30,10 +31,11 @@ mod search_rows;
 mod trim;
 mod work;
 
+pub(crate) use attachments::{GIVEN_UP as ATTACHMENT_GIVEN_UP, place_text};
 pub(crate) use batch::{TALLY_MESSAGES, TALLY_PARCELS};
 pub(crate) use connect::{Way, WriterOptions};
 pub(crate) use messages::{COMMITTED, FILTERED, QUARANTINED, RECEIVED, SPLIT};
 pub(crate) use parcels::PENDING;
 pub(crate) use queue::{Counters, Writer, WriterSetup};
 pub(crate) use replay::state_number as replay_state_number;
-pub(crate) use work::{Answer, Draft, ReplayWork, Settle, Trim, Upkeep, Work};
+pub(crate) use work::{Answer, BookWork, Draft, ReplayWork, Settle, Trim, Upkeep, Work};

@@ -82,7 +82,7 @@ impl Numbers {
         let (mut messages, mut resources, mut parcels) = (0_u64, 0_u64, 0_u64);
         for work in works {
             let draft = match work {
-                Work::Receive(_) => {
+                Work::Receive(_) | Work::ReceiveAttachment { .. } => {
                     messages += 1;
                     None
                 }

@@ -3,6 +3,7 @@
 use crate::database::Kind::Int;
 use crate::database::{Connection, DatabaseError, Line, Rows, Shape, all};
 use crate::words::Words;
+use crate::writer::attachments::no_longer_needed;
 use crate::writer::batch::{TALLY_MESSAGES, TALLY_PARCELS, Tallies};
 use crate::writer::messages::forget_keys;
 
@@ -128,6 +129,7 @@ pub(super) fn forget(
     for rows in [parcel_bodies, bodies, traces, messages] {
         rows.write(connection)?;
     }
+    no_longer_needed(connection, old.iter().map(|message| message.seq))?;
     tallies.write(connection, node)?;
     Ok(old.len() as u64)
 }

@@ -9,7 +9,7 @@ use crate::words::{WordKind, Words};
 use crate::writer::batch::{Memory, TALLY_PARCELS, Tallies};
 use crate::writer::parcels::{PENDING, PROMOTE};
 use crate::writer::work::{Answer, Upkeep, Work};
-use crate::writer::{deployments, import, locks, prune, replay, trim};
+use crate::writer::{attachments, deployments, import, locks, prune, replay, trim};
 
 /// How many parcels one retry puts back in one transaction.
 const MOST_RETRIED: i64 = 10_000;
@@ -45,6 +45,7 @@ pub(super) fn apply(
                 prune::forget(connection, words, node, *before_us, seqs)?
             }
             Work::Upkeep(Upkeep::Trim(what)) => trim::trim(connection, what)?,
+            Work::Upkeep(Upkeep::Book(work)) => attachments::apply(connection, words, work)?,
             Work::Upkeep(Upkeep::Shrink { pages }) => trim::shrink(connection, *pages)?,
             Work::Record(deployment) => deployments::record(connection, deployment)?,
             Work::Finish { number, end } => deployments::finish(connection, *number, end)?,

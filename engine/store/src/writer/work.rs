@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use compact_str::CompactString;
+use hub_core::attachment::{ContentId, PlaceId, Stowed};
 use hub_core::commit::{Change, Commit, Key, Note, Parcel, Wake};
 use hub_core::deployments::{DeploymentEnd, NewDeployment};
 use hub_core::envelope::{Envelope, Raw};
@@ -16,11 +17,13 @@ use hub_fhir::{Object, Reference, Resource};
 use crate::archiving::Entry;
 use crate::entries::{Entry as SearchEntry, entries};
 use crate::words::Words;
+use crate::writer::attachments::contents_in;
 
 /// One thing to do.
 #[derive(Debug)]
 pub(crate) enum Work {
     Receive(Box<Envelope<Raw>>),
+    ReceiveAttachment { message: Box<Envelope<Raw>>, stowed: Box<Stowed> },
     End { id: MessageId, end: End, keys: Vec<Key> },
     EndAgain { id: MessageId, end: End, keys: Vec<Key> },
     Commit { cause: Cause, draft: Draft },
@@ -48,6 +51,19 @@ pub(crate) enum Upkeep {
     Shrink { pages: u32 },
     /// Takes archived messages back in.
     Import(Vec<Entry>),
+    /// Keeps the book of attachments.
+    Book(BookWork),
+}
+
+/// What is done to the book of attachments beside the messages.
+#[derive(Debug)]
+pub(crate) enum BookWork {
+    /// Gives up what is due and nobody needs; looks at so many.
+    Release { now_us: i64, limit: u32 },
+    /// Gives up places that it does not know.
+    Disown { places: Vec<PlaceId>, now_us: i64 },
+    /// Notes that places hold nothing any more.
+    Deleted { places: Vec<PlaceId>, now_us: i64 },
 }
 
 /// Which rows of a trail are forgotten.
@@ -73,6 +89,8 @@ pub(crate) enum ReplayWork {
 pub(crate) enum Answer {
     Done,
     Received(Received),
+    /// And where its attachment is kept.
+    Attached(Received, PlaceId),
     Committed(Committed),
     Flag(bool),
     Open(Vec<MessageId>),
@@ -88,6 +106,8 @@ pub(crate) struct Draft {
     pub wakes: Vec<Wake>,
     pub keys: Vec<Key>,
     pub notes: Vec<Note>,
+    /// The attachments that the resources it writes hold addresses of.
+    pub uses: Vec<(ContentId, Reference)>,
 }
 
 /// A change, made ready.
@@ -123,6 +143,17 @@ impl Ready {
 }
 
 impl DraftChange {
+    /// What is written, as far as this commit says it.
+    fn ready(&self) -> Option<&Ready> {
+        match self {
+            DraftChange::Put(ready)
+            | DraftChange::PutIf(ready, _)
+            | DraftChange::Merge { whole: ready, .. }
+            | DraftChange::Ensure(ready) => Some(ready),
+            DraftChange::Delete(_) => None,
+        }
+    }
+
     /// What is written to.
     pub fn reference(&self) -> &Reference {
         match self {
@@ -153,8 +184,14 @@ impl Draft {
             Change::Ensure(resource) => DraftChange::Ensure(ready(&resource)),
             Change::Delete(reference) => DraftChange::Delete(reference),
         });
+        let changes: Vec<DraftChange> = changes.collect();
+        let uses = changes.iter().filter_map(DraftChange::ready).flat_map(|ready| {
+            let prepared = &ready.prepared;
+            contents_in(prepared.text()).map(|content| (content, prepared.reference.clone()))
+        });
         Self {
-            changes: changes.collect(),
+            uses: uses.collect(),
+            changes,
             parcels: commit.parcels,
             wakes: commit.wakes,
             keys: commit.keys,
@@ -193,7 +230,7 @@ impl Work {
     /// About how many bytes it adds to the transaction.
     pub fn weight(&self) -> usize {
         match self {
-            Work::Receive(message) => message.body.0.len() + 500,
+            Work::Receive(message) | Work::ReceiveAttachment { message, .. } => message.body.0.len() + 500,
             Work::Commit { draft, .. } => draft.weight() + 500,
             Work::Settle(settle) => {
                 let answer = settle.answer.as_ref().map_or(0, Bytes::len);
@@ -222,7 +259,8 @@ impl Work {
             Work::Settle(settle) => 1 + settle.draft.as_ref().map_or(0, of),
             // A row and a body each, as a receive has.
             Work::Expand { pieces, .. } => 1 + pieces.len(),
-            Work::End { .. }
+            Work::ReceiveAttachment { .. }
+            | Work::End { .. }
             | Work::EndAgain { .. }
             | Work::Answered { .. }
             | Work::Reopen { .. }

@@ -4,6 +4,7 @@
 
 mod archive;
 mod archiving;
+mod attachments;
 mod conformance;
 mod crashes;
 mod killed;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use hub_core::attachment::AttachmentBook;
 use hub_core::commit::{Change, Commit, Key};
 use hub_core::deployments::Deployments;
 use hub_core::destination::Delivered;
@@ -15,6 +16,7 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tempfile::TempDir;
 use time::{Duration as Span, OffsetDateTime};
 
+use crate::attachments;
 use crate::conformance::{
     deployments, journal, message, outbox, parcel, pieces, resource, resources, search,
 };
@@ -56,6 +58,7 @@ async fn fill(store: &Store) {
     outbox::what_was_given_up_is_retried_in_its_place(store, store).await;
     outbox::an_answer_is_written_with_its_settlement(store, store).await;
     deployments::a_deployment_is_kept_whole_and_its_texts_once(store).await;
+    attachments::the_same_bytes_are_kept_once_and_needed_by_each(store).await;
 }
 
 /// What can be seen of a store from outside.
@@ -91,6 +94,8 @@ async fn seen(store: &Store) -> BTreeMap<String, String> {
             }
         }
     }
+    let kept = store.kept(attachments::stowed(1).content).await.unwrap();
+    seen.insert("attachment".to_owned(), format!("{kept:?}"));
     seen.insert("deployments".to_owned(), format!("{:?}", store.list(None, 1_000).await.unwrap()));
     seen
 }

@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
+use hub_core::attachment::{AttachmentBook, ContentId};
 use hub_core::deployments::Deployments;
 use hub_core::id::DestinationId;
 use hub_core::store::{Journal, MessageQuery, Outbox, Resources, Searches, StateName};
@@ -153,8 +154,8 @@ impl Old {
     }
 }
 
-/// What was left behind is there and works. `has_pieces`, `has_deployment`: whether the version knew of them.
-async fn is_as_it_was_left(store: &Store, has_pieces: bool, has_deployment: bool) {
+/// What was left behind is there and works. `has_pieces`, `has_deployment`, `has_attachment`: whether the version knew of them.
+async fn is_as_it_was_left(store: &Store, has_pieces: bool, has_deployment: bool, has_attachment: bool) {
     let id = |last: u128| {
         hub_core::id::MessageId(uuid::Uuid::from_u128(0x019A_0000_0000_7000_8000_0000_0000_0000 | last))
     };
@@ -184,6 +185,9 @@ async fn is_as_it_was_left(store: &Store, has_pieces: bool, has_deployment: bool
     let leased = store.lease(&to, 10, std::time::Duration::from_secs(60)).await.unwrap();
     let sent: Vec<_> = leased.iter().map(|leased| leased.parcel.body.as_ref()).collect();
     assert_eq!(sent, [b"two".as_slice()], "the first pending one of its key goes");
+    let kept = store.kept(ContentId([0xab; 32])).await.unwrap();
+    assert_eq!(kept.map(|kept| kept.size), has_attachment.then_some(7));
+    assert_eq!(store.given_up(10).await.unwrap().len(), usize::from(has_attachment));
     if has_deployment {
         let deployment = Deployments::read(store, 1).await.unwrap().unwrap();
         assert_eq!((deployment.row.who.as_str(), deployment.row.why.as_str()), ("anna", "ticket 7"));
@@ -212,7 +216,7 @@ async fn a_database_of_every_earlier_version_is_brought_to_this_one_and_keeps_ev
                 Database::Sqlite => (2, 3),
                 Database::Postgres => (1, 2),
             };
-            is_as_it_was_left(&store, has(pieces_from), has(deployments_from)).await;
+            is_as_it_was_left(&store, has(pieces_from), has(deployments_from), has(20)).await;
             search::searches_find_what_the_search_rows_say(&store).await;
             journal::a_second_copy_is_known_and_not_stored(&store).await;
             journal::a_message_comes_back_as_it_was_received(&store).await;
@@ -269,7 +273,7 @@ async fn what_an_older_program_writes_is_taken_by_the_newest_tables() {
             newest.run(step.data.as_deref().unwrap_or_default()).await;
         }
         let store = newest.open().await;
-        is_as_it_was_left(&store, true, true).await;
+        is_as_it_was_left(&store, true, true, true).await;
         store.close().await;
     }
 }
