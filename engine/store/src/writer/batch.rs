@@ -16,6 +16,7 @@ use crate::writer::attachments::Attachments;
 use crate::writer::messages::{Message, Messages, Trace};
 use crate::writer::numbers::Numbers;
 use crate::writer::parcels::Parcels;
+use crate::writer::prune::Looked;
 use crate::writer::recent::Recent;
 use crate::writer::resources::{Learned, ResourceStates};
 use crate::writer::work::{Answer, Draft, Work};
@@ -37,6 +38,8 @@ pub(crate) struct Memory {
     pub node: i64,
     /// Who else there was at the last write.
     pub company: Arc<LastCompany>,
+    /// How far the retention has looked.
+    pub looked: Looked,
 }
 
 /// What counts change by.

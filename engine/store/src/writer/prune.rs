@@ -1,5 +1,7 @@
 //! Forgets messages whose time is up: chosen, then looked at once more, locked, and deleted with all that belongs to them.
 
+use std::collections::HashMap;
+
 use crate::database::Kind::Int;
 use crate::database::{Connection, DatabaseError, Line, Rows, Shape, all};
 use crate::words::Words;
@@ -38,14 +40,26 @@ const fn gone(before: &'static str) -> Shape {
     Shape { before, columns: &[Int], after: "", locks: "" }
 }
 
+/// How far a run of the retention has looked, by channel and state: what stays (something is still owed for it, or it ended late) is not
+/// looked at anew for every few hundred messages that go.
+#[derive(Default)]
+pub(crate) struct Looked {
+    before_us: i64,
+    from_us: HashMap<(i64, i64), i64>,
+}
+
 /// Forgets messages that ended before; says how many.
 pub(super) fn prune(
     connection: &Connection,
     words: &Words,
     node: i64,
+    looked: &mut Looked,
     before_us: i64,
     limit: u32,
 ) -> Result<u64, DatabaseError> {
+    if looked.before_us != before_us {
+        *looked = Looked { before_us, from_us: HashMap::new() };
+    }
     let mut left = i64::from(limit);
     let mut chosen = Vec::new();
     let groups: Vec<(i64, i64)> = all(
@@ -60,22 +74,26 @@ pub(super) fn prune(
         }
         // Received before it can have ended before: the index narrows it down, the end decides. A message and its pieces go
         // together, when the last of them may; a piece alone where a stretch was dropped with what it was a piece of.
-        let old: Vec<(i64, i64)> = all(
+        let from_us = looked.from_us.entry((channel, state)).or_insert(i64::MIN);
+        let old: Vec<(i64, i64, i64)> = all(
             connection,
-            "SELECT m.seq, (SELECT count(*) FROM (SELECT 1 FROM message c WHERE c.parent = m.seq LIMIT 1) one)
+            "SELECT m.seq, m.received_us, (SELECT count(*) FROM (SELECT 1 FROM message c WHERE c.parent = m.seq LIMIT 1) one)
              FROM message m
-             WHERE m.channel = ?1 AND m.state = ?2 AND m.received_us < ?3 AND m.ended_us < ?3
-               AND coalesce(m.imported_us, 0) < ?3
+             WHERE m.channel = ?1 AND m.state = ?2 AND m.received_us < ?3 AND m.received_us >= ?5
+               AND m.ended_us < ?3 AND coalesce(m.imported_us, 0) < ?3
                AND NOT EXISTS (SELECT 1 FROM message r WHERE r.seq = m.parent)
                AND NOT EXISTS (SELECT 1 FROM parcel p WHERE p.message = m.seq AND p.state <> 1)
                AND NOT EXISTS (SELECT 1 FROM message c WHERE c.parent = m.seq
                                  AND (c.state = 0 OR c.ended_us >= ?3
                                       OR EXISTS (SELECT 1 FROM parcel p WHERE p.message = c.seq AND p.state <> 1)))
              ORDER BY m.received_us LIMIT ?4",
-            &[channel.into(), state.into(), before_us.into(), left.into()],
-            |row| Ok((row.get(0)?, row.get(1)?)),
+            &[channel.into(), state.into(), before_us.into(), left.into(), (*from_us).into()],
+            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
         )?;
-        for (message, has_pieces) in old {
+        let is_all = i64::try_from(old.len()).is_ok_and(|found| found < left);
+        let mut is_cut = false;
+        for (message, received_us, has_pieces) in old {
+            *from_us = received_us;
             if has_pieces > 0 {
                 let pieces: Vec<i64> = all(
                     connection,
@@ -88,11 +106,19 @@ pub(super) fn prune(
             }
             if left <= 0 {
                 // There may be more pieces: the message goes with the last of them.
+                is_cut = true;
                 break;
             }
             chosen.push(message);
             left -= 1;
         }
+        if is_all && !is_cut {
+            *from_us = before_us;
+        }
+    }
+    if chosen.is_empty() {
+        // The next run looks at all of it again.
+        *looked = Looked::default();
     }
     forget(connection, words, node, before_us, &chosen)
 }

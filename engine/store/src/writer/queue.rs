@@ -23,6 +23,7 @@ use crate::writer::checkpoint::{Checkpoints, checkpoint_last};
 use crate::writer::connect::Way;
 use crate::writer::failure::Failure;
 use crate::writer::numbers::Numbers;
+use crate::writer::prune::Looked;
 use crate::writer::rare;
 use crate::writer::recent::Recent;
 use crate::writer::work::{Answer, Work};
@@ -124,6 +125,7 @@ impl Writer {
                     recent: Recent::new(setup.recent_bytes),
                     node: setup.node,
                     company: setup.company,
+                    looked: Looked::default(),
                 },
                 words: setup.words,
                 counters: setup.counters,

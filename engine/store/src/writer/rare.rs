@@ -39,7 +39,7 @@ pub(super) fn apply(
                 return Ok(Answer::Imported(imported));
             }
             Work::Upkeep(Upkeep::Prune { before_us, limit }) => {
-                prune::prune(connection, words, node, *before_us, *limit)?
+                prune::prune(connection, words, node, &mut memory.looked, *before_us, *limit)?
             }
             Work::Upkeep(Upkeep::Forget { before_us, seqs }) => {
                 prune::forget(connection, words, node, *before_us, seqs)?
