@@ -18,6 +18,9 @@ pub struct TypeDef {
     pub name: &'static str,
     /// What it is.
     pub class: Class,
+    /// The type it derives from: `DomainResource`, `BackboneElement`, `Element`; empty for the two roots. What is
+    /// derived from Quantity says `Element`.
+    pub base: &'static str,
     /// Its elements in the order of the standard, the inherited ones first.
     pub elements: Vec<Element>,
     /// Every JSON name by which an element may be written, sorted.
@@ -211,7 +214,7 @@ fn read(table: &'static str) -> Table {
         let id = TypeId(u16::try_from(by_name.len()).expect("R4B has fewer than 65536 types"));
         by_name.insert(name, id);
     }
-    let mut blocks: HashMap<&str, (&str, Vec<&'static str>)> = HashMap::new();
+    let mut blocks: HashMap<&str, (&'static str, Vec<&'static str>)> = HashMap::new();
     let mut order = Vec::with_capacity(by_name.len());
     for line in table.lines() {
         if let Some(head) = line.strip_prefix('@') {
@@ -227,7 +230,7 @@ fn read(table: &'static str) -> Table {
     let types = order.iter().map(|(name, class)| {
         let mut elements = Vec::new();
         add_elements(name, &blocks, &by_name, &mut elements);
-        type_def(name, class, elements)
+        type_def(name, class, blocks[name].0, elements)
     });
     let types: Vec<TypeDef> = types.collect();
     let resources = ResourceType::all().map(|kind| by_name[kind.name()]).collect();
@@ -236,7 +239,7 @@ fn read(table: &'static str) -> Table {
 
 fn add_elements(
     name: &str,
-    blocks: &HashMap<&str, (&str, Vec<&'static str>)>,
+    blocks: &HashMap<&str, (&'static str, Vec<&'static str>)>,
     ids: &HashMap<&'static str, TypeId>,
     elements: &mut Vec<Element>,
 ) {
@@ -280,7 +283,7 @@ fn type_ref(text: &'static str, ids: &HashMap<&'static str, TypeId>) -> TypeRef 
     TypeRef { name, kind, targets: targets.split(',').filter_map(ResourceType::from_name).collect() }
 }
 
-fn type_def(name: &'static str, class: &str, elements: Vec<Element>) -> TypeDef {
+fn type_def(name: &'static str, class: &str, base: &'static str, elements: Vec<Element>) -> TypeDef {
     let class = match class {
         "resource" => Class::Resource,
         "backbone" => Class::Backbone,
@@ -297,7 +300,7 @@ fn type_def(name: &'static str, class: &str, elements: Vec<Element>) -> TypeDef 
         }
     }
     members.sort_unstable();
-    TypeDef { name, class, elements, members, required }
+    TypeDef { name, class, base, elements, members, required }
 }
 
 #[cfg(test)]

@@ -3,6 +3,12 @@
 //! An expression is compiled for one resource type: names are checked against the table of elements and a choice
 //! (`Observation.value`) becomes the JSON names it may have, so that evaluating only looks members up. Values are
 //! handed out by reference, with the type each of them has.
+//!
+//! The whole language is `engine/fhirpath`. This part stays by itself, and apart from it, for three reasons: every
+//! resource that is written is read by some dozens of expressions, so each must only look members up, without counting
+//! steps, copying values or keeping collections; an index row needs the element a value is of, not the value FHIRPath
+//! makes of it; and nothing may be read for `resolve() is Patient`. A test there holds that both find the same values of
+//! every search parameter on every official example, and names what differs.
 
 use compact_str::CompactString;
 use thiserror::Error;

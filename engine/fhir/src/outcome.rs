@@ -56,7 +56,7 @@ impl Outcome {
             return Self::new(Severity::Information, "informational", "All OK");
         }
         let issues = issues.iter().map(|issue| OutcomeIssue {
-            severity: Severity::Error,
+            severity: issue.severity,
             code: issue.code.name(),
             diagnostics: issue.what.clone(),
             expression: vec![issue.path.clone()],

@@ -10,10 +10,11 @@ use compact_str::CompactString;
 use crate::codes::ValueSet;
 use crate::elements::{Element, TypeDef, TypeKind, TypeRef, of_resource, type_of};
 use crate::json::{Json, Object};
+use crate::outcome::Severity;
 use crate::types::ResourceType;
 
 /// More issues than these are not listed: the resource is wrong, and the list must stay bounded.
-const MAX_ISSUES: usize = 100;
+pub const MAX_ISSUES: usize = 100;
 /// Trees may be built by hand, so the reader's limit is kept here too.
 const MAX_DEPTH: usize = 64;
 
@@ -26,6 +27,8 @@ pub struct Issue {
     pub what: String,
     /// The sort of issue.
     pub code: IssueCode,
+    /// How bad it is. What is wrong with the structure is an error.
+    pub severity: Severity,
 }
 
 /// Sorts of issues, from the FHIR value set `issue-type`.
@@ -43,6 +46,8 @@ pub enum IssueCode {
     Invariant,
     /// Too large or too deep.
     TooLong,
+    /// A rule could not be looked at.
+    Processing,
 }
 
 impl IssueCode {
@@ -55,6 +60,7 @@ impl IssueCode {
             Self::CodeInvalid => "code-invalid",
             Self::Invariant => "invariant",
             Self::TooLong => "too-long",
+            Self::Processing => "processing",
         }
     }
 }
@@ -116,7 +122,8 @@ struct Walk<'i> {
 impl Walk<'_> {
     fn issue(&mut self, place: &Place<'_>, code: IssueCode, what: impl Into<String>) {
         if self.issues.len() < MAX_ISSUES {
-            self.issues.push(Issue { path: place.text(), what: what.into(), code });
+            let severity = Severity::Error;
+            self.issues.push(Issue { path: place.text(), what: what.into(), code, severity });
         }
     }
 
