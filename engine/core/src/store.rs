@@ -436,6 +436,21 @@ pub struct Committed {
     pub wrote: Vec<(Reference, u64)>,
     /// The destinations that are owed something new.
     pub owed: Vec<DestinationId>,
+    /// How the resource of each change stands after it, in the order of the changes. `None`: it was never there.
+    pub stands: Vec<Option<Standing>>,
+}
+
+/// How a resource stands after a change.
+#[derive(Clone, Debug)]
+pub struct Standing {
+    /// Its version.
+    pub version: u64,
+    /// When this version was written.
+    pub updated: OffsetDateTime,
+    /// There was a resource before the change, one that was not deleted.
+    pub was_there: bool,
+    /// Its text, where the store had it at hand; empty when it is deleted.
+    pub body: Option<Bytes>,
 }
 
 /// A parcel held by one worker for a while.
@@ -495,6 +510,9 @@ pub enum StoreError {
         /// The version stored; 0: not there.
         found: u64,
     },
+    /// A search on which the commit stands finds something else now: it is to be made anew.
+    #[error("what was searched for has changed in the meantime")]
+    Overtaken,
     /// The commit cannot be applied: `what` says which part and why, without content.
     #[error("the commit cannot be applied: {what}")]
     Invalid {

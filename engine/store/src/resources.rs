@@ -78,7 +78,11 @@ impl Resources for Store {
     }
 
     async fn commit(&self, cause: Cause, commit: Commit) -> Result<Committed, StoreError> {
-        let draft = Draft::of(commit, &self.inner.words);
+        let mut guards = Vec::with_capacity(commit.guards.len());
+        for guard in &commit.guards {
+            guards.push(self.searcher().guard(guard).await?);
+        }
+        let draft = Draft { guards, ..Draft::of(commit, &self.inner.words) };
         match self.inner.writer.ask(Work::Commit { cause, draft }).await? {
             Answer::Committed(committed) => Ok(committed),
             _ => Err(closed()),

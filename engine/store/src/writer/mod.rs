@@ -14,6 +14,7 @@ mod connect;
 mod decide;
 mod deployments;
 mod failure;
+mod guards;
 mod import;
 mod locks;
 mod messages;
@@ -32,6 +33,7 @@ mod work;
 
 pub(crate) use batch::{TALLY_MESSAGES, TALLY_PARCELS};
 pub(crate) use connect::{Way, WriterOptions};
+pub(crate) use guards::DraftGuard;
 pub(crate) use messages::{COMMITTED, FILTERED, QUARANTINED, RECEIVED, SPLIT};
 pub(crate) use parcels::PENDING;
 pub(crate) use queue::{Counters, Writer, WriterSetup};

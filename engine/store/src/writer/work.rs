@@ -16,6 +16,7 @@ use hub_fhir::{Object, Reference, Resource};
 use crate::archiving::Entry;
 use crate::entries::{Entry as SearchEntry, entries};
 use crate::words::Words;
+use crate::writer::guards::DraftGuard;
 
 /// One thing to do.
 #[derive(Debug)]
@@ -88,6 +89,7 @@ pub(crate) struct Draft {
     pub wakes: Vec<Wake>,
     pub keys: Vec<Key>,
     pub notes: Vec<Note>,
+    pub guards: Vec<DraftGuard>,
 }
 
 /// A change, made ready.
@@ -103,7 +105,8 @@ pub(crate) enum DraftChange {
         whole: Arc<Ready>,
     },
     Ensure(Arc<Ready>),
-    Delete(Reference),
+    /// With the version it must have, where one is asked for.
+    Delete(Reference, Option<u64>),
 }
 
 /// A resource made ready: text, digest and search rows.
@@ -130,13 +133,13 @@ impl DraftChange {
             | DraftChange::PutIf(ready, _)
             | DraftChange::Merge { whole: ready, .. }
             | DraftChange::Ensure(ready) => &ready.prepared.reference,
-            DraftChange::Delete(reference) => reference,
+            DraftChange::Delete(reference, _) => reference,
         }
     }
 }
 
 impl Draft {
-    /// Makes a commit ready. Costs some tens of microseconds a resource, on the caller's task.
+    /// Makes a commit ready but for its guards. Costs some tens of microseconds a resource, on the caller's task.
     pub fn of(commit: Commit, words: &Words) -> Self {
         let ready = |resource: &Resource| Arc::new(Ready::of(resource, words));
         let changes = commit.changes.into_iter().map(|change| match change {
@@ -151,7 +154,8 @@ impl Draft {
                 DraftChange::Merge { whole, part, clear, initial }
             }
             Change::Ensure(resource) => DraftChange::Ensure(ready(&resource)),
-            Change::Delete(reference) => DraftChange::Delete(reference),
+            Change::Delete(reference) => DraftChange::Delete(reference, None),
+            Change::DeleteIf { reference, version } => DraftChange::Delete(reference, Some(version)),
         });
         Self {
             changes: changes.collect(),
@@ -159,6 +163,7 @@ impl Draft {
             wakes: commit.wakes,
             keys: commit.keys,
             notes: commit.notes,
+            guards: Vec::new(),
         }
     }
 
@@ -234,11 +239,30 @@ impl Work {
         }
     }
 
-    /// Whether it is done in a transaction of its own: it works on the database's rows, not on the batch's.
+    /// The commit in it, where there is one.
+    pub fn draft(&self) -> Option<&Draft> {
+        match self {
+            Work::Commit { draft, .. } => Some(draft),
+            Work::Settle(settle) => settle.draft.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// Whether it is done in a transaction of its own.
     pub fn is_alone(&self) -> bool {
+        self.is_rare() || self.is_guarded()
+    }
+
+    /// Whether it works on the database's rows, not on a batch's.
+    pub fn is_rare(&self) -> bool {
         matches!(
             self,
             Work::Retry { .. } | Work::Upkeep(_) | Work::Replay(_) | Work::Record(_) | Work::Finish { .. }
         )
+    }
+
+    /// Whether it is only done when searches find in the database what they found before.
+    fn is_guarded(&self) -> bool {
+        matches!(self, Work::Commit { draft, .. } if !draft.guards.is_empty())
     }
 }
