@@ -13,6 +13,7 @@ use config::builder::{ConfigBuilder, DefaultState};
 use config::{Config, Environment, File, FileFormat};
 use hub_core::id::ChannelId;
 use hub_core::registry::Secrets as _;
+use hub_http::FhirSettings;
 use hub_runtime::retention::Keep;
 use hub_spec::{ChannelOverride, Origin, Overrides};
 use hub_store::{Archive, ArchiveKey, ArchiveOptions, StoreOptions};
@@ -64,6 +65,8 @@ pub struct Settings {
     pub secrets_dir: Option<PathBuf>,
     /// The HTTP door.
     pub http: Http,
+    /// The FHIR API behind it.
+    pub fhir: Fhir,
     /// The database.
     pub store: Store,
     /// How channels work.
@@ -89,6 +92,26 @@ pub struct Http {
     /// The header in which the proxy before the hub names its user.
     #[serde(default, deserialize_with = "header")]
     pub user_header: Option<HeaderName>,
+}
+
+/// The FHIR API.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fhir {
+    /// Whether resources may be written through it.
+    pub writes: bool,
+    /// The largest body it takes.
+    pub body_bytes: usize,
+    /// Whether a conditional delete may delete several resources.
+    pub delete_several: bool,
+}
+
+impl Fhir {
+    /// The settings as the door takes them.
+    pub fn settings(&self) -> FhirSettings {
+        let Self { writes, body_bytes, delete_several } = *self;
+        FhirSettings { writes, body_bytes, delete_several }
+    }
 }
 
 /// The database.
@@ -233,6 +256,8 @@ impl Settings {
         if let Some(url) = &self.store.database {
             ensure!(names_database(url), "`store.database`: expected {DATABASE_ADDRESS}");
         }
+        let most = 1 << 30;
+        ensure!((1024..=most).contains(&self.fhir.body_bytes), "`fhir.body_bytes`: expected 1024 to {most}");
         ensure!(self.work.lanes <= 1024, "`work.lanes`: expected at most 1024");
         ensure!(self.work.backlog_messages > 0, "`work.backlog_messages`: expected 1 or more");
         ensure!(self.work.backlog_bytes > 0, "`work.backlog_bytes`: expected 1 or more");

@@ -19,7 +19,8 @@ use axum::routing::get;
 use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
 use tower_http::compression::{CompressionLayer, CompressionLevel};
 
-pub use crate::doors::{Doors, ServedTypes};
+pub use crate::doors::Doors;
+pub use crate::fhir::FhirSettings;
 pub use crate::serve::{ServeLimits, serve};
 
 /// Answers below this size are not worth compressing.

@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use hub_core::store::StoreError;
 use hub_fhir::outcome::Outcome;
 use hub_fhir::search::SearchError;
+use hub_fhir::validate::Issue;
 use tracing::error;
 
 use crate::fhir::FHIR_JSON;
@@ -27,12 +28,14 @@ pub(crate) struct Problem {
     pub allow: Option<&'static str>,
     /// The parameter that is wrong.
     pub parameter: Option<String>,
+    /// What is wrong with a resource that was sent; then the text is not told.
+    pub issues: Vec<Issue>,
 }
 
 impl Problem {
     /// A problem of this status and issue type.
     pub(crate) fn new(status: StatusCode, code: &'static str, text: impl Into<Cow<'static, str>>) -> Self {
-        Self { status, code, text: text.into(), allow: None, parameter: None }
+        Self { status, code, text: text.into(), allow: None, parameter: None, issues: Vec::new() }
     }
 
     /// Something that is not there.
@@ -52,6 +55,12 @@ impl Problem {
         Self { allow: Some(allow), ..problem }
     }
 
+    /// A resource that does not conform (R4B §3.1.0.8: 422).
+    pub(crate) fn of_issues(issues: Vec<Issue>) -> Self {
+        let problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", "the resource does not conform");
+        Self { issues, ..problem }
+    }
+
     /// A failure of ours. Says nothing about what was asked.
     pub(crate) fn broken() -> Self {
         let text = "the server failed to answer; its log says more";
@@ -66,6 +75,9 @@ impl Problem {
 
     /// The OperationOutcome.
     pub(crate) fn outcome(&self) -> String {
+        if !self.issues.is_empty() {
+            return Outcome::of_issues(&self.issues).text();
+        }
         let outcome = Outcome::error(self.code, self.text.as_ref());
         match &self.parameter {
             Some(name) => outcome.at(format!("http.{name}")).text(),
@@ -96,8 +108,10 @@ impl From<StoreError> for Problem {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "transient", text)
             }
             StoreError::Invalid { what } => Self::new(StatusCode::BAD_REQUEST, "not-supported", what),
-            // The doors only read.
-            StoreError::Conflict { .. } => Self::broken(),
+            StoreError::Conflict { .. } | StoreError::Overtaken => {
+                let text = "others write the same at the same time; try again";
+                Self::new(StatusCode::CONFLICT, "conflict", text)
+            }
         }
     }
 }

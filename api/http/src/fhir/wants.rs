@@ -17,6 +17,20 @@ pub(crate) struct Wants {
     pub part: Option<Part>,
     /// Parameters that are not known are left out instead of refused.
     pub lenient: bool,
+    /// What a write is answered with.
+    pub returns: Returns,
+}
+
+/// What a write is answered with (R4B §3.1.0.1.8).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Returns {
+    /// The resource as it is stored now.
+    #[default]
+    Representation,
+    /// Nothing.
+    Minimal,
+    /// An OperationOutcome.
+    Outcome,
 }
 
 /// A part of a resource.
@@ -40,7 +54,8 @@ pub(crate) fn is_about_looks(name: &str, value: &str) -> bool {
 
 /// Reads the headers and parameters. The parameters go before the headers.
 pub(crate) fn wants(headers: &HeaderMap, pairs: &[(String, String)]) -> Result<Wants, Problem> {
-    let mut wants = Wants { lenient: is_lenient(headers), ..Wants::default() };
+    let mut wants = Wants { lenient: prefers(headers, "handling=lenient"), ..Wants::default() };
+    wants.returns = returns(headers);
     let mut format = None;
     for (name, value) in pairs.iter().filter(|(name, value)| is_about_looks(name, value)) {
         match name.as_str() {
@@ -96,11 +111,20 @@ fn elements(value: &str) -> Result<Option<Part>, Problem> {
     Ok(Some(Part::Elements(names)))
 }
 
-/// `Prefer: handling=lenient` (R4B §3.1.1.1.2); other preferences are no concern of a reading door.
-fn is_lenient(headers: &HeaderMap) -> bool {
+/// What is not known counts as if it were not said (RFC 7240 §2).
+fn returns(headers: &HeaderMap) -> Returns {
+    match () {
+        () if prefers(headers, "return=minimal") => Returns::Minimal,
+        () if prefers(headers, "return=operationoutcome") => Returns::Outcome,
+        () => Returns::Representation,
+    }
+}
+
+/// Whether `Prefer` holds this: `handling=lenient` (R4B §3.1.1.1.2), `return=minimal` (R4B §3.1.0.1.8).
+fn prefers(headers: &HeaderMap, wanted: &str) -> bool {
     let prefers = headers.get_all("prefer").iter().filter_map(|prefer| prefer.to_str().ok());
     let mut preferences = prefers.flat_map(|prefer| prefer.split([',', ';'])).map(str::trim);
-    preferences.any(|preference| preference.eq_ignore_ascii_case("handling=lenient"))
+    preferences.any(|preference| preference.replace('"', "").eq_ignore_ascii_case(wanted))
 }
 
 fn accepts_json(headers: &HeaderMap) -> bool {
@@ -113,7 +137,7 @@ fn accepts_json(headers: &HeaderMap) -> bool {
 }
 
 /// Whether a media range, or a short name of `_format`, stands for JSON of this version with a weight above zero.
-fn is_json(range: &str) -> bool {
+pub(crate) fn is_json(range: &str) -> bool {
     let mut parts = range.split(';').map(str::trim);
     // A `+` that was not escaped in `_format` arrives as a space.
     let media = parts.next().unwrap_or_default().to_ascii_lowercase().replace(' ', "+");

@@ -27,7 +27,7 @@ use hub_core::replay::{ReplayOrder, ReplayTurn};
 use hub_core::store::*;
 use hub_fhir::search::{Cursor, CursorValue, Page, Search, Stored};
 use hub_fhir::{Reference, ResourceType};
-use hub_http::{Doors, ServedTypes, router};
+use hub_http::{Doors, FhirSettings, router};
 use serde_json::Value;
 use time::OffsetDateTime;
 use time::macros::datetime;
@@ -68,10 +68,6 @@ pub fn standing() -> HeldLane {
 
 pub fn kind(name: &str) -> ResourceType {
     ResourceType::from_name(name).unwrap()
-}
-
-pub fn served() -> Vec<ResourceType> {
-    ["DiagnosticReport", "Encounter", "Observation", "Patient"].map(kind).to_vec()
 }
 
 pub fn stored(reference: &str, version: u64, rest: &str) -> Stored {
@@ -484,8 +480,13 @@ impl Deploying for Fake {
 }
 
 pub fn doors(fake: &Arc<Fake>) -> Router {
+    router(doors_of(fake))
+}
+
+/// The doors onto the fake, which grant reading alone.
+pub fn doors_of(fake: &Arc<Fake>) -> Doors {
     let hub = fake.clone();
-    router(Doors {
+    Doors {
         resources: fake.clone(),
         journal: fake.clone(),
         outbox: fake.clone(),
@@ -494,12 +495,12 @@ pub fn doors(fake: &Arc<Fake>) -> Router {
         replays: fake.clone(),
         metrics: Arc::new(|| "hub_up 1\n".to_owned()),
         base_url: Some("http://hub".to_owned()),
-        types: ServedTypes::of(served()),
+        fhir: FhirSettings { writes: false, ..FhirSettings::default() },
         deployments: fake.clone(),
         deploying: fake.clone(),
         user_header: None,
         ready: Arc::new(move || !hub.not_ready.load(Ordering::Relaxed)),
-    })
+    }
 }
 
 /// An answer, read to its end.
@@ -531,14 +532,19 @@ impl Answer {
     }
 }
 
-/// Sends `GET /fhir/Patient` with these headers.
+/// Sends a request such as `GET /fhir/Patient` with these headers.
 pub async fn send(fake: &Arc<Fake>, line: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+    ask(doors(fake), line, headers, body).await
+}
+
+/// The same of any doors.
+pub async fn ask(doors: Router, line: &str, headers: &[(&str, &str)], body: &str) -> Answer {
     let (method, target) = line.split_once(' ').unwrap();
     let mut request = Request::builder().method(method).uri(target);
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    let answer = doors(fake).oneshot(request.body(Body::from(body.to_owned())).unwrap()).await.unwrap();
+    let answer = doors.oneshot(request.body(Body::from(body.to_owned())).unwrap()).await.unwrap();
     let (parts, body) = answer.into_parts();
     let body = to_bytes(body, usize::MAX).await.unwrap().to_vec();
     Answer { status: parts.status, headers: parts.headers, body }

@@ -9,4 +9,10 @@ mod fhir;
 mod front;
 mod metrics;
 mod operators;
+#[expect(dead_code, reason = "nothing here ends its server")]
+#[path = "../../../../tests/harness/postgres.rs"]
+mod postgres;
+mod races;
 mod replays;
+mod shelf;
+mod writes;

@@ -15,7 +15,7 @@ use crate::writer::messages::{Message, Messages, Trace};
 use crate::writer::numbers::Numbers;
 use crate::writer::parcels::Parcels;
 use crate::writer::recent::Recent;
-use crate::writer::resources::{Learned, ResourceStates};
+use crate::writer::resources::{Changed, Learned, ResourceStates};
 use crate::writer::work::{Answer, Draft, Work};
 
 /// Counts of messages.
@@ -285,7 +285,7 @@ impl Batch<'_> {
             Cause::Answer(_) | Cause::Command { .. } | Cause::Timer { .. } => None,
         };
         let (message, by) = message.unzip();
-        let (wrote, stands) =
+        let Changed { wrote, stands } =
             self.resources.change(&draft.changes, by, self.words, self.now, &mut self.numbers)?;
         let mut owed = Vec::new();
         let mut parcels = 0_i64;

@@ -22,6 +22,14 @@ use crate::writer::work::{DraftChange, Work};
 #[derive(Default)]
 pub(crate) struct ResourceStates(HashMap<Reference, State>);
 
+/// What the changes of a commit came to.
+pub(crate) struct Changed {
+    /// References and versions written, each once.
+    pub wrote: Vec<(Reference, u64)>,
+    /// How the resource of each change stands.
+    pub stands: Vec<Option<Standing>>,
+}
+
 /// What a look-up must bring besides the numbers.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Wanted {
@@ -145,7 +153,7 @@ impl ResourceStates {
     }
 
     /// Decides the changes of one commit, which a message at this place caused or nobody's: all of them or, on an error, none. Says what
-    /// was written, and how each resource stands.
+    /// came of them.
     pub fn change(
         &mut self,
         changes: &[DraftChange],
@@ -153,7 +161,7 @@ impl ResourceStates {
         words: &Words,
         now: i64,
         numbers: &mut Numbers,
-    ) -> Result<(Vec<(Reference, u64)>, Vec<Option<Standing>>), StoreError> {
+    ) -> Result<Changed, StoreError> {
         let mut staged: HashMap<&Reference, State> = HashMap::with_capacity(changes.len());
         let mut wrote = Vec::with_capacity(changes.len());
         let mut stands = Vec::with_capacity(changes.len());
@@ -194,7 +202,7 @@ impl ResourceStates {
                 listed.push((reference, version));
             }
         }
-        Ok((listed, stands))
+        Ok(Changed { wrote: listed, stands })
     }
 
     /// Hands over what is to be written. Comes back with what is to be remembered when it is durable.
