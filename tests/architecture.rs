@@ -21,7 +21,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("hub-store", &["hub-core", "hub-fhir"]),
     ("hub-runtime", &["hub-core", "hub-fhir", "hub-formats", "hub-mapping", "hub-spec"]),
     ("hub-connect", &["hub-core", "hub-formats", "hub-transport"]),
-    ("hub-http", &["hub-core", "hub-fhir"]),
+    ("hub-http", &["hub-core", "hub-fhir", "hub-fhirpath"]),
     ("sim-kit", &[]),
 ];
 /// Every connector may use these, and no other connector.

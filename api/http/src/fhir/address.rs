@@ -26,6 +26,8 @@ pub(crate) enum Ask {
     Create(ResourceType),
     /// `PUT /Patient/1`; without an id `PUT /Patient?..`
     Update(ResourceType, Option<Id>),
+    /// `PATCH /Patient/1`; without an id `PATCH /Patient?..`
+    Patch(ResourceType, Option<Id>),
     /// `DELETE /Patient/1`; without an id `DELETE /Patient?..`
     Delete(ResourceType, Option<Id>),
     /// `OPTIONS`: which methods there are.
@@ -43,6 +45,7 @@ impl Ask {
             Self::Search(_) | Self::SearchForm(_) => "search-type",
             Self::Create(_) => "create",
             Self::Update(..) => "update",
+            Self::Patch(..) => "patch",
             Self::Delete(..) => "delete",
             Self::Options(_) => "options",
         }
@@ -50,8 +53,8 @@ impl Ask {
 }
 
 const READ_ONLY: &str = "GET, HEAD, OPTIONS";
-const TYPE: &str = "GET, HEAD, POST, PUT, DELETE, OPTIONS";
-const INSTANCE: &str = "GET, HEAD, PUT, DELETE, OPTIONS";
+const TYPE: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
+const INSTANCE: &str = "GET, HEAD, PUT, PATCH, DELETE, OPTIONS";
 const FORM_ONLY: &str = "POST, OPTIONS";
 const NOTHING: &str = "OPTIONS";
 
@@ -106,6 +109,8 @@ fn writing(method: &Method, place: Place) -> Result<Ask, Place> {
         ("POST", Place::Type(kind)) => Ask::Create(kind),
         ("PUT", Place::Type(kind)) => Ask::Update(kind, None),
         ("PUT", Place::Instance(reference)) => Ask::Update(reference.kind, Some(reference.id)),
+        ("PATCH", Place::Type(kind)) => Ask::Patch(kind, None),
+        ("PATCH", Place::Instance(reference)) => Ask::Patch(reference.kind, Some(reference.id)),
         ("DELETE", Place::Type(kind)) => Ask::Delete(kind, None),
         ("DELETE", Place::Instance(reference)) => Ask::Delete(reference.kind, Some(reference.id)),
         (_, place) => return Err(place),
@@ -125,7 +130,6 @@ fn not_offered(method: &Method, place: &Place, writes: bool) -> &'static str {
         }
         (Place::Base, "POST") => "batch and transaction are not offered",
         (Place::Base, _) => "searching across all types is not offered; search one type",
-        (Place::Type(_) | Place::Instance(_), "PATCH") => "patch is not offered",
         _ => "this method is not offered at this address",
     }
 }
@@ -228,6 +232,8 @@ mod tests {
             (Method::PUT, "/Patient", Ask::Update(patient.kind, None)),
             (Method::DELETE, "/Patient/1", Ask::Delete(patient.kind, Some(patient.id.clone()))),
             (Method::DELETE, "/Patient", Ask::Delete(patient.kind, None)),
+            (Method::PATCH, "/Patient/1", Ask::Patch(patient.kind, Some(patient.id.clone()))),
+            (Method::PATCH, "/Patient", Ask::Patch(patient.kind, None)),
         ] {
             assert_eq!(ask(&method, path, true), Ok(asked));
         }

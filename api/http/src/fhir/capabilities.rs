@@ -10,12 +10,13 @@ use time::OffsetDateTime;
 use crate::fhir::conditional::Validators;
 use crate::fhir::problem::Problem;
 use crate::fhir::reply::{Reply, refuse_parameters};
+use crate::fhir::write::patch::FORMATS;
 use crate::fhir::{FhirSettings, Question, shape};
 
 /// What can be asked of every type.
 const READING: [&str; 4] = ["read", "vread", "history-instance", "search-type"];
 /// What can be done to every type where writes are granted.
-const WRITING: [&str; 3] = ["create", "update", "delete"];
+const WRITING: [&str; 4] = ["create", "update", "patch", "delete"];
 
 /// The statement as it goes out.
 pub(crate) struct Capabilities {
@@ -71,7 +72,7 @@ fn statement(settings: &FhirSettings, since: OffsetDateTime) -> Object {
     rest.set("documentation", documentation);
     rest.set("security", object([("description", Json::string(security))]));
     rest.set("resource", resources);
-    object([
+    let mut statement = object([
         ("resourceType", Json::string("CapabilityStatement")),
         ("name", Json::string("Huitong")),
         ("title", Json::string("The FHIR API of Huitong, the integration hub for international medicine")),
@@ -83,7 +84,11 @@ fn statement(settings: &FhirSettings, since: OffsetDateTime) -> Object {
         ("fhirVersion", Json::string("4.3.0")),
         ("format", strings(["application/fhir+json", "json"].map(str::to_owned).to_vec())),
         ("rest", vec![Json::Object(rest)].into()),
-    ])
+    ]);
+    if settings.writes {
+        statement.set("patchFormat", strings(FORMATS.map(str::to_owned).to_vec()));
+    }
+    statement
 }
 
 fn named(name: &str, version: &str) -> Json {

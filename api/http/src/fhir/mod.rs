@@ -136,6 +136,7 @@ async fn answer(fhir: &Fhir, ask: Ask, request: Request) -> Response {
         Ask::Search(kind) | Ask::SearchForm(kind) => search::search(fhir, &question, kind).await,
         Ask::Create(kind) => write::create(fhir, &question, kind).await,
         Ask::Update(kind, id) => write::update(fhir, &question, kind, id).await,
+        Ask::Patch(kind, id) => write::patch(fhir, &question, kind, id).await,
         Ask::Delete(kind, id) => write::delete(fhir, &question, kind, id).await,
         Ask::Options(allow) => return options(allow),
     };
@@ -158,7 +159,9 @@ async fn question(fhir: &Fhir, ask: &Ask, request: Request) -> Result<Question, 
             }
             Bytes::new()
         }
-        Ask::Create(_) | Ask::Update(..) => body::receive(body, fhir.doors.fhir.body_bytes).await?,
+        Ask::Create(_) | Ask::Update(..) | Ask::Patch(..) => {
+            body::receive(body, fhir.doors.fhir.body_bytes).await?
+        }
         // What comes along with the others says nothing.
         _ => Bytes::new(),
     };

@@ -84,3 +84,37 @@ async fn of_64_updates_from_the_same_version_one_wins_and_none_is_lost() {
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_64_patches_at_once_none_is_lost() {
+    for shelf in Shelf::both().await {
+        let resource =
+            json!({ "resourceType": "Patient", "id": "n", "generalPractitioner": [{ "display": "0" }] });
+        shelf.tell("PUT /fhir/Patient/n", &resource).await;
+        let mut clients = JoinSet::new();
+        for nth in 1..=64 {
+            let shelf = shelf.clone();
+            clients.spawn(async move {
+                let display = json!({ "display": nth.to_string() });
+                let patch =
+                    json!([{ "op": "add", "path": "/generalPractitioner/-", "value": display }]).to_string();
+                let headers = [("content-type", "application/json-patch+json")];
+                let mut tries = 0;
+                // A client that is told so tries again.
+                while shelf.send("PATCH /fhir/Patient/n", &headers, &patch).await.status == 409 {
+                    tries += 1;
+                }
+                tries
+            });
+        }
+        clients.join_all().await;
+        let stored = shelf.get("/fhir/Patient/n").await;
+        let all: BTreeSet<String> = stored["generalPractitioner"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| one["display"].as_str().unwrap().to_owned())
+            .collect();
+        assert_eq!(all.len(), 65);
+    }
+}

@@ -286,3 +286,79 @@ async fn every_write_leaves_its_row_in_the_audit_trail() {
     assert_eq!(rows[0], ("anonymous".to_owned(), "r-77".to_owned(), 1));
     assert_eq!((rows[1].0.as_str(), rows[1].1.len(), rows[1].2), ("anonymous", 36, 1));
 }
+
+#[tokio::test]
+async fn a_patch_in_each_of_its_forms_makes_a_version() {
+    for shelf in Shelf::both().await {
+        shelf.tell("PUT /fhir/Patient/p", &with_id(patient("1"), "p")).await;
+        let fhir = json!({ "resourceType": "Parameters", "parameter": [{ "name": "operation", "part": [
+            { "name": "type", "valueCode": "replace" },
+            { "name": "path", "valueString": "Patient.active" },
+            { "name": "value", "valueBoolean": false }
+        ] }] });
+        for (version, (media, body)) in (2..).zip([
+            ("application/json-patch+json", json!([{ "op": "add", "path": "/birthDate", "value": "1970" }])),
+            ("application/merge-patch+json", json!({ "active": true, "birthDate": null })),
+            ("application/fhir+json", fhir.clone()),
+        ]) {
+            let answer =
+                shelf.send("PATCH /fhir/Patient/p", &[("content-type", media)], &body.to_string()).await;
+            assert_eq!(answer.status, 200, "{}", answer.text());
+            assert_eq!(answer.header("etag"), format!("W/\"{version}\""));
+        }
+        let stored = shelf.get("/fhir/Patient/p").await;
+        assert_eq!((&stored["active"], stored.get("birthDate")), (&json!(false), None));
+        // Of what a condition finds.
+        let merge = [("content-type", "application/merge-patch+json")];
+        let found = shelf.send("PATCH /fhir/Patient?identifier=1", &merge, r#"{"gender":"female"}"#).await;
+        assert_eq!((found.status.as_u16(), found.json()["gender"].as_str()), (200, Some("female")));
+        let none = shelf.send("PATCH /fhir/Patient?identifier=2", &merge, r#"{"gender":"female"}"#).await;
+        assert_eq!(none.status, 404);
+    }
+}
+
+#[tokio::test]
+async fn a_patch_that_does_not_fit_changes_nothing() {
+    let shelf = Shelf::sqlite().await;
+    shelf.tell("PUT /fhir/Patient/p", &with_id(patient("1"), "p")).await;
+    shelf.tell("PUT /fhir/Patient/gone", &with_id(patient("2"), "gone")).await;
+    shelf.tell("DELETE /fhir/Patient/gone", &Value::Null).await;
+    let (json, merge) = ("application/json-patch+json", "application/merge-patch+json");
+    for (line, media, body, status, said) in [
+        (
+            "PATCH /fhir/Patient/p",
+            json,
+            r#"[{"op":"test","path":"/active","value":true}]"#,
+            422,
+            "operation 1 (`test` at `/active`)",
+        ),
+        ("PATCH /fhir/Patient/p", json, r#"[{"op":"replace","path":"/id","value":"q"}]"#, 422, "neither"),
+        (
+            "PATCH /fhir/Patient/p",
+            json,
+            r#"[{"op":"add","path":"/gender","value":"m"}]"#,
+            422,
+            "administrative-gender",
+        ),
+        ("PATCH /fhir/Patient/p", json, "{}", 400, "array of operations"),
+        ("PATCH /fhir/Patient/p", merge, r#"{"resourceType":"Group"}"#, 422, "neither"),
+        ("PATCH /fhir/Patient/p", merge, "[]", 400, "JSON object"),
+        (
+            "PATCH /fhir/Patient/p",
+            "application/fhir+json",
+            r#"{"resourceType":"Patient"}"#,
+            400,
+            "`Parameters`",
+        ),
+        ("PATCH /fhir/Patient/p", "application/xml-patch+xml", "<x/>", 415, "application/json-patch+json"),
+        ("PATCH /fhir/Patient/none", merge, "{}", 404, "no such resource"),
+        ("PATCH /fhir/Patient/gone", merge, "{}", 410, "deleted"),
+    ] {
+        let answer = shelf.send(line, &[("content-type", media)], body).await;
+        assert_eq!(answer.status, status, "{body}: {}", answer.text());
+        assert!(answer.diagnostics().contains(said), "{}", answer.text());
+    }
+    let stale = [("content-type", merge), ("if-match", "W/\"2\"")];
+    assert_eq!(shelf.send("PATCH /fhir/Patient/p", &stale, r#"{"active":true}"#).await.status, 412);
+    assert_eq!(shelf.get("/fhir/Patient/p").await["meta"]["versionId"], "1");
+}

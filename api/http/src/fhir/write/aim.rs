@@ -4,6 +4,7 @@
 use axum::http::StatusCode;
 use hub_core::commit::{Change, Guard};
 use hub_core::store::StoreError;
+use hub_fhir::json::parse;
 use hub_fhir::search::{Search, Stored};
 use hub_fhir::{Id, Json, Object, Reference, Resource};
 use uuid::Uuid;
@@ -12,6 +13,7 @@ use crate::fhir::Fhir;
 use crate::fhir::conditional::Expected;
 use crate::fhir::problem::Problem;
 use crate::fhir::write::order::{Order, What, Where};
+use crate::fhir::write::patch::Patch;
 
 /// What a write is aimed at.
 #[derive(Debug, Default)]
@@ -22,6 +24,8 @@ pub(crate) struct Aim {
     pub there: Option<Stored>,
     /// The version it must have when it is written; 0: none.
     pub version: Option<u64>,
+    /// What it becomes, unless it is deleted.
+    pub becomes: Option<Object>,
     /// What must be found when it is written.
     pub guards: Vec<Guard>,
 }
@@ -41,6 +45,14 @@ pub(crate) async fn aim(fhir: &Fhir, order: &Order) -> Result<Aim, Problem> {
         (Where::Found(search), What::Update(tree)) => {
             for_update(fhir, found(fhir, search, 1).await?, search, tree).await?
         }
+        (Where::Found(search), What::Patch(_)) => {
+            let found = found(fhir, search, 1).await?;
+            let guards = vec![guard(search, &found)];
+            let Some(there) = found.into_iter().next() else {
+                return Err(Problem::not_found("the condition finds no resource to patch"));
+            };
+            Aim { guards, ..Aim::at(there.reference.id) }
+        }
         (Where::Found(search), What::Delete) => {
             let most = if fhir.doors.fhir.delete_several { search.count } else { 1 };
             let found = found(fhir, search, most).await?;
@@ -48,7 +60,30 @@ pub(crate) async fn aim(fhir: &Fhir, order: &Order) -> Result<Aim, Problem> {
             Aim { ids, guards: vec![guard(search, &found)], ..Aim::default() }
         }
     };
-    expect(fhir, order, aim).await
+    let aim = expect(fhir, order, aim).await?;
+    match &order.what {
+        What::Patch(patch) => patched(fhir, order, patch, aim).await,
+        What::Create(tree) | What::Update(tree) => Ok(Aim { becomes: Some(tree.clone()), ..aim }),
+        What::Delete => Ok(aim),
+    }
+}
+
+/// Does a patch on the version that is stored, which must still be it when it is written.
+async fn patched(fhir: &Fhir, order: &Order, patch: &Patch, aim: Aim) -> Result<Aim, Problem> {
+    let [id] = &aim.ids[..] else { return Err(Problem::broken()) };
+    let reference = Reference { kind: order.kind, id: id.clone() };
+    let stored = fhir.doors.resources.read(&reference).await?;
+    let stored = stored.ok_or_else(|| Problem::not_found("there is no such resource"))?;
+    if stored.deleted {
+        return Err(Problem::new(StatusCode::GONE, "deleted", "the resource was deleted"));
+    }
+    if aim.version.is_some_and(|version| version != stored.version) {
+        return Err(other_version());
+    }
+    let text = std::str::from_utf8(&stored.body).map_err(|_| Problem::broken())?;
+    let Ok(Json::Object(tree)) = parse(text) else { return Err(Problem::broken()) };
+    let patched = patch.apply(&tree, id)?;
+    Ok(Aim { version: Some(stored.version), becomes: Some(patched), ..aim })
 }
 
 fn new_id() -> Id {
@@ -150,18 +185,21 @@ pub(crate) fn other_version() -> Problem {
 }
 
 /// The changes that carry an order out.
-pub(crate) fn changes(order: &Order, aim: &Aim) -> Vec<Change> {
+pub(crate) fn changes(order: &Order, aim: &mut Aim) -> Vec<Change> {
     if aim.there.is_some() {
         return Vec::new();
     }
-    let whole = |tree: &Object, id: &Id| Resource::new(order.kind, id.clone(), tree.clone());
-    let change = |id: &Id| match (&order.what, aim.version) {
-        (What::Create(tree) | What::Update(tree), None) => Change::Put(whole(tree, id)),
-        (What::Create(tree) | What::Update(tree), Some(version)) => {
-            Change::PutIf { resource: whole(tree, id), version }
+    let becomes = aim.becomes.take();
+    let change = |id: &Id| match (&becomes, aim.version) {
+        (Some(tree), version) => {
+            let resource = Resource::new(order.kind, id.clone(), tree.clone());
+            match version {
+                None => Change::Put(resource),
+                Some(version) => Change::PutIf { resource, version },
+            }
         }
-        (What::Delete, None) => Change::Delete(Reference { kind: order.kind, id: id.clone() }),
-        (What::Delete, Some(version)) => {
+        (None, None) => Change::Delete(Reference { kind: order.kind, id: id.clone() }),
+        (None, Some(version)) => {
             Change::DeleteIf { reference: Reference { kind: order.kind, id: id.clone() }, version }
         }
     };

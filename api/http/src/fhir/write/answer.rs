@@ -45,7 +45,7 @@ impl Written {
         let status = match order.what {
             What::Delete => StatusCode::NO_CONTENT,
             What::Create(_) | What::Update(_) if is_new => StatusCode::CREATED,
-            What::Create(_) | What::Update(_) => StatusCode::OK,
+            What::Create(_) | What::Update(_) | What::Patch(_) => StatusCode::OK,
         };
         Self { status, stands, count }
     }

@@ -1,13 +1,14 @@
-//! Writes: create, update and delete, each also with a condition (R4B §3.1.0.4 to §3.1.0.8).
+//! Writes: create, update, patch and delete, each also with a condition (R4B §3.1.0.4 to §3.1.0.8).
 //!
 //! An [`order::Order`] says what is asked for, [`aim`] finds out what it is aimed at, and the commit is handed over with guards: the
 //! writer repeats in its own transaction what was looked at before. Where that has changed, all is begun anew.
 
-mod aim;
-mod answer;
-mod order;
+pub(crate) mod aim;
+pub(crate) mod answer;
+pub(crate) mod order;
+pub(crate) mod patch;
 
-use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
 use hub_core::commit::Commit;
 use hub_core::store::{Cause, Committed, StoreError};
 use hub_fhir::{Id, Object, ResourceType, validate};
@@ -15,14 +16,14 @@ use hub_fhir::{Id, Object, ResourceType, validate};
 use crate::fhir::conditional::Expected;
 use crate::fhir::problem::Problem;
 use crate::fhir::reply::{Reply, refuse_parameters};
-use crate::fhir::write::aim::{aim, changes, may_succeed, other_version, same_id};
+use crate::fhir::write::aim::{aim, changes, may_succeed, other_version};
 use crate::fhir::write::answer::{Written, reply};
-use crate::fhir::write::order::{Order, What, Where, criteria};
+use crate::fhir::write::order::{Order, Said, What};
+use crate::fhir::write::patch::Patch;
 use crate::fhir::{Fhir, Question, body};
-use crate::query;
 
 /// How often a write is begun anew when others come in between.
-const MOST_TRIES: u32 = 32;
+pub(crate) const MOST_TRIES: u32 = 32;
 /// Who writes, as long as there are no accounts.
 const NOBODY: &str = "anonymous";
 
@@ -31,19 +32,8 @@ pub(crate) async fn create(fhir: &Fhir, question: &Question, kind: ResourceType)
     refuse_parameters(question, &[])?;
     let tree = body::resource(kind, &question.headers, &question.body)?;
     conform(&tree)?;
-    let at = match question.headers.get("if-none-exist") {
-        None => Where::New,
-        Some(condition) => {
-            let condition = condition.to_str().map_err(|_| {
-                Problem::bad_parameter(
-                    "If-None-Exist",
-                    "`If-None-Exist` must be search parameters, percent-encoded",
-                )
-            })?;
-            Where::Found(criteria(kind, &pairs_of(kind, condition)?, &question.base)?)
-        }
-    };
-    run(fhir, question, Order { kind, at, what: What::Create(tree), expected: Expected::Any }).await
+    let order = Order::create(kind, tree, &said(question)?)?;
+    run(fhir, question, order).await
 }
 
 /// `PUT /Patient/1` and `PUT /Patient?..`
@@ -53,14 +43,27 @@ pub(crate) async fn update(
     kind: ResourceType,
     id: Option<Id>,
 ) -> Result<Reply, Problem> {
-    let at = place(question, kind, id)?;
+    refuse_beside(question, id.as_ref())?;
     let tree = body::resource(kind, &question.headers, &question.body)?;
-    if let Where::Id(id) = &at {
-        same_id(&tree, id)?;
+    let order = Order::update(kind, id, tree, &said(question)?)?;
+    if let What::Update(tree) = &order.what {
+        conform(tree)?;
     }
-    conform(&tree)?;
-    let expected = Expected::of(&question.headers)?;
-    run(fhir, question, Order { kind, at, what: What::Update(tree), expected }).await
+    run(fhir, question, order).await
+}
+
+/// `PATCH /Patient/1` and `PATCH /Patient?..`
+pub(crate) async fn patch(
+    fhir: &Fhir,
+    question: &Question,
+    kind: ResourceType,
+    id: Option<Id>,
+) -> Result<Reply, Problem> {
+    refuse_beside(question, id.as_ref())?;
+    let media = question.headers.get(CONTENT_TYPE).and_then(|media| media.to_str().ok()).unwrap_or_default();
+    let patch = Patch::read(media, &question.body)?;
+    let order = Order::existing(kind, id, What::Patch(patch), &said(question)?)?;
+    run(fhir, question, order).await
 }
 
 /// `DELETE /Patient/1` and `DELETE /Patient?..`
@@ -70,59 +73,68 @@ pub(crate) async fn delete(
     kind: ResourceType,
     id: Option<Id>,
 ) -> Result<Reply, Problem> {
-    let at = place(question, kind, id)?;
-    let expected = Expected::of(&question.headers)?;
-    run(fhir, question, Order { kind, at, what: What::Delete, expected }).await
+    refuse_beside(question, id.as_ref())?;
+    let order = Order::existing(kind, id, What::Delete, &said(question)?)?;
+    run(fhir, question, order).await
 }
 
-/// The resource of an id, or the one that the parameters find.
-fn place(question: &Question, kind: ResourceType, id: Option<Id>) -> Result<Where, Problem> {
-    match id {
-        Some(id) => {
-            refuse_parameters(question, &[])?;
-            Ok(Where::Id(id))
-        }
-        None => Ok(Where::Found(criteria(kind, &question.pairs, &question.base)?)),
-    }
+/// Where an id stands in the address, its parameters are no condition.
+fn refuse_beside(question: &Question, id: Option<&Id>) -> Result<(), Problem> {
+    if id.is_some() { refuse_parameters(question, &[]) } else { Ok(()) }
 }
 
-/// The parameters of a condition that stands in a header: `identifier=1`, also with `?` or `Patient?` before it.
-fn pairs_of(kind: ResourceType, condition: &str) -> Result<Vec<(String, String)>, Problem> {
-    let condition = condition.trim();
-    let bare = condition.strip_prefix(kind.name()).unwrap_or(condition);
-    let text = bare.strip_prefix('?').unwrap_or(condition);
-    query::pairs(text.as_bytes())
-        .map_err(|wrong| Problem::new(StatusCode::BAD_REQUEST, "structure", wrong.text()))
+fn said(question: &Question) -> Result<Said<'_>, Problem> {
+    let condition = question.headers.get("if-none-exist").map(|condition| {
+        condition.to_str().map_err(|_| {
+            let text = "`If-None-Exist` must be search parameters, percent-encoded";
+            Problem::bad_parameter("If-None-Exist", text)
+        })
+    });
+    Ok(Said {
+        pairs: &question.pairs,
+        base: &question.base,
+        if_none_exist: condition.transpose()?,
+        expected: Expected::of(&question.headers)?,
+    })
 }
 
 /// Refuses a resource that does not conform to R4B.
-fn conform(tree: &Object) -> Result<(), Problem> {
+pub(crate) fn conform(tree: &Object) -> Result<(), Problem> {
     let issues = validate(tree);
     if issues.is_empty() { Ok(()) } else { Err(Problem::of_issues(issues)) }
 }
 
-/// Carries an order out, however many others write at the same time.
 async fn run(fhir: &Fhir, question: &Question, order: Order) -> Result<Reply, Problem> {
+    let written = perform(fhir, &question.request_id, &order).await?;
+    reply(fhir, question, written).await
+}
+
+/// Carries an order out, however many others write at the same time. What it writes has been found to conform, but for what a patch
+/// makes.
+pub(crate) async fn perform(fhir: &Fhir, request_id: &str, order: &Order) -> Result<Written, Problem> {
     for _ in 0..MOST_TRIES {
-        let aim = aim(fhir, &order).await?;
-        let commit =
-            Commit { changes: changes(&order, &aim), guards: aim.guards.clone(), ..Commit::default() };
+        let mut aim = aim(fhir, order).await?;
+        if let (What::Patch(_), Some(patched)) = (&order.what, &aim.becomes) {
+            conform(patched)?;
+        }
+        let changes = changes(order, &mut aim);
+        let commit = Commit { changes, guards: std::mem::take(&mut aim.guards), ..Commit::default() };
         let is_nothing = commit.changes.is_empty() && commit.guards.is_empty();
         let committed = match is_nothing {
             true => Committed::default(),
-            false => match fhir.doors.resources.commit(cause(question), commit).await {
+            false => match fhir.doors.resources.commit(cause(request_id), commit).await {
                 Ok(committed) => committed,
-                Err(failure) if may_succeed(&order, &failure) => continue,
+                Err(failure) if may_succeed(order, &failure) => continue,
                 Err(StoreError::Conflict { .. }) => return Err(other_version()),
                 Err(failure) => return Err(failure.into()),
             },
         };
-        return reply(fhir, question, Written::of(&order, aim, committed.stands)).await;
+        return Ok(Written::of(order, aim, committed.stands));
     }
     Err(StoreError::Overtaken.into())
 }
 
 /// Why it is written, for the audit trail.
-fn cause(question: &Question) -> Cause {
-    Cause::Command { user: NOBODY.to_owned(), request: question.request_id.clone() }
+pub(crate) fn cause(request_id: &str) -> Cause {
+    Cause::Command { user: NOBODY.to_owned(), request: request_id.to_owned() }
 }

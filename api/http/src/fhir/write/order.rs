@@ -1,10 +1,14 @@
 //! One write as it was asked for, alone or as an entry of a Bundle.
 
+use axum::http::StatusCode;
 use hub_fhir::search::{self, Search};
 use hub_fhir::{Id, Object, ResourceType};
 
 use crate::fhir::conditional::Expected;
 use crate::fhir::problem::Problem;
+use crate::fhir::write::aim::same_id;
+use crate::fhir::write::patch::Patch;
+use crate::query;
 
 /// A write that is asked for.
 #[derive(Clone, Debug)]
@@ -37,15 +41,67 @@ pub(crate) enum What {
     Create(Object),
     /// It is this from now on.
     Update(Object),
+    /// It is changed so.
+    Patch(Patch),
     /// It is gone from now on.
     Delete,
+}
+
+/// What a request says besides.
+pub(crate) struct Said<'s> {
+    /// The parameters of its address, but those about the looks of the answer.
+    pub pairs: &'s [(String, String)],
+    /// The FHIR base, as the client knows it.
+    pub base: &'s str,
+    /// `If-None-Exist`
+    pub if_none_exist: Option<&'s str>,
+    /// `If-Match`, `If-None-Match`
+    pub expected: Expected,
+}
+
+impl Order {
+    /// `POST /Patient`
+    pub fn create(kind: ResourceType, tree: Object, said: &Said<'_>) -> Result<Self, Problem> {
+        let at = match said.if_none_exist {
+            None => Where::New,
+            Some(condition) => Where::Found(criteria(kind, &pairs_of(kind, condition)?, said.base)?),
+        };
+        Ok(Self { kind, at, what: What::Create(tree), expected: Expected::Any })
+    }
+
+    /// `PUT /Patient/1`, and without an id `PUT /Patient?..`
+    pub fn update(
+        kind: ResourceType,
+        id: Option<Id>,
+        tree: Object,
+        said: &Said<'_>,
+    ) -> Result<Self, Problem> {
+        if let Some(id) = &id {
+            same_id(&tree, id)?;
+        }
+        Self::existing(kind, id, What::Update(tree), said)
+    }
+
+    /// `PATCH` and `DELETE`, of an id or of what the parameters find.
+    pub fn existing(
+        kind: ResourceType,
+        id: Option<Id>,
+        what: What,
+        said: &Said<'_>,
+    ) -> Result<Self, Problem> {
+        let at = match id {
+            Some(id) => Where::Id(id),
+            None => Where::Found(criteria(kind, said.pairs, said.base)?),
+        };
+        Ok(Self { kind, at, what, expected: said.expected })
+    }
 }
 
 /// How many resources a conditional delete may find where it may find several.
 const MOST_FOUND: u32 = 1_000;
 
-/// The search of a conditional write (R4B §3.1.0.5.1 and further). Unlike one that reads it never leaves anything out: it would find
-/// more than was meant.
+/// The search of a condition (R4B §3.1.0.5.1 and further). Unlike one that reads it never leaves anything out: it would find more than
+/// was meant.
 pub(crate) fn criteria(
     kind: ResourceType,
     pairs: &[(String, String)],
@@ -61,7 +117,16 @@ pub(crate) fn criteria(
     let search = search::parse_at(kind, pairs, Some(base))?;
     if search.filters.is_empty() {
         let text = "a condition needs at least one search parameter, such as `identifier=system|value`";
-        return Err(Problem::new(axum::http::StatusCode::BAD_REQUEST, "required", text));
+        return Err(Problem::new(StatusCode::BAD_REQUEST, "required", text));
     }
     Ok(Search { count: MOST_FOUND, ..search })
+}
+
+/// The parameters of a condition that stands in a text: `identifier=1`, also with `?` or `Patient?` before it.
+pub(crate) fn pairs_of(kind: ResourceType, condition: &str) -> Result<Vec<(String, String)>, Problem> {
+    let condition = condition.trim();
+    let bare = condition.strip_prefix(kind.name()).unwrap_or(condition);
+    let text = bare.strip_prefix('?').unwrap_or(condition);
+    query::pairs(text.as_bytes())
+        .map_err(|wrong| Problem::new(StatusCode::BAD_REQUEST, "structure", wrong.text()))
 }
