@@ -102,6 +102,8 @@ pub struct Fhir {
     pub writes: bool,
     /// The largest body it takes.
     pub body_bytes: usize,
+    /// How many entries a batch or transaction may have.
+    pub bundle_entries: usize,
     /// Whether a conditional delete may delete several resources.
     pub delete_several: bool,
 }
@@ -109,8 +111,8 @@ pub struct Fhir {
 impl Fhir {
     /// The settings as the door takes them.
     pub fn settings(&self) -> FhirSettings {
-        let Self { writes, body_bytes, delete_several } = *self;
-        FhirSettings { writes, body_bytes, delete_several }
+        let Self { writes, body_bytes, bundle_entries, delete_several } = *self;
+        FhirSettings { writes, body_bytes, bundle_entries, delete_several }
     }
 }
 

@@ -22,6 +22,8 @@ pub(crate) enum Ask {
     Search(ResourceType),
     /// `POST /Patient/_search`
     SearchForm(ResourceType),
+    /// `POST` at the base: a batch or a transaction.
+    Bundle,
     /// `POST /Patient`
     Create(ResourceType),
     /// `PUT /Patient/1`; without an id `PUT /Patient?..`
@@ -43,6 +45,7 @@ impl Ask {
             Self::Vread(..) => "vread",
             Self::History(_) => "history-instance",
             Self::Search(_) | Self::SearchForm(_) => "search-type",
+            Self::Bundle => "bundle",
             Self::Create(_) => "create",
             Self::Update(..) => "update",
             Self::Patch(..) => "patch",
@@ -75,6 +78,7 @@ enum Place {
 pub(crate) fn ask(method: &Method, path: &str, writes: bool) -> Result<Ask, Problem> {
     let place = place(path)?;
     let allow = match &place {
+        Place::Base if writes => FORM_ONLY,
         Place::Base | Place::Closed(_) => NOTHING,
         Place::SearchForm(_) => FORM_ONLY,
         Place::Type(_) if writes => TYPE,
@@ -106,6 +110,7 @@ fn reading(place: Place) -> Result<Ask, Place> {
 
 fn writing(method: &Method, place: Place) -> Result<Ask, Place> {
     Ok(match (method.as_str(), place) {
+        ("POST", Place::Base) => Ask::Bundle,
         ("POST", Place::Type(kind)) => Ask::Create(kind),
         ("PUT", Place::Type(kind)) => Ask::Update(kind, None),
         ("PUT", Place::Instance(reference)) => Ask::Update(reference.kind, Some(reference.id)),
@@ -128,7 +133,6 @@ fn not_offered(method: &Method, place: &Place, writes: bool) -> &'static str {
         (Place::Base | Place::Type(_) | Place::Instance(_), _) if is_write && !writes => {
             "writing is not offered here; resources are written by the hub's channels"
         }
-        (Place::Base, "POST") => "batch and transaction are not offered",
         (Place::Base, _) => "searching across all types is not offered; search one type",
         _ => "this method is not offered at this address",
     }
@@ -228,6 +232,7 @@ mod tests {
         for (method, path, asked) in [
             (Method::POST, "/Patient/_search", Ask::SearchForm(patient.kind)),
             (Method::POST, "/Patient", Ask::Create(patient.kind)),
+            (Method::POST, "", Ask::Bundle),
             (Method::PUT, "/Patient/1", Ask::Update(patient.kind, Some(patient.id.clone()))),
             (Method::PUT, "/Patient", Ask::Update(patient.kind, None)),
             (Method::DELETE, "/Patient/1", Ask::Delete(patient.kind, Some(patient.id.clone()))),

@@ -72,6 +72,10 @@ fn statement(settings: &FhirSettings, since: OffsetDateTime) -> Object {
     rest.set("documentation", documentation);
     rest.set("security", object([("description", Json::string(security))]));
     rest.set("resource", resources);
+    if settings.writes {
+        let codes = ["transaction", "batch"].map(|code| object([("code", Json::string(code))]).into());
+        rest.set("interaction", codes.to_vec());
+    }
     let mut statement = object([
         ("resourceType", Json::string("CapabilityStatement")),
         ("name", Json::string("Huitong")),

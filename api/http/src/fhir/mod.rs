@@ -2,6 +2,7 @@
 
 mod address;
 mod body;
+mod bundles;
 mod capabilities;
 mod conditional;
 mod history;
@@ -35,6 +36,7 @@ use crate::doors::Doors;
 use crate::fhir::address::Ask;
 use crate::fhir::capabilities::Capabilities;
 use crate::fhir::problem::Problem;
+use crate::fhir::reply::Reply;
 use crate::fhir::wants::{Wants, is_about_looks, wants};
 use crate::observe::{Interaction, RequestId};
 use crate::query;
@@ -64,6 +66,7 @@ impl Fhir {
 }
 
 /// A request, read as far as all interactions share it.
+#[derive(Debug)]
 pub(crate) struct Question {
     headers: HeaderMap,
     /// The FHIR base, as the client knows it.
@@ -129,20 +132,28 @@ async fn answer(fhir: &Fhir, ask: Ask, request: Request) -> Response {
         Err(problem) => return problem.into_response(),
     };
     let reply = match ask {
-        Ask::Capabilities => fhir.capabilities().reply(&question),
-        Ask::Read(reference) => read::read(fhir, &question, &reference).await,
-        Ask::Vread(reference, version) => read::vread(fhir, &question, &reference, version).await,
-        Ask::History(reference) => history::history(fhir, &question, &reference).await,
-        Ask::Search(kind) | Ask::SearchForm(kind) => search::search(fhir, &question, kind).await,
+        Ask::Bundle => bundles::perform(fhir, &question).await,
         Ask::Create(kind) => write::create(fhir, &question, kind).await,
         Ask::Update(kind, id) => write::update(fhir, &question, kind, id).await,
         Ask::Patch(kind, id) => write::patch(fhir, &question, kind, id).await,
         Ask::Delete(kind, id) => write::delete(fhir, &question, kind, id).await,
-        Ask::Options(allow) => return options(allow),
+        ask => look(fhir, ask, &question).await,
     };
     match reply {
         Ok(reply) => reply.into_response(question.wants.pretty),
         Err(problem) => problem.into_response(),
+    }
+}
+
+/// Answers what only reads.
+async fn look(fhir: &Fhir, ask: Ask, question: &Question) -> Result<Reply, Problem> {
+    match ask {
+        Ask::Capabilities => fhir.capabilities().reply(question),
+        Ask::Read(reference) => read::read(fhir, question, &reference).await,
+        Ask::Vread(reference, version) => read::vread(fhir, question, &reference, version).await,
+        Ask::History(reference) => history::history(fhir, question, &reference).await,
+        Ask::Search(kind) | Ask::SearchForm(kind) => search::search(fhir, question, kind).await,
+        _ => Err(Problem::broken()),
     }
 }
 
@@ -159,7 +170,7 @@ async fn question(fhir: &Fhir, ask: &Ask, request: Request) -> Result<Question, 
             }
             Bytes::new()
         }
-        Ask::Create(_) | Ask::Update(..) | Ask::Patch(..) => {
+        Ask::Bundle | Ask::Create(_) | Ask::Update(..) | Ask::Patch(..) => {
             body::receive(body, fhir.doors.fhir.body_bytes).await?
         }
         // What comes along with the others says nothing.

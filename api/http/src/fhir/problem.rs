@@ -28,6 +28,8 @@ pub(crate) struct Problem {
     pub allow: Option<&'static str>,
     /// The parameter that is wrong.
     pub parameter: Option<String>,
+    /// Where it is wrong in what was sent.
+    pub expression: Option<String>,
     /// What is wrong with a resource that was sent; then the text is not told.
     pub issues: Vec<Issue>,
 }
@@ -35,7 +37,15 @@ pub(crate) struct Problem {
 impl Problem {
     /// A problem of this status and issue type.
     pub(crate) fn new(status: StatusCode, code: &'static str, text: impl Into<Cow<'static, str>>) -> Self {
-        Self { status, code, text: text.into(), allow: None, parameter: None, issues: Vec::new() }
+        Self {
+            status,
+            code,
+            text: text.into(),
+            allow: None,
+            parameter: None,
+            expression: None,
+            issues: Vec::new(),
+        }
     }
 
     /// Something that is not there.
@@ -61,6 +71,17 @@ impl Problem {
         Self { issues, ..problem }
     }
 
+    /// The same of an entry of a Bundle.
+    pub(crate) fn of_entry(mut self, at: usize) -> Self {
+        let entry = format!("Bundle.entry[{at}]");
+        for issue in &mut self.issues {
+            let within =
+                issue.path.split_once('.').map(|(_, within)| format!(".{within}")).unwrap_or_default();
+            issue.path = format!("{entry}.resource{within}");
+        }
+        Self { expression: Some(entry), ..self }
+    }
+
     /// A failure of ours. Says nothing about what was asked.
     pub(crate) fn broken() -> Self {
         let text = "the server failed to answer; its log says more";
@@ -79,9 +100,10 @@ impl Problem {
             return Outcome::of_issues(&self.issues).text();
         }
         let outcome = Outcome::error(self.code, self.text.as_ref());
-        match &self.parameter {
-            Some(name) => outcome.at(format!("http.{name}")).text(),
-            None => outcome.text(),
+        match (&self.expression, &self.parameter) {
+            (Some(expression), _) => outcome.at(expression).text(),
+            (None, Some(name)) => outcome.at(format!("http.{name}")).text(),
+            (None, None) => outcome.text(),
         }
     }
 }

@@ -61,6 +61,11 @@ impl Reply {
         self
     }
 
+    /// Status, headers and body.
+    pub(crate) fn into_parts(self) -> (StatusCode, HeaderMap, Bytes) {
+        (self.status, self.headers, self.body)
+    }
+
     /// The answer as it goes out.
     pub(crate) fn into_response(self, pretty: bool) -> Response {
         let body = if pretty && !self.body.is_empty() { shape::pretty(&self.body) } else { self.body };

@@ -7,12 +7,14 @@ pub struct FhirSettings {
     pub writes: bool,
     /// The largest body that is taken, in bytes.
     pub body_bytes: usize,
+    /// How many entries a batch or transaction may have.
+    pub bundle_entries: usize,
     /// Whether a conditional delete may delete several resources (R4B §3.1.0.7.1); otherwise it must find at most one.
     pub delete_several: bool,
 }
 
 impl Default for FhirSettings {
     fn default() -> Self {
-        Self { writes: true, body_bytes: 16 << 20, delete_several: false }
+        Self { writes: true, body_bytes: 16 << 20, bundle_entries: 2_000, delete_several: false }
     }
 }

@@ -17,15 +17,14 @@ pub(crate) struct Wants {
     pub part: Option<Part>,
     /// Parameters that are not known are left out instead of refused.
     pub lenient: bool,
-    /// What a write is answered with.
-    pub returns: Returns,
+    /// What a write is answered with, where it is said.
+    pub returns: Option<Returns>,
 }
 
 /// What a write is answered with (R4B §3.1.0.1.8).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Returns {
     /// The resource as it is stored now.
-    #[default]
     Representation,
     /// Nothing.
     Minimal,
@@ -112,12 +111,13 @@ fn elements(value: &str) -> Result<Option<Part>, Problem> {
 }
 
 /// What is not known counts as if it were not said (RFC 7240 §2).
-fn returns(headers: &HeaderMap) -> Returns {
-    match () {
-        () if prefers(headers, "return=minimal") => Returns::Minimal,
-        () if prefers(headers, "return=operationoutcome") => Returns::Outcome,
-        () => Returns::Representation,
-    }
+fn returns(headers: &HeaderMap) -> Option<Returns> {
+    let known = [
+        ("return=minimal", Returns::Minimal),
+        ("return=operationoutcome", Returns::Outcome),
+        ("return=representation", Returns::Representation),
+    ];
+    known.into_iter().find(|(wanted, _)| prefers(headers, wanted)).map(|(_, returns)| returns)
 }
 
 /// Whether `Prefer` holds this: `handling=lenient` (R4B §3.1.1.1.2), `return=minimal` (R4B §3.1.0.1.8).

@@ -2,7 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on stops there")]
 
+mod bundles;
 mod capabilities;
+mod corpus;
 mod deployments;
 mod fake;
 mod fhir;

@@ -118,3 +118,50 @@ async fn of_64_patches_at_once_none_is_lost() {
         assert_eq!(all.len(), 65);
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn transactions_at_once_are_whole_and_create_each_patient_once() {
+    for shelf in Shelf::both().await {
+        let mut clients = JoinSet::new();
+        for nth in 0..64 {
+            let shelf = shelf.clone();
+            clients.spawn(async move {
+                let number = format!("t{}", nth % 8);
+                let condition = format!("identifier=urn:mrn|{number}");
+                let mut patient = patient(&number);
+                patient["active"] = true.into();
+                let observation = |code: &str| {
+                    json!({ "fullUrl": format!("urn:uuid:{code}"), "request": { "method": "POST", "url": "Observation" },
+                            "resource": { "resourceType": "Observation", "status": "final", "code": { "text": code },
+                                          "identifier": [{ "value": nth.to_string() }], "subject": { "reference": "urn:uuid:p" } } })
+                };
+                // Every fourth has something wrong at its end.
+                let last = if nth % 4 == 3 { "W/\"7\"" } else { "*" };
+                let counter = json!({ "resourceType": "Basic", "id": format!("b{nth}"), "code": { "text": "x" } });
+                let expects = if nth % 4 == 3 { "ifMatch" } else { "ifNoneMatch" };
+                let entries = json!([
+                    { "fullUrl": "urn:uuid:p", "resource": patient,
+                      "request": { "method": "POST", "url": "Patient", "ifNoneExist": condition } },
+                    observation("a"), observation("b"),
+                    { "resource": counter, "request": { "method": "PUT", "url": format!("Basic/b{nth}"), expects: last } }
+                ]);
+                let bundle = json!({ "resourceType": "Bundle", "type": "transaction", "entry": entries });
+                (nth, shelf.tell("POST /fhir", &bundle).await.status.as_u16())
+            });
+        }
+        for (nth, status) in clients.join_all().await {
+            assert_eq!(status, if nth % 4 == 3 { 412 } else { 200 }, "{nth}");
+            let observations = shelf.get(&format!("/fhir/Observation?identifier={nth}")).await;
+            let subjects: BTreeSet<_> = observations["entry"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .map(|entry| entry["resource"]["subject"]["reference"].to_string())
+                .collect();
+            let (count, links) = if nth % 4 == 3 { (0, 0) } else { (2, 1) };
+            assert_eq!((observations["total"].as_u64(), subjects.len()), (Some(count), links), "{nth}");
+        }
+        // t3 and t7 are asked for by transactions alone that fail.
+        assert_eq!(shelf.get("/fhir/Patient").await["total"], 6);
+    }
+}

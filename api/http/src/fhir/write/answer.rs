@@ -66,7 +66,8 @@ impl Written {
 /// The answer to a write.
 pub(crate) async fn reply(fhir: &Fhir, question: &Question, written: Written) -> Result<Reply, Problem> {
     let is_deletion = written.status == StatusCode::NO_CONTENT;
-    let mut reply = match (question.wants.returns, &written.stands) {
+    let returns = question.wants.returns.unwrap_or(Returns::Representation);
+    let mut reply = match (returns, &written.stands) {
         (Returns::Outcome, _) => {
             let status = if is_deletion { StatusCode::OK } else { written.status };
             Reply::fresh(written.outcome().text().into()).with_status(status)
@@ -96,7 +97,7 @@ pub(crate) async fn reply(fhir: &Fhir, question: &Question, written: Written) ->
 }
 
 /// The text of a version that the writer did not have at hand.
-async fn text(fhir: &Fhir, reference: &Reference, version: u64) -> Result<bytes::Bytes, Problem> {
+pub(crate) async fn text(fhir: &Fhir, reference: &Reference, version: u64) -> Result<bytes::Bytes, Problem> {
     let stored = fhir.doors.resources.vread(reference, version).await?;
     stored.map(|stored| stored.body).ok_or_else(Problem::broken)
 }
