@@ -5,6 +5,7 @@
 
 mod archive;
 mod archiving;
+mod changes;
 mod clock;
 mod cluster;
 mod database;

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 use hub_core::commit::Commit;
-use hub_core::store::{Cause, Committed, Resources, Searches, StoreError};
+use hub_core::store::{Cause, ChangesQuery, Committed, Resources, Searches, StoreError, VersionPlace};
 use hub_fhir::Reference;
 use hub_fhir::search::{Page, Search, Stored};
 
@@ -75,6 +75,10 @@ impl Resources for Store {
             .bind(i64::from(count));
         let rows = self.inner.readers.fetch_all(sql).await.map_err(unavailable)?;
         rows.iter().map(|row| stored(reference.clone(), row)).collect::<Result<_, _>>().map_err(unavailable)
+    }
+
+    async fn changes(&self, query: &ChangesQuery) -> Result<Vec<(Stored, VersionPlace)>, StoreError> {
+        self.find_changes(query).await
     }
 
     async fn commit(&self, cause: Cause, commit: Commit) -> Result<Committed, StoreError> {

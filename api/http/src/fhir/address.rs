@@ -2,6 +2,7 @@
 
 use axum::http::{Method, StatusCode};
 use hub_core::finding::nearest;
+use hub_core::store::ChangesOf;
 use hub_fhir::{Id, Reference, ResourceType};
 use percent_encoding::percent_decode_str;
 
@@ -16,8 +17,8 @@ pub(crate) enum Ask {
     Read(Reference),
     /// `GET /Patient/1/_history/2`
     Vread(Reference, u64),
-    /// `GET /Patient/1/_history`
-    History(Reference),
+    /// `GET /Patient/1/_history`, `GET /Patient/_history`, `GET /_history`
+    History(ChangesOf),
     /// `GET /Patient?..`
     Search(ResourceType),
     /// `POST /Patient/_search`
@@ -43,7 +44,9 @@ impl Ask {
             Self::Capabilities => "capabilities",
             Self::Read(_) => "read",
             Self::Vread(..) => "vread",
-            Self::History(_) => "history-instance",
+            Self::History(ChangesOf::Resource(_)) => "history-instance",
+            Self::History(ChangesOf::Type(_)) => "history-type",
+            Self::History(ChangesOf::All) => "history-system",
             Self::Search(_) | Self::SearchForm(_) => "search-type",
             Self::Bundle => "bundle",
             Self::Create(_) => "create",
@@ -68,7 +71,7 @@ enum Place {
     Type(ResourceType),
     SearchForm(ResourceType),
     Instance(Reference),
-    History(Reference),
+    History(ChangesOf),
     Version(Reference, u64),
     /// A place the standard knows and this server has nothing at.
     Closed(&'static str),
@@ -102,7 +105,7 @@ fn reading(place: Place) -> Result<Ask, Place> {
         Place::Capabilities => Ask::Capabilities,
         Place::Type(kind) => Ask::Search(kind),
         Place::Instance(reference) => Ask::Read(reference),
-        Place::History(reference) => Ask::History(reference),
+        Place::History(of) => Ask::History(of),
         Place::Version(reference, version) => Ask::Vread(reference, version),
         Place::Base | Place::SearchForm(_) | Place::Closed(_) => return Err(place),
     })
@@ -149,18 +152,13 @@ fn place(path: &str) -> Result<Place, Problem> {
     match parts[..] {
         [""] => Ok(Place::Base),
         ["metadata"] => Ok(Place::Capabilities),
-        ["_history"] => {
-            Ok(Place::Closed("the history of the whole server is not offered; ask for one resource's"))
-        }
+        ["_history"] => Ok(Place::History(ChangesOf::All)),
         ["_search"] => Ok(Place::Closed("searching across all types is not offered; search one type")),
         [kind] => Ok(Place::Type(resource_type(kind)?)),
         [kind, "_search"] => Ok(Place::SearchForm(resource_type(kind)?)),
-        [kind, "_history"] => {
-            resource_type(kind)?;
-            Ok(Place::Closed("the history of a whole type is not offered; ask for one resource's"))
-        }
+        [kind, "_history"] => Ok(Place::History(ChangesOf::Type(resource_type(kind)?))),
         [kind, id] => Ok(Place::Instance(reference(kind, id)?)),
-        [kind, id, "_history"] => Ok(Place::History(reference(kind, id)?)),
+        [kind, id, "_history"] => Ok(Place::History(ChangesOf::Resource(reference(kind, id)?))),
         [kind, id, "_history", version] => {
             let reference = reference(kind, id)?;
             let version = version.parse().ok().filter(|version| *version > 0);
@@ -227,7 +225,9 @@ mod tests {
         assert_eq!(get("/Patient"), Ok(Ask::Search(patient.kind)));
         assert_eq!(get("/Patient/"), Ok(Ask::Search(patient.kind)));
         assert_eq!(get("/Patient/1"), Ok(Ask::Read(patient.clone())));
-        assert_eq!(get("/Patient/1/_history"), Ok(Ask::History(patient.clone())));
+        assert_eq!(get("/Patient/1/_history"), Ok(Ask::History(ChangesOf::Resource(patient.clone()))));
+        assert_eq!(get("/Patient/_history"), Ok(Ask::History(ChangesOf::Type(patient.kind))));
+        assert_eq!(get("/_history"), Ok(Ask::History(ChangesOf::All)));
         assert_eq!(get("/Patient/1/_history/2"), Ok(Ask::Vread(patient.clone(), 2)));
         for (method, path, asked) in [
             (Method::POST, "/Patient/_search", Ask::SearchForm(patient.kind)),

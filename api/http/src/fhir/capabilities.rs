@@ -14,7 +14,7 @@ use crate::fhir::write::patch::FORMATS;
 use crate::fhir::{FhirSettings, Question, shape};
 
 /// What can be asked of every type.
-const READING: [&str; 4] = ["read", "vread", "history-instance", "search-type"];
+const READING: [&str; 5] = ["read", "vread", "history-instance", "history-type", "search-type"];
 /// What can be done to every type where writes are granted.
 const WRITING: [&str; 4] = ["create", "update", "patch", "delete"];
 
@@ -72,10 +72,10 @@ fn statement(settings: &FhirSettings, since: OffsetDateTime) -> Object {
     rest.set("documentation", documentation);
     rest.set("security", object([("description", Json::string(security))]));
     rest.set("resource", resources);
-    if settings.writes {
-        let codes = ["transaction", "batch"].map(|code| object([("code", Json::string(code))]).into());
-        rest.set("interaction", codes.to_vec());
-    }
+    let codes: &[&str] =
+        if settings.writes { &["transaction", "batch", "history-system"] } else { &["history-system"] };
+    let codes = codes.iter().map(|code| object([("code", Json::string(code))]).into());
+    rest.set("interaction", codes.collect::<Vec<Json>>());
     let mut statement = object([
         ("resourceType", Json::string("CapabilityStatement")),
         ("name", Json::string("Huitong")),

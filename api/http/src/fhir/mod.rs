@@ -151,7 +151,7 @@ async fn look(fhir: &Fhir, ask: Ask, question: &Question) -> Result<Reply, Probl
         Ask::Capabilities => fhir.capabilities().reply(question),
         Ask::Read(reference) => read::read(fhir, question, &reference).await,
         Ask::Vread(reference, version) => read::vread(fhir, question, &reference, version).await,
-        Ask::History(reference) => history::history(fhir, question, &reference).await,
+        Ask::History(of) => history::history(fhir, question, of).await,
         Ask::Search(kind) | Ask::SearchForm(kind) => search::search(fhir, question, kind).await,
         _ => Err(Problem::broken()),
     }

@@ -26,7 +26,7 @@ async fn it_lists_all_types_and_their_interactions() {
     for resource in &resources {
         let codes: Vec<&Value> =
             resource["interaction"].as_array().unwrap().iter().map(|i| &i["code"]).collect();
-        assert_eq!(codes, ["read", "vread", "history-instance", "search-type"]);
+        assert_eq!(codes, ["read", "vread", "history-instance", "history-type", "search-type"]);
     }
 }
 

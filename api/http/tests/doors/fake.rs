@@ -165,6 +165,24 @@ impl Resources for Fake {
         Ok(versions.take(count as usize).cloned().collect())
     }
 
+    async fn changes(&self, query: &ChangesQuery) -> Result<Vec<(Stored, VersionPlace)>, StoreError> {
+        self.gate()?;
+        let place = |stored: &Stored| VersionPlace {
+            updated_us: 0,
+            row: stored.reference.id.as_str().len() as i64,
+            version: stored.version as i64,
+        };
+        let is_of = |stored: &&Stored| match &query.of {
+            ChangesOf::Resource(reference) => stored.reference == *reference,
+            ChangesOf::Type(kind) => stored.reference.kind == *kind,
+            ChangesOf::All => true,
+        };
+        let versions = self.versions.iter().rev().filter(is_of);
+        let versions = versions.filter(|stored| query.since.is_none_or(|since| stored.updated >= since));
+        let versions = versions.filter(|stored| query.after.is_none_or(|after| place(stored) < after));
+        Ok(versions.take(query.count as usize).map(|stored| (stored.clone(), place(stored))).collect())
+    }
+
     async fn commit(&self, _cause: Cause, _commit: Commit) -> Result<Committed, StoreError> {
         panic!("the doors only read")
     }

@@ -9,6 +9,7 @@ mod deployments;
 mod fake;
 mod fhir;
 mod front;
+mod histories;
 mod metrics;
 mod operators;
 #[expect(dead_code, reason = "nothing here ends its server")]

@@ -74,6 +74,10 @@ impl Resources for Versions {
         Ok(versions.filter_map(|version| self.stored(version)).collect())
     }
 
+    async fn changes(&self, _query: &ChangesQuery) -> Result<Vec<(Stored, VersionPlace)>, StoreError> {
+        panic!("not asked")
+    }
+
     async fn commit(&self, _cause: Cause, _commit: Commit) -> Result<Committed, StoreError> {
         panic!("nothing is written here")
     }
