@@ -140,7 +140,7 @@ pub async fn start(begun: Begun, global: Global) -> anyhow::Result<RunningHub> {
         replays: desk.clone(),
         metrics: Arc::new(move || rendered.render()),
         base_url: settings.http.base_url.clone(),
-        fhir: settings.fhir.settings(),
+        fhir: settings.fhir.settings()?,
         ready: Arc::new(move || is_ready.load(Ordering::Relaxed)),
     };
     tasks.spawn(hub_http::serve(listener, hub_http::router(doors), ServeLimits::default(), stopped.clone()));

@@ -13,6 +13,7 @@ mod reply;
 mod search;
 mod settings;
 mod shape;
+mod texts;
 mod wants;
 mod write;
 
@@ -38,10 +39,11 @@ use crate::fhir::capabilities::Capabilities;
 use crate::fhir::problem::Problem;
 use crate::fhir::reply::Reply;
 use crate::fhir::wants::{Wants, is_about_looks, wants};
+use crate::language::Language;
 use crate::observe::{Interaction, RequestId};
 use crate::query;
 
-pub use crate::fhir::settings::FhirSettings;
+pub use crate::fhir::settings::{Checks, FhirSettings, Validation};
 
 /// The media type of every answer.
 const FHIR_JSON: &str = "application/fhir+json; charset=utf-8";
@@ -109,15 +111,16 @@ pub(crate) fn router(doors: Arc<Doors>) -> Router {
 async fn door(State(fhir): State<Arc<Fhir>>, request: Request) -> Response {
     let method = request.method().clone();
     let path = request.uri().path().strip_prefix("/fhir").unwrap_or_default();
+    let language = Language::accepted(request.headers());
     let asked = address::ask(&method, path, fhir.doors.fhir.writes);
     let name = asked.as_ref().map_or("none", Ask::name);
     let mut answer = match asked {
         Ok(Ask::Options(allow)) => options(allow),
         Ok(ask) => match timeout(PATIENCE, answer(&fhir, ask, request)).await {
             Ok(answer) => answer,
-            Err(_) => Problem::too_slow().into_response(),
+            Err(_) => Problem::too_slow().told(language).into_response(),
         },
-        Err(problem) => problem.into_response(),
+        Err(problem) => problem.told(language).into_response(),
     };
     if method == Method::HEAD {
         answer = without_body(answer);
@@ -127,9 +130,10 @@ async fn door(State(fhir): State<Arc<Fhir>>, request: Request) -> Response {
 }
 
 async fn answer(fhir: &Fhir, ask: Ask, request: Request) -> Response {
+    let language = Language::accepted(request.headers());
     let question = match question(fhir, &ask, request).await {
         Ok(question) => question,
-        Err(problem) => return problem.into_response(),
+        Err(problem) => return problem.told(language).into_response(),
     };
     let reply = match ask {
         Ask::Bundle => bundles::perform(fhir, &question).await,
@@ -141,7 +145,7 @@ async fn answer(fhir: &Fhir, ask: Ask, request: Request) -> Response {
     };
     match reply {
         Ok(reply) => reply.into_response(question.wants.pretty),
-        Err(problem) => problem.into_response(),
+        Err(problem) => problem.told(language).into_response(),
     }
 }
 

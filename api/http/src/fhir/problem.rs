@@ -12,6 +12,8 @@ use hub_fhir::validate::Issue;
 use tracing::error;
 
 use crate::fhir::FHIR_JSON;
+use crate::fhir::texts::text;
+use crate::language::Language;
 
 /// When a client may come again after the store could not answer.
 const RETRY_AFTER_SECS: &str = "5";
@@ -32,6 +34,8 @@ pub(crate) struct Problem {
     pub expression: Option<String>,
     /// What is wrong with a resource that was sent; then the text is not told.
     pub issues: Vec<Issue>,
+    /// In which language the sort of problem is told.
+    pub language: Language,
 }
 
 impl Problem {
@@ -45,6 +49,7 @@ impl Problem {
             parameter: None,
             expression: None,
             issues: Vec::new(),
+            language: Language::English,
         }
     }
 
@@ -94,12 +99,18 @@ impl Problem {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "timeout", text)
     }
 
+    /// The same for a reader of this language.
+    pub(crate) fn told(self, language: Language) -> Self {
+        Self { language, ..self }
+    }
+
     /// The OperationOutcome.
     pub(crate) fn outcome(&self) -> String {
+        let explain = |code: &str| text(code, self.language);
         if !self.issues.is_empty() {
-            return Outcome::of_issues(&self.issues).text();
+            return Outcome::of_issues(&self.issues).explained(explain).text();
         }
-        let outcome = Outcome::error(self.code, self.text.as_ref());
+        let outcome = Outcome::error(self.code, self.text.as_ref()).explained(explain);
         match (&self.expression, &self.parameter) {
             (Some(expression), _) => outcome.at(expression).text(),
             (None, Some(name)) => outcome.at(format!("http.{name}")).text(),

@@ -4,6 +4,7 @@ use axum::http::StatusCode;
 use axum::http::header::{ACCEPT, HeaderMap};
 
 use crate::fhir::problem::Problem;
+use crate::language::Language;
 
 /// The version of FHIR that is spoken here, as the `fhirVersion` of a media type names it.
 const FHIR_VERSION: &str = "4.3";
@@ -19,6 +20,8 @@ pub(crate) struct Wants {
     pub lenient: bool,
     /// What a write is answered with, where it is said.
     pub returns: Option<Returns>,
+    /// The language people read.
+    pub language: Language,
 }
 
 /// What a write is answered with (R4B §3.1.0.1.8).
@@ -55,6 +58,7 @@ pub(crate) fn is_about_looks(name: &str, value: &str) -> bool {
 pub(crate) fn wants(headers: &HeaderMap, pairs: &[(String, String)]) -> Result<Wants, Problem> {
     let mut wants = Wants { lenient: prefers(headers, "handling=lenient"), ..Wants::default() };
     wants.returns = returns(headers);
+    wants.language = Language::accepted(headers);
     let mut format = None;
     for (name, value) in pairs.iter().filter(|(name, value)| is_about_looks(name, value)) {
         match name.as_str() {

@@ -1,6 +1,7 @@
 //! Create, update and delete, each also with a condition: every status and header.
 
-use hub_http::FhirSettings;
+use hub_fhir::ResourceType;
+use hub_http::{Checks, FhirSettings, Validation};
 use serde_json::{Value, json};
 
 use crate::shelf::Shelf;
@@ -361,4 +362,63 @@ async fn a_patch_that_does_not_fit_changes_nothing() {
     let stale = [("content-type", merge), ("if-match", "W/\"2\"")];
     assert_eq!(shelf.send("PATCH /fhir/Patient/p", &stale, r#"{"active":true}"#).await.status, 412);
     assert_eq!(shelf.get("/fhir/Patient/p").await["meta"]["versionId"], "1");
+}
+
+#[tokio::test]
+async fn what_is_looked_at_is_set_for_each_type() {
+    let loose = Checks { structure: false, invariants: false, references: false };
+    let strict = Checks { structure: true, invariants: true, references: true };
+    let kind = |name| ResourceType::from_name(name).unwrap();
+    let types = [(kind("Patient"), strict), (kind("Basic"), loose)].into_iter().collect();
+    let validate = Validation { all: Checks::default(), types };
+    let shelf = Shelf::with(FhirSettings { validate, ..FhirSettings::default() }).await;
+    let contact = json!({ "resourceType": "Patient", "contact": [{ "gender": "male" }] });
+    let answer = shelf.tell("POST /fhir/Patient", &contact).await; // pat-1
+    assert_eq!(
+        (answer.status.as_u16(), answer.json()["issue"][0]["code"].as_str()),
+        (422, Some("invariant"))
+    );
+    assert_eq!(answer.json()["issue"][0]["expression"][0], "Patient.contact[0]");
+    let here = |reference: &str| json!({ "resourceType": "Patient", "id": "p", "active": true, "managingOrganization": { "reference": reference } });
+    for (reference, status) in [
+        ("Organization/none", 422),
+        ("http://hub/fhir/Organization/none/_history/2", 422),
+        ("http://elsewhere/Organization/1", 201),
+        ("urn:uuid:5d4b9df1-93ae-3bc9-b680-03249990e558", 200),
+    ] {
+        let answer = shelf.tell("PUT /fhir/Patient/p", &here(reference)).await;
+        assert_eq!(answer.status, status, "{reference}: {}", answer.text());
+        assert!(!answer.text().contains("Organization/none"));
+    }
+    // What the same transaction makes is there.
+    let organization = json!({ "resourceType": "Organization", "id": "o", "name": "x" });
+    let bundle = json!({ "resourceType": "Bundle", "type": "transaction", "entry": [
+        { "resource": here("Organization/o"), "request": { "method": "PUT", "url": "Patient/p" } },
+        { "resource": organization, "request": { "method": "PUT", "url": "Organization/o" } }
+    ] });
+    assert_eq!(shelf.tell("POST /fhir", &bundle).await.status, 200);
+    let odd = json!({ "resourceType": "Basic", "what": "ever" });
+    assert_eq!(shelf.tell("POST /fhir/Basic", &odd).await.status, 201);
+    let mut organization =
+        json!({ "resourceType": "Organization", "partOf": { "reference": "Organization/none" } });
+    assert_eq!(shelf.tell("POST /fhir/Organization", &organization).await.status, 201);
+    organization["gender"] = "x".into();
+    assert_eq!(shelf.tell("POST /fhir/Organization", &organization).await.status, 422);
+}
+
+#[tokio::test]
+async fn an_outcome_is_told_in_the_readers_language() {
+    let shelf = Shelf::sqlite().await;
+    let body = r#"{"resourceType":"Patient","gender":"m"}"#;
+    for (language, text) in [
+        ("zh-Hans", json!("代码不在规定的值集中")),
+        ("zh-Hant-HK, en;q=0.5", json!("代碼不在規定的值集中")),
+        ("en", Value::Null),
+    ] {
+        let answer = shelf.send("POST /fhir/Patient", &[("accept-language", language)], body).await;
+        assert_eq!(answer.json()["issue"][0]["details"]["text"], text, "{language}");
+        assert!(answer.diagnostics().contains("administrative-gender"));
+    }
+    let answer = shelf.send("GET /fhir/Patient/none", &[("accept-language", "zh-CN")], "").await;
+    assert_eq!(answer.json()["issue"][0]["details"]["text"], "未找到");
 }

@@ -7,8 +7,9 @@ use crate::fhir::bundles::entry::{Asked, Entry};
 use crate::fhir::bundles::outcome::{of_problem, of_read, of_write};
 use crate::fhir::problem::Problem;
 use crate::fhir::reply::Reply;
+use crate::fhir::write::conform::{Beside, conform};
 use crate::fhir::write::order::{Order, What};
-use crate::fhir::write::{conform, perform as write};
+use crate::fhir::write::perform as write;
 use crate::fhir::{Fhir, Question};
 
 /// The turn of what an entry asks for.
@@ -28,7 +29,7 @@ pub(crate) async fn perform(fhir: &Fhir, question: &Question, given: Vec<Json>) 
     for (at, entry) in given.into_iter().enumerate() {
         match Entry::read(at, entry, question) {
             Ok(entry) => entries.push(entry),
-            Err(problem) => answers[at] = of_problem(&problem),
+            Err(problem) => answers[at] = of_problem(problem, question),
         }
     }
     entries.sort_by_key(|entry| turn(&entry.asked));
@@ -37,17 +38,17 @@ pub(crate) async fn perform(fhir: &Fhir, question: &Question, given: Vec<Json>) 
             Asked::Read(ask, question) => of_read(fhir, ask, &question).await,
             Asked::Write(order) => match one(fhir, question, order).await {
                 Ok(answer) => answer,
-                Err(problem) => of_problem(&problem),
+                Err(problem) => of_problem(problem, question),
             },
         };
     }
     Ok(Reply::fresh(responses("batch-response", &answers)))
 }
 
-async fn one(fhir: &Fhir, question: &Question, order: Order) -> Result<EntryResponse, Problem> {
-    if let What::Create(tree) | What::Update(tree) = &order.what {
-        conform(tree)?;
+async fn one(fhir: &Fhir, question: &Question, mut order: Order) -> Result<EntryResponse, Problem> {
+    if let What::Create(tree) | What::Update(tree) = &mut order.what {
+        conform(fhir, &question.base, tree, &Beside::new()).await?;
     }
-    let written = write(fhir, &question.request_id, &order).await?;
+    let written = write(fhir, question, &order).await?;
     of_write(fhir, question, written).await
 }

@@ -1,6 +1,8 @@
 //! One entry of a batch or transaction, read as the request it stands for (R4B §3.1.0.11.1).
 
-use axum::http::header::{HeaderMap, HeaderName, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH};
+use axum::http::header::{
+    ACCEPT_LANGUAGE, HeaderMap, HeaderName, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH,
+};
 use axum::http::{Method, StatusCode};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -91,9 +93,10 @@ fn relative<'u>(url: &'u str, base: &str) -> Result<(&'u str, &'u str), Problem>
 /// The question that a reading entry asks. Its preferences are those of the whole request.
 fn reading(whole: &Question, request: &Object, all: Vec<(String, String)>) -> Result<Question, Problem> {
     let mut headers = HeaderMap::new();
-    let copied = HeaderName::from_static("prefer");
-    if let Some(prefer) = whole.headers.get(&copied) {
-        headers.insert(copied, prefer.clone());
+    for copied in [HeaderName::from_static("prefer"), ACCEPT_LANGUAGE] {
+        if let Some(value) = whole.headers.get(&copied) {
+            headers.insert(copied, value.clone());
+        }
     }
     let text = |name: &str| request.get(name).and_then(Json::as_str);
     let since = text("ifModifiedSince").and_then(|since| OffsetDateTime::parse(since, &Rfc3339).ok());

@@ -23,7 +23,8 @@ pub(crate) async fn of_write(
 ) -> Result<EntryResponse, Problem> {
     let returns = question.wants.returns.unwrap_or(Returns::Minimal);
     let is_deletion = written.status == StatusCode::NO_CONTENT;
-    let outcome = (returns == Returns::Outcome).then(|| Bytes::from(written.outcome().text()));
+    let outcome =
+        (returns == Returns::Outcome).then(|| Bytes::from(written.outcome(question.wants.language).text()));
     let mut response =
         EntryResponse { status: written.status.to_string(), outcome, ..EntryResponse::default() };
     let Some((reference, standing)) = written.stands else { return Ok(response) };
@@ -46,7 +47,7 @@ pub(crate) async fn of_write(
 pub(crate) async fn of_read(fhir: &Fhir, ask: Ask, question: &Question) -> EntryResponse {
     match look(fhir, ask, question).await {
         Ok(reply) => of_reply(reply),
-        Err(problem) => of_problem(&problem),
+        Err(problem) => of_problem(problem, question),
     }
 }
 
@@ -64,7 +65,8 @@ fn of_reply(reply: Reply) -> EntryResponse {
 }
 
 /// What an entry that cannot be done is answered.
-pub(crate) fn of_problem(problem: &Problem) -> EntryResponse {
+pub(crate) fn of_problem(problem: Problem, question: &Question) -> EntryResponse {
+    let problem = problem.told(question.wants.language);
     let outcome = Some(Bytes::from(problem.outcome()));
     EntryResponse { status: problem.status.to_string(), outcome, ..EntryResponse::default() }
 }

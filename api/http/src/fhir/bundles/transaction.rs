@@ -19,8 +19,9 @@ use crate::fhir::problem::Problem;
 use crate::fhir::reply::Reply;
 use crate::fhir::write::aim::{Aim, aim, changes, other_version};
 use crate::fhir::write::answer::Written;
+use crate::fhir::write::conform::{Beside, conform};
 use crate::fhir::write::order::{Order, What, Where};
-use crate::fhir::write::{MOST_TRIES, cause, conform};
+use crate::fhir::write::{MOST_TRIES, cause};
 use crate::fhir::{Fhir, Question};
 
 /// A writing entry, and what it is aimed at.
@@ -139,9 +140,12 @@ async fn link(
     aimed: &mut [Aimed<'_>],
     commit: &mut Commit,
 ) -> Result<(), Problem> {
-    let mut links = Links::default();
+    let (mut links, mut beside) = (Links::default(), Beside::new());
     for Aimed { at, full_url, order, aim } in aimed.iter() {
-        if let (Some(full_url), [id], false) = (full_url, &aim.ids[..], matches!(order.what, What::Delete)) {
+        let is_deletion = matches!(order.what, What::Delete);
+        let references = aim.ids.iter().map(|id| Reference { kind: order.kind, id: id.clone() });
+        beside.extend(references.map(|reference| (reference, !is_deletion)));
+        if let (Some(full_url), [id], false) = (full_url, &aim.ids[..], is_deletion) {
             let reference = Reference { kind: order.kind, id: id.clone() };
             links.add(full_url, reference).map_err(|problem| problem.of_entry(*at))?;
         }
@@ -152,7 +156,8 @@ async fn link(
         let looked = links.look_up(fhir, &question.base, resource, &mut commit.guards).await;
         looked.map_err(|problem| problem.of_entry(*at))?;
         links.write(resource, *full_url);
-        conform(resource).map_err(|problem| problem.of_entry(*at))?;
+        let conforms = conform(fhir, &question.base, resource, &beside).await;
+        conforms.map_err(|problem| problem.of_entry(*at))?;
     }
     Ok(())
 }

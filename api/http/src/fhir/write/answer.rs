@@ -11,7 +11,8 @@ use crate::fhir::reply::Reply;
 use crate::fhir::wants::Returns;
 use crate::fhir::write::aim::Aim;
 use crate::fhir::write::order::{Order, What};
-use crate::fhir::{Fhir, Question, shape};
+use crate::fhir::{Fhir, Question, shape, texts};
+use crate::language::Language;
 
 /// What a write came to.
 #[derive(Debug)]
@@ -51,7 +52,7 @@ impl Written {
     }
 
     /// What is said of it where an OperationOutcome is wished.
-    pub fn outcome(&self) -> Outcome {
+    pub fn outcome(&self, language: Language) -> Outcome {
         let text = match (self.status, self.count) {
             (StatusCode::CREATED, _) => "the resource was created".to_owned(),
             (StatusCode::NO_CONTENT, 0) => "there was nothing to delete".to_owned(),
@@ -59,7 +60,8 @@ impl Written {
             (StatusCode::NO_CONTENT, count) => format!("{count} resources were deleted"),
             _ => "the resource stands as it was sent".to_owned(),
         };
-        Outcome::new(Severity::Information, "informational", text)
+        let outcome = Outcome::new(Severity::Information, "informational", text);
+        outcome.explained(|code| texts::text(code, language))
     }
 }
 
@@ -70,7 +72,7 @@ pub(crate) async fn reply(fhir: &Fhir, question: &Question, written: Written) ->
     let mut reply = match (returns, &written.stands) {
         (Returns::Outcome, _) => {
             let status = if is_deletion { StatusCode::OK } else { written.status };
-            Reply::fresh(written.outcome().text().into()).with_status(status)
+            Reply::fresh(written.outcome(question.wants.language).text().into()).with_status(status)
         }
         (Returns::Representation, Some((reference, standing))) if !is_deletion => {
             let body = match &standing.body {

@@ -5,19 +5,21 @@
 
 pub(crate) mod aim;
 pub(crate) mod answer;
+pub(crate) mod conform;
 pub(crate) mod order;
 pub(crate) mod patch;
 
 use axum::http::header::CONTENT_TYPE;
 use hub_core::commit::Commit;
 use hub_core::store::{Cause, Committed, StoreError};
-use hub_fhir::{Id, Object, ResourceType, validate};
+use hub_fhir::{Id, ResourceType};
 
 use crate::fhir::conditional::Expected;
 use crate::fhir::problem::Problem;
 use crate::fhir::reply::{Reply, refuse_parameters};
 use crate::fhir::write::aim::{aim, changes, may_succeed, other_version};
 use crate::fhir::write::answer::{Written, reply};
+use crate::fhir::write::conform::{Beside, conform};
 use crate::fhir::write::order::{Order, Said, What};
 use crate::fhir::write::patch::Patch;
 use crate::fhir::{Fhir, Question, body};
@@ -30,8 +32,8 @@ const NOBODY: &str = "anonymous";
 /// `POST /Patient`, also with `If-None-Exist`
 pub(crate) async fn create(fhir: &Fhir, question: &Question, kind: ResourceType) -> Result<Reply, Problem> {
     refuse_parameters(question, &[])?;
-    let tree = body::resource(kind, &question.headers, &question.body)?;
-    conform(&tree)?;
+    let mut tree = body::resource(kind, &question.headers, &question.body)?;
+    conform(fhir, &question.base, &mut tree, &Beside::new()).await?;
     let order = Order::create(kind, tree, &said(question)?)?;
     run(fhir, question, order).await
 }
@@ -45,9 +47,9 @@ pub(crate) async fn update(
 ) -> Result<Reply, Problem> {
     refuse_beside(question, id.as_ref())?;
     let tree = body::resource(kind, &question.headers, &question.body)?;
-    let order = Order::update(kind, id, tree, &said(question)?)?;
-    if let What::Update(tree) = &order.what {
-        conform(tree)?;
+    let mut order = Order::update(kind, id, tree, &said(question)?)?;
+    if let What::Update(tree) = &mut order.what {
+        conform(fhir, &question.base, tree, &Beside::new()).await?;
     }
     run(fhir, question, order).await
 }
@@ -98,31 +100,25 @@ fn said(question: &Question) -> Result<Said<'_>, Problem> {
     })
 }
 
-/// Refuses a resource that does not conform to R4B.
-pub(crate) fn conform(tree: &Object) -> Result<(), Problem> {
-    let issues = validate(tree);
-    if issues.is_empty() { Ok(()) } else { Err(Problem::of_issues(issues)) }
-}
-
 async fn run(fhir: &Fhir, question: &Question, order: Order) -> Result<Reply, Problem> {
-    let written = perform(fhir, &question.request_id, &order).await?;
+    let written = perform(fhir, question, &order).await?;
     reply(fhir, question, written).await
 }
 
 /// Carries an order out, however many others write at the same time. What it writes has been found to conform, but for what a patch
 /// makes.
-pub(crate) async fn perform(fhir: &Fhir, request_id: &str, order: &Order) -> Result<Written, Problem> {
+pub(crate) async fn perform(fhir: &Fhir, question: &Question, order: &Order) -> Result<Written, Problem> {
     for _ in 0..MOST_TRIES {
         let mut aim = aim(fhir, order).await?;
-        if let (What::Patch(_), Some(patched)) = (&order.what, &aim.becomes) {
-            conform(patched)?;
+        if let (What::Patch(_), Some(patched)) = (&order.what, &mut aim.becomes) {
+            conform(fhir, &question.base, patched, &Beside::new()).await?;
         }
         let changes = changes(order, &mut aim);
         let commit = Commit { changes, guards: std::mem::take(&mut aim.guards), ..Commit::default() };
         let is_nothing = commit.changes.is_empty() && commit.guards.is_empty();
         let committed = match is_nothing {
             true => Committed::default(),
-            false => match fhir.doors.resources.commit(cause(request_id), commit).await {
+            false => match fhir.doors.resources.commit(cause(&question.request_id), commit).await {
                 Ok(committed) => committed,
                 Err(failure) if may_succeed(order, &failure) => continue,
                 Err(StoreError::Conflict { .. }) => return Err(other_version()),
