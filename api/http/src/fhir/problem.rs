@@ -31,9 +31,9 @@ pub(crate) struct Problem {
     /// The parameter that is wrong.
     pub parameter: Option<String>,
     /// Where it is wrong in what was sent.
-    pub expression: Option<String>,
+    pub expression: Option<Box<str>>,
     /// What is wrong with a resource that was sent; then the text is not told.
-    pub issues: Vec<Issue>,
+    pub issues: Box<[Issue]>,
     /// In which language the sort of problem is told.
     pub language: Language,
 }
@@ -48,7 +48,7 @@ impl Problem {
             allow: None,
             parameter: None,
             expression: None,
-            issues: Vec::new(),
+            issues: Box::default(),
             language: Language::English,
         }
     }
@@ -73,7 +73,7 @@ impl Problem {
     /// A resource that does not conform (R4B §3.1.0.8: 422).
     pub(crate) fn of_issues(issues: Vec<Issue>) -> Self {
         let problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", "the resource does not conform");
-        Self { issues, ..problem }
+        Self { issues: issues.into(), ..problem }
     }
 
     /// The same of an entry of a Bundle.
@@ -84,7 +84,7 @@ impl Problem {
                 issue.path.split_once('.').map(|(_, within)| format!(".{within}")).unwrap_or_default();
             issue.path = format!("{entry}.resource{within}");
         }
-        Self { expression: Some(entry), ..self }
+        Self { expression: Some(entry.into()), ..self }
     }
 
     /// A failure of ours. Says nothing about what was asked.
@@ -112,7 +112,7 @@ impl Problem {
         }
         let outcome = Outcome::error(self.code, self.text.as_ref()).explained(explain);
         match (&self.expression, &self.parameter) {
-            (Some(expression), _) => outcome.at(expression).text(),
+            (Some(expression), _) => outcome.at(&**expression).text(),
             (None, Some(name)) => outcome.at(format!("http.{name}")).text(),
             (None, None) => outcome.text(),
         }

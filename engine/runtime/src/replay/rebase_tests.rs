@@ -12,7 +12,7 @@ use hub_core::operations::ReplayWhat;
 use hub_core::replay::{
     Place, ReplayNumber, ReplayOrder, ReplayPage, ReplayRow, ReplayState, ReplaySum, ReplayTurn,
 };
-use hub_core::store::{Cause, Committed, End, Searches, StateName};
+use hub_core::store::{Cause, ChangesQuery, Committed, End, Searches, StateName, VersionPlace};
 use hub_fhir::search::{Page, Search};
 use proptest::prelude::*;
 use time::OffsetDateTime;

@@ -34,7 +34,7 @@ pub(crate) async fn perform(fhir: &Fhir, question: &Question) -> Result<Reply, P
             let text =
                 "expected a Bundle of type `batch` or `transaction`; others are stored at `/fhir/Bundle`";
             let problem = Problem::new(StatusCode::BAD_REQUEST, "value", text);
-            Err(Problem { expression: Some("Bundle.type".to_owned()), ..problem })
+            Err(Problem { expression: Some("Bundle.type".into()), ..problem })
         }
     }
 }
@@ -46,7 +46,7 @@ fn entries(fhir: &Fhir, bundle: &mut Object) -> Result<Vec<Json>, Problem> {
         Some(Json::Array(entries)) => entries,
         Some(_) => {
             let problem = Problem::new(StatusCode::BAD_REQUEST, "structure", "expected an array");
-            return Err(Problem { expression: Some("Bundle.entry".to_owned()), ..problem });
+            return Err(Problem { expression: Some("Bundle.entry".into()), ..problem });
         }
     };
     let most = fhir.doors.fhir.bundle_entries;
