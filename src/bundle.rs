@@ -19,13 +19,15 @@ fn entry(change: &Change) -> Object {
     let method = match change {
         Change::Put(_) | Change::PutIf { .. } | Change::Ensure(_) => "PUT",
         Change::Merge { .. } => "PATCH",
-        Change::Delete(_) => "DELETE",
+        Change::Delete(_) | Change::DeleteIf { .. } => "DELETE",
     };
     request.set("method", method);
     request.set("url", reference.as_str());
     match change {
         Change::Ensure(_) => request.set("ifNoneMatch", "*"),
-        Change::PutIf { version, .. } => request.set("ifMatch", format!("W/\"{version}\"")),
+        Change::PutIf { version, .. } | Change::DeleteIf { version, .. } => {
+            request.set("ifMatch", format!("W/\"{version}\""))
+        }
         _ => {}
     }
     let mut entry = Object::new();

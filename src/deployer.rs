@@ -13,7 +13,6 @@ use hub_core::finding::Finding;
 use hub_core::id::DestinationId;
 use hub_core::operations::{DeployError, DeployOrder, DeployReport, DeployWhat, Deploying};
 use hub_core::store::StoreError;
-use hub_http::ServedTypes;
 use hub_runtime::clock::Clock;
 use hub_runtime::deploy::{PrepareError, Prepared};
 use hub_runtime::hub::Hub;
@@ -41,7 +40,6 @@ struct Parts {
     clock: Arc<dyn Clock>,
     global: Global,
     settings: Settings,
-    types: ServedTypes,
     /// One deployment at a time.
     one: tokio::sync::Mutex<()>,
     running: Mutex<Running>,
@@ -69,10 +67,9 @@ impl Deployer {
         clock: Arc<dyn Clock>,
         global: Global,
         settings: Settings,
-        types: ServedTypes,
     ) -> Self {
         let (one, running) = (tokio::sync::Mutex::default(), Mutex::default());
-        Self(Arc::new(Parts { hub, deployments, clock, global, settings, types, one, running }))
+        Self(Arc::new(Parts { hub, deployments, clock, global, settings, one, running }))
     }
 
     /// The hub has started with these files: they are kept when they are not those that ran last.
@@ -130,7 +127,6 @@ impl Parts {
             return refused("another deployment is under way; `huitong deployments` shows it");
         };
         let Wanted { files, project, settings } = self.wanted(order.what).await?;
-        let types = hub::served(&project);
         let (registry, secrets) = (connectors::registry(), NamedSecrets::new(settings.secrets_dir.clone()));
         let prepared = match self.hub.prepare(project, &registry, &secrets).await {
             Ok(prepared) => prepared,
@@ -171,7 +167,6 @@ impl Parts {
             Err(reason) => DeploymentResult::Failed { reason: reason.clone() },
         };
         if applied.is_ok() {
-            self.types.set(types);
             *self.running() = Running { number: Some(number), files: digests(&files) };
         }
         self.finish(number, result).await;

@@ -12,7 +12,7 @@ use anyhow::Context;
 use hub_core::deployments::Files;
 use hub_core::finding::Finding;
 use hub_core::jobs::Job;
-use hub_http::{Doors, ServeLimits, ServedTypes};
+use hub_http::{Doors, ServeLimits};
 use hub_runtime::clock::SystemClock;
 use hub_runtime::deaths::Deaths;
 use hub_runtime::house::House;
@@ -20,7 +20,7 @@ use hub_runtime::hub::Hub;
 use hub_runtime::replay::Desk;
 use hub_runtime::retention::{LastLook, Retention};
 use hub_runtime::shares::Shared;
-use hub_spec::{Channel, Origin, Project, ProjectFiles};
+use hub_spec::{Origin, Project, ProjectFiles};
 use hub_store::Store;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tokio::net::TcpListener;
@@ -109,7 +109,6 @@ pub async fn start(begun: Begun, global: Global) -> anyhow::Result<RunningHub> {
         sizes: settings.sizes(),
     };
     let secrets = NamedSecrets::new(settings.secrets_dir.clone());
-    let types = ServedTypes::of(served(&project));
     let clock = house.clock.clone();
     let hub = match Hub::start(project, &crate::connectors::registry(), &secrets, house).await {
         Ok(hub) => hub,
@@ -119,7 +118,7 @@ pub async fn start(begun: Begun, global: Global) -> anyhow::Result<RunningHub> {
             return Err(error.into());
         }
     };
-    let deployer = Deployer::new(hub.clone(), store.clone(), clock, global, settings.clone(), types.clone());
+    let deployer = Deployer::new(hub.clone(), store.clone(), clock, global, settings.clone());
     if let Err(error) = deployer.started(files).await {
         hub.stop().await;
         store.close().await;
@@ -144,7 +143,7 @@ pub async fn start(begun: Begun, global: Global) -> anyhow::Result<RunningHub> {
         replays: desk.clone(),
         metrics: Arc::new(move || rendered.render()),
         base_url: settings.http.base_url.clone(),
-        types,
+        fhir: settings.fhir.settings()?,
         ready: Arc::new(move || is_ready.load(Ordering::Relaxed)),
     };
     tasks.spawn(hub_http::serve(listener, hub_http::router(doors), ServeLimits::default(), stopped.clone()));
@@ -171,22 +170,6 @@ fn no_door(address: SocketAddr, error: std::io::Error) -> anyhow::Error {
 fn make_private(folder: &Path) -> anyhow::Result<()> {
     let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
     made.with_context(|| format!("the data folder `{}` cannot be made", folder.display()))
-}
-
-/// The types the FHIR door serves: all that some channel writes, and Binary where some channel takes attachments.
-pub fn served(project: &Project) -> Vec<hub_fhir::ResourceType> {
-    let mut types: Vec<_> = project.channels.iter().flat_map(|channel| channel.mapping.types()).collect();
-    for route in project.channels.iter().flat_map(|channel| &channel.to) {
-        types.extend(route.answer.iter().flat_map(|mapping| mapping.types()));
-    }
-    // Their payloads are read at its address.
-    let attaches = |channel: &Channel| channel.parse.format == hub_formats::BINARY;
-    if project.channels.iter().any(attaches) {
-        types.extend(hub_fhir::ResourceType::from_name("Binary"));
-    }
-    types.sort();
-    types.dedup();
-    types
 }
 
 fn metrics() -> anyhow::Result<PrometheusHandle> {

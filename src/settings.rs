@@ -13,6 +13,8 @@ use config::builder::{ConfigBuilder, DefaultState};
 use config::{Config, Environment, File, FileFormat};
 use hub_core::id::ChannelId;
 use hub_core::registry::Secrets as _;
+use hub_fhir::ResourceType;
+use hub_http::{Checks, FhirSettings, Validation};
 use hub_runtime::retention::Keep;
 use hub_spec::{ChannelOverride, Origin, Overrides};
 use hub_store::{Archive, ArchiveKey, ArchiveOptions, StoreOptions};
@@ -65,6 +67,8 @@ pub struct Settings {
     pub secrets_dir: Option<PathBuf>,
     /// The HTTP door.
     pub http: Http,
+    /// The FHIR API behind it.
+    pub fhir: Fhir,
     /// The database.
     pub store: Store,
     /// How channels work.
@@ -92,6 +96,75 @@ pub struct Http {
     /// The header in which the proxy before the hub names its user.
     #[serde(default, deserialize_with = "header")]
     pub user_header: Option<HeaderName>,
+}
+
+/// The FHIR API.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fhir {
+    /// Whether resources may be written through it.
+    pub writes: bool,
+    /// The largest body it takes.
+    pub body_bytes: usize,
+    /// How many entries a batch or transaction may have.
+    pub bundle_entries: usize,
+    /// Whether a conditional delete may delete several resources.
+    pub delete_several: bool,
+    /// What is looked at before a resource is written.
+    pub validate: Validate,
+}
+
+/// What is looked at before a resource is written.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Validate {
+    /// Elements, types, cardinality, values and required codes.
+    pub structure: bool,
+    /// The rules of R4B's definitions.
+    pub invariants: bool,
+    /// Whether what it points at is there.
+    pub references: bool,
+    /// What is otherwise with single types.
+    #[serde(default)]
+    pub types: BTreeMap<String, ValidateType>,
+}
+
+/// What is otherwise with a type.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ValidateType {
+    structure: Option<bool>,
+    invariants: Option<bool>,
+    references: Option<bool>,
+}
+
+impl Validate {
+    /// The settings as the door takes them; an error names what is no type.
+    fn settings(&self) -> anyhow::Result<Validation> {
+        let Self { structure, invariants, references, .. } = *self;
+        let all = Checks { structure, invariants, references };
+        let types = self.types.iter().map(|(name, own)| {
+            let kind = ResourceType::from_name(name);
+            let kind =
+                kind.with_context(|| format!("`fhir.validate.types.{name}`: R4B has no such resource type"))?;
+            let checks = Checks {
+                structure: own.structure.unwrap_or(structure),
+                invariants: own.invariants.unwrap_or(invariants),
+                references: own.references.unwrap_or(references),
+            };
+            anyhow::Ok((kind, checks))
+        });
+        Ok(Validation { all, types: types.collect::<Result<_, _>>()? })
+    }
+}
+
+impl Fhir {
+    /// The settings as the door takes them.
+    pub fn settings(&self) -> anyhow::Result<FhirSettings> {
+        let validate = self.validate.settings()?;
+        let Self { writes, body_bytes, bundle_entries, delete_several, .. } = *self;
+        Ok(FhirSettings { writes, body_bytes, bundle_entries, delete_several, validate })
+    }
 }
 
 /// The database.
@@ -236,6 +309,9 @@ impl Settings {
         if let Some(url) = &self.store.database {
             ensure!(names_database(url), "`store.database`: expected {DATABASE_ADDRESS}");
         }
+        self.fhir.settings()?;
+        let most = 1 << 30;
+        ensure!((1024..=most).contains(&self.fhir.body_bytes), "`fhir.body_bytes`: expected 1024 to {most}");
         ensure!(self.work.lanes <= 1024, "`work.lanes`: expected at most 1024");
         ensure!(self.work.backlog_messages > 0, "`work.backlog_messages`: expected 1 or more");
         ensure!(self.work.backlog_bytes > 0, "`work.backlog_bytes`: expected 1 or more");

@@ -22,7 +22,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("hub-attachments", &["hub-core"]),
     ("hub-runtime", &["hub-core", "hub-fhir", "hub-formats", "hub-mapping", "hub-spec"]),
     ("hub-connect", &["hub-core", "hub-formats", "hub-transport"]),
-    ("hub-http", &["hub-core", "hub-fhir"]),
+    ("hub-http", &["hub-core", "hub-fhir", "hub-fhirpath"]),
     ("sim-kit", &[]),
 ];
 /// Every connector may use these, and no other connector.

@@ -8,8 +8,7 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 
 use crate::harness::mllp::{Line, msa};
-use crate::harness::{Hub, PATIENCE, Setup, fixture, partners, write};
-use crate::out::{FORWARD, FORWARDED};
+use crate::harness::{Hub, PATIENCE, Setup, fixture, partners};
 use crate::program::copy_of_the_files;
 
 pub const ADT: &str = "channels/his/adt.toml";
@@ -151,28 +150,6 @@ async fn channels_come_and_go() {
     assert!(Line::connect(&at).await.is_err(), "nobody listens there any more");
     assert_eq!(received.keys(), ["C1"], "what it held was worked off and sent");
     assert_eq!(hub.messages("channel=his/third&state=committed").await.len(), 1, "and is found as before");
-}
-
-#[tokio::test]
-async fn the_types_that_a_new_channel_writes_are_served_from_then_on() {
-    let root = copy_of_the_files();
-    let hub = Hub::start(&Setup::default().root(root.path())).await;
-    let search = format!("{}/fhir/DocumentReference", hub.http());
-    let status = async || reqwest::get(&search).await.unwrap().status().as_u16();
-    let served = async || hub.get("/fhir/metadata").await.to_string().contains("\"DocumentReference\"");
-    assert_eq!((status().await, served().await), (404, false));
-    let url = "http://127.0.0.1:9/";
-    let files = [
-        ("channels/ward/forward.toml", FORWARD.replace("URL", url)),
-        ("mappings/ward/forward.toml", FORWARDED.to_owned()),
-        ("fixtures/ward/forward.json", "{}".to_owned()),
-    ];
-    write(root.path(), &files);
-    deploy(&hub).await;
-    assert_eq!((status().await, served().await), (200, true));
-    std::fs::remove_file(root.path().join("channels/ward/forward.toml")).unwrap();
-    deploy(&hub).await;
-    assert_eq!((status().await, served().await), (404, false));
 }
 
 #[tokio::test]

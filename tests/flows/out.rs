@@ -96,7 +96,7 @@ async fn what_is_owed_outlives_a_kill() {
     assert_eq!(received.times(), 1);
 }
 
-pub const FORWARD: &str = r#"
+const FORWARD: &str = r#"
 name    = "ward/forward"
 version = 1
 about   = "Notes of the ward are sent on as they came."
@@ -118,7 +118,7 @@ name  = "a note"
 given = "ward/forward.json"
 "#;
 
-pub const FORWARDED: &str = r#"
+const FORWARDED: &str = r#"
 name    = "ward/forward"
 version = 1
 from    = "json"

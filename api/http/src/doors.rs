@@ -1,6 +1,6 @@
-//! What the doors open onto: the hub's traits, and what is served.
+//! What the doors open onto: the hub's traits, and what is granted.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use axum::http::HeaderName;
 use hub_core::attachment::Attachments;
@@ -8,12 +8,13 @@ use hub_core::deployments::Deployments;
 use hub_core::operations::{Deploying, Operations};
 use hub_core::replay::ReplayDesk;
 use hub_core::store::{Journal, Outbox, Resources, Upkeep};
-use hub_fhir::ResourceType;
+
+use crate::fhir::FhirSettings;
 
 /// What the HTTP doors ask. The program fills it in.
 #[derive(Clone)]
 pub struct Doors {
-    /// The FHIR store. The doors only read it.
+    /// The FHIR store.
     pub resources: Arc<dyn Resources>,
     /// The contents of attachments; `None`: there are none.
     pub attachments: Option<Arc<dyn Attachments>>,
@@ -37,29 +38,8 @@ pub struct Doors {
     pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
     /// The address clients reach the hub by, without a path: `https://hub.example`. `None`: the one each request names.
     pub base_url: Option<String>,
-    /// The resource types that are served.
-    pub types: ServedTypes,
+    /// What the FHIR door grants.
+    pub fhir: FhirSettings,
     /// Whether the hub takes work: not before it has started, not while it stops.
     pub ready: Arc<dyn Fn() -> bool + Send + Sync>,
-}
-
-/// The resource types that are served. A deployment may serve others; clones are the same.
-#[derive(Clone, Debug, Default)]
-pub struct ServedTypes(Arc<RwLock<Arc<[ResourceType]>>>);
-
-impl ServedTypes {
-    /// These types.
-    pub fn of(types: Vec<ResourceType>) -> Self {
-        Self(Arc::new(RwLock::new(types.into())))
-    }
-
-    /// Those that are served now.
-    pub fn now(&self) -> Arc<[ResourceType]> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Serves these from now on.
-    pub fn set(&self, types: Vec<ResourceType>) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = types.into();
-    }
 }

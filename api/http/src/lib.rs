@@ -6,6 +6,7 @@ mod doors;
 mod fhir;
 mod health;
 mod landing;
+mod language;
 mod observe;
 mod ops;
 mod query;
@@ -20,7 +21,8 @@ use axum::routing::get;
 use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
 use tower_http::compression::{CompressionLayer, CompressionLevel};
 
-pub use crate::doors::{Doors, ServedTypes};
+pub use crate::doors::Doors;
+pub use crate::fhir::{Checks, FhirSettings, Validation};
 pub use crate::serve::{ServeLimits, serve};
 
 /// Answers below this size are not worth compressing.

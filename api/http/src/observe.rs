@@ -25,6 +25,10 @@ pub(crate) struct Interaction {
     pub name: &'static str,
 }
 
+/// What a request is called: by its client, or by us. Among the request's extensions.
+#[derive(Clone, Debug)]
+pub(crate) struct RequestId(pub String);
+
 /// A request that reached no handler.
 const NOTHING: Interaction = Interaction { door: "none", name: "none" };
 
@@ -35,9 +39,10 @@ pub(crate) fn describe() {
 }
 
 /// Runs a request and counts it.
-pub(crate) async fn observe(request: Request, next: Next) -> Response {
+pub(crate) async fn observe(mut request: Request, next: Next) -> Response {
     let started = Instant::now();
     let id = request_id(&request);
+    request.extensions_mut().insert(RequestId(id.to_str().unwrap_or_default().to_owned()));
     let span = info_span!("http", request = id.to_str().unwrap_or_default());
     let mut answer = next.run(request).instrument(span).await;
     let interaction = answer.extensions().get().copied().unwrap_or(NOTHING);

@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 use compact_str::CompactString;
-use hub_fhir::{Object, Reference, Resource, merge};
+use hub_fhir::search::Search;
+use hub_fhir::{Id, Object, Reference, Resource, merge};
 use time::OffsetDateTime;
 
 use crate::id::{CorrelationId, DestinationId, ParcelId};
@@ -20,6 +21,17 @@ pub struct Commit {
     pub keys: Vec<Key>,
     /// What was left out, and why: kept with the message for the operator.
     pub notes: Vec<Note>,
+    /// What must hold when it is written; where one does not, nothing is.
+    pub guards: Vec<Guard>,
+}
+
+/// What a search found when the commit was made, and must find again when it is written: nobody can come in between.
+#[derive(Clone, Debug)]
+pub struct Guard {
+    /// The search. Its filters alone count: not its order, page or includes.
+    pub search: Search,
+    /// All it finds, in any order.
+    pub finds: Vec<Id>,
 }
 
 /// One write to the FHIR store. A write that changes nothing makes no new version.
@@ -49,6 +61,13 @@ pub enum Change {
     Ensure(Resource),
     /// The resource is gone from now on; its history stays. Nothing when it is not there.
     Delete(Reference),
+    /// The same, but the commit fails unless the stored version is still `version`.
+    DeleteIf {
+        /// What is deleted.
+        reference: Reference,
+        /// The version that is known of it.
+        version: u64,
+    },
 }
 
 impl Change {
@@ -59,7 +78,7 @@ impl Change {
             | Change::PutIf { resource, .. }
             | Change::Merge { resource, .. }
             | Change::Ensure(resource) => resource.reference(),
-            Change::Delete(reference) => reference.clone(),
+            Change::Delete(reference) | Change::DeleteIf { reference, .. } => reference.clone(),
         }
     }
 
@@ -70,14 +89,14 @@ impl Change {
             | Change::PutIf { resource, .. }
             | Change::Merge { resource, .. }
             | Change::Ensure(resource) => Some(resource),
-            Change::Delete(_) => None,
+            Change::Delete(_) | Change::DeleteIf { .. } => None,
         }
     }
 
     /// What is there after it, where this is stored now; `None`: nothing is.
     pub fn onto(&self, stored: Option<&Object>) -> Option<Object> {
         match (self, stored) {
-            (Change::Delete(_), _) => None,
+            (Change::Delete(_) | Change::DeleteIf { .. }, _) => None,
             (Change::Ensure(_), Some(stored)) => Some(stored.clone()),
             (Change::Merge { resource, clear, initial }, Some(stored)) => {
                 let mut part = resource.tree().clone();

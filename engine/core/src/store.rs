@@ -5,8 +5,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use compact_str::CompactString;
-use hub_fhir::Reference;
 use hub_fhir::search::{Page, Search, Stored};
+use hub_fhir::{Reference, ResourceType};
 use thiserror::Error;
 use time::OffsetDateTime;
 
@@ -132,9 +132,49 @@ pub trait Resources: Searches {
         count: u32,
     ) -> Result<Vec<Stored>, StoreError>;
 
+    /// Versions of a resource, a type or all types, newest first, each with its place.
+    async fn changes(&self, query: &ChangesQuery) -> Result<Vec<(Stored, VersionPlace)>, StoreError>;
+
     /// Writes resources, search rows, outbox rows, audit rows and the cause's end in one transaction. Commits are applied
     /// in the order in which they are handed over, many of them in one durable transaction; each is whole or not at all.
     async fn commit(&self, cause: Cause, commit: Commit) -> Result<Committed, StoreError>;
+}
+
+/// Which versions are asked for.
+#[derive(Clone, Debug)]
+pub struct ChangesQuery {
+    /// Of what.
+    pub of: ChangesOf,
+    /// Only versions written at or after.
+    pub since: Option<OffsetDateTime>,
+    /// Only versions that were current at some time from the first moment to before the second.
+    pub at: Option<(OffsetDateTime, OffsetDateTime)>,
+    /// Only versions that come after this place: the last of the page before.
+    pub after: Option<VersionPlace>,
+    /// At most so many.
+    pub count: u32,
+}
+
+/// Of what versions are asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ChangesOf {
+    /// One resource.
+    Resource(Reference),
+    /// All resources of a type.
+    Type(ResourceType),
+    /// All resources.
+    All,
+}
+
+/// The place of a version among all: by the time it was written, then by its resource's number, then by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct VersionPlace {
+    /// When it was written, in microseconds since 1970.
+    pub updated_us: i64,
+    /// The number of its resource.
+    pub row: i64,
+    /// Its own.
+    pub version: i64,
 }
 
 /// The durable queue of parcels owed.
@@ -448,6 +488,21 @@ pub struct Committed {
     pub wrote: Vec<(Reference, u64)>,
     /// The destinations that are owed something new.
     pub owed: Vec<DestinationId>,
+    /// How the resource of each change stands after it, in the order of the changes. `None`: it was never there.
+    pub stands: Vec<Option<Standing>>,
+}
+
+/// How a resource stands after a change.
+#[derive(Clone, Debug)]
+pub struct Standing {
+    /// Its version.
+    pub version: u64,
+    /// When this version was written.
+    pub updated: OffsetDateTime,
+    /// There was a resource before the change, one that was not deleted.
+    pub was_there: bool,
+    /// Its text, where the store had it at hand; empty when it is deleted.
+    pub body: Option<Bytes>,
 }
 
 /// A parcel held by one worker for a while.
@@ -507,6 +562,9 @@ pub enum StoreError {
         /// The version stored; 0: not there.
         found: u64,
     },
+    /// A search on which the commit stands finds something else now: it is to be made anew.
+    #[error("what was searched for has changed in the meantime")]
+    Overtaken,
     /// The commit cannot be applied: `what` says which part and why, without content.
     #[error("the commit cannot be applied: {what}")]
     Invalid {

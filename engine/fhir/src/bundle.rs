@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use bytes::Bytes;
+use time::OffsetDateTime;
 
 use crate::json_write::write_string;
 use crate::prepare::instant;
@@ -30,6 +31,54 @@ pub fn searchset(base: &str, page: &Page, links: &[Link]) -> Bytes {
         text.extend_from_slice(b",\"search\":{\"mode\":\"");
         text.extend_from_slice(mode.as_bytes());
         text.extend_from_slice(b"\"}");
+    });
+    text.push(b'}');
+    Bytes::from(text)
+}
+
+/// What an entry of a batch or transaction came to.
+#[derive(Clone, Debug, Default)]
+pub struct EntryResponse {
+    /// The text of the resource that is given back.
+    pub resource: Option<Bytes>,
+    /// `201 Created`
+    pub status: String,
+    /// Where the version that was written stands.
+    pub location: Option<String>,
+    /// `W/"1"`
+    pub etag: Option<String>,
+    /// When the version was written.
+    pub last_modified: Option<OffsetDateTime>,
+    /// The text of an OperationOutcome.
+    pub outcome: Option<Bytes>,
+}
+
+/// A Bundle of type `kind`: `batch-response` or `transaction-response`.
+pub fn responses(kind: &str, entries: &[EntryResponse]) -> Bytes {
+    let mut text = start(kind, None, &[], [].iter());
+    text.reserve(
+        entries.iter().filter_map(|entry| entry.resource.as_ref()).map(|body| body.len() + 320).sum(),
+    );
+    list(&mut text, entries.iter(), |text, entry| {
+        if let Some(resource) = &entry.resource {
+            text.extend_from_slice(b"\"resource\":");
+            text.extend_from_slice(resource);
+            text.push(b',');
+        }
+        let last_modified = entry.last_modified.map(|moment| instant(moment).to_string());
+        let mut response = String::from("\"response\":{\"status\":");
+        write_string(&entry.status, &mut response);
+        let texts = [("location", &entry.location), ("etag", &entry.etag), ("lastModified", &last_modified)];
+        for (name, value) in texts.into_iter().filter_map(|(name, value)| Some((name, value.as_ref()?))) {
+            response.push_str(&format!(",\"{name}\":"));
+            write_string(value, &mut response);
+        }
+        text.extend_from_slice(response.as_bytes());
+        if let Some(outcome) = &entry.outcome {
+            text.extend_from_slice(b",\"outcome\":");
+            text.extend_from_slice(outcome);
+        }
+        text.push(b'}');
     });
     text.push(b'}');
     Bytes::from(text)
@@ -130,6 +179,28 @@ mod tests {
         let tree = parse(std::str::from_utf8(bytes).unwrap()).unwrap();
         assert_eq!(crate::validate(tree.as_object().unwrap()), []);
         tree
+    }
+
+    #[test]
+    fn the_answers_to_a_batch_are_a_valid_bundle() {
+        let made = EntryResponse {
+            resource: Some(stored(1, false).body),
+            status: "201 Created".to_owned(),
+            location: Some("http://h/fhir/Patient/1/_history/1".to_owned()),
+            etag: Some("W/\"1\"".to_owned()),
+            last_modified: Some(datetime!(2026-11-22 0:00 UTC)),
+            outcome: None,
+        };
+        let outcome = Some(crate::outcome::Outcome::error("not-found", "none").text().into());
+        let failed =
+            EntryResponse { status: "404 Not Found".to_owned(), outcome, ..EntryResponse::default() };
+        let bundle = valid(&responses("batch-response", &[made, failed]));
+        assert_eq!(bundle.at(&["entry", "0", "response", "etag"]), Some(&Json::string("W/\"1\"")));
+        assert_eq!(
+            bundle.at(&["entry", "1", "response", "outcome", "issue", "0", "code"]),
+            Some(&Json::string("not-found"))
+        );
+        valid(&responses("transaction-response", &[]));
     }
 
     #[test]

@@ -35,6 +35,7 @@ pub struct Outcome {
 struct OutcomeIssue {
     severity: Severity,
     code: &'static str,
+    details: Option<&'static str>,
     diagnostics: String,
     expression: Vec<String>,
 }
@@ -58,6 +59,7 @@ impl Outcome {
         let issues = issues.iter().map(|issue| OutcomeIssue {
             severity: issue.severity,
             code: issue.code.name(),
+            details: None,
             diagnostics: issue.what.clone(),
             expression: vec![issue.path.clone()],
         });
@@ -70,6 +72,7 @@ impl Outcome {
         self.issues.push(OutcomeIssue {
             severity,
             code,
+            details: None,
             diagnostics: diagnostics.into(),
             expression: Vec::new(),
         });
@@ -85,12 +88,25 @@ impl Outcome {
         self
     }
 
+    /// Says of each issue by its code what people read (`details.text`), where there is something to say.
+    #[must_use]
+    pub fn explained(mut self, text: impl Fn(&str) -> Option<&'static str>) -> Self {
+        for issue in &mut self.issues {
+            issue.details = text(issue.code);
+        }
+        self
+    }
+
     /// The resource.
     pub fn tree(&self) -> Object {
         let issues = self.issues.iter().map(|issue| {
-            let mut tree = Object::with_capacity(4);
+            let mut tree = Object::with_capacity(5);
             tree.set("severity", issue.severity.name());
             tree.set("code", issue.code);
+            if let Some(text) = issue.details {
+                let details: Object = [("text", Json::string(text))].into_iter().collect();
+                tree.set("details", details);
+            }
             if !issue.diagnostics.is_empty() {
                 tree.set("diagnostics", issue.diagnostics.as_str());
             }
@@ -121,6 +137,7 @@ mod tests {
             .and(Severity::Warning, "processing", "slow")
             .at("http._count");
         assert_eq!(crate::validate(&outcome.tree()), []);
+        assert_eq!(crate::validate(&outcome.explained(|_| Some("未找到")).tree()), []);
         assert_eq!(crate::validate(&Outcome::of_issues(&[]).tree()), []);
     }
 

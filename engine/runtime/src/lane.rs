@@ -375,9 +375,9 @@ impl Lane {
                     tries += 1;
                     failure.again
                 }
-                error @ (StoreError::Conflict { .. } | StoreError::Invalid { .. }) => match failure.again {
+                error => match failure.again {
                     Again::Walk(keys) => {
-                        let may_pass = matches!(error, StoreError::Conflict { .. });
+                        let may_pass = !matches!(error, StoreError::Invalid { .. });
                         let failed = Failed { fault: commit_fault(&error), keys, may_pass };
                         let Some(Failed { fault, keys, .. }) = self.hold(&message, failed) else { return };
                         Again::End(End::Quarantined(fault), keys)

@@ -6,6 +6,7 @@
 mod archive;
 mod archiving;
 mod attachments;
+mod changes;
 mod clock;
 mod cluster;
 mod database;

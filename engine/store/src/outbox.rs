@@ -132,6 +132,10 @@ impl Outbox for Store {
                 settle.state = DELIVERED;
                 settle.doubt = false;
                 settle.answer = delivered.answer;
+                if commit.as_ref().is_some_and(|commit| !commit.guards.is_empty()) {
+                    let what = "what an answer brings about cannot be guarded by searches".to_owned();
+                    return Err(StoreError::Invalid { what });
+                }
                 settle.draft = commit.map(|commit| Draft::of(*commit, &self.inner.words));
             }
             Settlement::Again { at, error } => {

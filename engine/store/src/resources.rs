@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 use hub_core::commit::Commit;
-use hub_core::store::{Cause, Committed, Resources, Searches, StoreError};
+use hub_core::store::{Cause, ChangesQuery, Committed, Resources, Searches, StoreError, VersionPlace};
 use hub_fhir::Reference;
 use hub_fhir::search::{Page, Search, Stored};
 
@@ -77,8 +77,16 @@ impl Resources for Store {
         rows.iter().map(|row| stored(reference.clone(), row)).collect::<Result<_, _>>().map_err(unavailable)
     }
 
+    async fn changes(&self, query: &ChangesQuery) -> Result<Vec<(Stored, VersionPlace)>, StoreError> {
+        self.find_changes(query).await
+    }
+
     async fn commit(&self, cause: Cause, commit: Commit) -> Result<Committed, StoreError> {
-        let draft = Draft::of(commit, &self.inner.words);
+        let mut guards = Vec::with_capacity(commit.guards.len());
+        for guard in &commit.guards {
+            guards.push(self.searcher().guard(guard).await?);
+        }
+        let draft = Draft { guards, ..Draft::of(commit, &self.inner.words) };
         match self.inner.writer.ask(Work::Commit { cause, draft }).await? {
             Answer::Committed(committed) => Ok(committed),
             _ => Err(closed()),

@@ -3,6 +3,7 @@
 use axum::http::{Method, StatusCode};
 use hub_core::attachment::ContentId;
 use hub_core::finding::nearest;
+use hub_core::store::ChangesOf;
 use hub_fhir::{Id, Reference, ResourceType};
 use percent_encoding::percent_decode_str;
 
@@ -19,12 +20,22 @@ pub(crate) enum Ask {
     Content(ContentId),
     /// `GET /Patient/1/_history/2`
     Vread(Reference, u64),
-    /// `GET /Patient/1/_history`
-    History(Reference),
+    /// `GET /Patient/1/_history`, `GET /Patient/_history`, `GET /_history`
+    History(ChangesOf),
     /// `GET /Patient?..`
     Search(ResourceType),
     /// `POST /Patient/_search`
     SearchForm(ResourceType),
+    /// `POST` at the base: a batch or a transaction.
+    Bundle,
+    /// `POST /Patient`
+    Create(ResourceType),
+    /// `PUT /Patient/1`; without an id `PUT /Patient?..`
+    Update(ResourceType, Option<Id>),
+    /// `PATCH /Patient/1`; without an id `PATCH /Patient?..`
+    Patch(ResourceType, Option<Id>),
+    /// `DELETE /Patient/1`; without an id `DELETE /Patient?..`
+    Delete(ResourceType, Option<Id>),
     /// `OPTIONS`: which methods there are.
     Options(&'static str),
 }
@@ -37,14 +48,23 @@ impl Ask {
             Self::Read(_) => "read",
             Self::Content(_) => "content",
             Self::Vread(..) => "vread",
-            Self::History(_) => "history-instance",
+            Self::History(ChangesOf::Resource(_)) => "history-instance",
+            Self::History(ChangesOf::Type(_)) => "history-type",
+            Self::History(ChangesOf::All) => "history-system",
             Self::Search(_) | Self::SearchForm(_) => "search-type",
+            Self::Bundle => "bundle",
+            Self::Create(_) => "create",
+            Self::Update(..) => "update",
+            Self::Patch(..) => "patch",
+            Self::Delete(..) => "delete",
             Self::Options(_) => "options",
         }
     }
 }
 
 const READ_ONLY: &str = "GET, HEAD, OPTIONS";
+const TYPE: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
+const INSTANCE: &str = "GET, HEAD, PUT, PATCH, DELETE, OPTIONS";
 const FORM_ONLY: &str = "POST, OPTIONS";
 const NOTHING: &str = "OPTIONS";
 
@@ -56,62 +76,78 @@ enum Place {
     SearchForm(ResourceType),
     Instance(Reference),
     Content(ContentId),
-    History(Reference),
+    History(ChangesOf),
     Version(Reference, u64),
     /// A place the standard knows and this server has nothing at.
     Closed(&'static str),
 }
 
-/// Reads the path after `/fhir` and the method.
-pub(crate) fn ask(method: &Method, path: &str, served: &[ResourceType]) -> Result<Ask, Problem> {
-    let place = place(path, served)?;
+/// Reads the path after `/fhir` and the method. `writes`: whether resources may be written here.
+pub(crate) fn ask(method: &Method, path: &str, writes: bool) -> Result<Ask, Problem> {
+    let place = place(path)?;
     let allow = match &place {
+        Place::Base if writes => FORM_ONLY,
         Place::Base | Place::Closed(_) => NOTHING,
         Place::SearchForm(_) => FORM_ONLY,
+        Place::Type(_) if writes => TYPE,
+        Place::Instance(_) if writes => INSTANCE,
         _ => READ_ONLY,
     };
     if method == Method::OPTIONS {
         return Ok(Ask::Options(allow));
     }
-    let reads = method == Method::GET || method == Method::HEAD;
-    match place {
-        Place::Capabilities if reads => Ok(Ask::Capabilities),
-        Place::Type(kind) if reads => Ok(Ask::Search(kind)),
-        Place::Instance(reference) if reads => Ok(Ask::Read(reference)),
-        Place::Content(content) if reads => Ok(Ask::Content(content)),
-        Place::History(reference) if reads => Ok(Ask::History(reference)),
-        Place::Version(reference, version) if reads => Ok(Ask::Vread(reference, version)),
-        Place::SearchForm(kind) if method == Method::POST => Ok(Ask::SearchForm(kind)),
-        place => Err(Problem::not_offered(allow, not_offered(method, &place))),
-    }
+    let asked = match (method.as_str(), place) {
+        ("GET" | "HEAD", place) => reading(place),
+        ("POST", Place::SearchForm(kind)) => Ok(Ask::SearchForm(kind)),
+        (_, place) if writes => writing(method, place),
+        (_, place) => Err(place),
+    };
+    asked.map_err(|place| Problem::not_offered(allow, not_offered(method, &place, writes)))
+}
+
+fn reading(place: Place) -> Result<Ask, Place> {
+    Ok(match place {
+        Place::Capabilities => Ask::Capabilities,
+        Place::Type(kind) => Ask::Search(kind),
+        Place::Instance(reference) => Ask::Read(reference),
+        Place::Content(content) => Ask::Content(content),
+        Place::History(of) => Ask::History(of),
+        Place::Version(reference, version) => Ask::Vread(reference, version),
+        Place::Base | Place::SearchForm(_) | Place::Closed(_) => return Err(place),
+    })
+}
+
+fn writing(method: &Method, place: Place) -> Result<Ask, Place> {
+    Ok(match (method.as_str(), place) {
+        ("POST", Place::Base) => Ask::Bundle,
+        ("POST", Place::Type(kind)) => Ask::Create(kind),
+        ("PUT", Place::Type(kind)) => Ask::Update(kind, None),
+        ("PUT", Place::Instance(reference)) => Ask::Update(reference.kind, Some(reference.id)),
+        ("PATCH", Place::Type(kind)) => Ask::Patch(kind, None),
+        ("PATCH", Place::Instance(reference)) => Ask::Patch(reference.kind, Some(reference.id)),
+        ("DELETE", Place::Type(kind)) => Ask::Delete(kind, None),
+        ("DELETE", Place::Instance(reference)) => Ask::Delete(reference.kind, Some(reference.id)),
+        (_, place) => return Err(place),
+    })
 }
 
 /// Why an interaction is not offered.
-fn not_offered(method: &Method, place: &Place) -> &'static str {
+fn not_offered(method: &Method, place: &Place, writes: bool) -> &'static str {
+    let is_write = matches!(method.as_str(), "POST" | "PUT" | "PATCH" | "DELETE");
     match (place, method.as_str()) {
         (Place::Closed(why), _) => why,
-        (Place::Base, "POST") => {
-            "batch and transaction are not offered; resources are written by the hub's channels"
-        }
-        (Place::Base, _) => "searching across all types is not offered; search one type",
-        (Place::Type(_), "POST") => "create is not offered; resources are written by the hub's channels",
-        (Place::Type(_) | Place::Instance(_) | Place::Content(_), "PUT") => {
-            "update is not offered; resources are written by the hub's channels"
-        }
-        (Place::Type(_) | Place::Instance(_) | Place::Content(_), "PATCH") => {
-            "patch is not offered; resources are written by the hub's channels"
-        }
-        (Place::Type(_) | Place::Instance(_) | Place::Content(_), "DELETE") => {
-            "delete is not offered; resources are written by the hub's channels"
-        }
         (Place::SearchForm(_), _) => {
             "`_search` takes a form by POST; by GET the parameters stand in the query"
         }
+        (Place::Base | Place::Type(_) | Place::Instance(_), _) if is_write && !writes => {
+            "writing is not offered here; resources are written by the hub's channels"
+        }
+        (Place::Base, _) => "searching across all types is not offered; search one type",
         _ => "this method is not offered at this address",
     }
 }
 
-fn place(path: &str, served: &[ResourceType]) -> Result<Place, Problem> {
+fn place(path: &str) -> Result<Place, Problem> {
     let path = path.strip_prefix('/').unwrap_or(path);
     let path = path.strip_suffix('/').unwrap_or(path);
     let decoded: Vec<_> = path.split('/').map(|part| percent_decode_str(part).decode_utf8_lossy()).collect();
@@ -122,26 +158,21 @@ fn place(path: &str, served: &[ResourceType]) -> Result<Place, Problem> {
     match parts[..] {
         [""] => Ok(Place::Base),
         ["metadata"] => Ok(Place::Capabilities),
-        ["_history"] => {
-            Ok(Place::Closed("the history of the whole server is not offered; ask for one resource's"))
-        }
+        ["_history"] => Ok(Place::History(ChangesOf::All)),
         ["_search"] => Ok(Place::Closed("searching across all types is not offered; search one type")),
-        [kind] => Ok(Place::Type(served_type(kind, served)?)),
-        [kind, "_search"] => Ok(Place::SearchForm(served_type(kind, served)?)),
-        [kind, "_history"] => {
-            served_type(kind, served)?;
-            Ok(Place::Closed("the history of a whole type is not offered; ask for one resource's"))
-        }
+        [kind] => Ok(Place::Type(resource_type(kind)?)),
+        [kind, "_search"] => Ok(Place::SearchForm(resource_type(kind)?)),
+        [kind, "_history"] => Ok(Place::History(ChangesOf::Type(resource_type(kind)?))),
         [kind, id] => {
-            let reference = reference(kind, id, served)?;
+            let reference = reference(kind, id)?;
             Ok(match id.parse() {
                 Ok(content) if kind == "Binary" => Place::Content(content),
                 _ => Place::Instance(reference),
             })
         }
-        [kind, id, "_history"] => Ok(Place::History(reference(kind, id, served)?)),
+        [kind, id, "_history"] => Ok(Place::History(ChangesOf::Resource(reference(kind, id)?))),
         [kind, id, "_history", version] => {
-            let reference = reference(kind, id, served)?;
+            let reference = reference(kind, id)?;
             let version = version.parse().ok().filter(|version| *version > 0);
             let version = version
                 .ok_or_else(|| Problem::not_found("there is no such version; versions are numbers from 1"))?;
@@ -153,20 +184,17 @@ fn place(path: &str, served: &[ResourceType]) -> Result<Place, Problem> {
     }
 }
 
-fn served_type(name: &str, served: &[ResourceType]) -> Result<ResourceType, Problem> {
-    let known = ResourceType::from_name(name);
-    if let Some(kind) = known.filter(|kind| served.contains(kind)) {
+/// The type of this name.
+pub(crate) fn resource_type(name: &str) -> Result<ResourceType, Problem> {
+    if let Some(kind) = ResourceType::from_name(name) {
         return Ok(kind);
-    }
-    if known.is_some() {
-        return Err(unknown_type(format!("`{name}` is not served here; `/fhir/metadata` lists what is")));
     }
     // Only a word that could be a type is repeated: anything else in its place may be a patient's number.
     let is_word = name.len() <= 64 && name.bytes().all(|byte| byte.is_ascii_alphabetic());
     if !is_word {
         return Err(unknown_type("the first part of the address is no resource type".to_owned()));
     }
-    let hint = nearest(name, served.iter().map(|kind| kind.name()));
+    let hint = nearest(name, ResourceType::all().map(ResourceType::name));
     let hint = hint.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
     Err(unknown_type(format!("`{name}` is no resource type of FHIR R4B{hint}")))
 }
@@ -185,8 +213,8 @@ fn no_operation(name: &str) -> Problem {
     unknown_type(text)
 }
 
-fn reference(kind: &str, id: &str, served: &[ResourceType]) -> Result<Reference, Problem> {
-    let kind = served_type(kind, served)?;
+fn reference(kind: &str, id: &str) -> Result<Reference, Problem> {
+    let kind = resource_type(kind)?;
     let id =
         Id::new(id).map_err(|wrong| Problem::new(StatusCode::BAD_REQUEST, "value", wrong.to_string()))?;
     Ok(Reference { kind, id })
@@ -198,12 +226,8 @@ mod tests {
 
     use super::*;
 
-    fn served() -> Vec<ResourceType> {
-        ["Patient", "Observation"].into_iter().filter_map(ResourceType::from_name).collect()
-    }
-
     fn get(path: &str) -> Result<Ask, Problem> {
-        ask(&Method::GET, path, &served())
+        ask(&Method::GET, path, true)
     }
 
     #[test]
@@ -213,10 +237,23 @@ mod tests {
         assert_eq!(get("/Patient"), Ok(Ask::Search(patient.kind)));
         assert_eq!(get("/Patient/"), Ok(Ask::Search(patient.kind)));
         assert_eq!(get("/Patient/1"), Ok(Ask::Read(patient.clone())));
-        assert_eq!(get("/Patient/1/_history"), Ok(Ask::History(patient.clone())));
+        assert_eq!(get("/Patient/1/_history"), Ok(Ask::History(ChangesOf::Resource(patient.clone()))));
+        assert_eq!(get("/Patient/_history"), Ok(Ask::History(ChangesOf::Type(patient.kind))));
+        assert_eq!(get("/_history"), Ok(Ask::History(ChangesOf::All)));
         assert_eq!(get("/Patient/1/_history/2"), Ok(Ask::Vread(patient.clone(), 2)));
-        let form = ask(&Method::POST, "/Patient/_search", &served());
-        assert_eq!(form, Ok(Ask::SearchForm(patient.kind)));
+        for (method, path, asked) in [
+            (Method::POST, "/Patient/_search", Ask::SearchForm(patient.kind)),
+            (Method::POST, "/Patient", Ask::Create(patient.kind)),
+            (Method::POST, "", Ask::Bundle),
+            (Method::PUT, "/Patient/1", Ask::Update(patient.kind, Some(patient.id.clone()))),
+            (Method::PUT, "/Patient", Ask::Update(patient.kind, None)),
+            (Method::DELETE, "/Patient/1", Ask::Delete(patient.kind, Some(patient.id.clone()))),
+            (Method::DELETE, "/Patient", Ask::Delete(patient.kind, None)),
+            (Method::PATCH, "/Patient/1", Ask::Patch(patient.kind, Some(patient.id.clone()))),
+            (Method::PATCH, "/Patient", Ask::Patch(patient.kind, None)),
+        ] {
+            assert_eq!(ask(&method, path, true), Ok(asked));
+        }
     }
 
     #[test]
@@ -235,7 +272,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_address_panics(path in ".{0,60}", method in "GET|PUT|POST|OPTIONS|DELETE|PATCH|X") {
-            let _ = ask(&method.parse().unwrap(), &path, &served());
+            let _ = ask(&method.parse().unwrap(), &path, true);
         }
 
         #[test]

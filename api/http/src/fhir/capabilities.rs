@@ -10,30 +10,27 @@ use time::OffsetDateTime;
 use crate::fhir::conditional::Validators;
 use crate::fhir::problem::Problem;
 use crate::fhir::reply::{Reply, refuse_parameters};
-use crate::fhir::{Question, shape};
+use crate::fhir::write::patch::FORMATS;
+use crate::fhir::{FhirSettings, Question, shape};
 
-/// What can be asked of every served type.
-const INTERACTIONS: [&str; 4] = ["read", "vread", "history-instance", "search-type"];
+/// What can be asked of every type.
+const READING: [&str; 5] = ["read", "vread", "history-instance", "history-type", "search-type"];
+/// What can be done to every type where writes are granted.
+const WRITING: [&str; 4] = ["create", "update", "patch", "delete"];
 
 /// The statement as it goes out.
 pub(crate) struct Capabilities {
-    served: Vec<ResourceType>,
     body: Bytes,
     tag: String,
     since: OffsetDateTime,
 }
 
 impl Capabilities {
-    /// The statement for these types, true since `since`.
-    pub(crate) fn of(served: &[ResourceType], since: OffsetDateTime) -> Self {
-        let body = Bytes::from(Json::Object(statement(served, since)).to_text());
+    /// The statement of what is granted, true since `since`.
+    pub(crate) fn of(settings: &FhirSettings, since: OffsetDateTime) -> Self {
+        let body = Bytes::from(Json::Object(statement(settings, since)).to_text());
         let tag = format!("W/\"{:?}\"", Digest::of(&body));
-        Self { served: served.to_vec(), body, tag, since }
-    }
-
-    /// Whether it is of these types.
-    pub(crate) fn is_of(&self, served: &[ResourceType]) -> bool {
-        self.served == served
+        Self { body, tag, since }
     }
 
     /// `GET /metadata`
@@ -59,20 +56,27 @@ fn capability_type() -> ResourceType {
     ResourceType::from_name("CapabilityStatement").expect("R4B has this type")
 }
 
-fn statement(served: &[ResourceType], since: OffsetDateTime) -> Object {
-    let mut kinds = served.to_vec();
-    kinds.sort_unstable();
-    kinds.dedup();
-    let resources: Vec<Json> = kinds.iter().map(|kind| resource(*kind, &kinds).into()).collect();
+fn statement(settings: &FhirSettings, since: OffsetDateTime) -> Object {
+    let resources: Vec<Json> = ResourceType::all().map(|kind| resource(kind, settings).into()).collect();
     let mut rest = object([("mode", Json::string("server"))]);
-    rest.set("documentation", "Resources are written by the hub's channels; this API reads them.");
-    let security = "There are no accounts yet: whoever reaches this address may read. It is not to be opened to a network.";
+    let (documentation, security) = match settings.writes {
+        true => (
+            "Resources are written by the hub's channels and by this API.",
+            "There are no accounts yet: whoever reaches this address may read and write. It is not to be opened to a network.",
+        ),
+        false => (
+            "Resources are written by the hub's channels; this API reads them.",
+            "There are no accounts yet: whoever reaches this address may read. It is not to be opened to a network.",
+        ),
+    };
+    rest.set("documentation", documentation);
     rest.set("security", object([("description", Json::string(security))]));
-    // An empty array is not FHIR.
-    if !resources.is_empty() {
-        rest.set("resource", resources);
-    }
-    object([
+    rest.set("resource", resources);
+    let codes: &[&str] =
+        if settings.writes { &["transaction", "batch", "history-system"] } else { &["history-system"] };
+    let codes = codes.iter().map(|code| object([("code", Json::string(code))]).into());
+    rest.set("interaction", codes.collect::<Vec<Json>>());
+    let mut statement = object([
         ("resourceType", Json::string("CapabilityStatement")),
         ("name", Json::string("Huitong")),
         ("title", Json::string("The FHIR API of Huitong, the integration hub for international medicine")),
@@ -84,45 +88,39 @@ fn statement(served: &[ResourceType], since: OffsetDateTime) -> Object {
         ("fhirVersion", Json::string("4.3.0")),
         ("format", strings(["application/fhir+json", "json"].map(str::to_owned).to_vec())),
         ("rest", vec![Json::Object(rest)].into()),
-    ])
+    ]);
+    if settings.writes {
+        statement.set("patchFormat", strings(FORMATS.map(str::to_owned).to_vec()));
+    }
+    statement
 }
 
 fn named(name: &str, version: &str) -> Json {
     object([("name", Json::string(name)), ("version", Json::string(version))]).into()
 }
 
-/// Attachments are read, and that is all.
-fn contents() -> Object {
-    object([
-        ("type", Json::string("Binary")),
-        (
-            "documentation",
-            Json::string(
-                "Attachments, as they came in: their ids are the SHA-256 of their bytes. Ranges are given.",
-            ),
-        ),
-        ("interaction", vec![object([("code", Json::string("read"))]).into()].into()),
-        ("versioning", Json::string("no-version")),
-    ])
-}
-
-fn resource(kind: ResourceType, served: &[ResourceType]) -> Object {
-    if kind.name() == "Binary" {
-        return contents();
-    }
-    let interactions = INTERACTIONS.map(|code| object([("code", Json::string(code))]).into()).to_vec();
+fn resource(kind: ResourceType, settings: &FhirSettings) -> Object {
+    let writing: &[&str] = if settings.writes { &WRITING } else { &[] };
+    let codes = READING.iter().chain(writing);
+    let interactions = codes.map(|code| object([("code", Json::string(code))]).into()).collect();
     let mut resource = object([
         ("type", Json::string(kind.name())),
         ("interaction", Json::Array(interactions)),
         ("versioning", Json::string("versioned")),
         ("readHistory", true.into()),
-        ("updateCreate", false.into()),
+        ("updateCreate", settings.writes.into()),
+        ("conditionalCreate", settings.writes.into()),
         ("conditionalRead", Json::string("full-support")),
+        ("conditionalUpdate", settings.writes.into()),
+        ("conditionalDelete", Json::string(conditional_delete(settings))),
     ]);
+    if kind.name() == "Binary" {
+        let attachments = "Attachments are here as well, as they came in and to be read only: their ids are the SHA-256 of their bytes. Ranges are given.";
+        resource.set("documentation", Json::string(attachments));
+    }
     let includes = with_wildcards(references(kind));
     let points_here = |param: &&Param| param.targets.is_empty() || param.targets.contains(&kind);
-    let revincludes =
-        with_wildcards(served.iter().flat_map(|source| references(*source)).filter(points_here));
+    let revincludes = with_wildcards(ResourceType::all().flat_map(references).filter(points_here));
     for (member, values) in [("searchInclude", includes), ("searchRevInclude", revincludes)] {
         if !values.is_empty() {
             resource.set(member, strings(values));
@@ -135,6 +133,14 @@ fn resource(kind: ResourceType, served: &[ResourceType]) -> Object {
         .map(|(name, kind)| object([("name", Json::string(name)), ("type", Json::string(kind))]).into());
     resource.set("searchParam", params.collect::<Vec<Json>>());
     resource
+}
+
+fn conditional_delete(settings: &FhirSettings) -> &'static str {
+    match (settings.writes, settings.delete_several) {
+        (false, _) => "not-supported",
+        (true, false) => "single",
+        (true, true) => "multiple",
+    }
 }
 
 /// The references of a type that can be followed.
@@ -172,9 +178,9 @@ mod tests {
 
     #[test]
     fn the_statement_is_valid_r4b() {
-        let served: Vec<ResourceType> = ResourceType::all().collect();
-        for served in [&served[..], &[]] {
-            assert_eq!(hub_fhir::validate(&statement(served, datetime!(2026-11-23 0:00 UTC))), []);
+        for writes in [true, false] {
+            let settings = FhirSettings { writes, ..FhirSettings::default() };
+            assert_eq!(hub_fhir::validate(&statement(&settings, datetime!(2026-11-23 0:00 UTC))), []);
         }
     }
 }

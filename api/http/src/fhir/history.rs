@@ -1,7 +1,8 @@
-//! The versions of one resource, newest first, page by page.
+//! The versions of a resource, of a type or of the whole server, newest first, page by page (R4B §3.1.0.10).
 
-use hub_fhir::Reference;
+use hub_core::store::{ChangesOf, ChangesQuery, VersionPlace};
 use hub_fhir::bundle::{self, Link};
+use hub_fhir::moment;
 use hub_fhir::search::Stored;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -17,54 +18,44 @@ const DEFAULT_COUNT: u32 = 50;
 const MAX_COUNT: u32 = 500;
 
 /// The parameters of a history.
-const KNOWN: [&str; 3] = ["_count", "_since", "_cursor"];
+const KNOWN: [&str; 4] = ["_count", "_since", "_at", "_cursor"];
 
-/// Where a page starts and ends.
-struct Span {
-    count: u32,
-    /// Only versions lower than this.
-    before: Option<u64>,
-    /// Only versions written at or after.
-    since: Option<OffsetDateTime>,
-}
-
-/// `GET /Patient/1/_history`
-pub(crate) async fn history(
-    fhir: &Fhir,
-    question: &Question,
-    reference: &Reference,
-) -> Result<Reply, Problem> {
+/// `GET /Patient/1/_history`, `GET /Patient/_history` and `GET /_history`
+pub(crate) async fn history(fhir: &Fhir, question: &Question, of: ChangesOf) -> Result<Reply, Problem> {
     refuse_parameters(question, &KNOWN)?;
-    let span = span(question)?;
+    let path = match &of {
+        ChangesOf::Resource(reference) => format!("{reference}/_history"),
+        ChangesOf::Type(kind) => format!("{kind}/_history"),
+        ChangesOf::All => "_history".to_owned(),
+    };
+    let query = understand(question, of)?;
+    let count = query.count as usize;
     // One more than the page holds tells whether there is a next one.
-    let mut versions = fhir.doors.resources.history(reference, span.before, span.count + 1).await?;
-    if versions.is_empty() && span.before.is_none() {
+    let wanted = ChangesQuery { count: query.count + 1, ..query.clone() };
+    let mut found = fhir.doors.resources.changes(&wanted).await?;
+    if let (true, ChangesOf::Resource(reference)) = (found.is_empty(), &query.of)
+        && fhir.doors.resources.read(reference).await?.is_none()
+    {
         return Err(Problem::not_found("there is no such resource"));
     }
-    if let Some(since) = span.since {
-        let newer = versions.iter().take_while(|stored| stored.updated >= since).count();
-        versions.truncate(newer);
-    }
-    let has_next = versions.len() > span.count as usize;
-    versions.truncate(span.count as usize);
-    let is_whole = span.before.is_none() && span.since.is_none() && !has_next;
-    let total = is_whole.then_some(versions.len() as u64);
+    let has_next = found.len() > count;
+    found.truncate(count);
+    let is_whole = query.after.is_none() && !has_next;
+    let total = is_whole.then_some(found.len() as u64);
 
-    let path = format!("{reference}/_history");
-    let used = question.used(|name| ["_count", "_since"].contains(&name));
     let mut links =
         vec![Link { relation: "self", url: address(&question.base, &path, &question.used(is_known)) }];
-    if let Some(last) = versions.last().filter(|_| has_next) {
-        let cursor = ("_cursor".to_owned(), last.version.to_string());
-        let next: Vec<_> = used.into_iter().chain([cursor]).collect();
+    if let Some((_, place)) = found.last().filter(|_| has_next) {
+        let cursor = ("_cursor".to_owned(), written(*place));
+        let next: Vec<_> = question.used(|name| name != "_cursor" && is_known(name));
+        let next: Vec<_> = next.into_iter().chain([cursor]).collect();
         links.push(Link { relation: "next", url: address(&question.base, &path, &next) });
     }
-    let versions: Vec<Stored> = match &question.wants.part {
-        Some(part) => {
-            versions.into_iter().map(|stored| shape::cut(stored, part)).collect::<Result<_, _>>()?
-        }
-        None => versions,
-    };
+    let versions = found.into_iter().map(|(stored, _)| match &question.wants.part {
+        Some(part) => shape::cut(stored, part),
+        None => Ok(stored),
+    });
+    let versions: Vec<Stored> = versions.collect::<Result<_, _>>()?;
     Ok(Reply::fresh(bundle::history(&question.base, &versions, total, &links)))
 }
 
@@ -72,29 +63,51 @@ fn is_known(name: &str) -> bool {
     KNOWN.contains(&name)
 }
 
-fn span(question: &Question) -> Result<Span, Problem> {
-    let mut span = Span { count: DEFAULT_COUNT, before: None, since: None };
+fn understand(question: &Question, of: ChangesOf) -> Result<ChangesQuery, Problem> {
+    let mut query = ChangesQuery { of, since: None, at: None, after: None, count: DEFAULT_COUNT };
     for (name, value) in &question.pairs {
+        let wrong = |text: &'static str| Problem::bad_parameter(name, text);
+        // A `+` that was not escaped arrives as a space.
+        let moment = value.replace(' ', "+");
         match name.as_str() {
             "_count" => {
                 let count: Option<u32> = value.parse().ok().filter(|count| *count > 0);
-                let count =
-                    count.ok_or_else(|| Problem::bad_parameter(name, "`_count` must be a number from 1"))?;
-                span.count = count.min(MAX_COUNT);
+                let count = count.ok_or_else(|| wrong("`_count` must be a number from 1"))?;
+                query.count = count.min(MAX_COUNT);
             }
             "_cursor" => {
-                let before = value.parse().ok();
                 let text = "`_cursor` must come from the `next` link of a page";
-                span.before = Some(before.ok_or_else(|| Problem::bad_parameter(name, text))?);
+                query.after = Some(place(value).ok_or_else(|| wrong(text))?);
             }
             "_since" => {
-                // A `+` that was not escaped arrives as a space.
-                let since = OffsetDateTime::parse(&value.replace(' ', "+"), &Rfc3339).ok();
+                let since = OffsetDateTime::parse(&moment, &Rfc3339).ok();
                 let text = "`_since` must be an instant such as `2026-01-31T08:00:00Z`";
-                span.since = Some(since.ok_or_else(|| Problem::bad_parameter(name, text))?);
+                query.since = Some(since.ok_or_else(|| wrong(text))?);
+            }
+            "_at" => {
+                let text = "`_at` must be a date or time such as `2026-01-31` or `2026-01-31T08:00:00Z`";
+                query.at = Some(span(&moment).ok_or_else(|| wrong(text))?);
             }
             _ => {}
         }
     }
-    Ok(span)
+    Ok(query)
+}
+
+/// The first moment of a date or time, and the first after it.
+fn span(text: &str) -> Option<(OffsetDateTime, OffsetDateTime)> {
+    let read = moment::read(text)?;
+    let moment = |micros: i64| OffsetDateTime::from_unix_timestamp_nanos(i128::from(micros) * 1_000).ok();
+    Some((moment(read.low)?, moment(read.high)?))
+}
+
+/// A place as a cursor has it.
+fn written(place: VersionPlace) -> String {
+    format!("{}.{}.{}", place.updated_us, place.row, place.version)
+}
+
+fn place(text: &str) -> Option<VersionPlace> {
+    let mut parts = text.split('.').map(|part| part.parse::<i64>().ok());
+    let place = VersionPlace { updated_us: parts.next()??, row: parts.next()??, version: parts.next()?? };
+    parts.next().is_none().then_some(place)
 }

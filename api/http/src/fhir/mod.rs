@@ -1,6 +1,8 @@
-//! The FHIR door: reads, histories and searches of what the hub has stored (FHIR R4B, RESTful API).
+//! The FHIR door: reads, histories, searches and writes of what the hub has stored (FHIR R4B, RESTful API).
 
 mod address;
+mod body;
+mod bundles;
 mod capabilities;
 mod conditional;
 mod content;
@@ -10,20 +12,24 @@ mod problem;
 mod read;
 mod reply;
 mod search;
+mod settings;
 mod shape;
+mod texts;
 mod wants;
+mod write;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, HttpBody as _};
-use axum::extract::{DefaultBodyLimit, FromRequest as _, Request, State};
-use axum::http::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue};
+use axum::extract::{Request, State};
+use axum::http::header::{ALLOW, CONTENT_LENGTH, HeaderMap, HeaderValue};
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use bytes::Bytes;
+use time::OffsetDateTime;
 use tokio::time::timeout;
 use tower_http::catch_panic::CatchPanicLayer;
 use tracing::error;
@@ -33,39 +39,38 @@ use crate::fhir::address::Ask;
 use crate::fhir::capabilities::Capabilities;
 pub(crate) use crate::fhir::content::AsItIs;
 use crate::fhir::problem::Problem;
+use crate::fhir::reply::Reply;
 use crate::fhir::wants::{Wants, is_about_looks, wants};
-use crate::observe::Interaction;
+use crate::language::Language;
+use crate::observe::{Interaction, RequestId};
 use crate::query;
+
+pub use crate::fhir::settings::{Checks, FhirSettings, Validation};
 
 /// The media type of every answer.
 const FHIR_JSON: &str = "application/fhir+json; charset=utf-8";
 /// The form of a search is far smaller.
-const MAX_BODY: usize = 256 * 1024;
+const MAX_FORM: usize = 256 * 1024;
 /// A search that takes longer asks for too much.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What the handlers share.
 pub(crate) struct Fhir {
     doors: Arc<Doors>,
-    capabilities: Mutex<Arc<Capabilities>>,
+    /// Since when the statement is true.
+    since: OffsetDateTime,
+    /// Written when it is asked for the first time.
+    capabilities: OnceLock<Capabilities>,
 }
 
 impl Fhir {
-    /// The statement of now: it is written anew when other types are served.
-    fn capabilities(&self) -> Arc<Capabilities> {
-        let mut known = self.capabilities.lock().unwrap_or_else(PoisonError::into_inner);
-        if !known.is_of(&self.doors.types.now()) {
-            *known = capabilities(&self.doors);
-        }
-        known.clone()
+    fn capabilities(&self) -> &Capabilities {
+        self.capabilities.get_or_init(|| Capabilities::of(&self.doors.fhir, self.since))
     }
 }
 
-fn capabilities(doors: &Doors) -> Arc<Capabilities> {
-    Arc::new(Capabilities::of(&doors.types.now(), time::OffsetDateTime::now_utc()))
-}
-
 /// A request, read as far as all interactions share it.
+#[derive(Debug)]
 pub(crate) struct Question {
     headers: HeaderMap,
     /// The FHIR base, as the client knows it.
@@ -75,6 +80,10 @@ pub(crate) struct Question {
     /// The parameters about the looks of the answer.
     looks: Vec<(String, String)>,
     wants: Wants,
+    /// What was sent along; empty for a form, which is among the pairs.
+    body: Bytes,
+    /// What the request is called.
+    request_id: String,
 }
 
 impl Question {
@@ -87,12 +96,12 @@ impl Question {
 
 /// The routes below `/fhir`.
 pub(crate) fn router(doors: Arc<Doors>) -> Router {
-    let fhir = Arc::new(Fhir { capabilities: Mutex::new(capabilities(&doors)), doors });
+    let (since, capabilities) = (OffsetDateTime::now_utc(), OnceLock::new());
+    let fhir = Arc::new(Fhir { doors, since, capabilities });
     Router::new()
         .route("/fhir", any(door))
         .route("/fhir/", any(door))
         .route("/fhir/{*rest}", any(door))
-        .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(CatchPanicLayer::custom(|_| {
             error!("A handler of the FHIR door panicked.");
             Problem::broken().into_response()
@@ -104,15 +113,16 @@ pub(crate) fn router(doors: Arc<Doors>) -> Router {
 async fn door(State(fhir): State<Arc<Fhir>>, request: Request) -> Response {
     let method = request.method().clone();
     let path = request.uri().path().strip_prefix("/fhir").unwrap_or_default();
-    let asked = address::ask(&method, path, &fhir.doors.types.now());
+    let language = Language::accepted(request.headers());
+    let asked = address::ask(&method, path, fhir.doors.fhir.writes);
     let name = asked.as_ref().map_or("none", Ask::name);
     let mut answer = match asked {
         Ok(Ask::Options(allow)) => options(allow),
         Ok(ask) => match timeout(PATIENCE, answer(&fhir, ask, request)).await {
             Ok(answer) => answer,
-            Err(_) => Problem::too_slow().into_response(),
+            Err(_) => Problem::too_slow().told(language).into_response(),
         },
-        Err(problem) => problem.into_response(),
+        Err(problem) => problem.told(language).into_response(),
     };
     if method == Method::HEAD {
         answer = without_body(answer);
@@ -126,59 +136,70 @@ async fn answer(fhir: &Fhir, ask: Ask, request: Request) -> Response {
         let found = content::content(fhir, *content, request.method(), request.headers()).await;
         return found.unwrap_or_else(|| Problem::not_found("there is no such attachment").into_response());
     }
-    let question = match question(fhir, request).await {
+    let language = Language::accepted(request.headers());
+    let question = match question(fhir, &ask, request).await {
         Ok(question) => question,
-        Err(problem) => return problem.into_response(),
+        Err(problem) => return problem.told(language).into_response(),
     };
-    let reply = match &ask {
-        Ask::Capabilities => fhir.capabilities().reply(&question),
-        Ask::Read(reference) => read::read(fhir, &question, reference).await,
-        Ask::Vread(reference, version) => read::vread(fhir, &question, reference, *version).await,
-        Ask::History(reference) => history::history(fhir, &question, reference).await,
-        Ask::Search(kind) | Ask::SearchForm(kind) => search::search(fhir, &question, *kind).await,
-        Ask::Content(_) => Err(Problem::broken()),
-        Ask::Options(allow) => return options(allow),
+    let reply = match ask {
+        Ask::Bundle => bundles::perform(fhir, &question).await,
+        Ask::Create(kind) => write::create(fhir, &question, kind).await,
+        Ask::Update(kind, id) => write::update(fhir, &question, kind, id).await,
+        Ask::Patch(kind, id) => write::patch(fhir, &question, kind, id).await,
+        Ask::Delete(kind, id) => write::delete(fhir, &question, kind, id).await,
+        ask => look(fhir, ask, &question).await,
     };
     match reply {
         Ok(reply) => reply.into_response(question.wants.pretty),
-        Err(problem) => problem.into_response(),
+        Err(problem) => problem.told(language).into_response(),
     }
 }
 
-/// Reads headers, query and form.
-async fn question(fhir: &Fhir, mut request: Request) -> Result<Question, Problem> {
-    let base = links::base(fhir.doors.base_url.as_deref(), request.headers(), request.uri());
-    let mut pairs = pairs(request.uri().query().unwrap_or_default().as_bytes())?;
-    let headers = if request.method() == Method::POST {
-        let headers = request.headers().clone();
-        pairs.extend(form(request).await?);
-        if pairs.len() > query::MAX_PAIRS {
-            return Err(unreadable(query::QueryError::TooMany));
-        }
-        headers
-    } else {
-        std::mem::take(request.headers_mut())
-    };
-    let wants = wants(&headers, &pairs)?;
-    let (looks, pairs) = pairs.into_iter().partition(|(name, value)| is_about_looks(name, value));
-    Ok(Question { headers, base, pairs, looks, wants })
+/// Answers what only reads.
+async fn look(fhir: &Fhir, ask: Ask, question: &Question) -> Result<Reply, Problem> {
+    match ask {
+        Ask::Capabilities => fhir.capabilities().reply(question),
+        Ask::Read(reference) => read::read(fhir, question, &reference).await,
+        Ask::Vread(reference, version) => read::vread(fhir, question, &reference, version).await,
+        Ask::History(of) => history::history(fhir, question, of).await,
+        Ask::Search(kind) | Ask::SearchForm(kind) => search::search(fhir, question, kind).await,
+        _ => Err(Problem::broken()),
+    }
 }
 
-async fn form(request: Request) -> Result<Vec<(String, String)>, Problem> {
-    let content_type = request.headers().get(CONTENT_TYPE).and_then(|media| media.to_str().ok());
-    let is_empty = request.body().is_end_stream();
-    if !is_empty && !search::takes_form(request.method(), content_type) {
+/// Reads headers, query and what was sent along.
+async fn question(fhir: &Fhir, ask: &Ask, request: Request) -> Result<Question, Problem> {
+    let (parts, body) = request.into_parts();
+    let base = links::base(fhir.doors.base_url.as_deref(), &parts.headers, &parts.uri);
+    let mut pairs = pairs(parts.uri.query().unwrap_or_default().as_bytes())?;
+    let body = match ask {
+        Ask::SearchForm(_) => {
+            pairs.extend(form(&parts.headers, body).await?);
+            if pairs.len() > query::MAX_PAIRS {
+                return Err(unreadable(query::QueryError::TooMany));
+            }
+            Bytes::new()
+        }
+        Ask::Bundle | Ask::Create(_) | Ask::Update(..) | Ask::Patch(..) => {
+            body::receive(body, fhir.doors.fhir.body_bytes).await?
+        }
+        // What comes along with the others says nothing.
+        _ => Bytes::new(),
+    };
+    let wants = wants(&parts.headers, &pairs)?;
+    let (looks, pairs) = pairs.into_iter().partition(|(name, value)| is_about_looks(name, value));
+    let request_id = parts.extensions.get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default();
+    Ok(Question { headers: parts.headers, base, pairs, looks, wants, body, request_id })
+}
+
+/// The parameters of a search that come as a form.
+async fn form(headers: &HeaderMap, body: Body) -> Result<Vec<(String, String)>, Problem> {
+    let is_form = body::media_type(headers) == "application/x-www-form-urlencoded";
+    if !body.is_end_stream() && !is_form {
         let text = "`_search` takes `application/x-www-form-urlencoded`";
         return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not-supported", text));
     }
-    let body = Bytes::from_request(request, &()).await.map_err(|refused| match refused.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => {
-            let text = format!("the body is larger than {MAX_BODY} bytes");
-            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-long", text)
-        }
-        status => Problem::new(status, "structure", "the body could not be received"),
-    })?;
-    pairs(&body)
+    pairs(&body::receive(body, MAX_FORM).await?)
 }
 
 fn pairs(text: &[u8]) -> Result<Vec<(String, String)>, Problem> {

@@ -8,9 +8,12 @@ use axum::response::{IntoResponse, Response};
 use hub_core::store::StoreError;
 use hub_fhir::outcome::Outcome;
 use hub_fhir::search::SearchError;
+use hub_fhir::validate::Issue;
 use tracing::error;
 
 use crate::fhir::FHIR_JSON;
+use crate::fhir::texts::text;
+use crate::language::Language;
 
 /// When a client may come again after the store could not answer.
 const RETRY_AFTER_SECS: &str = "5";
@@ -27,12 +30,27 @@ pub(crate) struct Problem {
     pub allow: Option<&'static str>,
     /// The parameter that is wrong.
     pub parameter: Option<String>,
+    /// Where it is wrong in what was sent.
+    pub expression: Option<Box<str>>,
+    /// What is wrong with a resource that was sent; then the text is not told.
+    pub issues: Box<[Issue]>,
+    /// In which language the sort of problem is told.
+    pub language: Language,
 }
 
 impl Problem {
     /// A problem of this status and issue type.
     pub(crate) fn new(status: StatusCode, code: &'static str, text: impl Into<Cow<'static, str>>) -> Self {
-        Self { status, code, text: text.into(), allow: None, parameter: None }
+        Self {
+            status,
+            code,
+            text: text.into(),
+            allow: None,
+            parameter: None,
+            expression: None,
+            issues: Box::default(),
+            language: Language::English,
+        }
     }
 
     /// Something that is not there.
@@ -52,6 +70,23 @@ impl Problem {
         Self { allow: Some(allow), ..problem }
     }
 
+    /// A resource that does not conform (R4B §3.1.0.8: 422).
+    pub(crate) fn of_issues(issues: Vec<Issue>) -> Self {
+        let problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", "the resource does not conform");
+        Self { issues: issues.into(), ..problem }
+    }
+
+    /// The same of an entry of a Bundle.
+    pub(crate) fn of_entry(mut self, at: usize) -> Self {
+        let entry = format!("Bundle.entry[{at}]");
+        for issue in &mut self.issues {
+            let within =
+                issue.path.split_once('.').map(|(_, within)| format!(".{within}")).unwrap_or_default();
+            issue.path = format!("{entry}.resource{within}");
+        }
+        Self { expression: Some(entry.into()), ..self }
+    }
+
     /// A failure of ours. Says nothing about what was asked.
     pub(crate) fn broken() -> Self {
         let text = "the server failed to answer; its log says more";
@@ -64,12 +99,22 @@ impl Problem {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "timeout", text)
     }
 
+    /// The same for a reader of this language.
+    pub(crate) fn told(self, language: Language) -> Self {
+        Self { language, ..self }
+    }
+
     /// The OperationOutcome.
     pub(crate) fn outcome(&self) -> String {
-        let outcome = Outcome::error(self.code, self.text.as_ref());
-        match &self.parameter {
-            Some(name) => outcome.at(format!("http.{name}")).text(),
-            None => outcome.text(),
+        let explain = |code: &str| text(code, self.language);
+        if !self.issues.is_empty() {
+            return Outcome::of_issues(&self.issues).explained(explain).text();
+        }
+        let outcome = Outcome::error(self.code, self.text.as_ref()).explained(explain);
+        match (&self.expression, &self.parameter) {
+            (Some(expression), _) => outcome.at(&**expression).text(),
+            (None, Some(name)) => outcome.at(format!("http.{name}")).text(),
+            (None, None) => outcome.text(),
         }
     }
 }
@@ -96,8 +141,10 @@ impl From<StoreError> for Problem {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "transient", text)
             }
             StoreError::Invalid { what } => Self::new(StatusCode::BAD_REQUEST, "not-supported", what),
-            // The doors only read.
-            StoreError::Conflict { .. } => Self::broken(),
+            StoreError::Conflict { .. } | StoreError::Overtaken => {
+                let text = "others write the same at the same time; try again";
+                Self::new(StatusCode::CONFLICT, "conflict", text)
+            }
         }
     }
 }

@@ -1,7 +1,7 @@
 //! An answer that is no problem, and what all of them have in common.
 
 use axum::http::StatusCode;
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderValue};
+use axum::http::header::{CACHE_CONTROL, CONTENT_LOCATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use hub_core::finding::nearest;
@@ -34,10 +34,36 @@ impl Reply {
         Self { status: StatusCode::NOT_MODIFIED, ..reply }
     }
 
+    /// Of this status, without a body.
+    pub(crate) fn empty(status: StatusCode) -> Self {
+        let mut reply = Self::fresh(Bytes::new());
+        reply.headers.remove(CONTENT_TYPE);
+        Self { status, ..reply }
+    }
+
+    /// The same with another status.
+    pub(crate) fn with_status(self, status: StatusCode) -> Self {
+        Self { status, ..self }
+    }
+
+    /// The same with the address of the version that was written: `Location` of what is new (R4B §3.1.0.8), `Content-Location` of what
+    /// was there (RFC 9110 §8.7).
+    pub(crate) fn located(mut self, address: &str, is_new: bool) -> Self {
+        if let Ok(address) = HeaderValue::from_str(address) {
+            self.headers.insert(if is_new { LOCATION } else { CONTENT_LOCATION }, address);
+        }
+        self
+    }
+
     /// The same with `ETag` and `Last-Modified`.
     pub(crate) fn validated(mut self, validators: &Validators<'_>) -> Self {
         validators.write(&mut self.headers);
         self
+    }
+
+    /// Status, headers and body.
+    pub(crate) fn into_parts(self) -> (StatusCode, HeaderMap, Bytes) {
+        (self.status, self.headers, self.body)
     }
 
     /// The answer as it goes out.

@@ -1,6 +1,5 @@
 //! Searches one type, and writes the page that was found.
 
-use axum::http::Method;
 use hub_fhir::ResourceType;
 use hub_fhir::bundle::{self, Link};
 use hub_fhir::search::{self, Page, Search, SearchError, Stored};
@@ -16,8 +15,6 @@ pub(crate) async fn search(fhir: &Fhir, question: &Question, kind: ResourceType)
     let (search, used) = understand(kind, question)?;
     let first = search.after.is_none();
     let mut page = fhir.doors.resources.search(&search).await?;
-    let served = fhir.doors.types.now();
-    page.included.retain(|stored| served.contains(&stored.reference.kind));
     // A first page without a next one holds all matches: the total is known without counting.
     if first && page.next.is_none() && search.count > 0 && page.total.is_none() {
         page.total = Some(page.matches.len() as u64);
@@ -77,10 +74,4 @@ fn links(question: &Question, kind: ResourceType, used: Vec<(String, String)>, p
         links.push(link("next", &next));
     }
     links
-}
-
-/// Whether a form may carry the parameters.
-pub(crate) fn takes_form(method: &Method, content_type: Option<&str>) -> bool {
-    let media = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim();
-    method == Method::POST && media.eq_ignore_ascii_case("application/x-www-form-urlencoded")
 }

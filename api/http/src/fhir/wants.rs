@@ -4,6 +4,7 @@ use axum::http::StatusCode;
 use axum::http::header::{ACCEPT, HeaderMap};
 
 use crate::fhir::problem::Problem;
+use crate::language::Language;
 
 /// The version of FHIR that is spoken here, as the `fhirVersion` of a media type names it.
 const FHIR_VERSION: &str = "4.3";
@@ -17,6 +18,21 @@ pub(crate) struct Wants {
     pub part: Option<Part>,
     /// Parameters that are not known are left out instead of refused.
     pub lenient: bool,
+    /// What a write is answered with, where it is said.
+    pub returns: Option<Returns>,
+    /// The language people read.
+    pub language: Language,
+}
+
+/// What a write is answered with (R4B §3.1.0.1.8).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Returns {
+    /// The resource as it is stored now.
+    Representation,
+    /// Nothing.
+    Minimal,
+    /// An OperationOutcome.
+    Outcome,
 }
 
 /// A part of a resource.
@@ -40,7 +56,9 @@ pub(crate) fn is_about_looks(name: &str, value: &str) -> bool {
 
 /// Reads the headers and parameters. The parameters go before the headers.
 pub(crate) fn wants(headers: &HeaderMap, pairs: &[(String, String)]) -> Result<Wants, Problem> {
-    let mut wants = Wants { lenient: is_lenient(headers), ..Wants::default() };
+    let mut wants = Wants { lenient: prefers(headers, "handling=lenient"), ..Wants::default() };
+    wants.returns = returns(headers);
+    wants.language = Language::accepted(headers);
     let mut format = None;
     for (name, value) in pairs.iter().filter(|(name, value)| is_about_looks(name, value)) {
         match name.as_str() {
@@ -96,11 +114,21 @@ fn elements(value: &str) -> Result<Option<Part>, Problem> {
     Ok(Some(Part::Elements(names)))
 }
 
-/// `Prefer: handling=lenient` (R4B §3.1.1.1.2); other preferences are no concern of a reading door.
-fn is_lenient(headers: &HeaderMap) -> bool {
+/// What is not known counts as if it were not said (RFC 7240 §2).
+fn returns(headers: &HeaderMap) -> Option<Returns> {
+    let known = [
+        ("return=minimal", Returns::Minimal),
+        ("return=operationoutcome", Returns::Outcome),
+        ("return=representation", Returns::Representation),
+    ];
+    known.into_iter().find(|(wanted, _)| prefers(headers, wanted)).map(|(_, returns)| returns)
+}
+
+/// Whether `Prefer` holds this: `handling=lenient` (R4B §3.1.1.1.2), `return=minimal` (R4B §3.1.0.1.8).
+fn prefers(headers: &HeaderMap, wanted: &str) -> bool {
     let prefers = headers.get_all("prefer").iter().filter_map(|prefer| prefer.to_str().ok());
     let mut preferences = prefers.flat_map(|prefer| prefer.split([',', ';'])).map(str::trim);
-    preferences.any(|preference| preference.eq_ignore_ascii_case("handling=lenient"))
+    preferences.any(|preference| preference.replace('"', "").eq_ignore_ascii_case(wanted))
 }
 
 fn accepts_json(headers: &HeaderMap) -> bool {
@@ -113,7 +141,7 @@ fn accepts_json(headers: &HeaderMap) -> bool {
 }
 
 /// Whether a media range, or a short name of `_format`, stands for JSON of this version with a weight above zero.
-fn is_json(range: &str) -> bool {
+pub(crate) fn is_json(range: &str) -> bool {
     let mut parts = range.split(';').map(str::trim);
     // A `+` that was not escaped in `_format` arrives as a space.
     let media = parts.next().unwrap_or_default().to_ascii_lowercase().replace(' ', "+");

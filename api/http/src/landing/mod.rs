@@ -1,7 +1,5 @@
 //! The page a person sees first: what this is, where its doors are, and what is going on. Everything is in the page.
 
-mod language;
-
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
@@ -14,7 +12,7 @@ use axum::http::header::{
 use axum::response::{IntoResponse, Response};
 use uuid::Uuid;
 
-use crate::landing::language::Language;
+use crate::language::Language;
 use crate::observe::Interaction;
 use crate::ops::error::OpsError;
 use crate::query;

@@ -121,7 +121,7 @@ impl From<StoreError> for OpsError {
                     "the store is unavailable; try again in a moment",
                 )
             }
-            StoreError::Conflict { .. } => {
+            StoreError::Conflict { .. } | StoreError::Overtaken => {
                 Self::plain(StatusCode::CONFLICT, "something else changed it at the same time; try again")
             }
             StoreError::Invalid { what } => Self::plain(StatusCode::UNPROCESSABLE_ENTITY, what),

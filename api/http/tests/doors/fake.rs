@@ -27,7 +27,7 @@ use hub_core::replay::{ReplayOrder, ReplayTurn};
 use hub_core::store::*;
 use hub_fhir::search::{Cursor, CursorValue, Page, Search, Stored};
 use hub_fhir::{Reference, ResourceType};
-use hub_http::{Doors, ServedTypes, router};
+use hub_http::{Doors, FhirSettings, router};
 use serde_json::Value;
 use time::OffsetDateTime;
 use time::macros::datetime;
@@ -68,10 +68,6 @@ pub fn standing() -> HeldLane {
 
 pub fn kind(name: &str) -> ResourceType {
     ResourceType::from_name(name).unwrap()
-}
-
-pub fn served() -> Vec<ResourceType> {
-    ["DiagnosticReport", "Encounter", "Observation", "Patient"].map(kind).to_vec()
 }
 
 pub fn stored(reference: &str, version: u64, rest: &str) -> Stored {
@@ -167,6 +163,24 @@ impl Resources for Fake {
         self.gate()?;
         let versions = self.of(reference).rev().filter(|stored| before.is_none_or(|b| stored.version < b));
         Ok(versions.take(count as usize).cloned().collect())
+    }
+
+    async fn changes(&self, query: &ChangesQuery) -> Result<Vec<(Stored, VersionPlace)>, StoreError> {
+        self.gate()?;
+        let place = |stored: &Stored| VersionPlace {
+            updated_us: 0,
+            row: stored.reference.id.as_str().len() as i64,
+            version: stored.version as i64,
+        };
+        let is_of = |stored: &&Stored| match &query.of {
+            ChangesOf::Resource(reference) => stored.reference == *reference,
+            ChangesOf::Type(kind) => stored.reference.kind == *kind,
+            ChangesOf::All => true,
+        };
+        let versions = self.versions.iter().rev().filter(is_of);
+        let versions = versions.filter(|stored| query.since.is_none_or(|since| stored.updated >= since));
+        let versions = versions.filter(|stored| query.after.is_none_or(|after| place(stored) < after));
+        Ok(versions.take(query.count as usize).map(|stored| (stored.clone(), place(stored))).collect())
     }
 
     async fn commit(&self, _cause: Cause, _commit: Commit) -> Result<Committed, StoreError> {
@@ -484,8 +498,13 @@ impl Deploying for Fake {
 }
 
 pub fn doors(fake: &Arc<Fake>) -> Router {
+    router(doors_of(fake))
+}
+
+/// The doors onto the fake, which grant reading alone.
+pub fn doors_of(fake: &Arc<Fake>) -> Doors {
     let hub = fake.clone();
-    router(Doors {
+    Doors {
         resources: fake.clone(),
         journal: fake.clone(),
         outbox: fake.clone(),
@@ -495,12 +514,12 @@ pub fn doors(fake: &Arc<Fake>) -> Router {
         replays: fake.clone(),
         metrics: Arc::new(|| "hub_up 1\n".to_owned()),
         base_url: Some("http://hub".to_owned()),
-        types: ServedTypes::of(served()),
+        fhir: FhirSettings { writes: false, ..FhirSettings::default() },
         deployments: fake.clone(),
         deploying: fake.clone(),
         user_header: None,
         ready: Arc::new(move || !hub.not_ready.load(Ordering::Relaxed)),
-    })
+    }
 }
 
 /// An answer, read to its end.
@@ -532,14 +551,19 @@ impl Answer {
     }
 }
 
-/// Sends `GET /fhir/Patient` with these headers.
+/// Sends a request such as `GET /fhir/Patient` with these headers.
 pub async fn send(fake: &Arc<Fake>, line: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+    ask(doors(fake), line, headers, body).await
+}
+
+/// The same of any doors.
+pub async fn ask(doors: Router, line: &str, headers: &[(&str, &str)], body: &str) -> Answer {
     let (method, target) = line.split_once(' ').unwrap();
     let mut request = Request::builder().method(method).uri(target);
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    let answer = doors(fake).oneshot(request.body(Body::from(body.to_owned())).unwrap()).await.unwrap();
+    let answer = doors.oneshot(request.body(Body::from(body.to_owned())).unwrap()).await.unwrap();
     let (parts, body) = answer.into_parts();
     let body = to_bytes(body, usize::MAX).await.unwrap().to_vec();
     Answer { status: parts.status, headers: parts.headers, body }

@@ -50,7 +50,7 @@ async fn what_is_not_there_is_404_and_what_was_deleted_is_410() {
         ("/fhir/Patient/1/_history/4", 404, "not-found"),
         ("/fhir/Patient/1/_history/x", 404, "not-found"),
         ("/fhir/Patient/9/_history", 404, "not-found"),
-        ("/fhir/Claim/1", 404, "not-supported"),
+        ("/fhir/Claim/1", 404, "not-found"),
         ("/fhir/Pateint", 404, "not-supported"),
         ("/fhir/Patient/1/$everything", 404, "not-supported"),
         ("/fhir/Patient/1/2/3/4/5", 404, "not-found"),
@@ -122,10 +122,10 @@ async fn the_total_is_told_when_it_is_known() {
 }
 
 #[tokio::test]
-async fn what_comes_along_is_marked_and_only_of_served_types() {
+async fn what_comes_along_is_marked() {
     let bundle = get(&Fake::new(), "/fhir/Observation?_include=Observation:patient").await.json();
     let modes: Vec<_> = bundle["entry"].as_array().unwrap().iter().map(|e| &e["search"]["mode"]).collect();
-    assert_eq!(modes, ["match", "include"]);
+    assert_eq!(modes, ["match", "include", "include"]);
 }
 
 #[tokio::test]
@@ -240,10 +240,11 @@ async fn what_is_not_offered_is_405_with_what_is() {
         ("PATCH /fhir/Patient/1", "GET, HEAD, OPTIONS"),
         ("DELETE /fhir/Patient/1", "GET, HEAD, OPTIONS"),
         ("GET /fhir/Patient/_search", "POST, OPTIONS"),
-        ("GET /fhir/Patient/_history", "OPTIONS"),
-        ("GET /fhir/_history", "OPTIONS"),
+        ("GET /fhir/_search", "OPTIONS"),
         ("POST /fhir", "OPTIONS"),
         ("POST /fhir/", "OPTIONS"),
+        ("PUT /fhir/Patient?identifier=1", "GET, HEAD, OPTIONS"),
+        ("DELETE /fhir/Patient?identifier=1", "GET, HEAD, OPTIONS"),
         ("GET /fhir", "OPTIONS"),
     ] {
         let answer = send(&fake, line, &[], "").await;

@@ -2,11 +2,20 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on stops there")]
 
+mod bundles;
 mod capabilities;
+mod corpus;
 mod deployments;
 mod fake;
 mod fhir;
 mod front;
+mod histories;
 mod metrics;
 mod operators;
+#[expect(dead_code, reason = "nothing here ends its server")]
+#[path = "../../../../tests/harness/postgres.rs"]
+mod postgres;
+mod races;
 mod replays;
+mod shelf;
+mod writes;

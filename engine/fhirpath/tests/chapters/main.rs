@@ -15,6 +15,7 @@ mod math;
 mod names;
 mod navigation;
 mod operators;
+mod patching;
 mod strings;
 mod subsetting;
 mod types;

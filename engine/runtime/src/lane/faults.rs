@@ -58,7 +58,9 @@ impl Lane {
     pub(super) fn may_hold(&self, error: &StoreError) -> bool {
         let policy = &self.road.get().channel.on_fault;
         match error {
-            StoreError::Conflict { .. } => policy.then == Then::Stop || policy.tries > 1,
+            StoreError::Conflict { .. } | StoreError::Overtaken => {
+                policy.then == Then::Stop || policy.tries > 1
+            }
             StoreError::Invalid { .. } => policy.then == Then::Stop,
             StoreError::Unavailable(_) => false,
         }

@@ -12,7 +12,7 @@ use hub_core::operations::ReplayWhat;
 use hub_core::replay::{
     Place, ReplayNumber, ReplayOrder, ReplayPage, ReplayRow, ReplayState, ReplaySum, ReplayTurn,
 };
-use hub_core::store::{Cause, Committed, End, Searches, StateName};
+use hub_core::store::{Cause, ChangesQuery, Committed, End, Searches, StateName, VersionPlace};
 use hub_fhir::search::{Page, Search};
 use proptest::prelude::*;
 use time::OffsetDateTime;
@@ -72,6 +72,10 @@ impl Resources for Versions {
     ) -> Result<Vec<Stored>, StoreError> {
         let versions = (1..before.unwrap()).rev().take(count as usize);
         Ok(versions.filter_map(|version| self.stored(version)).collect())
+    }
+
+    async fn changes(&self, _query: &ChangesQuery) -> Result<Vec<(Stored, VersionPlace)>, StoreError> {
+        panic!("not asked")
     }
 
     async fn commit(&self, _cause: Cause, _commit: Commit) -> Result<Committed, StoreError> {

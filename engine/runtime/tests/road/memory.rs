@@ -8,8 +8,8 @@ use hub_core::commit::{Commit, Key};
 use hub_core::envelope::{Envelope, Raw};
 use hub_core::id::{ChannelId, MessageId};
 use hub_core::store::{
-    AnswerName, Answered, Cause, Committed, Counts, End, Journal, MessageDetail, MessageQuery, MessageRow,
-    MessageState, Received, Resources, Searches, StoreError, Tally,
+    AnswerName, Answered, Cause, ChangesQuery, Committed, Counts, End, Journal, MessageDetail, MessageQuery,
+    MessageRow, MessageState, Received, Resources, Searches, StoreError, Tally, VersionPlace,
 };
 use hub_fhir::Reference;
 use hub_fhir::search::{Page, Search, Stored};
@@ -408,6 +408,10 @@ impl Resources for Memory {
         _before: Option<u64>,
         _count: u32,
     ) -> Result<Vec<Stored>, StoreError> {
+        Err(unavailable())
+    }
+
+    async fn changes(&self, _query: &ChangesQuery) -> Result<Vec<(Stored, VersionPlace)>, StoreError> {
         Err(unavailable())
     }
 

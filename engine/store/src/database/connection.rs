@@ -1,6 +1,7 @@
 //! The writer's connection, called from the writer's own thread, and the lines it answers with.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use hub_core::cluster::Company;
@@ -12,7 +13,7 @@ use tokio::runtime::Runtime;
 use uuid::Uuid;
 
 use super::readers::for_postgres;
-use super::{DatabaseError, Dialect, Value};
+use super::{DatabaseError, Dialect, Sql, Value};
 
 /// The writer's connection.
 ///
@@ -33,8 +34,13 @@ const NUMBERS: &str = "
            ARRAY(SELECT nextval('resource_rid') FROM generate_series(1, $3)),
            ARRAY(SELECT nextval('parcel_seq') FROM generate_series(1, $4)),
            (SELECT count(*) > 1 FROM node), (SELECT sum(number)::bigint FROM node),
-           (SELECT count(pg_advisory_xact_lock(name)) FROM unnest($5::int8[]) AS w(name))
+           (SELECT count(CASE WHEN whole THEN pg_advisory_xact_lock(name)
+                              ELSE pg_advisory_xact_lock_shared(name) END)
+            FROM unnest($5::int8[], $6::bool[]) AS w(name, whole))
     FROM node n WHERE n.number = $1 FOR KEY SHARE OF n";
+
+/// Advisory locks by their names: whether a lock is wanted whole, or shared with all who do not want it whole.
+pub(crate) type Locks = BTreeMap<i64, bool>;
 
 /// A line of an answer.
 pub(crate) enum Line<'l> {
@@ -109,8 +115,8 @@ impl PostgresLink {
         Ok(self.runtime.block_on(sqlx::query_with(text, arguments).fetch_all(&mut *connection))?)
     }
 
-    /// So many numbers of messages, resources and parcels, of the sequences all nodes share; and takes advisory locks, in this order, to the
-    /// end of the transaction.
+    /// So many numbers of messages, resources and parcels, of the sequences all nodes share; and takes advisory locks, in the order of
+    /// their names, to the end of the transaction.
     ///
     /// The row of the node is held to the end of the transaction: whoever takes it for dead deletes it, and has to wait for
     /// what it is writing. When it is gone, nothing is written any more.
@@ -118,12 +124,13 @@ impl PostgresLink {
         &self,
         node: i64,
         wanted: [u64; 3],
-        locks: &[i64],
+        locks: &Locks,
     ) -> Result<([Vec<i64>; 3], Company), DatabaseError> {
         let mut arguments = vec![Value::Int(node)];
         arguments.extend(wanted.map(Value::from));
         let mut arguments = for_postgres(&arguments)?;
-        arguments.add(locks).map_err(sqlx::Error::Encode)?;
+        arguments.add(locks.keys().copied().collect::<Vec<i64>>()).map_err(sqlx::Error::Encode)?;
+        arguments.add(locks.values().copied().collect::<Vec<bool>>()).map_err(sqlx::Error::Encode)?;
         let rows = self.fetch(SqlStr::from_static(NUMBERS), arguments)?;
         let row = rows.first().ok_or(DatabaseError::Fenced)?;
         let company = Company { has_others: row.try_get(3)?, generation: row.try_get(4)? };
@@ -182,6 +189,32 @@ pub(crate) fn all<T>(
         }
         Connection::Postgres(link) => {
             for row in link.fetch(places(statement), for_postgres(values)?)? {
+                found.push(read(&Line::Postgres(&row))?);
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Asks a statement that was put together for reading, in the writer's own transaction.
+pub(crate) fn asked<T>(
+    connection: &Connection,
+    sql: &Sql,
+    mut read: impl FnMut(&Line<'_>) -> Result<T, DatabaseError>,
+) -> Result<Vec<T>, DatabaseError> {
+    let mut found = Vec::new();
+    match connection {
+        Connection::Sqlite(connection) => {
+            // Its places are numbered in the order in which they stand.
+            let mut statement = connection.prepare_cached(&sql.text)?;
+            let mut answers = statement.query(params_from_iter(&sql.values))?;
+            while let Some(answer) = answers.next()? {
+                found.push(read(&Line::Sqlite(answer))?);
+            }
+        }
+        Connection::Postgres(link) => {
+            let text = AssertSqlSafe(sql.text.clone().into_owned()).into_sql_str();
+            for row in link.fetch(text, for_postgres(&sql.values)?)? {
                 found.push(read(&Line::Postgres(&row))?);
             }
         }

@@ -11,7 +11,7 @@ mod rows;
 mod sql;
 mod value;
 
-pub(crate) use connection::{Connection, Line, PostgresLink, all, run, transaction};
+pub(crate) use connection::{Connection, Line, Locks, PostgresLink, all, asked, run, transaction};
 pub(crate) use dialect::{Dialect, LOOKING_UP};
 pub(crate) use error::DatabaseError;
 pub(crate) use readers::{Readers, Record, for_postgres};

@@ -6,11 +6,19 @@ use std::fmt::{Display, Write};
 use super::{Dialect, Value};
 
 /// A statement with its values.
+#[derive(Clone)]
 pub(crate) struct Sql {
     /// Whose words it is written in.
     pub dialect: Dialect,
     pub(super) text: Cow<'static, str>,
     pub(super) values: Vec<Value>,
+}
+
+impl std::fmt::Debug for Sql {
+    /// Values may name a patient.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Sql({})", self.text)
+    }
 }
 
 impl Sql {

@@ -21,6 +21,15 @@ pub(super) enum Way {
     Walk,
 }
 
+impl Way {
+    fn driver(&self) -> Option<usize> {
+        match self {
+            Way::Filter(driver) => *driver,
+            Way::Walk => None,
+        }
+    }
+}
+
 /// A statement of a page.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Part<'a> {
@@ -51,12 +60,17 @@ pub(super) fn parts<'a>(way: &Way, order: &Order, after: Option<&'a Cursor>) -> 
 
 /// Pushes the statement that counts all matches.
 pub(super) fn count(sql: &mut Sql, search: &Search, compiler: &Compiler<'_>, way: &Way) {
-    let driver = match way {
-        Way::Filter(driver) => *driver,
-        Way::Walk => None,
-    };
+    let driver = way.driver();
     sql.push("SELECT count(*) FROM resource r WHERE ");
     candidates(sql, search, compiler, driver);
+}
+
+/// Pushes the statement for the ids of all matches, at most so many.
+pub(super) fn ids(sql: &mut Sql, search: &Search, compiler: &Compiler<'_>, way: &Way, limit: usize) {
+    let driver = way.driver();
+    sql.push("SELECT r.id FROM resource r WHERE ");
+    candidates(sql, search, compiler, driver);
+    sql.push(" LIMIT ").push_bind(i64::try_from(limit).unwrap_or(i64::MAX));
 }
 
 /// Pushes which resources `r` match.

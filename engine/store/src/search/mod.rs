@@ -15,6 +15,7 @@ mod plan_tests;
 
 use std::collections::HashSet;
 
+use hub_core::commit::Guard;
 use hub_core::store::StoreError;
 use hub_fhir::search::{Cursor, Page, Search, Stored};
 use hub_fhir::{Id, Reference};
@@ -27,6 +28,7 @@ use crate::search::filters::Compiler;
 use crate::search::keys::Way;
 use crate::search::order::Order;
 use crate::words::Words;
+use crate::writer::DraftGuard;
 
 /// At most so many matches come in one page.
 const MOST: u32 = 10_000;
@@ -80,6 +82,23 @@ impl Searcher<'_> {
             page.included = self.include(search, found, seen).await?;
         }
         Ok(page)
+    }
+
+    /// A guard as the writer asks it: the way is chosen here, by what is stored now; that it is still a good one does not matter for
+    /// what is found.
+    pub(crate) async fn guard(&self, guard: &Guard) -> Result<DraftGuard, StoreError> {
+        let search = &guard.search;
+        let compiler = Compiler { words: self.words, now: clock::now(), kind: search.kind };
+        let way = match self.choose_way(search, &compiler, &Order::of(&[], self.words)).await? {
+            // All of its filters are common, and nothing is to be sorted.
+            Way::Walk => {
+                Way::Filter(search.filters.iter().position(|filter| filters::rarity(filter).is_some()))
+            }
+            way @ Way::Filter(_) => way,
+        };
+        let mut sql = self.readers.sql("");
+        keys::ids(&mut sql, search, &compiler, &way, guard.finds.len() + 1);
+        Ok(DraftGuard { kind: search.kind, sql, finds: guard.finds.clone() })
     }
 
     async fn choose_way(

@@ -13,12 +13,13 @@ use crate::database::Kind::{Int, Text};
 use crate::database::{Connection, DatabaseError, Dialect, Rows, Shape, Together, Value, transaction};
 use crate::words::{WordKind, Words};
 use crate::writer::attachments::Attachments;
+use crate::writer::guards;
 use crate::writer::messages::{Message, Messages, Trace};
 use crate::writer::numbers::Numbers;
 use crate::writer::parcels::Parcels;
 use crate::writer::prune::Looked;
 use crate::writer::recent::Recent;
-use crate::writer::resources::{Learned, ResourceStates};
+use crate::writer::resources::{Changed, Learned, ResourceStates};
 use crate::writer::work::{Answer, Draft, Work};
 
 /// Counts of messages.
@@ -175,6 +176,11 @@ fn in_transaction(
     let numbers = memory.numbers.for_works(connection, memory.node, works)?;
     // Before the settlements of this batch, which take the marks away again.
     marks.write(connection)?;
+    if !guards::all_hold(connection, works)? {
+        let answers = works.iter().map(|_| Err(StoreError::Overtaken)).collect();
+        let done = Done { answers, due: HashSet::new() };
+        return Ok((done, memory.numbers.clone(), Learned::default()));
+    }
     let mut batch = Batch {
         words,
         now: clock::now(),
@@ -300,7 +306,8 @@ impl Batch<'_> {
             Cause::Answer(_) | Cause::Command { .. } | Cause::Timer { .. } => None,
         };
         let (message, by) = message.unzip();
-        let wrote = self.resources.change(&draft.changes, by, self.words, self.now, &mut self.numbers)?;
+        let Changed { wrote, stands } =
+            self.resources.change(&draft.changes, by, self.words, self.now, &mut self.numbers)?;
         self.attachments.used_by(draft);
         let mut owed = Vec::new();
         let mut parcels = 0_i64;
@@ -331,7 +338,7 @@ impl Batch<'_> {
             }
             Cause::Answer(_) | Cause::Command { .. } | Cause::Timer { .. } => {}
         }
-        Ok(Committed { wrote, owed })
+        Ok(Committed { wrote, owed, stands })
     }
 
     fn audit(&mut self, cause: &Cause, message: Option<i64>, writes: usize, parcels: i64) {

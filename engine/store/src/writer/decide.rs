@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hub_core::replay::Place;
-use hub_core::store::StoreError;
+use hub_core::store::{Standing, StoreError};
 use hub_fhir::Resource;
 use hub_fhir::json::{self, Json};
 use hub_fhir::merge::merge;
@@ -70,6 +70,16 @@ impl State {
         }
     }
 
+    /// How it stands, as whoever changed it is told.
+    pub fn standing(&self, was_there: bool) -> Standing {
+        Standing {
+            version: self.version,
+            updated: clock::moment(self.updated_us),
+            was_there,
+            body: self.body.clone(),
+        }
+    }
+
     /// What is to be remembered when the version is durable; `None` when not all of it is known.
     pub fn known(&self, rows: Option<Arc<str>>) -> Option<Known> {
         Some(Known {
@@ -113,17 +123,17 @@ pub(super) fn decide(
     match change {
         DraftChange::Put(ready) => Ok(unless_same(ready)),
         DraftChange::PutIf(ready, expected) => {
-            let found = current.map_or(0, |state| state.version);
-            if found != *expected {
-                let reference = ready.prepared.reference.to_string();
-                return Err(StoreError::Conflict { reference, expected: *expected, found });
-            }
+            at_version(change, current, *expected)?;
             Ok(unless_same(ready))
         }
         DraftChange::Ensure(_) if alive.is_some() => Ok(Outcome::Nothing),
         DraftChange::Ensure(ready) => Ok(Outcome::Next(Next::Ready(Arc::clone(ready)))),
-        DraftChange::Delete(_) if alive.is_some() => Ok(Outcome::Next(Next::Deleted)),
-        DraftChange::Delete(_) => Ok(Outcome::Nothing),
+        DraftChange::Delete(_, expected) => {
+            if let Some(expected) = expected {
+                at_version(change, current, *expected)?;
+            }
+            Ok(if alive.is_some() { Outcome::Next(Next::Deleted) } else { Outcome::Nothing })
+        }
         DraftChange::Merge { part, clear, initial, whole } => {
             let Some(state) = alive else { return Ok(Outcome::Next(Next::Ready(Arc::clone(whole)))) };
             // The digest stands for the part's text. What it leaves out, version and time, a merge leaves out as well.
@@ -151,6 +161,15 @@ pub(super) fn decide(
             })
         }
     }
+}
+
+/// Refuses a change that was made from another version.
+fn at_version(change: &DraftChange, current: Option<&State>, expected: u64) -> Result<(), StoreError> {
+    let found = current.map_or(0, |state| state.version);
+    if found == expected {
+        return Ok(());
+    }
+    Err(StoreError::Conflict { reference: change.reference().to_string(), expected, found })
 }
 
 /// The state after a write, which a message caused or nobody's.

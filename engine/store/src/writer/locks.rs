@@ -1,11 +1,14 @@
-//! What two nodes must not do at the same time although no row stands for it yet: take in the same message, and find out which
-//! parcel of an order key goes next. PostgreSQL's advisory locks stand for it, to the end of the transaction.
+//! What two nodes must not do at the same time although no row stands for it yet: take in the same message, find out which
+//! parcel of an order key goes next, and write a resource that a guard of the other would have found. PostgreSQL's advisory locks
+//! stand for it, to the end of the transaction: whoever writes to a type shares its lock, whoever searches it for a guard has it
+//! alone.
 
 use hub_core::id::DestinationId;
+use hub_fhir::ResourceType;
 use sha2::{Digest, Sha256};
 
 use crate::database::Kind::Int;
-use crate::database::{Connection, DatabaseError, Rows, Shape};
+use crate::database::{Connection, DatabaseError, Locks, Rows, Shape};
 use crate::short::short;
 use crate::writer::work::{Draft, Work};
 
@@ -17,8 +20,21 @@ const TAKE: Shape = Shape {
 };
 
 /// The locks of a batch, in the order in which they are taken, so that two nodes never wait for each other.
-pub(super) fn of(works: &[&Work]) -> Vec<i64> {
-    in_order(works.iter().flat_map(|work| names(work)).collect())
+pub(super) fn of(works: &[&Work]) -> Locks {
+    let mut locks: Locks = works.iter().flat_map(|work| names(work)).map(|name| (name, true)).collect();
+    for draft in works.iter().filter_map(|work| work.draft()) {
+        for guard in &draft.guards {
+            locks.insert(type_lock(guard.kind), true);
+        }
+        for change in &draft.changes {
+            locks.entry(type_lock(change.reference().kind)).or_insert(false);
+        }
+    }
+    locks
+}
+
+fn type_lock(kind: ResourceType) -> i64 {
+    name("type", kind.name(), "")
 }
 
 fn in_order(mut names: Vec<i64>) -> Vec<i64> {

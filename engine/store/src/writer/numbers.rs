@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use hub_core::cluster::Company;
 
-use crate::database::{Connection, DatabaseError, Line, all};
+use crate::database::{Connection, DatabaseError, Line, Locks, all};
 use crate::writer::locks;
 use crate::writer::work::{Draft, Work};
 
@@ -114,7 +114,7 @@ impl Numbers {
         parcels: u64,
     ) -> Result<Self, DatabaseError> {
         let Connection::Postgres(link) = connection else { return Ok(self.clone()) };
-        let (given, company) = link.numbers(node, [messages, 0, parcels], &[])?;
+        let (given, company) = link.numbers(node, [messages, 0, parcels], &Locks::new())?;
         let [message, resource, parcel] = given.map(|given| Supply::Given(given.into()));
         Ok(Self { message, resource, parcel, company })
     }

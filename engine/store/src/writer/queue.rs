@@ -391,10 +391,10 @@ impl Running {
 
     fn transaction(&mut self, works: &[&Work]) -> Result<Vec<Result<Answer, StoreError>>, Failure> {
         let connection = self.connected()?;
-        let begun = if works.iter().any(|work| work.is_alone()) { Vec::new() } else { self.begun.take() };
+        let begun = if works.iter().any(|work| work.is_rare()) { Vec::new() } else { self.begun.take() };
         let (words, memory) = (&*self.words, &mut self.memory);
         let done = catch_unwind(AssertUnwindSafe(|| match works {
-            [work] if work.is_alone() => {
+            [work] if work.is_rare() => {
                 let done = rare::apply(&connection, words, memory, work);
                 self.dues.add_everywhere();
                 done.map(|answer| vec![Ok(answer)])

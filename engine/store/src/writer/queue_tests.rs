@@ -23,6 +23,7 @@ fn running(folder: &TempDir) -> Running {
             recent: Recent::new(1 << 20),
             node: 0,
             company: Arc::default(),
+            looked: Looked::default(),
         },
         words: Arc::new(Words::load(&connection).unwrap()),
         connection: Some(connection),

@@ -4,7 +4,7 @@
 use hub_core::store::RetryWhich;
 
 use crate::clock;
-use crate::database::{Connection, DatabaseError, Line, Rows, all, run, transaction};
+use crate::database::{Connection, DatabaseError, Line, Locks, Rows, all, run, transaction};
 use crate::words::{WordKind, Words};
 use crate::writer::batch::{Memory, TALLY_PARCELS, Tallies};
 use crate::writer::parcels::{PENDING, PROMOTE};
@@ -29,7 +29,7 @@ pub(super) fn apply(
     let answer = transaction(connection, || {
         if let Connection::Postgres(link) = connection {
             // Still one of the hub's nodes.
-            link.numbers(node, [0; 3], &[])?;
+            link.numbers(node, [0; 3], &Locks::new())?;
         }
         let count = match work {
             Work::Retry { which } => retry(connection, words, node, which)?,

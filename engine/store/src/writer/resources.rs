@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hub_core::replay::Place;
-use hub_core::store::StoreError;
+use hub_core::store::{Standing, StoreError};
 use hub_fhir::Reference;
 
 use crate::database::Kind::{Blob, Int, Json, Text};
@@ -16,11 +16,19 @@ use crate::writer::decide::{Outcome, State, advance, decide};
 use crate::writer::numbers::Numbers;
 use crate::writer::recent::{Known, Recent};
 use crate::writer::search_rows::SearchRows;
-use crate::writer::work::{Draft, DraftChange, Work};
+use crate::writer::work::{DraftChange, Work};
 
 /// The resources of a batch.
 #[derive(Default)]
 pub(crate) struct ResourceStates(HashMap<Reference, State>);
+
+/// What the changes of a commit came to.
+pub(crate) struct Changed {
+    /// References and versions written, each once.
+    pub wrote: Vec<(Reference, u64)>,
+    /// How the resource of each change stands.
+    pub stands: Vec<Option<Standing>>,
+}
 
 /// What a look-up must bring besides the numbers.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -72,14 +80,14 @@ impl ResourceStates {
         works: &[&Work],
     ) -> Result<Self, DatabaseError> {
         let mut wanted: HashMap<&Reference, Wanted> = HashMap::new();
-        for change in works.iter().filter_map(|work| draft(work)).flat_map(|draft| &draft.changes) {
+        for change in works.iter().filter_map(|work| work.draft()).flat_map(|draft| &draft.changes) {
             let want = match change {
                 DraftChange::Put(ready) | DraftChange::PutIf(ready, _) => {
                     Wanted::RowsUnless(ready.prepared.digest)
                 }
                 // Only whether it is there matters.
                 DraftChange::Ensure(ready) => Wanted::RowsUnless(ready.prepared.digest),
-                DraftChange::Merge { .. } | DraftChange::Delete(_) => Wanted::All,
+                DraftChange::Merge { .. } | DraftChange::Delete(..) => Wanted::All,
             };
             // Touched more than once: the middle versions may need anything.
             wanted
@@ -145,7 +153,7 @@ impl ResourceStates {
     }
 
     /// Decides the changes of one commit, which a message at this place caused or nobody's: all of them or, on an error, none. Says what
-    /// was written.
+    /// came of them.
     pub fn change(
         &mut self,
         changes: &[DraftChange],
@@ -153,16 +161,22 @@ impl ResourceStates {
         words: &Words,
         now: i64,
         numbers: &mut Numbers,
-    ) -> Result<Vec<(Reference, u64)>, StoreError> {
+    ) -> Result<Changed, StoreError> {
         let mut staged: HashMap<&Reference, State> = HashMap::with_capacity(changes.len());
         let mut wrote = Vec::with_capacity(changes.len());
+        let mut stands = Vec::with_capacity(changes.len());
         for change in changes {
             let reference = change.reference();
             let current = staged.get(reference).or_else(|| self.0.get(reference));
+            let was_there = current.is_some_and(|state| !state.is_deleted);
             let next = match decide(change, current, words)? {
                 Outcome::Next(next) => next,
-                Outcome::Nothing => continue,
+                Outcome::Nothing => {
+                    stands.push(current.map(|state| state.standing(was_there)));
+                    continue;
+                }
                 Outcome::Same(key) => {
+                    stands.push(current.map(|state| state.standing(was_there)));
                     let state = staged.get_mut(reference).or_else(|| self.0.get_mut(reference));
                     if let Some(state) = state {
                         Known::add_same(&mut state.same, key);
@@ -173,6 +187,7 @@ impl ResourceStates {
             };
             let state = advance(current, next, now, by, numbers);
             wrote.push((reference.clone(), state.version));
+            stands.push(Some(state.standing(was_there)));
             staged.insert(reference, state);
         }
         for (reference, state) in staged {
@@ -187,7 +202,7 @@ impl ResourceStates {
                 listed.push((reference, version));
             }
         }
-        Ok(listed)
+        Ok(Changed { wrote: listed, stands })
     }
 
     /// Hands over what is to be written. Comes back with what is to be remembered when it is durable.
@@ -247,6 +262,7 @@ impl ResourceStates {
 }
 
 /// What a batch has learned of resources: the versions that are to be remembered, and those that were of use.
+#[derive(Default)]
 pub(crate) struct Learned(Vec<(Reference, Option<Known>)>);
 
 impl Learned {
@@ -258,13 +274,5 @@ impl Learned {
                 None => recent.keep(&reference),
             }
         }
-    }
-}
-
-fn draft<'a>(work: &&'a Work) -> Option<&'a Draft> {
-    match work {
-        Work::Commit { draft, .. } => Some(draft),
-        Work::Settle(settle) => settle.draft.as_ref(),
-        _ => None,
     }
 }

@@ -18,6 +18,7 @@ use crate::archiving::Entry;
 use crate::entries::{Entry as SearchEntry, entries};
 use crate::words::Words;
 use crate::writer::attachments::contents_in;
+use crate::writer::guards::DraftGuard;
 
 /// One thing to do.
 #[derive(Debug)]
@@ -108,6 +109,7 @@ pub(crate) struct Draft {
     pub notes: Vec<Note>,
     /// The attachments that the resources it writes hold addresses of.
     pub uses: Vec<(ContentId, Reference)>,
+    pub guards: Vec<DraftGuard>,
 }
 
 /// A change, made ready.
@@ -123,7 +125,8 @@ pub(crate) enum DraftChange {
         whole: Arc<Ready>,
     },
     Ensure(Arc<Ready>),
-    Delete(Reference),
+    /// With the version it must have, where one is asked for.
+    Delete(Reference, Option<u64>),
 }
 
 /// A resource made ready: text, digest and search rows.
@@ -150,7 +153,7 @@ impl DraftChange {
             | DraftChange::PutIf(ready, _)
             | DraftChange::Merge { whole: ready, .. }
             | DraftChange::Ensure(ready) => Some(ready),
-            DraftChange::Delete(_) => None,
+            DraftChange::Delete(..) => None,
         }
     }
 
@@ -161,13 +164,13 @@ impl DraftChange {
             | DraftChange::PutIf(ready, _)
             | DraftChange::Merge { whole: ready, .. }
             | DraftChange::Ensure(ready) => &ready.prepared.reference,
-            DraftChange::Delete(reference) => reference,
+            DraftChange::Delete(reference, _) => reference,
         }
     }
 }
 
 impl Draft {
-    /// Makes a commit ready. Costs some tens of microseconds a resource, on the caller's task.
+    /// Makes a commit ready but for its guards. Costs some tens of microseconds a resource, on the caller's task.
     pub fn of(commit: Commit, words: &Words) -> Self {
         let ready = |resource: &Resource| Arc::new(Ready::of(resource, words));
         let changes = commit.changes.into_iter().map(|change| match change {
@@ -182,7 +185,8 @@ impl Draft {
                 DraftChange::Merge { whole, part, clear, initial }
             }
             Change::Ensure(resource) => DraftChange::Ensure(ready(&resource)),
-            Change::Delete(reference) => DraftChange::Delete(reference),
+            Change::Delete(reference) => DraftChange::Delete(reference, None),
+            Change::DeleteIf { reference, version } => DraftChange::Delete(reference, Some(version)),
         });
         let changes: Vec<DraftChange> = changes.collect();
         let uses = changes.iter().filter_map(DraftChange::ready).flat_map(|ready| {
@@ -196,6 +200,7 @@ impl Draft {
             wakes: commit.wakes,
             keys: commit.keys,
             notes: commit.notes,
+            guards: Vec::new(),
         }
     }
 
@@ -272,11 +277,30 @@ impl Work {
         }
     }
 
-    /// Whether it is done in a transaction of its own: it works on the database's rows, not on the batch's.
+    /// The commit in it, where there is one.
+    pub fn draft(&self) -> Option<&Draft> {
+        match self {
+            Work::Commit { draft, .. } => Some(draft),
+            Work::Settle(settle) => settle.draft.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// Whether it is done in a transaction of its own.
     pub fn is_alone(&self) -> bool {
+        self.is_rare() || self.is_guarded()
+    }
+
+    /// Whether it works on the database's rows, not on a batch's.
+    pub fn is_rare(&self) -> bool {
         matches!(
             self,
             Work::Retry { .. } | Work::Upkeep(_) | Work::Replay(_) | Work::Record(_) | Work::Finish { .. }
         )
+    }
+
+    /// Whether it is only done when searches find in the database what they found before.
+    fn is_guarded(&self) -> bool {
+        matches!(self, Work::Commit { draft, .. } if !draft.guards.is_empty())
     }
 }

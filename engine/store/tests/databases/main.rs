@@ -21,7 +21,7 @@ mod writes;
 
 use std::collections::HashSet;
 
-use conformance::{deployments, journal, message, outbox, pieces, replays, resources, search};
+use conformance::{deployments, guards, journal, message, outbox, pieces, replays, resources, search};
 use hub_core::commit::{Change, Commit};
 use hub_core::store::{Cause, Journal, Outbox, Received, Resources, StoreError};
 use hub_store::{OpenError, Store, StoreOptions};
@@ -61,6 +61,19 @@ async fn the_resources_keep_their_promises() {
         resources::a_merge_says_some_things_of_new_resources_only(&store).await;
         resources::ensure_creates_once_and_delete_leaves_its_history(&store).await;
         resources::one_commit_may_change_a_resource_twice(&store).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_guards_keep_their_promises() {
+    for place in Place::both() {
+        let store = place.open().await;
+        guards::a_commit_whose_search_finds_something_else_writes_nothing(&store).await;
+        guards::a_delete_from_another_version_fails(&store).await;
+        guards::a_commit_says_how_each_resource_stands(&store).await;
+        for round in ["1", "2", "3"] {
+            guards::of_many_who_look_and_then_create_one_creates(std::slice::from_ref(&store), round).await;
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use hub_core::store::{Cause, Journal, MessageState, Outbox, Received, Resources,
 use hub_store::{Store, StoreOptions};
 use tempfile::TempDir;
 
-use crate::conformance::{journal, message, parcel, reference, resource};
+use crate::conformance::{guards, journal, message, parcel, reference, resource};
 use crate::postgres;
 
 const BEAT: Duration = Duration::from_millis(100);
@@ -113,6 +113,15 @@ async fn a_node_that_was_taken_for_dead_writes_nothing_more() {
     other.commit(Cause::Message(sent.head.id), Commit::default()).await.unwrap();
     assert!(matches!(other.state(sent.head.id).await.unwrap(), Some(MessageState::Committed)));
     assert_eq!(journal::counts(&other, "his/adt").await, [0, 1, 0, 0, 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_one_node_has_looked_for_no_other_writes_before_it() {
+    let hospital = Hospital::new();
+    let stores = [hospital.node("one").await, hospital.node("two").await, hospital.node("three").await];
+    for round in ["1", "2", "3", "4", "5"] {
+        guards::of_many_who_look_and_then_create_one_creates(&stores, round).await;
+    }
 }
 
 async fn pool(url: &str) -> sqlx::PgPool {

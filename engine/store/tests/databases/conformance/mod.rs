@@ -1,6 +1,7 @@
 //! What every store must do, whatever database it stands on: functions over the traits.
 
 pub mod deployments;
+pub mod guards;
 pub mod journal;
 pub mod outbox;
 pub mod pieces;

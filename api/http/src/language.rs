@@ -1,8 +1,11 @@
-//! Which of the page's languages a reader gets.
+//! Which of the hub's languages a reader gets.
 
-/// A language of the page.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+use axum::http::header::{ACCEPT_LANGUAGE, HeaderMap};
+
+/// A language of the start page and of outcomes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Language {
+    #[default]
     English,
     Simplified,
     Traditional,
@@ -27,6 +30,11 @@ impl Language {
             Self::Simplified => "简体中文",
             Self::Traditional => "繁體中文",
         }
+    }
+
+    /// The one that `Accept-Language` likes best, or English.
+    pub(crate) fn accepted(headers: &HeaderMap) -> Self {
+        Self::choose(None, headers.get(ACCEPT_LANGUAGE).and_then(|accepted| accepted.to_str().ok()))
     }
 
     /// The one asked for, or the one the browser likes best, or English.

@@ -1,0 +1,82 @@
+//! The doors in front of a real store, on either database.
+
+use std::sync::Arc;
+
+use axum::Router;
+use hub_http::{Doors, FhirSettings, router};
+use hub_store::{Store, StoreOptions};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::fake::{Answer, Fake, ask, doors_of};
+use crate::postgres;
+
+/// A store behind the doors.
+#[derive(Clone)]
+pub struct Shelf {
+    doors: Router,
+    folder: Arc<TempDir>,
+}
+
+impl Shelf {
+    /// In a folder.
+    pub async fn sqlite() -> Self {
+        Self::with(FhirSettings::default()).await
+    }
+
+    /// In a folder, with these settings.
+    pub async fn with(settings: FhirSettings) -> Self {
+        let folder = TempDir::new().unwrap();
+        let options = StoreOptions::new(folder.path());
+        Self::open(options, folder, settings).await
+    }
+
+    /// In a database of PostgreSQL.
+    pub async fn postgres() -> Self {
+        let folder = TempDir::new().unwrap();
+        let options = StoreOptions::postgres(postgres::shared().database(), folder.path());
+        Self::open(options, folder, FhirSettings::default()).await
+    }
+
+    async fn open(options: StoreOptions, folder: TempDir, settings: FhirSettings) -> Self {
+        let store = Store::open(options).await.unwrap();
+        let doors = Doors { resources: Arc::new(store), fhir: settings, ..doors_of(&Fake::new()) };
+        Self { doors: router(doors), folder: Arc::new(folder) }
+    }
+
+    /// One of each.
+    pub async fn both() -> [Self; 2] {
+        [Self::sqlite().await, Self::postgres().await]
+    }
+
+    /// Sends a request such as `GET /fhir/Patient`, its body as FHIR's JSON unless a header says otherwise.
+    pub async fn send(&self, line: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        let mut all = headers.to_vec();
+        let says = headers.iter().any(|(name, _)| *name == "content-type");
+        if !says && !body.is_empty() {
+            all.push(("content-type", "application/fhir+json"));
+        }
+        ask(self.doors.clone(), line, &all, body).await
+    }
+
+    /// Sends a resource, or nothing where it is `null`.
+    pub async fn tell(&self, line: &str, body: &Value) -> Answer {
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        self.send(line, &[], &body).await
+    }
+
+    /// Who wrote, by which request, and how much: the audit trail of a store in a folder.
+    pub async fn audit(&self) -> Vec<(String, String, i64)> {
+        let file = format!("sqlite://{}/hub.db?mode=ro", self.folder.path().display());
+        let pool = sqlx::SqlitePool::connect(&file).await.unwrap();
+        let rows = sqlx::query_as("SELECT who, request, writes FROM audit WHERE cause = 2 ORDER BY seq");
+        rows.fetch_all(&pool).await.unwrap()
+    }
+
+    /// A GET that must succeed.
+    pub async fn get(&self, target: &str) -> Value {
+        let answer = self.send(&format!("GET {target}"), &[], "").await;
+        assert_eq!(answer.status, 200, "{target}: {}", answer.text());
+        answer.json()
+    }
+}

@@ -1,0 +1,109 @@
+//! The history of a resource, a type or the whole server: versions, newest first.
+//!
+//! The places of the versions are found first, by indexes of time alone, and cut; then their texts are read. The current versions of a
+//! type stand in two indexes, those that live and those that are gone; so a history of all types asks for each type.
+
+use hub_core::store::{ChangesOf, ChangesQuery, StoreError, VersionPlace};
+use hub_fhir::search::Stored;
+use hub_fhir::{Id, Reference, ResourceType};
+
+use crate::clock;
+use crate::database::{Record, Sql};
+use crate::error::{damaged, unavailable};
+use crate::open::Store;
+use crate::resources::stored;
+
+const ORDER: &str = " ORDER BY updated_us DESC, rid DESC, version DESC LIMIT ";
+
+impl Store {
+    pub(crate) async fn find_changes(
+        &self,
+        query: &ChangesQuery,
+    ) -> Result<Vec<(Stored, VersionPlace)>, StoreError> {
+        let mut sql = self.inner.readers.sql(
+            "SELECT k.version, k.updated_us, CASE WHEN r.version = k.version THEN r.deleted ELSE h.deleted END,
+                    CASE WHEN r.version = k.version THEN r.body ELSE h.body END, r.type, r.id, k.rid
+             FROM (SELECT updated_us, rid, version FROM (",
+        );
+        self.push_places(&mut sql, query);
+        sql.push(") places").push(ORDER).push_bind(i64::from(query.count));
+        let join = sql.dialect.join();
+        sql.push(format_args!(
+            ") k {join} resource r ON r.rid = k.rid
+             LEFT JOIN history h ON h.rid = k.rid AND h.version = k.version
+             ORDER BY k.updated_us DESC, k.rid DESC, k.version DESC"
+        ));
+        let rows = self.inner.readers.fetch_all(sql).await.map_err(unavailable)?;
+        rows.iter().map(|row| self.read_change(row)).collect()
+    }
+
+    fn read_change(&self, row: &Record) -> Result<(Stored, VersionPlace), StoreError> {
+        let kind = self.inner.words.kind_back(row.get(4).map_err(unavailable)?);
+        let kind = kind.ok_or_else(|| damaged("type of a resource"))?;
+        let id = Id::new(row.get(5).map_err(unavailable)?).map_err(|_| damaged("id of a resource"))?;
+        let place = VersionPlace {
+            updated_us: row.get(1).map_err(unavailable)?,
+            row: row.get(6).map_err(unavailable)?,
+            version: row.get(0).map_err(unavailable)?,
+        };
+        Ok((stored(Reference { kind, id }, row).map_err(unavailable)?, place))
+    }
+
+    /// Pushes the places of the versions asked for, each part cut by itself.
+    fn push_places(&self, sql: &mut Sql, query: &ChangesQuery) {
+        let words = &self.inner.words;
+        let (kinds, id): (Vec<ResourceType>, Option<&Id>) = match &query.of {
+            ChangesOf::Resource(reference) => (vec![reference.kind], Some(&reference.id)),
+            ChangesOf::Type(kind) => (vec![*kind], None),
+            ChangesOf::All => (ResourceType::all().collect(), None),
+        };
+        for kind in &kinds {
+            for deleted in [0, 1] {
+                sql.push("SELECT * FROM (SELECT updated_us, rid, version FROM resource r WHERE r.type = ");
+                sql.push_bind(words.kind(*kind)).push(format_args!(" AND r.deleted = {deleted}"));
+                push_id(sql, id);
+                push_times(sql, "r", None, query);
+                sql.push(" ORDER BY updated_us DESC, rid DESC LIMIT ").push_bind(i64::from(query.count));
+                sql.push(") c UNION ALL ");
+            }
+        }
+        sql.push("SELECT * FROM (SELECT h.updated_us, h.rid, h.version FROM history h ");
+        if let [kind] = kinds[..] {
+            sql.push("JOIN resource r ON r.rid = h.rid WHERE r.type = ").push_bind(words.kind(kind));
+            push_id(sql, id);
+        } else {
+            sql.push("JOIN resource r ON r.rid = h.rid WHERE TRUE");
+        }
+        push_times(sql, "h", Some("r"), query);
+        sql.push(" ORDER BY h.updated_us DESC, h.rid DESC, h.version DESC LIMIT ");
+        sql.push_bind(i64::from(query.count)).push(") o");
+    }
+}
+
+fn push_id(sql: &mut Sql, id: Option<&Id>) {
+    if let Some(id) = id {
+        sql.push(" AND r.id = ").push_bind(id.as_str());
+    }
+}
+
+/// Pushes the times of versions in `of`. `current`: the table of what superseded the last of them.
+fn push_times(sql: &mut Sql, of: &str, current: Option<&str>, query: &ChangesQuery) {
+    if let Some(since) = query.since {
+        sql.push(format_args!(" AND {of}.updated_us >= ")).push_bind(clock::micros(since));
+    }
+    if let Some((from, until)) = query.at {
+        sql.push(format_args!(" AND {of}.updated_us < ")).push_bind(clock::micros(until));
+        if let Some(current) = current {
+            // A version was current until the next was written.
+            sql.push(format_args!(
+                " AND coalesce((SELECT n.updated_us FROM history n WHERE n.rid = {of}.rid AND n.version = {of}.version + 1),
+                               {current}.updated_us) > "
+            ));
+            sql.push_bind(clock::micros(from));
+        }
+    }
+    if let Some(VersionPlace { updated_us, row, version }) = query.after {
+        sql.push(format_args!(" AND ({of}.updated_us, {of}.rid, {of}.version) < ("));
+        sql.push_list([updated_us, row, version]).push(")");
+    }
+}
