@@ -20,12 +20,19 @@ impl Store {
         &self,
         query: &ChangesQuery,
     ) -> Result<Vec<(Stored, VersionPlace)>, StoreError> {
-        let mut sql = self.inner.readers.sql(
+        let mut sql = self.inner.readers.sql("");
+        self.push_changes(&mut sql, query);
+        let rows = self.inner.readers.fetch_all(sql).await.map_err(unavailable)?;
+        rows.iter().map(|row| self.read_change(row)).collect()
+    }
+
+    fn push_changes(&self, sql: &mut Sql, query: &ChangesQuery) {
+        sql.push(
             "SELECT k.version, k.updated_us, CASE WHEN r.version = k.version THEN r.deleted ELSE h.deleted END,
                     CASE WHEN r.version = k.version THEN r.body ELSE h.body END, r.type, r.id, k.rid
              FROM (SELECT updated_us, rid, version FROM (",
         );
-        self.push_places(&mut sql, query);
+        self.push_places(sql, query);
         sql.push(") places").push(ORDER).push_bind(i64::from(query.count));
         let join = sql.dialect.join();
         sql.push(format_args!(
@@ -33,8 +40,6 @@ impl Store {
              LEFT JOIN history h ON h.rid = k.rid AND h.version = k.version
              ORDER BY k.updated_us DESC, k.rid DESC, k.version DESC"
         ));
-        let rows = self.inner.readers.fetch_all(sql).await.map_err(unavailable)?;
-        rows.iter().map(|row| self.read_change(row)).collect()
     }
 
     fn read_change(&self, row: &Record) -> Result<(Stored, VersionPlace), StoreError> {
@@ -67,12 +72,18 @@ impl Store {
                 sql.push(") c UNION ALL ");
             }
         }
-        sql.push("SELECT * FROM (SELECT h.updated_us, h.rid, h.version FROM history h ");
+        // SQLite takes the tables in this order: of one resource its versions, otherwise all versions by their time.
+        let (first, second) =
+            if id.is_some() { ("resource r", "history h") } else { ("history h", "resource r") };
+        let join = sql.dialect.join();
+        sql.push(format_args!(
+            "SELECT * FROM (SELECT h.updated_us, h.rid, h.version FROM {first} {join} {second} ON r.rid = h.rid WHERE "
+        ));
         if let [kind] = kinds[..] {
-            sql.push("JOIN resource r ON r.rid = h.rid WHERE r.type = ").push_bind(words.kind(kind));
+            sql.push("r.type = ").push_bind(words.kind(kind));
             push_id(sql, id);
         } else {
-            sql.push("JOIN resource r ON r.rid = h.rid WHERE TRUE");
+            sql.push("TRUE");
         }
         push_times(sql, "h", Some("r"), query);
         sql.push(" ORDER BY h.updated_us DESC, h.rid DESC, h.version DESC LIMIT ");
@@ -105,5 +116,39 @@ fn push_times(sql: &mut Sql, of: &str, current: Option<&str>, query: &ChangesQue
     if let Some(VersionPlace { updated_us, row, version }) = query.after {
         sql.push(format_args!(" AND ({of}.updated_us, {of}.rid, {of}.version) < ("));
         sql.push_list([updated_us, row, version]).push(")");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::open::StoreOptions;
+
+    async fn plan(of: ChangesOf) -> String {
+        let folder = TempDir::new().unwrap();
+        let store = Store::open(StoreOptions::new(folder.path())).await.unwrap();
+        let mut sql = store.inner.readers.sql("EXPLAIN QUERY PLAN ");
+        store.push_changes(&mut sql, &ChangesQuery { of, since: None, at: None, after: None, count: 51 });
+        let rows = store.inner.readers.fetch_all(sql).await.unwrap();
+        rows.iter().map(|row| row.get::<String>(3).unwrap()).collect::<Vec<_>>().join("\n")
+    }
+
+    #[tokio::test]
+    async fn no_history_looks_at_more_versions_than_it_tells() {
+        let patient = ResourceType::from_name("Patient").unwrap();
+        let one = Reference { kind: patient, id: Id::new("1").unwrap() };
+        for of in [ChangesOf::Resource(one), ChangesOf::Type(patient), ChangesOf::All] {
+            let plan = plan(of.clone()).await;
+            assert!(!plan.lines().any(|step| step.starts_with("SCAN r") || step == "SCAN h"), "{plan}");
+            if matches!(of, ChangesOf::Resource(_)) {
+                assert!(plan.contains("USING INDEX resource_id (type=? AND id=?)"), "{plan}");
+                continue;
+            }
+            for index in ["resource_updated", "resource_gone", "history_updated"] {
+                assert!(plan.contains(index), "{index} in {plan}");
+            }
+        }
     }
 }
