@@ -4,6 +4,7 @@ use compact_str::CompactString;
 
 use crate::fhirpath::{Item, Value, points_at, split_literal};
 use crate::index::{IndexRow, IndexValue};
+use crate::index_numbers::{number, quantity};
 use crate::json::{Json, Object};
 use crate::moment;
 use crate::normal::normal;
@@ -20,11 +21,10 @@ pub fn rows(kind: ResourceType, tree: &Object) -> Vec<IndexRow> {
             ParamKind::String => string(item, &mut add),
             ParamKind::Reference => reference(item, &mut add),
             ParamKind::Date => date(item, &mut add),
-            ParamKind::Number
-            | ParamKind::Quantity
-            | ParamKind::Uri
-            | ParamKind::Composite
-            | ParamKind::Special => {}
+            ParamKind::Number => number(item, &mut add),
+            ParamKind::Quantity => quantity(item, &mut add),
+            ParamKind::Uri => uri(item, &mut add),
+            ParamKind::Composite | ParamKind::Special => {}
         });
     }
     rows.sort_unstable();
@@ -32,13 +32,13 @@ pub fn rows(kind: ResourceType, tree: &Object) -> Vec<IndexRow> {
     rows
 }
 
-type Add<'f> = &'f mut dyn FnMut(IndexValue);
+pub(crate) type Add<'f> = &'f mut dyn FnMut(IndexValue);
 
-fn type_name(item: Item<'_>) -> &'static str {
+pub(crate) fn type_name(item: Item<'_>) -> &'static str {
     item.of.map_or("", |(of, _)| of.name)
 }
 
-fn text<'a>(object: &'a Object, name: &str) -> Option<&'a str> {
+pub(crate) fn text<'a>(object: &'a Object, name: &str) -> Option<&'a str> {
     object.get(name).and_then(Json::as_str).filter(|text| !text.is_empty())
 }
 
@@ -142,6 +142,15 @@ fn human_name(name: &Object, put: &mut impl FnMut(&str)) {
 /// Of the CJK Unified Ideographs blocks: names in these are written without a space.
 fn is_ideograph(letter: char) -> bool {
     matches!(letter, '\u{3400}'..='\u{4DBF}' | '\u{4E00}'..='\u{9FFF}' | '\u{F900}'..='\u{FAFF}' | '\u{20000}'..='\u{3FFFF}')
+}
+
+/// A URI as it stands; a token without a system.
+fn uri(item: Item<'_>, add: Add<'_>) {
+    if let Value::Json(Json::String(uri)) = item.value
+        && !uri.is_empty()
+    {
+        add(IndexValue::Token { system: CompactString::const_new(""), code: uri.clone() });
+    }
 }
 
 fn reference(item: Item<'_>, add: Add<'_>) {

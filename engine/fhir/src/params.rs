@@ -82,11 +82,10 @@ impl Param {
     }
 }
 
-/// Whether resources are indexed by the parameter, so that it can be searched: tokens, strings, references and
-/// dates. Not: numbers, quantities, URIs, composites, and `phonetic`, which promises a likeness of sound.
+/// Whether resources are indexed by the parameter, so that it can be searched. Not: composites, and `phonetic`, which promises a
+/// likeness of sound.
 pub fn supported(param: &Param) -> bool {
-    let kind_is =
-        matches!(param.kind, ParamKind::Token | ParamKind::String | ParamKind::Reference | ParamKind::Date);
+    let kind_is = !matches!(param.kind, ParamKind::Composite | ParamKind::Special);
     kind_is && !param.expression.is_empty() && param.code != "phonetic"
 }
 
@@ -192,7 +191,7 @@ mod tests {
 
     #[test]
     fn what_is_not_indexed_is_known_and_not_supported() {
-        for code in ["value-quantity", "code-value-quantity", "_profile", "_text"] {
+        for code in ["code-value-quantity", "_text"] {
             assert!(!supported(find(kind("Observation"), code).unwrap()), "{code}");
         }
         assert!(supported(find(kind("Observation"), "_tag").unwrap()));

@@ -88,8 +88,34 @@ pub enum Test {
         /// First moment after the span given.
         high: i64,
     },
+    /// A number, or a quantity by its number and what it counts: places in the order of all numbers, low inclusive, high exclusive.
+    Number {
+        /// The comparison.
+        prefix: Prefix,
+        /// First place of the span given.
+        low: i64,
+        /// First place after it.
+        high: i64,
+        /// What is counted.
+        of: Counted,
+    },
+    /// `:below` on a URI: this one, or one that goes on after it with a slash.
+    Below(CompactString),
+    /// `:contains` on a URI: the text stands in it.
+    Holds(CompactString),
     /// `:missing=true` (the resource has no value) or `:missing=false`.
     Missing(bool),
+}
+
+/// What the number of a quantity counts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Counted {
+    /// Whatever it is: `5.4`, and every number that is no quantity.
+    Anything,
+    /// A unit as the search rows have it: `5.4|http://unitsofmeasure.org|mg`, also found in grams.
+    Unit(CompactString),
+    /// A code or unit as it is written: `5.4||mg`.
+    Named(CompactString),
 }
 
 /// How strings compare.
@@ -197,6 +223,11 @@ impl fmt::Debug for Test {
             Self::Date { prefix, low, high } => {
                 write!(f, "Date({prefix:?}, {:?})", Veil(&format!("{low}..{high}")))
             }
+            Self::Number { prefix, low, high, of } => {
+                write!(f, "Number({prefix:?}, {:?}, {of:?})", Veil(&format!("{low}..{high}")))
+            }
+            Self::Below(uri) => write!(f, "Below({:?})", Veil(uri)),
+            Self::Holds(text) => write!(f, "Holds({:?})", Veil(text)),
             Self::Missing(missing) => write!(f, "Missing({missing})"),
         }
     }

@@ -184,11 +184,11 @@ fn filter_on(kind: ResourceType, code: &str) -> Result<FilterOn, SearchError> {
         return Ok(FilterOn::Param(param.id));
     }
     match param.kind {
-        ParamKind::Number => unsupported("numbers are not indexed"),
-        ParamKind::Quantity => unsupported("quantities are not indexed"),
-        ParamKind::Uri => unsupported("URIs are not indexed"),
         ParamKind::Composite => unsupported("composites are not indexed"),
-        ParamKind::Token
+        ParamKind::Number
+        | ParamKind::Quantity
+        | ParamKind::Uri
+        | ParamKind::Token
         | ParamKind::String
         | ParamKind::Reference
         | ParamKind::Date

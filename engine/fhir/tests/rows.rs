@@ -16,7 +16,10 @@ fn found(code: &str, resource: &str) -> Vec<String> {
         IndexValue::Token { system, code } => format!("{system}|{code}"),
         IndexValue::String { normal, exact } => format!("{normal}/{exact}"),
         IndexValue::Reference { kind, id } => format!("{}:{id}", kind.map_or("?", ResourceType::name)),
-        IndexValue::Date { low, high } => format!("{low}..{high}"),
+        IndexValue::Date { low, high } | IndexValue::Number { low, high } => format!("{low}..{high}"),
+        IndexValue::Measure { unit: name, low, high } | IndexValue::Named { name, low, high } => {
+            format!("{name} {low}..{high}")
+        }
     })
     .collect()
 }

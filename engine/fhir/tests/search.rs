@@ -4,7 +4,7 @@
 use hub_fhir::ResourceType;
 use hub_fhir::params::find;
 use hub_fhir::search::{
-    Cursor, Filter, FilterOn, Prefix, Search, SearchError, StringTest, Test, parse, parse_at,
+    Counted, Cursor, Filter, FilterOn, Prefix, Search, SearchError, StringTest, Test, parse, parse_at,
 };
 
 fn kind(name: &str) -> ResourceType {
@@ -187,10 +187,10 @@ fn an_unknown_parameter_is_named_with_the_nearest_right_one() {
 #[test]
 fn what_is_not_supported_says_so() {
     assert_eq!(
-        message("Observation", "value-quantity", "gt5"),
-        "the search parameter `value-quantity` is not supported: quantities are not indexed"
+        message("Observation", "combo-code-value-quantity", "x$gt5"),
+        "the search parameter `combo-code-value-quantity` is not supported: composites are not indexed"
     );
-    for name in ["patient.name", "_text", "_profile", "combo-code-value-quantity", "_elements"] {
+    for name in ["patient.name", "_text", "combo-code-value-quantity", "_elements"] {
         assert!(
             matches!(search("Observation", &[(name, "x")]), Err(SearchError::NotSupported { .. })),
             "{name}"
@@ -203,4 +203,35 @@ fn a_search_is_bounded() {
     let many = vec![("gender", "male"); 100];
     assert!(search("Patient", &many).is_err());
     assert!(search("Patient", &[("gender", &"a,".repeat(10_000))]).is_err());
+}
+
+#[test]
+fn numbers_and_quantities_say_what_was_wrong_with_them() {
+    for bad in
+        ["", "x", "5..4", "gt", "5|mg", "5|http://unitsofmeasure.org|", "5||", "1|2|3|4", "NaN", "1e999"]
+    {
+        assert!(
+            matches!(search("Observation", &[("value-quantity", bad)]), Err(SearchError::Value { .. })),
+            "{bad}"
+        );
+    }
+    for bad in ["x", "5|a|b", "5,"] {
+        assert!(search("RiskAssessment", &[("probability", bad)]).is_err(), "{bad}");
+    }
+    let filter = filter("RiskAssessment", "probability", "gt0.8");
+    assert!(matches!(filter.any[0], Test::Number { prefix: Prefix::Gt, of: Counted::Anything, .. }));
+    assert!(search("RiskAssessment", &[("probability:exact", "1")]).is_err());
+}
+
+#[test]
+fn uris_are_found_below_and_above_in_the_steps_of_their_path() {
+    let url = |url: &str| token(None, Some(url));
+    assert_eq!(filter("ValueSet", "url", "http://a/b").any, [url("http://a/b")]);
+    assert_eq!(filter("ValueSet", "url:below", "http://a/b/").any, [Test::Below("http://a/b".into())]);
+    let above = filter("ValueSet", "url:above", "http://a/b/c").any;
+    let expected = ["http://a", "http://a/", "http://a/b", "http://a/b/", "http://a/b/c", "http://a/b/c/"];
+    assert_eq!(above, expected.map(url));
+    assert_eq!(filter("ValueSet", "url:above", "urn:oid:1.2").any, [url("urn:oid:1.2"), url("urn:oid:1.2/")]);
+    assert!(search("ValueSet", &[("url:exact", "urn:oid:1.2")]).is_err());
+    assert!(search("ValueSet", &[("url:above", &format!("http://{}", "a/".repeat(600)))]).is_err());
 }

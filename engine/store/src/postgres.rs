@@ -18,11 +18,12 @@ use crate::partitions;
 use crate::words::Words;
 use crate::writer::Way;
 
-pub(crate) const MIGRATIONS: [(i64, &str, &str); 4] = [
+pub(crate) const MIGRATIONS: [(i64, &str, &str); 5] = [
     (1, "store", include_str!("../migrations/postgres/0001_store.sql")),
     (2, "deployments", include_str!("../migrations/postgres/0002_deployments.sql")),
     (3, "imported", include_str!("../migrations/postgres/0003_imported.sql")),
     (10, "replay", include_str!("../migrations/postgres/0010_replay.sql")),
+    (30, "numbers", include_str!("../migrations/postgres/0030_numbers.sql")),
 ];
 
 /// How many bytes a database takes, its indexes included.

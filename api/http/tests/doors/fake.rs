@@ -287,6 +287,10 @@ impl Upkeep for Fake {
         panic!("the doors never ask")
     }
 
+    async fn index_anew(&self, _limit: u32) -> Result<u64, StoreError> {
+        panic!("the doors never ask")
+    }
+
     async fn shrink(&self) -> Result<u64, StoreError> {
         panic!("the doors never ask")
     }
@@ -343,6 +347,7 @@ impl Operations for Fake {
             version: "0.1.0",
             nodes: Vec::new(),
             started_at: UPDATED,
+            unindexed: 3,
             channels: vec![ChannelStatus {
                 id: "his/adt".into(),
                 about: "ADT".into(),

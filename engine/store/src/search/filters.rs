@@ -4,10 +4,10 @@ use hub_fhir::ResourceType;
 use hub_fhir::index::ParamId;
 use hub_fhir::normal::normal;
 use hub_fhir::params::{ParamKind, by_id};
-use hub_fhir::search::{Filter, FilterOn, StringTest, Test};
+use hub_fhir::search::{Counted, Filter, FilterOn, StringTest, Test};
 
 use crate::database::Sql;
-use crate::entries::{kind_number, system_number};
+use crate::entries::{SHORT_SPAN_US, kind_number, system_number};
 use crate::search::dates::Asked;
 use crate::short::short;
 use crate::words::Words;
@@ -58,10 +58,18 @@ fn test_rarity(filter: &Filter, test: &Test) -> Option<Rarity> {
                 matches!(filter.on, FilterOn::Param(id) if by_id(id).is_some_and(|p| p.code == "identifier"));
             Some(if is_identifier { Rarity::Sure } else { Rarity::Unknown })
         }
-        Test::Reference { .. } | Test::Date { .. } => Some(Rarity::Unknown),
+        Test::Reference { .. } | Test::Date { .. } | Test::Number { .. } | Test::Below(_) => {
+            Some(Rarity::Unknown)
+        }
         Test::String(StringTest::Starts | StringTest::Exact, _) => Some(Rarity::Unknown),
-        Test::String(StringTest::Contains, _) | Test::Token { code: None, .. } | Test::Missing(_) => None,
+        Test::String(StringTest::Contains, _) | Test::Token { code: None, .. } => None,
+        Test::Holds(_) | Test::Missing(_) => None,
     }
+}
+
+/// Whether the resources an index gives for a filter are those that match, and not some more.
+fn is_exact(filter: &Filter) -> bool {
+    !filter.any.iter().any(|test| matches!(test, Test::Number { of: Counted::Named(_), .. }))
 }
 
 /// The end of the strings that start with `text`, in byte order.
@@ -75,16 +83,22 @@ pub(super) fn member(words: &Words, id: ParamId) -> String {
         Some(ParamKind::String) => 's',
         Some(ParamKind::Reference) => 'r',
         Some(ParamKind::Date) => 'd',
+        Some(ParamKind::Number | ParamKind::Quantity) => 'n',
         _ => 't',
     };
     format!("{letter}{}", words.param(id))
+}
+
+/// The member under a letter.
+fn member_of(letter: char, param: i64) -> String {
+    format!("{letter}{param}")
 }
 
 impl Compiler<'_> {
     /// Pushes whether the resource `r` passes all filters but one.
     pub fn probes(&self, sql: &mut Sql, filters: &[Filter], but: Option<usize>) {
         for (at, filter) in filters.iter().enumerate() {
-            if Some(at) != but {
+            if Some(at) != but || !is_exact(filter) {
                 sql.push(" AND ");
                 self.probe(sql, filter);
             }
@@ -177,6 +191,36 @@ impl Compiler<'_> {
                 asked.condition(sql, &dialect.pair_number(0), &dialect.pair_number(1));
                 sql.push(")");
             }
+            Test::Number { prefix, low, high, of } => {
+                let (member, counted) = match of {
+                    Counted::Anything => (member_of('n', param), None),
+                    Counted::Unit(unit) => (member_of('q', param), Some(unit)),
+                    Counted::Named(name) => (member_of('u', param), Some(name)),
+                };
+                sql.push(format_args!("EXISTS (SELECT 1 FROM {} WHERE ", dialect.pairs(&member)));
+                if let Some(counted) = counted {
+                    sql.push(dialect.pair_number(2))
+                        .push(" = ")
+                        .push_bind(system_number(counted))
+                        .push(" AND ");
+                }
+                let asked = Asked::number(*prefix, *low, *high);
+                asked.condition(sql, &dialect.pair_number(0), &dialect.pair_number(1));
+                sql.push(")");
+            }
+            Test::Below(uri) => {
+                let value = dialect.pair_text(0);
+                sql.push(each).push("(").push(&value).push(" = ").push_bind(short(uri));
+                sql.push(format_args!(" OR ({value} >= ")).push_bind(format!("{uri}/"));
+                sql.push(format_args!(" AND {value} < ")).push_bind(format!("{uri}0")).push(")))");
+            }
+            Test::Holds(text) => {
+                let (instr, value) = (dialect.instr(), dialect.pair_text(0));
+                sql.push(each)
+                    .push(format_args!("{instr}({value}, "))
+                    .push_bind(text.to_string())
+                    .push(") > 0)");
+            }
             Test::Id(_) => drop(sql.push("FALSE")),
         }
     }
@@ -229,7 +273,7 @@ impl Compiler<'_> {
             }
             Test::Date { prefix, low, high } => {
                 let asked = Asked::new(*prefix, *low, *high, self.now);
-                let (from, to) = asked.reach();
+                let (from, to) = asked.reach(SHORT_SPAN_US);
                 sql.push("SELECT x.rid FROM idx_date x WHERE x.param = ").push_bind(param);
                 sql.push(" AND x.long = 0 AND x.low >= ").push_bind(from);
                 sql.push(" AND x.low <= ").push_bind(to).push(" AND ");
@@ -238,7 +282,38 @@ impl Compiler<'_> {
                 sql.push(" AND x.long = 1 AND ");
                 asked.condition(sql, "x.low", "x.high");
             }
-            Test::Id(_) | Test::Missing(_) => drop(sql.push("SELECT 0 WHERE FALSE")),
+            Test::Number { prefix, low, high, of } => {
+                let unit = match of {
+                    Counted::Anything | Counted::Named(_) => 0,
+                    Counted::Unit(unit) => system_number(unit),
+                };
+                let asked = Asked::number(*prefix, *low, *high);
+                let (from, to) = asked.reach(1);
+                for long in [0, 1] {
+                    sql.push(if long > 0 { " UNION ALL " } else { "" });
+                    sql.push("SELECT x.rid FROM idx_number x WHERE x.param = ").push_bind(param);
+                    sql.push(" AND x.unit = ")
+                        .push_bind(unit)
+                        .push(format_args!(" AND x.long = {long} AND "));
+                    if long == 0 {
+                        sql.push("x.low >= ")
+                            .push_bind(from)
+                            .push(" AND x.low <= ")
+                            .push_bind(to)
+                            .push(" AND ");
+                    }
+                    asked.condition(sql, "x.low", "x.high");
+                }
+            }
+            Test::Below(uri) => {
+                sql.push("SELECT x.rid FROM idx_token x WHERE x.param = ").push_bind(param);
+                sql.push(" AND x.code = ").push_bind(short(uri));
+                // What begins with the slash, up to the character after it.
+                sql.push(" UNION ALL SELECT x.rid FROM idx_token x WHERE x.param = ").push_bind(param);
+                sql.push(" AND x.code >= ").push_bind(format!("{uri}/"));
+                sql.push(" AND x.code < ").push_bind(format!("{uri}0"));
+            }
+            Test::Id(_) | Test::Holds(_) | Test::Missing(_) => drop(sql.push("SELECT 0 WHERE FALSE")),
         }
     }
 }

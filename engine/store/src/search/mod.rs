@@ -22,6 +22,7 @@ use hub_fhir::{Id, Reference};
 use crate::clock;
 use crate::database::{Readers, Record};
 use crate::error::{damaged, unavailable};
+use crate::reindex;
 use crate::resources::stored;
 use crate::search::filters::Compiler;
 use crate::search::keys::Way;
@@ -49,6 +50,7 @@ pub(crate) struct Searcher<'s> {
 impl Searcher<'_> {
     /// Runs a search.
     pub(crate) async fn run(&self, search: &Search) -> Result<Page, StoreError> {
+        reindex::is_whole(self.readers, self.words, search).await?;
         let compiler = Compiler { words: self.words, now: clock::now(), kind: search.kind };
         let order = Order::of(&search.sort, self.words);
         let way = self.choose_way(search, &compiler, &order).await?;

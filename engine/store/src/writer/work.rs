@@ -48,6 +48,20 @@ pub(crate) enum Upkeep {
     Shrink { pages: u32 },
     /// Takes archived messages back in.
     Import(Vec<Entry>),
+    /// Writes search rows that were made anew.
+    Index(Vec<Indexed>),
+}
+
+/// A resource whose search rows are made anew.
+#[derive(Debug)]
+pub(crate) struct Indexed {
+    pub rid: i64,
+    /// The version they were made of.
+    pub version: u64,
+    /// The rows it had, sorted.
+    pub before: Vec<SearchEntry>,
+    /// The rows it is to have, sorted.
+    pub after: Vec<SearchEntry>,
 }
 
 /// Which rows of a trail are forgotten.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use hub_core::commit::{Change, Commit};
 use hub_core::store::{Cause, Resources};
 use hub_fhir::index::{IndexRow, IndexValue, ParamId};
-use hub_fhir::search::{Filter, FilterOn, Prefix, Search, StringTest, Test, parse};
+use hub_fhir::search::{Counted, Filter, FilterOn, Prefix, Search, StringTest, Test, parse};
 use hub_fhir::{Prepared, Resource, ResourceType};
 
 use super::resource;
@@ -71,6 +71,28 @@ fn observation(dice: &mut Dice, n: usize, patients: usize) -> Resource {
             dice.roll(24)
         )),
     }
+    match dice.roll(5) {
+        0 => {}
+        1 => text.push_str(&format!(r#","valueQuantity":{{"value":{},"unit":"g/L"}}"#, dice.roll(9))),
+        2 => text.push_str(&format!(
+            r#","valueQuantity":{{"value":{}.5,"comparator":"{}","unit":"mmol/L","system":"urn:units","code":"mmol"}}"#,
+            dice.roll(9),
+            dice.pick(&["<", "<=", ">", ">="])
+        )),
+        _ => text.push_str(&format!(
+            r#","valueQuantity":{{"value":{},"unit":"units","system":"http://unitsofmeasure.org","code":"{}"}}"#,
+            dice.pick(&["-1", "0", "5", "5.0", "5.35", "5.4", "5.45", "540", "1e2", "100.00"]),
+            dice.pick(&["g/L", "mg/dL", "{cells}/uL"])
+        )),
+    }
+    if dice.roll(3) == 0 {
+        text.push_str(&format!(
+            r#","component":[{{"code":{{"text":"a"}},"valueQuantity":{{"value":{}}}}},{{"code":{{"text":"b"}},"valueQuantity":{{"value":7,"unit":"g/L"}}}}]"#,
+            dice.roll(9)
+        ));
+    }
+    let source = dice.pick(&["http://lab", "http://lab/a", "http://lab/a/b", "http://labour", "urn:oid:1.2"]);
+    text.push_str(&format!(r#","meta":{{"source":"{source}"}}"#));
     text.push('}');
     resource(&text)
 }
@@ -122,6 +144,23 @@ fn value_passes(test: &Test, value: &IndexValue) -> bool {
         (Test::Date { prefix, low, high }, IndexValue::Date { low: l, high: h }) => {
             spans(*prefix, (*low, *high), (*l, *h))
         }
+        (Test::Number { prefix, low, high, of }, value) => {
+            let target = match (of, value) {
+                (Counted::Anything, IndexValue::Number { low, high }) => (*low, *high),
+                (Counted::Unit(asked), IndexValue::Measure { unit: name, low, high })
+                | (Counted::Named(asked), IndexValue::Named { name, low, high })
+                    if asked == name =>
+                {
+                    (*low, *high)
+                }
+                _ => return false,
+            };
+            spans(*prefix, (*low, *high), target)
+        }
+        (Test::Below(uri), IndexValue::Token { code, .. }) => {
+            code.strip_prefix(uri.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        }
+        (Test::Holds(text), IndexValue::Token { code, .. }) => code.contains(text.as_str()),
         _ => false,
     }
 }
@@ -146,8 +185,10 @@ fn sort_value(known: &Known, on: &FilterOn, descending: bool) -> Option<(i64, St
             IndexValue::Token { code, .. } => (0, code.to_string()),
             IndexValue::String { normal, .. } => (0, normal.to_string()),
             IndexValue::Reference { id, .. } => (0, id.to_string()),
-            IndexValue::Date { low, .. } => (*low, String::new()),
+            IndexValue::Date { low, .. } | IndexValue::Number { low, .. } => (*low, String::new()),
+            IndexValue::Measure { .. } | IndexValue::Named { .. } => (i64::MIN, "unsorted".to_owned()),
         })
+        .filter(|(_, text)| text != "unsorted")
         .collect();
     values.sort();
     if descending { values.pop() } else { values.into_iter().next() }
@@ -178,7 +219,7 @@ fn expected(known: &BTreeMap<String, Known>, search: &Search) -> Vec<String> {
     found.into_iter().map(|known| known.name.clone()).collect()
 }
 
-async fn write(resources: &dyn Resources, changes: Vec<Change>) {
+pub async fn write(resources: &dyn Resources, changes: Vec<Change>) {
     let commit = Commit { changes, ..Commit::default() };
     resources.commit(Cause::Timer { name: "test" }, commit).await.unwrap();
 }
@@ -265,6 +306,33 @@ pub async fn searches_find_what_the_search_rows_say(resources: &dyn Resources) {
         ("Observation", "date=2024-05"),
         ("Observation", "status=final&date=sa2024-05-20&_sort=status,date"),
         ("Observation", "_sort=patient,-code"),
+        ("Observation", "value-quantity=5.4"),
+        ("Observation", "value-quantity=5"),
+        ("Observation", "value-quantity=1e2,0"),
+        ("Observation", "value-quantity=ne5.4&_sort=value-quantity"),
+        ("Observation", "value-quantity=gt5.4&_sort=-value-quantity"),
+        ("Observation", "value-quantity=ge5.40"),
+        ("Observation", "value-quantity=lt5.4&_sort=value-quantity,date"),
+        ("Observation", "value-quantity=le0"),
+        ("Observation", "value-quantity=sa5"),
+        ("Observation", "value-quantity=eb5"),
+        ("Observation", "value-quantity=ap5&status=final"),
+        ("Observation", "value-quantity=5.4|http://unitsofmeasure.org|g/L"),
+        ("Observation", "value-quantity=lt540|http://unitsofmeasure.org|mg/dL&_sort=value-quantity"),
+        ("Observation", "value-quantity=ge1|http://unitsofmeasure.org|10*9/L"),
+        ("Observation", "value-quantity=ge1|urn:units|mmol"),
+        ("Observation", "value-quantity=5||g/L"),
+        ("Observation", "value-quantity=gt2||units,lt3||mmol/L"),
+        ("Observation", "value-quantity:missing=true&code=x"),
+        ("Observation", "combo-value-quantity=7&_sort=combo-value-quantity"),
+        ("Observation", "combo-value-quantity=lt3&_sort=-combo-value-quantity"),
+        ("Observation", "component-value-quantity=7||g/L"),
+        ("Observation", "_source=http://lab/a"),
+        ("Observation", "_source:below=http://lab"),
+        ("Observation", "_source:below=http://lab/a/"),
+        ("Observation", "_source:above=http://lab/a/b"),
+        ("Observation", "_source:contains=lab/&_sort=_source"),
+        ("Observation", "_source:missing=false&_source=urn:oid:1.2"),
     ];
     for (kind, query) in queries {
         for count in [1_000, 7] {
