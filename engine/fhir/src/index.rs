@@ -80,6 +80,8 @@ pub enum IndexValue {
         /// First place after.
         high: i64,
     },
+    /// What the components of a composite find in one of several elements, in the order of the components.
+    Group(Vec<Vec<IndexValue>>),
 }
 
 impl fmt::Debug for IndexValue {
@@ -89,6 +91,7 @@ impl fmt::Debug for IndexValue {
             Self::Token { system, code } => write!(f, "Token({system}|{:?})", Veil(code)),
             Self::String { exact, .. } => write!(f, "String({:?})", Veil(exact)),
             Self::Reference { kind, id } => write!(f, "Reference({kind:?}, {:?})", Veil(id)),
+            Self::Group(group) => write!(f, "Group({group:?})"),
             Self::Number { low, high } => write!(f, "Number({:?})", Veil(&format!("{low}..{high}"))),
             Self::Measure { unit, low, high } => {
                 write!(f, "Measure({unit}, {:?})", Veil(&format!("{low}..{high}")))

@@ -1,35 +1,69 @@
 //! Makes the search rows of a resource.
 
+use std::sync::{LazyLock, OnceLock};
+
 use compact_str::CompactString;
 
-use crate::fhirpath::{Item, Value, points_at, split_literal};
-use crate::index::{IndexRow, IndexValue};
+use crate::composite::{self, Composite};
+use crate::fhirpath::{Expression, Item, Value, points_at, split_literal};
+use crate::index::{IndexRow, IndexValue, ParamId};
 use crate::index_numbers::{number, quantity};
 use crate::json::{Json, Object};
 use crate::moment;
 use crate::normal::normal;
-use crate::params::{ParamKind, indexed};
+use crate::params::{Param, ParamKind, indexed, params_of};
 use crate::types::ResourceType;
 
 /// Every row that the supported parameters of `kind` give for this tree: sorted, each once.
 pub fn rows(kind: ResourceType, tree: &Object) -> Vec<IndexRow> {
     let mut rows = Vec::with_capacity(32);
     for (param, expression) in indexed(kind) {
-        let mut add = |value: IndexValue| rows.push(IndexRow { param: param.id, value });
-        expression.each(tree, &mut |item| match param.kind {
-            ParamKind::Token => token(item, &mut add),
-            ParamKind::String => string(item, &mut add),
-            ParamKind::Reference => reference(item, &mut add),
-            ParamKind::Date => date(item, &mut add),
-            ParamKind::Number => number(item, &mut add),
-            ParamKind::Quantity => quantity(item, &mut add),
-            ParamKind::Uri => uri(item, &mut add),
-            ParamKind::Composite | ParamKind::Special => {}
-        });
+        each(param, expression, tree, &mut |value| rows.push(IndexRow { param: param.id, value }));
+    }
+    for (param, composite) in composites(kind) {
+        for group in composite.groups(tree) {
+            rows.push(IndexRow { param: *param, value: IndexValue::Group(group) });
+        }
     }
     rows.sort_unstable();
     rows.dedup();
     rows
+}
+
+/// A composite parameter and what it is made of.
+type Made = (ParamId, &'static Composite);
+
+/// The composites of a type.
+fn composites(kind: ResourceType) -> &'static [Made] {
+    static KNOWN: LazyLock<Vec<OnceLock<Vec<Made>>>> =
+        LazyLock::new(|| ResourceType::all().map(|_| OnceLock::new()).collect());
+    KNOWN[kind.index()].get_or_init(|| {
+        params_of(kind).iter().filter_map(|param| Some((param.id, composite::of(param)?))).collect()
+    })
+}
+
+/// What one parameter finds: sorted, each once.
+pub(crate) fn values(param: &Param, tree: &Object) -> Vec<IndexValue> {
+    let mut values = Vec::new();
+    if let Some(expression) = param.compiled() {
+        each(param, expression, tree, &mut |value| values.push(value));
+    }
+    values.sort_unstable();
+    values.dedup();
+    values
+}
+
+fn each(param: &Param, expression: &Expression, tree: &Object, add: Add<'_>) {
+    expression.each(tree, &mut |item| match param.kind {
+        ParamKind::Token => token(item, add),
+        ParamKind::String => string(item, add),
+        ParamKind::Reference => reference(item, add),
+        ParamKind::Date => date(item, add),
+        ParamKind::Number => number(item, add),
+        ParamKind::Quantity => quantity(item, add),
+        ParamKind::Uri => uri(item, add),
+        ParamKind::Composite | ParamKind::Special => {}
+    });
 }
 
 pub(crate) type Add<'f> = &'f mut dyn FnMut(IndexValue);

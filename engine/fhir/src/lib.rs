@@ -19,6 +19,7 @@
 
 pub mod bundle;
 pub mod codes;
+pub mod composite;
 mod cursor;
 pub mod difference;
 pub mod elements;
@@ -42,6 +43,7 @@ pub mod prepare;
 pub mod primitive;
 mod resource;
 pub mod search;
+mod search_links;
 mod search_parse;
 mod search_value;
 mod types;

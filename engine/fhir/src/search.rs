@@ -56,6 +56,8 @@ pub enum FilterOn {
     LastUpdated,
     /// A search parameter whose values stand in the search rows.
     Param(ParamId),
+    /// What points at the resource: `_has`.
+    Pointed,
 }
 
 /// One alternative.
@@ -103,6 +105,12 @@ pub enum Test {
     Below(CompactString),
     /// `:contains` on a URI: the text stands in it.
     Holds(CompactString),
+    /// A composite: all hold, in one element where the resource has several.
+    Together(Vec<(ParamId, Test)>),
+    /// A chain: the reference points at a resource of this type for which the filter holds.
+    Through(ResourceType, Box<Filter>),
+    /// `_has`: a resource of this type, for which the filter holds, points at it by the parameter.
+    From(ResourceType, ParamId, Box<Filter>),
     /// `:missing=true` (the resource has no value) or `:missing=false`.
     Missing(bool),
 }
@@ -210,6 +218,8 @@ pub struct Page {
     pub next: Option<Cursor>,
     /// The number of all matches, where it was asked for.
     pub total: Option<u64>,
+    /// More was to come along than comes with one page.
+    pub is_cut: bool,
 }
 
 impl fmt::Debug for Test {
@@ -228,6 +238,9 @@ impl fmt::Debug for Test {
             }
             Self::Below(uri) => write!(f, "Below({:?})", Veil(uri)),
             Self::Holds(text) => write!(f, "Holds({:?})", Veil(text)),
+            Self::Together(tests) => write!(f, "Together({tests:?})"),
+            Self::Through(kind, filter) => write!(f, "Through({kind}, {filter:?})"),
+            Self::From(kind, param, filter) => write!(f, "From({kind}, {param:?}, {filter:?})"),
             Self::Missing(missing) => write!(f, "Missing({missing})"),
         }
     }

@@ -2,6 +2,7 @@
 
 use compact_str::CompactString;
 
+use crate::composite;
 use crate::fhirpath::split_literal;
 use crate::measure::{Unit, Written, place, point};
 use crate::moment;
@@ -38,9 +39,10 @@ impl Asked<'_> {
 pub(crate) fn alternatives(asked: &Asked<'_>, value: &str) -> Result<(Vec<Test>, bool), SearchError> {
     let param = match asked.on {
         FilterOn::Param(id) => by_id(*id),
-        FilterOn::Id | FilterOn::LastUpdated => None,
+        FilterOn::Id | FilterOn::LastUpdated | FilterOn::Pointed => None,
     };
-    if let (Some("missing"), Some(_)) = (asked.modifier, param) {
+    let is_composite = param.is_some_and(|param| param.kind == ParamKind::Composite);
+    if let (Some("missing"), Some(_), false) = (asked.modifier, param, is_composite) {
         return match value {
             "true" => Ok((vec![Test::Missing(true)], false)),
             "false" => Ok((vec![Test::Missing(false)], false)),
@@ -63,20 +65,28 @@ pub(crate) fn alternatives(asked: &Asked<'_>, value: &str) -> Result<(Vec<Test>,
         _ if part.is_empty() => Err(asked.wrong("a value")),
         (FilterOn::Id, _) => id(asked, part),
         (FilterOn::LastUpdated, _) => date(asked, part),
-        (FilterOn::Param(_), Some(param)) => match param.kind {
-            ParamKind::Token if not || asked.modifier.is_none() => token(asked, part),
-            ParamKind::Token => Err(asked.misfit("`:not` or `:missing`")),
-            ParamKind::String => string(asked, part),
-            ParamKind::Reference => reference(asked, param, part),
-            ParamKind::Date => date(asked, part),
-            ParamKind::Number => number(asked, part),
-            ParamKind::Quantity => quantity(asked, part),
-            ParamKind::Uri => uri(asked, part),
-            ParamKind::Composite | ParamKind::Special => Err(asked.wrong("a parameter that is indexed")),
-        },
-        (FilterOn::Param(_), None) => Err(asked.wrong("a parameter of this server")),
+        (FilterOn::Param(_), Some(param)) => value_of(asked, param, part),
+        (FilterOn::Param(_) | FilterOn::Pointed, None | Some(_)) => {
+            Err(asked.wrong("a parameter of this server"))
+        }
     });
     Ok((tests.collect::<Result<_, _>>()?, not))
+}
+
+/// One alternative of a parameter.
+fn value_of(asked: &Asked<'_>, param: &Param, part: &str) -> Result<Test, SearchError> {
+    match param.kind {
+        ParamKind::Token if matches!(asked.modifier, None | Some("not")) => token(asked, part),
+        ParamKind::Token => Err(asked.misfit("`:not` or `:missing`")),
+        ParamKind::String => string(asked, part),
+        ParamKind::Reference => reference(asked, param, part),
+        ParamKind::Date => date(asked, part),
+        ParamKind::Number => number(asked, part),
+        ParamKind::Quantity => quantity(asked, part),
+        ParamKind::Uri => uri(asked, part),
+        ParamKind::Composite => together(asked, param, part),
+        ParamKind::Special => Err(asked.wrong("a parameter that is indexed")),
+    }
 }
 
 /// Splits at marks that no backslash stands before; escapes stay for [`unescape`].
@@ -245,6 +255,28 @@ fn reach(prefix: Prefix, value: f64, around: (f64, f64)) -> (i64, i64) {
         }
         Prefix::Gt | Prefix::Lt | Prefix::Ge | Prefix::Le | Prefix::Sa | Prefix::Eb => point(value),
     }
+}
+
+/// A value for each component, with dollar signs between them.
+fn together(asked: &Asked<'_>, param: &Param, part: &str) -> Result<Test, SearchError> {
+    if asked.modifier.is_some() {
+        return Err(asked.misfit("no modifier"));
+    }
+    let composite = composite::of(param).ok_or_else(|| asked.wrong("a composite that is understood"))?;
+    let parts = split(part, '$');
+    if parts.len() != composite.components.len() {
+        return Err(asked.wrong("a value for each component, with `$` between them"));
+    }
+    let mut tests = Vec::with_capacity(parts.len());
+    for (component, part) in composite.components.iter().zip(parts) {
+        let on = FilterOn::Param(component.id);
+        let of = Asked { on: &on, code: asked.code, modifier: None, base: asked.base };
+        if part.is_empty() {
+            return Err(asked.wrong("a value for each component, with `$` between them"));
+        }
+        tests.push((component.id, value_of(&of, component, part)?));
+    }
+    Ok(Test::Together(tests))
 }
 
 /// A URI as it stands; `:below` it, or `:above` it, in the path of a URL (R4B §3.1.1.4.5).

@@ -187,10 +187,10 @@ fn an_unknown_parameter_is_named_with_the_nearest_right_one() {
 #[test]
 fn what_is_not_supported_says_so() {
     assert_eq!(
-        message("Observation", "combo-code-value-quantity", "x$gt5"),
-        "the search parameter `combo-code-value-quantity` is not supported: composites are not indexed"
+        message("Observation", "status.name", "x"),
+        "the search parameter `status.name` is not supported: only references can be looked through"
     );
-    for name in ["patient.name", "_text", "combo-code-value-quantity", "_elements"] {
+    for name in ["_text", "_content", "_elements"] {
         assert!(
             matches!(search("Observation", &[(name, "x")]), Err(SearchError::NotSupported { .. })),
             "{name}"
@@ -234,4 +234,64 @@ fn uris_are_found_below_and_above_in_the_steps_of_their_path() {
     assert_eq!(filter("ValueSet", "url:above", "urn:oid:1.2").any, [url("urn:oid:1.2"), url("urn:oid:1.2/")]);
     assert!(search("ValueSet", &[("url:exact", "urn:oid:1.2")]).is_err());
     assert!(search("ValueSet", &[("url:above", &format!("http://{}", "a/".repeat(600)))]).is_err());
+}
+
+#[test]
+fn composites_have_a_value_for_each_component() {
+    let found = filter("Observation", "code-value-quantity", "8480-6$gt150,x\\$y$5");
+    assert_eq!(found.any.len(), 2);
+    let Test::Together(tests) = &found.any[1] else { panic!("{found:?}") };
+    assert_eq!(tests[0].1, token(None, Some("x$y")));
+    for bad in ["8480-6", "8480-6$", "$5", "8480-6$5$6", "8480-6$x", ""] {
+        assert!(search("Observation", &[("code-value-quantity", bad)]).is_err(), "{bad}");
+    }
+    for name in ["code-value-quantity:missing", "code-value-quantity:exact"] {
+        assert!(
+            matches!(search("Observation", &[(name, "true")]), Err(SearchError::Modifier { .. })),
+            "{name}"
+        );
+    }
+    assert!(search("Observation", &[("_sort", "code-value-quantity")]).is_err());
+}
+
+#[test]
+fn references_are_looked_through_in_both_directions() {
+    let through = |name: &str, value: &str| filter("Observation", name, value).any.remove(0);
+    let Test::Through(kind, inner) = through("subject:Patient.name:exact", "A") else { panic!() };
+    assert_eq!((kind.name(), &inner.any[0]), ("Patient", &Test::String(StringTest::Exact, "A".into())));
+    // Only patients have a birth date among what `subject` may point at.
+    assert_eq!(filter("Observation", "subject.birthdate", "1980").any.len(), 1);
+    assert!(filter("Observation", "subject.identifier", "1").any.len() > 2);
+    let Test::Through(_, inner) = through("encounter.service-provider.name", "A") else { panic!() };
+    assert!(matches!(inner.any[0], Test::Through(..)));
+    let found = filter("Patient", "_has:Observation:patient:_has:AuditEvent:entity:agent", "1");
+    assert!(matches!(found.any[0], Test::From(..)));
+    for (name, why) in [
+        ("_has", "Type:reference"),
+        ("_has:Observation", "Type:reference"),
+        ("_has:Observation:patient", "Type:reference"),
+        ("_has:Obs:patient:code", "resource type"),
+        ("_has:Observation:code:code", "reference parameter"),
+        ("_has:Observation:patient:cod", "did you mean `code`?"),
+        ("link:Observation.code", "may point at"),
+        ("general-practitioner.birthdate", "no search parameter"),
+        ("nothing.name", "no search parameter"),
+        (
+            "link:Patient.link:Patient.link:Patient.link:Patient.link:Patient.link:Patient.link:Patient.name",
+            "at most 6",
+        ),
+    ] {
+        assert!(message("Patient", name, "1").contains(why), "{name}: {}", message("Patient", name, "1"));
+    }
+}
+
+#[test]
+fn a_chain_through_anything_does_not_grow_without_bound() {
+    for name in ["focus.focus.focus.focus.focus.status", "focus.subject.subject.subject.identifier"] {
+        let message = message("Observation", name, "1");
+        assert!(message.contains("name one"), "{name}: {message}");
+    }
+    let many = vec!["a"; 400].join(",");
+    let pairs: Vec<(&str, &str)> = (0..6).map(|_| ("code", many.as_str())).collect();
+    assert!(search("Observation", &pairs).is_err());
 }

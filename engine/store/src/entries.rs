@@ -61,6 +61,12 @@ pub(crate) enum Entry {
         high: i64,
         name: i64,
     },
+    /// What the components of a composite find in one of several elements, as JSON: `[{"t0": [[code, system], ...]}, ...]`. Stands
+    /// beside the resource only.
+    Group {
+        param: i64,
+        text: CompactString,
+    },
 }
 
 /// The search rows beside a resource, as its two columns have them.
@@ -106,9 +112,7 @@ fn classify(entries: &mut [Entry]) {
             Entry::Number { low, high, long, .. } | Entry::Measure { low, high, long, .. } => {
                 (low, high, 1, long)
             }
-            Entry::Token { .. } | Entry::String { .. } | Entry::Reference { .. } | Entry::Named { .. } => {
-                continue;
-            }
+            _ => continue,
         };
         *long = is_several || high.checked_sub(*low).is_none_or(|span| span > widest);
     }
@@ -121,16 +125,16 @@ fn span_param(entry: &Entry) -> Option<i64> {
 
 /// The search rows, sorted, each once.
 pub(crate) fn entries(rows: &[IndexRow], words: &Words) -> Vec<Entry> {
-    let mut entries: Vec<Entry> = rows.iter().map(|row| entry(row, words)).collect();
+    let mut entries: Vec<Entry> =
+        rows.iter().map(|row| entry(words.param(row.param), &row.value, words)).collect();
     entries.sort_unstable();
     entries.dedup();
     classify(&mut entries);
     entries
 }
 
-fn entry(row: &IndexRow, words: &Words) -> Entry {
-    let param = words.param(row.param);
-    match &row.value {
+fn entry(param: i64, value: &IndexValue, words: &Words) -> Entry {
+    match value {
         IndexValue::Token { system, code } => {
             Entry::Token { param, code: short(code), system: system_number(system) }
         }
@@ -148,7 +152,21 @@ fn entry(row: &IndexRow, words: &Words) -> Entry {
         IndexValue::Named { name, low, high } => {
             Entry::Named { param, low: *low, high: *high, name: system_number(name) }
         }
+        IndexValue::Group(group) => Entry::Group { param, text: group_text(group, words) },
     }
+}
+
+/// The components of a group, each as [`to_json`] writes it, under the parameter 0.
+fn group_text(group: &[Vec<IndexValue>], words: &Words) -> CompactString {
+    let mut text = CompactString::const_new("[");
+    for (at, values) in group.iter().enumerate() {
+        let mut entries: Vec<Entry> = values.iter().map(|value| entry(0, value, words)).collect();
+        entries.sort_unstable();
+        text.push_str(if at > 0 { "," } else { "" });
+        text.push_str(&to_json(&entries));
+    }
+    text.push(']');
+    text
 }
 
 impl Entry {
@@ -162,6 +180,7 @@ impl Entry {
             Entry::Number { param, .. } => ('n', *param),
             Entry::Measure { param, .. } => ('q', *param),
             Entry::Named { param, .. } => ('u', *param),
+            Entry::Group { param, .. } => ('c', *param),
         }
     }
 
@@ -172,6 +191,10 @@ impl Entry {
 
     fn write_pair(&self, text: &mut String) {
         use std::fmt::Write;
+        if let Entry::Group { text: group, .. } = self {
+            text.push_str(group);
+            return;
+        }
         text.push('[');
         match self {
             Entry::Token { code: first, system: number, .. }
@@ -190,6 +213,7 @@ impl Entry {
             Entry::Measure { low, high, unit: third, .. } | Entry::Named { low, high, name: third, .. } => {
                 write!(text, "{low},{high},{third}").expect("writing to a string succeeds");
             }
+            Entry::Group { .. } => {}
         }
         text.push(']');
     }
@@ -197,7 +221,7 @@ impl Entry {
 
 /// Whether entries under this letter stand in the second column.
 pub(crate) fn is_more(letter: char) -> bool {
-    matches!(letter, 'n' | 'q' | 'u')
+    matches!(letter, 'n' | 'q' | 'u' | 'c')
 }
 
 impl Beside {
@@ -255,6 +279,12 @@ pub(crate) fn from_json(text: &str) -> Option<Vec<Entry>> {
     for (place, pairs) in tree.as_object()?.iter() {
         let param: i64 = place.get(1..)?.parse().ok()?;
         for pair in pairs.as_array()? {
+            if place.starts_with('c') {
+                let mut text = String::new();
+                json::write(pair, &mut text);
+                entries.push(Entry::Group { param, text: text.into() });
+                continue;
+            }
             let (first, second, third) = match pair.as_array()? {
                 [first, second] => (first, second, None),
                 [first, second, Json::Number(third)] => (first, second, Some(third.parse::<i64>().ok()?)),
@@ -314,6 +344,7 @@ mod tests {
             Entry::Number { param: 17, low: 7, high: 8, long: true },
             Entry::Measure { param: 16, low: -5, high: -4, unit: i64::MAX, long: false },
             Entry::Named { param: 16, low: 5, high: 6, name: -7 },
+            Entry::Group { param: 18, text: r#"[{"t0":[["a",0]]},{},{"n0":[[1,2]]}]"#.into() },
         ];
         before.sort();
         assert_eq!(Beside::of(&before).entries(), before);

@@ -5,7 +5,7 @@
 
 use hub_core::store::{Indexing, StoreError, UNINDEXED_MOST};
 use hub_fhir::json::{self, Json};
-use hub_fhir::search::{Filter, FilterOn, Search, Sort};
+use hub_fhir::search::{Filter, FilterOn, Search, Sort, Test};
 use hub_fhir::{ResourceType, index, params};
 use tracing::warn;
 
@@ -88,19 +88,37 @@ fn read(kind: ResourceType, body: &[u8], words: &Words) -> Option<Vec<Entry>> {
 /// Refuses a search that would not find all while resources of its type are stale. Earlier versions made rows of tokens, strings,
 /// references and dates as this one does.
 pub(crate) async fn is_whole(readers: &Readers, words: &Words, search: &Search) -> Result<(), StoreError> {
-    let filtered = search.filters.iter().map(|Filter { on, .. }| on);
-    let sorted = search.sort.iter().map(|Sort { on, .. }| on);
-    if !filtered.chain(sorted).any(is_new) {
-        return Ok(());
+    let mut kinds = Vec::new();
+    if search.sort.iter().any(|Sort { on, .. }| is_new(on)) {
+        kinds.push(search.kind);
     }
-    match stale(readers, words, Some(search.kind)).await? {
-        0 => Ok(()),
-        left => Err(StoreError::Unavailable(Box::new(Indexing { left }))),
+    for filter in &search.filters {
+        asked_anew(search.kind, filter, &mut kinds);
+    }
+    kinds.sort_unstable();
+    kinds.dedup();
+    for kind in kinds {
+        let left = stale(readers, words, Some(kind)).await?;
+        if left > 0 {
+            return Err(StoreError::Unavailable(Box::new(Indexing { left })));
+        }
+    }
+    Ok(())
+}
+
+/// Adds the types of which a filter compares what earlier versions did not index.
+fn asked_anew(kind: ResourceType, filter: &Filter, kinds: &mut Vec<ResourceType>) {
+    for test in &filter.any {
+        match test {
+            Test::Through(to, inner) | Test::From(to, _, inner) => asked_anew(*to, inner, kinds),
+            _ if is_new(&filter.on) => kinds.push(kind),
+            _ => {}
+        }
     }
 }
 
 fn is_new(on: &FilterOn) -> bool {
-    use params::ParamKind::{Number, Quantity, Uri};
+    use params::ParamKind::{Composite, Number, Quantity, Uri};
     let FilterOn::Param(id) = on else { return false };
-    params::by_id(*id).is_some_and(|param| matches!(param.kind, Number | Quantity | Uri))
+    params::by_id(*id).is_some_and(|param| matches!(param.kind, Number | Quantity | Uri | Composite))
 }

@@ -57,6 +57,24 @@ impl Dialect {
         }
     }
 
+    /// The groups of a composite as a table `g` with the column `value`.
+    pub fn groups(self, member: &str) -> String {
+        match self {
+            Dialect::Sqlite => format!("json_each({}, '$.{member}') g", column(member)),
+            Dialect::Postgres => format!("jsonb_array_elements({} -> '{member}') g(value)", column(member)),
+        }
+    }
+
+    /// The pairs of a member of a component of a group `g`, as [`Dialect::pairs`].
+    pub fn pairs_in_group(self, component: usize, member: &str) -> String {
+        match self {
+            Dialect::Sqlite => format!("json_each(g.value, '$[{component}].{member}') j"),
+            Dialect::Postgres => {
+                format!("jsonb_array_elements(g.value -> {component} -> '{member}') j(value)")
+            }
+        }
+    }
+
     /// The text at a place of a pair of [`Dialect::pairs`].
     pub fn pair_text(self, place: usize) -> String {
         match self {

@@ -9,6 +9,7 @@ mod dates;
 mod filters;
 mod include;
 mod keys;
+mod links;
 mod order;
 #[cfg(test)]
 mod plan_tests;
@@ -79,7 +80,7 @@ impl Searcher<'_> {
             page.matches.push(matched.stored);
         }
         if !search.includes.is_empty() || !search.revincludes.is_empty() {
-            page.included = self.include(search, found, seen).await?;
+            (page.included, page.is_cut) = self.include(search, found, seen).await?;
         }
         Ok(page)
     }
@@ -125,9 +126,7 @@ impl Searcher<'_> {
         let mut sql = self.readers.sql("SELECT ");
         for (column, at) in counted.iter().enumerate() {
             sql.push(if column > 0 { ", " } else { "" });
-            sql.push("(SELECT count(*) FROM (SELECT 1 FROM (");
-            compiler.drive(&mut sql, &search.filters[*at]);
-            sql.push(") d LIMIT ").push_bind(bound).push(") c)");
+            compiler.count(&mut sql, &search.filters[*at], bound);
         }
         let row = self.readers.fetch_one(sql).await.map_err(unavailable)?;
         let mut best: Option<(usize, i64)> = None;

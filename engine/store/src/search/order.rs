@@ -93,7 +93,7 @@ impl SortKey {
     fn of(sort: &Sort, words: &Words) -> Self {
         let descending = sort.descending;
         match sort.on {
-            FilterOn::Id => Self {
+            FilterOn::Id | FilterOn::Pointed => Self {
                 descending,
                 walk: Walk::Id,
                 member: String::new(),

@@ -99,8 +99,8 @@ impl SearchRows {
             Entry::Measure { param, low, high, unit, long } => {
                 self.number(rid, *param, *unit, (*low, *high), *long, is_gone);
             }
-            // It is looked up by its number, and then compared beside the resource.
-            Entry::Named { .. } => {}
+            // Looked up by what else it has, and then compared beside the resource.
+            Entry::Named { .. } | Entry::Group { .. } => {}
         }
     }
 

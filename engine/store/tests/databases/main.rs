@@ -5,6 +5,7 @@
 mod archive;
 mod archiving;
 mod conformance;
+mod corpus;
 mod crashes;
 mod killed;
 mod model;

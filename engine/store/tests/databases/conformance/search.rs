@@ -87,7 +87,8 @@ fn observation(dice: &mut Dice, n: usize, patients: usize) -> Resource {
     }
     if dice.roll(3) == 0 {
         text.push_str(&format!(
-            r#","component":[{{"code":{{"text":"a"}},"valueQuantity":{{"value":{}}}}},{{"code":{{"text":"b"}},"valueQuantity":{{"value":7,"unit":"g/L"}}}}]"#,
+            r#","component":[{{"code":{{"coding":[{{"code":"{}"}}]}},"valueQuantity":{{"value":{}}}}},{{"code":{{"coding":[{{"code":"b"}}]}},"valueQuantity":{{"value":7,"unit":"g/L"}}}}]"#,
+            dice.pick(&["a", "b", "x"]),
             dice.roll(9)
         ));
     }
@@ -165,8 +166,37 @@ fn value_passes(test: &Test, value: &IndexValue) -> bool {
     }
 }
 
-fn passes(known: &Known, filter: &Filter) -> bool {
+/// All that is known, by name.
+type All = BTreeMap<String, Known>;
+
+/// Whether all components of a composite pass in one element: among the groups where there are some, else anywhere.
+fn together(known: &Known, param: ParamId, tests: &[(ParamId, Test)]) -> bool {
+    let mut groups = known.values(param).peekable();
+    if groups.peek().is_none() {
+        return tests.iter().all(|(of, test)| known.values(*of).any(|value| value_passes(test, value)));
+    }
+    groups.any(|group| {
+        let IndexValue::Group(group) = group else { return false };
+        let mut each = tests.iter().zip(group);
+        each.all(|((_, test), values)| values.iter().any(|value| value_passes(test, value)))
+    })
+}
+
+fn points_at(from: &Known, by: ParamId, to: &Known) -> bool {
+    from.values(by).any(|value| {
+        matches!(value, IndexValue::Reference { kind, id } if *kind == Some(to.kind) && id.as_str() == to.id)
+    })
+}
+
+fn passes(all: &All, known: &Known, filter: &Filter) -> bool {
     let any = filter.any.iter().any(|test| match (&filter.on, test) {
+        (FilterOn::Param(param), Test::Together(tests)) => together(known, *param, tests),
+        (FilterOn::Param(param), Test::Through(kind, inner)) => {
+            all.values().any(|to| to.kind == *kind && points_at(known, *param, to) && passes(all, to, inner))
+        }
+        (FilterOn::Pointed, Test::From(kind, by, inner)) => all
+            .values()
+            .any(|from| from.kind == *kind && points_at(from, *by, known) && passes(all, from, inner)),
         (FilterOn::Id, Test::Id(id)) => known.id == id.as_str(),
         (FilterOn::Param(param), Test::Missing(missing)) => known.values(*param).next().is_none() == *missing,
         (FilterOn::Param(param), test) => known.values(*param).any(|value| value_passes(test, value)),
@@ -186,7 +216,9 @@ fn sort_value(known: &Known, on: &FilterOn, descending: bool) -> Option<(i64, St
             IndexValue::String { normal, .. } => (0, normal.to_string()),
             IndexValue::Reference { id, .. } => (0, id.to_string()),
             IndexValue::Date { low, .. } | IndexValue::Number { low, .. } => (*low, String::new()),
-            IndexValue::Measure { .. } | IndexValue::Named { .. } => (i64::MIN, "unsorted".to_owned()),
+            IndexValue::Measure { .. } | IndexValue::Named { .. } | IndexValue::Group(_) => {
+                (i64::MIN, "unsorted".to_owned())
+            }
         })
         .filter(|(_, text)| text != "unsorted")
         .collect();
@@ -194,11 +226,11 @@ fn sort_value(known: &Known, on: &FilterOn, descending: bool) -> Option<(i64, St
     if descending { values.pop() } else { values.into_iter().next() }
 }
 
-fn expected(known: &BTreeMap<String, Known>, search: &Search) -> Vec<String> {
-    let mut found: Vec<&Known> = known
+fn expected(all: &All, search: &Search) -> Vec<String> {
+    let mut found: Vec<&Known> = all
         .values()
         .filter(|known| {
-            known.kind == search.kind && search.filters.iter().all(|filter| passes(known, filter))
+            known.kind == search.kind && search.filters.iter().all(|filter| passes(all, known, filter))
         })
         .collect();
     let first_descends = search.sort.first().is_none_or(|sort| sort.descending);
@@ -327,6 +359,29 @@ pub async fn searches_find_what_the_search_rows_say(resources: &dyn Resources) {
         ("Observation", "combo-value-quantity=7&_sort=combo-value-quantity"),
         ("Observation", "combo-value-quantity=lt3&_sort=-combo-value-quantity"),
         ("Observation", "component-value-quantity=7||g/L"),
+        ("Observation", "code-value-quantity=x$5"),
+        ("Observation", "code-value-quantity=http://loinc.org|718-7$lt3||g/L,x$gt100"),
+        ("Observation", "combo-code-value-quantity=a$7"),
+        ("Observation", "combo-code-value-quantity=b$7&_sort=-date"),
+        ("Observation", "combo-code-value-quantity=x$lt6,2823-3$lt6"),
+        ("Observation", "component-code-value-quantity=b$7||g/L"),
+        ("Observation", "component-code-value-quantity=a$7&status=final"),
+        ("Observation", "code-value-concept=x$y"),
+        ("Observation", "patient.family=wang"),
+        ("Observation", "subject:Patient.family:exact=Smith&_sort=date"),
+        ("Observation", "subject.gender:not=male&code=x"),
+        ("Observation", "patient.birthdate=ge1980-02-11&_sort=-date"),
+        ("Observation", "patient.identifier=urn:mrn|5"),
+        ("Observation", "patient._id=p5,p6"),
+        ("Observation", "patient.name:missing=true"),
+        ("Observation", "subject:Patient._has:Observation:patient:code=718-7&status=final"),
+        ("Patient", "_has:Observation:patient:code=718-7"),
+        ("Patient", "_has:Observation:subject:value-quantity=lt3&gender=male"),
+        ("Patient", "_has:Observation:patient:combo-code-value-quantity=b$7&_sort=birthdate"),
+        ("Patient", "_has:Observation:patient:patient.family=smith"),
+        ("Patient", "_has:Observation:patient:_has:Provenance:target:agent=x"),
+        ("Patient", "_has:Observation:patient:status:not=final"),
+        ("Patient", "_has:Observation:patient:_id=o3"),
         ("Observation", "_source=http://lab/a"),
         ("Observation", "_source:below=http://lab"),
         ("Observation", "_source:below=http://lab/a/"),
