@@ -17,6 +17,7 @@ use hub_runtime::clock::SystemClock;
 use hub_runtime::deaths::Deaths;
 use hub_runtime::house::House;
 use hub_runtime::hub::Hub;
+use hub_runtime::reindex::Reindex;
 use hub_runtime::replay::Desk;
 use hub_runtime::retention::{LastLook, Retention};
 use hub_runtime::shares::Shared;
@@ -150,6 +151,9 @@ pub async fn start(begun: Begun, global: Global) -> anyhow::Result<RunningHub> {
     tasks.spawn(gauge(hub.clone(), metrics));
     let replays_stop = hub.stopping();
     tasks.spawn(async move { desk.run(replays_stop).await });
+    let reindex =
+        Reindex { upkeep: store.clone(), cluster: hub.house.cluster.clone(), turns: hub.job_turns.clone() };
+    tasks.spawn(reindex.run(stopped.clone()));
     tasks.spawn(clockwork(&settings, store.clone(), &hub, stopped));
     Ok(RunningHub { hub, store, http, settings, ready, stop, tasks })
 }

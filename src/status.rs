@@ -45,6 +45,11 @@ fn show(status: &Value) {
         println!();
         table::print(&["destination", "circuit", "owed", "delivered", "given up", "in doubt"], &destinations);
     }
+    let unindexed = number(status, "unindexed");
+    if unindexed > 0 {
+        println!();
+        println!("{unindexed} resources are being indexed for the searches that came with the last update.");
+    }
     let nodes: Vec<Row> = items(status, "nodes").iter().map(node).collect();
     if !nodes.is_empty() {
         println!();

@@ -66,6 +66,8 @@ pub struct HubStatus {
     pub nodes: Vec<Node>,
     /// When it started.
     pub started_at: OffsetDateTime,
+    /// How many resources are still to be indexed as this version of the program does: searches by what it has added wait for them.
+    pub unindexed: u64,
     /// Its channels.
     pub channels: Vec<ChannelStatus>,
     /// Its destinations.

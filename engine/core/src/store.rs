@@ -97,6 +97,10 @@ pub trait Upkeep: Send + Sync {
     /// Takes archived messages back in as they ended, marked as imported; `archived` is as archives hold them. What is there
     /// already stays as it is: doing it twice makes no doubles.
     async fn import(&self, archived: Bytes) -> Result<Imported, StoreError>;
+
+    /// Makes the search rows anew of resources that an earlier version of the program has written, at most `limit`; returns how many.
+    /// Their versions stay as they are. It may be called on several nodes at once, and stopped anywhere.
+    async fn index_anew(&self, limit: u32) -> Result<u64, StoreError>;
 }
 
 /// What came of taking archived messages back in.
@@ -108,11 +112,20 @@ pub struct Imported {
     pub known: u64,
 }
 
+/// [`Searches::unindexed`] counts no further.
+pub const UNINDEXED_MOST: u64 = 1_000_000;
+
 /// Resources that can be searched.
 #[async_trait]
 pub trait Searches: Send + Sync {
     /// Runs a search.
     async fn search(&self, search: &Search) -> Result<Page, StoreError>;
+
+    /// How many resources have search rows of an earlier version of the program, counted up to [`UNINDEXED_MOST`]. A store that
+    /// indexes nothing has none.
+    async fn unindexed(&self) -> Result<u64, StoreError> {
+        Ok(0)
+    }
 }
 
 /// The FHIR store: read by the API, written only through [`Resources::commit`].
@@ -571,7 +584,16 @@ pub enum StoreError {
         /// What is wrong.
         what: String,
     },
-    /// The database is gone, locked or full. Trying again later may help.
+    /// The database is gone, locked or full, or it is [`Indexing`]. Trying again later may help.
     #[error("the store is unavailable")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// Why a search must wait: resources that an earlier version of the program has written are being indexed anew, and until then what was
+/// asked for would not be found whole. Comes as the source of [`StoreError::Unavailable`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("{left} resources are still to be indexed for this search")]
+pub struct Indexing {
+    /// How many of the type that is searched are left; counted up to [`UNINDEXED_MOST`].
+    pub left: u64,
 }

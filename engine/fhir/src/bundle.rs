@@ -6,6 +6,7 @@ use bytes::Bytes;
 use time::OffsetDateTime;
 
 use crate::json_write::write_string;
+use crate::outcome::Outcome;
 use crate::prepare::instant;
 use crate::search::{Page, Stored};
 
@@ -18,16 +19,26 @@ pub struct Link {
     pub url: String,
 }
 
-/// A Bundle of type `searchset`. `base` is the server's URL without a slash at its end.
-pub fn searchset(base: &str, page: &Page, links: &[Link]) -> Bytes {
+/// A Bundle of type `searchset`. `base` is the server's URL without a slash at its end; `told` is what the client is told of the search
+/// itself.
+pub fn searchset(base: &str, page: &Page, links: &[Link], told: Option<&Outcome>) -> Bytes {
     let stored = page.matches.iter().chain(&page.included);
     let mut text = start("searchset", page.total, links, stored);
-    let modes = page.matches.iter().map(|stored| (stored, "match"));
-    let entries = modes.chain(page.included.iter().map(|stored| (stored, "include")));
-    list(&mut text, entries, |text, (stored, mode)| {
-        full_url(text, base, stored);
-        text.extend_from_slice(b",\"resource\":");
-        text.extend_from_slice(&stored.body);
+    let modes = page.matches.iter().map(|stored| (Entry::Stored(stored), "match"));
+    let entries = modes.chain(page.included.iter().map(|stored| (Entry::Stored(stored), "include")));
+    let entries = entries.chain(told.map(|told| (Entry::Told(told), "outcome")));
+    list(&mut text, entries, |text, (entry, mode)| {
+        match entry {
+            Entry::Stored(stored) => {
+                full_url(text, base, stored);
+                text.extend_from_slice(b",\"resource\":");
+                text.extend_from_slice(&stored.body);
+            }
+            Entry::Told(told) => {
+                text.extend_from_slice(b"\"resource\":");
+                text.extend_from_slice(told.text().as_bytes());
+            }
+        }
         text.extend_from_slice(b",\"search\":{\"mode\":\"");
         text.extend_from_slice(mode.as_bytes());
         text.extend_from_slice(b"\"}");
@@ -82,6 +93,12 @@ pub fn responses(kind: &str, entries: &[EntryResponse]) -> Bytes {
     });
     text.push(b'}');
     Bytes::from(text)
+}
+
+/// What an entry of a searchset holds.
+enum Entry<'p> {
+    Stored(&'p Stored),
+    Told(&'p Outcome),
 }
 
 /// A Bundle of type `history`: versions of resources, newest first; deletions have no resource.
@@ -210,13 +227,20 @@ mod tests {
             included: vec![stored(1, false)],
             next: None,
             total: Some(1),
+            is_cut: false,
         };
         let link = Link { relation: "self", url: "http://hub/fhir/Patient?name=\"a\"".into() };
-        let bundle = valid(&searchset("http://hub/fhir", &page, &[link]));
+        let bundle =
+            valid(&searchset("http://hub/fhir", &page, &[link], Some(&Outcome::error("too-costly", "cut"))));
         assert_eq!(bundle.at(&["entry", "0", "fullUrl"]), Some(&Json::string("http://hub/fhir/Patient/1")));
         assert_eq!(bundle.at(&["entry", "1", "search", "mode"]), Some(&Json::string("include")));
+        assert_eq!(bundle.at(&["entry", "2", "search", "mode"]), Some(&Json::string("outcome")));
+        assert_eq!(
+            bundle.at(&["entry", "2", "resource", "resourceType"]),
+            Some(&Json::string("OperationOutcome"))
+        );
         assert_eq!(bundle.at(&["total"]), Some(&Json::from(1)));
-        valid(&searchset("http://hub/fhir", &Page::default(), &[]));
+        valid(&searchset("http://hub/fhir", &Page::default(), &[], None));
     }
 
     #[test]

@@ -54,6 +54,34 @@ pub enum IndexValue {
         /// First moment after.
         high: i64,
     },
+    /// A number, or that of a quantity as it is written, whatever it counts: as places in the order of all numbers, low inclusive,
+    /// high exclusive. A comparator (`<5`) or a range makes it wider than one place; open ends are `i64::MIN` and `i64::MAX`.
+    Number {
+        /// First place.
+        low: i64,
+        /// First place after.
+        high: i64,
+    },
+    /// The number of a quantity in a unit that stands for all it can be converted to.
+    Measure {
+        /// The unit: UCUM's base units, or `system|code` where it is no known unit of UCUM.
+        unit: CompactString,
+        /// First place.
+        low: i64,
+        /// First place after.
+        high: i64,
+    },
+    /// The number of a quantity as it is written, beside a code or unit as it is written.
+    Named {
+        /// The code, or the unit for people to read.
+        name: CompactString,
+        /// First place.
+        low: i64,
+        /// First place after.
+        high: i64,
+    },
+    /// What the components of a composite find in one of several elements, in the order of the components.
+    Group(Vec<Vec<IndexValue>>),
 }
 
 impl fmt::Debug for IndexValue {
@@ -63,6 +91,14 @@ impl fmt::Debug for IndexValue {
             Self::Token { system, code } => write!(f, "Token({system}|{:?})", Veil(code)),
             Self::String { exact, .. } => write!(f, "String({:?})", Veil(exact)),
             Self::Reference { kind, id } => write!(f, "Reference({kind:?}, {:?})", Veil(id)),
+            Self::Group(group) => write!(f, "Group({group:?})"),
+            Self::Number { low, high } => write!(f, "Number({:?})", Veil(&format!("{low}..{high}"))),
+            Self::Measure { unit, low, high } => {
+                write!(f, "Measure({unit}, {:?})", Veil(&format!("{low}..{high}")))
+            }
+            Self::Named { name, low, high } => {
+                write!(f, "Named({name}, {:?})", Veil(&format!("{low}..{high}")))
+            }
             Self::Date { low, high } => write!(f, "Date({:?})", Veil(&format!("{low}..{high}"))),
         }
     }

@@ -1,44 +1,78 @@
 //! Makes the search rows of a resource.
 
+use std::sync::{LazyLock, OnceLock};
+
 use compact_str::CompactString;
 
-use crate::fhirpath::{Item, Value, points_at, split_literal};
-use crate::index::{IndexRow, IndexValue};
+use crate::composite::{self, Composite};
+use crate::fhirpath::{Expression, Item, Value, points_at, split_literal};
+use crate::index::{IndexRow, IndexValue, ParamId};
+use crate::index_numbers::{number, quantity};
 use crate::json::{Json, Object};
 use crate::moment;
 use crate::normal::normal;
-use crate::params::{ParamKind, indexed};
+use crate::params::{Param, ParamKind, indexed, params_of};
 use crate::types::ResourceType;
 
 /// Every row that the supported parameters of `kind` give for this tree: sorted, each once.
 pub fn rows(kind: ResourceType, tree: &Object) -> Vec<IndexRow> {
     let mut rows = Vec::with_capacity(32);
     for (param, expression) in indexed(kind) {
-        let mut add = |value: IndexValue| rows.push(IndexRow { param: param.id, value });
-        expression.each(tree, &mut |item| match param.kind {
-            ParamKind::Token => token(item, &mut add),
-            ParamKind::String => string(item, &mut add),
-            ParamKind::Reference => reference(item, &mut add),
-            ParamKind::Date => date(item, &mut add),
-            ParamKind::Number
-            | ParamKind::Quantity
-            | ParamKind::Uri
-            | ParamKind::Composite
-            | ParamKind::Special => {}
-        });
+        each(param, expression, tree, &mut |value| rows.push(IndexRow { param: param.id, value }));
+    }
+    for (param, composite) in composites(kind) {
+        for group in composite.groups(tree) {
+            rows.push(IndexRow { param: *param, value: IndexValue::Group(group) });
+        }
     }
     rows.sort_unstable();
     rows.dedup();
     rows
 }
 
-type Add<'f> = &'f mut dyn FnMut(IndexValue);
+/// A composite parameter and what it is made of.
+type Made = (ParamId, &'static Composite);
 
-fn type_name(item: Item<'_>) -> &'static str {
+/// The composites of a type.
+fn composites(kind: ResourceType) -> &'static [Made] {
+    static KNOWN: LazyLock<Vec<OnceLock<Vec<Made>>>> =
+        LazyLock::new(|| ResourceType::all().map(|_| OnceLock::new()).collect());
+    KNOWN[kind.index()].get_or_init(|| {
+        params_of(kind).iter().filter_map(|param| Some((param.id, composite::of(param)?))).collect()
+    })
+}
+
+/// What one parameter finds: sorted, each once.
+pub(crate) fn values(param: &Param, tree: &Object) -> Vec<IndexValue> {
+    let mut values = Vec::new();
+    if let Some(expression) = param.compiled() {
+        each(param, expression, tree, &mut |value| values.push(value));
+    }
+    values.sort_unstable();
+    values.dedup();
+    values
+}
+
+fn each(param: &Param, expression: &Expression, tree: &Object, add: Add<'_>) {
+    expression.each(tree, &mut |item| match param.kind {
+        ParamKind::Token => token(item, add),
+        ParamKind::String => string(item, add),
+        ParamKind::Reference => reference(item, add),
+        ParamKind::Date => date(item, add),
+        ParamKind::Number => number(item, add),
+        ParamKind::Quantity => quantity(item, add),
+        ParamKind::Uri => uri(item, add),
+        ParamKind::Composite | ParamKind::Special => {}
+    });
+}
+
+pub(crate) type Add<'f> = &'f mut dyn FnMut(IndexValue);
+
+pub(crate) fn type_name(item: Item<'_>) -> &'static str {
     item.of.map_or("", |(of, _)| of.name)
 }
 
-fn text<'a>(object: &'a Object, name: &str) -> Option<&'a str> {
+pub(crate) fn text<'a>(object: &'a Object, name: &str) -> Option<&'a str> {
     object.get(name).and_then(Json::as_str).filter(|text| !text.is_empty())
 }
 
@@ -142,6 +176,15 @@ fn human_name(name: &Object, put: &mut impl FnMut(&str)) {
 /// Of the CJK Unified Ideographs blocks: names in these are written without a space.
 fn is_ideograph(letter: char) -> bool {
     matches!(letter, '\u{3400}'..='\u{4DBF}' | '\u{4E00}'..='\u{9FFF}' | '\u{F900}'..='\u{FAFF}' | '\u{20000}'..='\u{3FFFF}')
+}
+
+/// A URI as it stands; a token without a system.
+fn uri(item: Item<'_>, add: Add<'_>) {
+    if let Value::Json(Json::String(uri)) = item.value
+        && !uri.is_empty()
+    {
+        add(IndexValue::Token { system: CompactString::const_new(""), code: uri.clone() });
+    }
 }
 
 fn reference(item: Item<'_>, add: Add<'_>) {

@@ -19,18 +19,21 @@
 
 pub mod bundle;
 pub mod codes;
+pub mod composite;
 mod cursor;
 pub mod difference;
 pub mod elements;
 pub mod fhirpath;
 mod fhirpath_read;
 pub mod index;
+mod index_numbers;
 mod index_rows;
 pub mod json;
 mod json_read;
 mod json_write;
 pub mod leaves;
 pub mod links;
+mod measure;
 pub mod merge;
 pub mod moment;
 pub mod normal;
@@ -42,9 +45,11 @@ pub mod prepare;
 pub mod primitive;
 mod resource;
 pub mod search;
+mod search_links;
 mod search_parse;
 mod search_value;
 mod types;
+pub mod unit;
 pub mod validate;
 mod veil;
 

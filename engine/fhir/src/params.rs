@@ -6,6 +6,7 @@
 use std::ops::Range;
 use std::sync::{LazyLock, OnceLock};
 
+use crate::composite;
 use crate::fhirpath::Expression;
 use crate::index::ParamId;
 use crate::types::ResourceType;
@@ -23,6 +24,8 @@ pub struct Param {
     pub kind: ParamKind,
     /// What it may point at, for references; empty: anything.
     pub targets: Vec<ResourceType>,
+    /// The codes of a composite's components, in their order.
+    pub components: Vec<&'static str>,
     /// The part of its FHIRPath expression for this type; empty for some of `Resource`'s.
     pub expression: &'static str,
     compiled: OnceLock<Option<Expression>>,
@@ -82,12 +85,12 @@ impl Param {
     }
 }
 
-/// Whether resources are indexed by the parameter, so that it can be searched: tokens, strings, references and
-/// dates. Not: numbers, quantities, URIs, composites, and `phonetic`, which promises a likeness of sound.
+/// Whether resources can be searched by the parameter. Not: `phonetic`, which promises a likeness of sound, and what has no expression.
 pub fn supported(param: &Param) -> bool {
-    let kind_is =
-        matches!(param.kind, ParamKind::Token | ParamKind::String | ParamKind::Reference | ParamKind::Date);
-    kind_is && !param.expression.is_empty() && param.code != "phonetic"
+    if param.kind == ParamKind::Composite {
+        return composite::of(param).is_some();
+    }
+    param.kind != ParamKind::Special && !param.expression.is_empty() && param.code != "phonetic"
 }
 
 /// All parameters of a type, by code, those that are not supported included; without `_id` and `_lastUpdated`,
@@ -110,12 +113,13 @@ pub fn by_id(id: ParamId) -> Option<&'static Param> {
 /// A parameter and its expression.
 type Indexed = (&'static Param, &'static Expression);
 
-/// The supported parameters of a type with their compiled expressions.
+/// The supported parameters of a type that are no composites, with their compiled expressions.
 pub(crate) fn indexed(kind: ResourceType) -> &'static [Indexed] {
     static INDEXED: LazyLock<Vec<OnceLock<Vec<Indexed>>>> =
         LazyLock::new(|| ResourceType::all().map(|_| OnceLock::new()).collect());
     INDEXED[kind.index()].get_or_init(|| {
-        let params = params_of(kind).iter().filter(|param| supported(param));
+        let is_plain = |param: &&Param| supported(param) && param.kind != ParamKind::Composite;
+        let params = params_of(kind).iter().filter(is_plain);
         params.filter_map(|param| Some((param, param.compiled()?))).collect()
     })
 }
@@ -162,8 +166,21 @@ fn param(line: &'static str, base: ResourceType) -> Option<Param> {
     }
     let kind = ParamKind::from_name(cells.next().unwrap_or_default());
     let expression = cells.next().unwrap_or_default();
-    let targets = cells.next().unwrap_or_default().split(',').filter_map(ResourceType::from_name).collect();
-    Some(Param { id: ParamId(0), base, code, kind, targets, expression, compiled: OnceLock::new() })
+    let last = cells.next().unwrap_or_default().split(',').filter(|name| !name.is_empty());
+    let (components, targets) = match kind {
+        ParamKind::Composite => (last.collect(), Vec::new()),
+        _ => (Vec::new(), last.filter_map(ResourceType::from_name).collect()),
+    };
+    Some(Param {
+        id: ParamId(0),
+        base,
+        code,
+        kind,
+        targets,
+        components,
+        expression,
+        compiled: OnceLock::new(),
+    })
 }
 
 #[cfg(test)]
@@ -192,7 +209,7 @@ mod tests {
 
     #[test]
     fn what_is_not_indexed_is_known_and_not_supported() {
-        for code in ["value-quantity", "code-value-quantity", "_profile", "_text"] {
+        for code in ["_content", "_text"] {
             assert!(!supported(find(kind("Observation"), code).unwrap()), "{code}");
         }
         assert!(supported(find(kind("Observation"), "_tag").unwrap()));
@@ -201,11 +218,21 @@ mod tests {
 
     #[test]
     fn every_supported_expression_of_r4b_compiles() {
-        let supported: Vec<&Param> = TABLE.params.iter().filter(|param| supported(param)).collect();
-        assert!(supported.len() > 1000);
-        for param in supported {
+        let found: Vec<&Param> = TABLE.params.iter().filter(|param| supported(param)).collect();
+        assert!(found.len() > 1000);
+        for param in found.iter().filter(|param| param.kind != ParamKind::Composite) {
             let result = Expression::compile(param.expression, param.base);
             assert!(result.is_ok(), "{} {}: {:?}", param.base, param.code, result.err());
+        }
+    }
+
+    #[test]
+    fn every_composite_of_r4b_is_supported() {
+        let composites: Vec<&Param> =
+            TABLE.params.iter().filter(|param| param.kind == ParamKind::Composite).collect();
+        assert!(composites.len() > 60);
+        for param in composites {
+            assert!(supported(param), "{} {}", param.base, param.code);
         }
     }
 

@@ -56,6 +56,8 @@ pub enum FilterOn {
     LastUpdated,
     /// A search parameter whose values stand in the search rows.
     Param(ParamId),
+    /// What points at the resource: `_has`.
+    Pointed,
 }
 
 /// One alternative.
@@ -88,8 +90,40 @@ pub enum Test {
         /// First moment after the span given.
         high: i64,
     },
+    /// A number, or a quantity by its number and what it counts: places in the order of all numbers, low inclusive, high exclusive.
+    Number {
+        /// The comparison.
+        prefix: Prefix,
+        /// First place of the span given.
+        low: i64,
+        /// First place after it.
+        high: i64,
+        /// What is counted.
+        of: Counted,
+    },
+    /// `:below` on a URI: this one, or one that goes on after it with a slash.
+    Below(CompactString),
+    /// `:contains` on a URI: the text stands in it.
+    Holds(CompactString),
+    /// A composite: all hold, in one element where the resource has several.
+    Together(Vec<(ParamId, Test)>),
+    /// A chain: the reference points at a resource of this type for which the filter holds.
+    Through(ResourceType, Box<Filter>),
+    /// `_has`: a resource of this type, for which the filter holds, points at it by the parameter.
+    From(ResourceType, ParamId, Box<Filter>),
     /// `:missing=true` (the resource has no value) or `:missing=false`.
     Missing(bool),
+}
+
+/// What the number of a quantity counts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Counted {
+    /// Whatever it is: `5.4`, and every number that is no quantity.
+    Anything,
+    /// A unit as the search rows have it: `5.4|http://unitsofmeasure.org|mg`, also found in grams.
+    Unit(CompactString),
+    /// A code or unit as it is written: `5.4||mg`.
+    Named(CompactString),
 }
 
 /// How strings compare.
@@ -184,6 +218,8 @@ pub struct Page {
     pub next: Option<Cursor>,
     /// The number of all matches, where it was asked for.
     pub total: Option<u64>,
+    /// More was to come along than comes with one page.
+    pub is_cut: bool,
 }
 
 impl fmt::Debug for Test {
@@ -197,6 +233,14 @@ impl fmt::Debug for Test {
             Self::Date { prefix, low, high } => {
                 write!(f, "Date({prefix:?}, {:?})", Veil(&format!("{low}..{high}")))
             }
+            Self::Number { prefix, low, high, of } => {
+                write!(f, "Number({prefix:?}, {:?}, {of:?})", Veil(&format!("{low}..{high}")))
+            }
+            Self::Below(uri) => write!(f, "Below({:?})", Veil(uri)),
+            Self::Holds(text) => write!(f, "Holds({:?})", Veil(text)),
+            Self::Together(tests) => write!(f, "Together({tests:?})"),
+            Self::Through(kind, filter) => write!(f, "Through({kind}, {filter:?})"),
+            Self::From(kind, param, filter) => write!(f, "From({kind}, {param:?}, {filter:?})"),
             Self::Missing(missing) => write!(f, "Missing({missing})"),
         }
     }

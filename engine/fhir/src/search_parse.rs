@@ -2,8 +2,9 @@
 
 use thiserror::Error;
 
-use crate::params::{ParamKind, find, params_of, supported};
+use crate::params::{ParamKind, by_id, find, params_of, supported};
 use crate::search::{Cursor, Filter, FilterOn, Include, Search, Sort};
+use crate::search_links::{Reading, linked};
 use crate::search_value::{Asked, alternatives};
 use crate::types::ResourceType;
 
@@ -13,6 +14,8 @@ pub const DEFAULT_COUNT: u32 = 20;
 pub const MAX_COUNT: u32 = 1000;
 /// Every filter is a join of its own; more are refused.
 const MAX_FILTERS: usize = 20;
+/// Each alternative is a few values of a statement, which databases bound.
+const MAX_WEIGHT: usize = 2_000;
 const MAX_SORTS: usize = 5;
 const MAX_INCLUDES: usize = 16;
 
@@ -55,6 +58,20 @@ pub enum SearchError {
         /// What was expected.
         expected: &'static str,
     },
+}
+
+impl SearchError {
+    /// The same of the whole name, as it stands in the query: what is wrong may be at the end of a chain.
+    fn named(mut self, whole: &str) -> Self {
+        if whole.contains('.') || whole.starts_with("_has") {
+            let (Self::UnknownParameter { name, .. }
+            | Self::NotSupported { name, .. }
+            | Self::Modifier { name, .. }
+            | Self::Value { name, .. }) = &mut self;
+            *name = shown(whole);
+        }
+        self
+    }
 }
 
 /// Reads decoded name-value pairs of a query string.
@@ -115,9 +132,12 @@ pub fn parse_at(
             "_include" => search.includes.push(include(kind, code, modifier, value)?),
             "_revinclude" => search.revincludes.push(include(kind, code, modifier, value)?),
             _ => {
-                let on = filter_on(kind, code)?;
-                search.filters.push(filter(on, code, modifier, value, base)?);
+                let found = filter(kind, name, value, &Reading::new(base));
+                search.filters.push(found.map_err(|error| error.named(name))?);
             }
+        }
+        if search.filters.iter().map(Filter::weight).sum::<usize>() > MAX_WEIGHT {
+            return Err(wrong("fewer alternatives in one search"));
         }
         if search.filters.len() > MAX_FILTERS {
             return Err(wrong("at most 20 parameters in one search"));
@@ -144,14 +164,22 @@ pub fn parse_at(
     Ok(search)
 }
 
-fn filter(
-    on: FilterOn,
-    code: &str,
-    modifier: Option<&str>,
+/// Reads a parameter that narrows the search: `name`, `name:modifier`, a chain or `_has`.
+pub(crate) fn filter(
+    kind: ResourceType,
+    name: &str,
     value: &str,
-    base: Option<&str>,
+    reading: &Reading<'_>,
 ) -> Result<Filter, SearchError> {
-    let asked = Asked { on: &on, code, modifier, base };
+    if let Some(linked) = linked(kind, name, value, reading)? {
+        return Ok(linked);
+    }
+    let (code, modifier) = match name.split_once(':') {
+        Some((code, modifier)) => (code, Some(modifier)),
+        None => (name, None),
+    };
+    let on = filter_on(kind, code)?;
+    let asked = Asked { on: &on, code, modifier, base: reading.base };
     let (any, not) = alternatives(&asked, value)?;
     Ok(Filter { on, any, not })
 }
@@ -164,10 +192,6 @@ fn filter_on(kind: ResourceType, code: &str) -> Result<FilterOn, SearchError> {
         _ => {}
     }
     let unsupported = |why| Err(SearchError::NotSupported { name: shown(code), why });
-    let is_chain = code.split_once('.').is_some_and(|(first, _)| find(kind, first).is_some());
-    if is_chain {
-        return unsupported("references cannot be searched through");
-    }
     if matches!(code, "_elements" | "_contained" | "_containedType") {
         return unsupported("resources come whole and are searched as such");
     }
@@ -183,17 +207,7 @@ fn filter_on(kind: ResourceType, code: &str) -> Result<FilterOn, SearchError> {
     if supported(param) {
         return Ok(FilterOn::Param(param.id));
     }
-    match param.kind {
-        ParamKind::Number => unsupported("numbers are not indexed"),
-        ParamKind::Quantity => unsupported("quantities are not indexed"),
-        ParamKind::Uri => unsupported("URIs are not indexed"),
-        ParamKind::Composite => unsupported("composites are not indexed"),
-        ParamKind::Token
-        | ParamKind::String
-        | ParamKind::Reference
-        | ParamKind::Date
-        | ParamKind::Special => unsupported("it is not indexed"),
-    }
+    unsupported("it is not indexed")
 }
 
 fn sort(kind: ResourceType, key: &str) -> Result<Sort, SearchError> {
@@ -201,7 +215,12 @@ fn sort(kind: ResourceType, key: &str) -> Result<Sort, SearchError> {
         Some(code) => (code, true),
         None => (key, false),
     };
-    Ok(Sort { on: filter_on(kind, code)?, descending })
+    let on = filter_on(kind, code)?;
+    let is_composite = matches!(on, FilterOn::Param(id) if by_id(id).is_some_and(|param| param.kind == ParamKind::Composite));
+    if is_composite {
+        return Err(SearchError::NotSupported { name: shown(code), why: "a composite has no order" });
+    }
+    Ok(Sort { on, descending })
 }
 
 /// `Source:param[:Target]`, `Source:*`, and for `_include` also `*`.

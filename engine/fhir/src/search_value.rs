@@ -2,12 +2,14 @@
 
 use compact_str::CompactString;
 
+use crate::composite;
 use crate::fhirpath::split_literal;
+use crate::measure::{Unit, Written, place, point};
 use crate::moment;
 use crate::normal::normal;
 use crate::params::{Param, ParamKind, by_id};
 use crate::resource::Id;
-use crate::search::{FilterOn, Prefix, StringTest, Test};
+use crate::search::{Counted, FilterOn, Prefix, StringTest, Test};
 use crate::search_parse::{SearchError, shown};
 use crate::types::ResourceType;
 
@@ -37,9 +39,10 @@ impl Asked<'_> {
 pub(crate) fn alternatives(asked: &Asked<'_>, value: &str) -> Result<(Vec<Test>, bool), SearchError> {
     let param = match asked.on {
         FilterOn::Param(id) => by_id(*id),
-        FilterOn::Id | FilterOn::LastUpdated => None,
+        FilterOn::Id | FilterOn::LastUpdated | FilterOn::Pointed => None,
     };
-    if let (Some("missing"), Some(_)) = (asked.modifier, param) {
+    let is_composite = param.is_some_and(|param| param.kind == ParamKind::Composite);
+    if let (Some("missing"), Some(_), false) = (asked.modifier, param, is_composite) {
         return match value {
             "true" => Ok((vec![Test::Missing(true)], false)),
             "false" => Ok((vec![Test::Missing(false)], false)),
@@ -51,25 +54,39 @@ pub(crate) fn alternatives(asked: &Asked<'_>, value: &str) -> Result<(Vec<Test>,
     if parts.len() > MAX_ALTERNATIVES {
         return Err(asked.wrong("at most 500 alternatives"));
     }
+    if let (Some("above"), Some(ParamKind::Uri)) = (asked.modifier, param.map(|param| param.kind)) {
+        let tests: Vec<Test> = parts.iter().flat_map(|part| above(&unescape(part))).collect();
+        return match tests.len() {
+            0..=MAX_ALTERNATIVES => Ok((tests, false)),
+            _ => Err(asked.wrong("URLs with fewer steps in their paths")),
+        };
+    }
     let tests = parts.into_iter().map(|part| match (asked.on, param) {
         _ if part.is_empty() => Err(asked.wrong("a value")),
         (FilterOn::Id, _) => id(asked, part),
         (FilterOn::LastUpdated, _) => date(asked, part),
-        (FilterOn::Param(_), Some(param)) => match param.kind {
-            ParamKind::Token if not || asked.modifier.is_none() => token(asked, part),
-            ParamKind::Token => Err(asked.misfit("`:not` or `:missing`")),
-            ParamKind::String => string(asked, part),
-            ParamKind::Reference => reference(asked, param, part),
-            ParamKind::Date => date(asked, part),
-            ParamKind::Number
-            | ParamKind::Quantity
-            | ParamKind::Uri
-            | ParamKind::Composite
-            | ParamKind::Special => Err(asked.wrong("a parameter that is indexed")),
-        },
-        (FilterOn::Param(_), None) => Err(asked.wrong("a parameter of this server")),
+        (FilterOn::Param(_), Some(param)) => value_of(asked, param, part),
+        (FilterOn::Param(_) | FilterOn::Pointed, None | Some(_)) => {
+            Err(asked.wrong("a parameter of this server"))
+        }
     });
     Ok((tests.collect::<Result<_, _>>()?, not))
+}
+
+/// One alternative of a parameter.
+fn value_of(asked: &Asked<'_>, param: &Param, part: &str) -> Result<Test, SearchError> {
+    match param.kind {
+        ParamKind::Token if matches!(asked.modifier, None | Some("not")) => token(asked, part),
+        ParamKind::Token => Err(asked.misfit("`:not` or `:missing`")),
+        ParamKind::String => string(asked, part),
+        ParamKind::Reference => reference(asked, param, part),
+        ParamKind::Date => date(asked, part),
+        ParamKind::Number => number(asked, part),
+        ParamKind::Quantity => quantity(asked, part),
+        ParamKind::Uri => uri(asked, part),
+        ParamKind::Composite => together(asked, param, part),
+        ParamKind::Special => Err(asked.wrong("a parameter that is indexed")),
+    }
 }
 
 /// Splits at marks that no backslash stands before; escapes stay for [`unescape`].
@@ -170,20 +187,115 @@ fn date(asked: &Asked<'_>, part: &str) -> Result<Test, SearchError> {
         return Err(asked.misfit("`:missing` or no modifier"));
     }
     let text = unescape(part);
-    let prefix = match text.get(..2) {
-        Some("eq") => Some(Prefix::Eq),
-        Some("ne") => Some(Prefix::Ne),
-        Some("gt") => Some(Prefix::Gt),
-        Some("lt") => Some(Prefix::Lt),
-        Some("ge") => Some(Prefix::Ge),
-        Some("le") => Some(Prefix::Le),
-        Some("sa") => Some(Prefix::Sa),
-        Some("eb") => Some(Prefix::Eb),
-        Some("ap") => Some(Prefix::Ap),
-        _ => None,
-    };
-    let digits = if prefix.is_some() { &text[2..] } else { &text };
+    let (prefix, digits) = prefixed(&text);
     let moment =
         moment::read(digits).ok_or_else(|| asked.wrong("a date or a date and time, maybe with a prefix"))?;
-    Ok(Test::Date { prefix: prefix.unwrap_or(Prefix::Eq), low: moment.low, high: moment.high })
+    Ok(Test::Date { prefix, low: moment.low, high: moment.high })
+}
+
+/// The comparison a value begins with, and what follows it.
+fn prefixed(text: &str) -> (Prefix, &str) {
+    let prefix = match text.get(..2) {
+        Some("eq") => Prefix::Eq,
+        Some("ne") => Prefix::Ne,
+        Some("gt") => Prefix::Gt,
+        Some("lt") => Prefix::Lt,
+        Some("ge") => Prefix::Ge,
+        Some("le") => Prefix::Le,
+        Some("sa") => Prefix::Sa,
+        Some("eb") => Prefix::Eb,
+        Some("ap") => Prefix::Ap,
+        _ => return (Prefix::Eq, text),
+    };
+    (prefix, &text[2..])
+}
+
+fn number(asked: &Asked<'_>, part: &str) -> Result<Test, SearchError> {
+    if asked.modifier.is_some() {
+        return Err(asked.misfit("`:missing` or no modifier"));
+    }
+    let (prefix, digits) = prefixed(part);
+    let written = Written::read(digits).ok_or_else(|| asked.wrong("a number, maybe with a prefix"))?;
+    let (low, high) = reach(prefix, written.value(), written.around());
+    Ok(Test::Number { prefix, low, high, of: Counted::Anything })
+}
+
+/// `number`, `number|system|code` or `number||code`.
+fn quantity(asked: &Asked<'_>, part: &str) -> Result<Test, SearchError> {
+    if asked.modifier.is_some() {
+        return Err(asked.misfit("`:missing` or no modifier"));
+    }
+    let form = "`number`, `number|system|code` or `number||code`, maybe with a prefix";
+    let parts = split(part, '|');
+    let (prefix, digits) = prefixed(parts[0]);
+    let written = Written::read(digits).ok_or_else(|| asked.wrong(form))?;
+    let as_written = || reach(prefix, written.value(), written.around());
+    let ((low, high), of) = match parts.as_slice() {
+        [_] => (as_written(), Counted::Anything),
+        [_, "", code] if !code.is_empty() => (as_written(), Counted::Named(unescape(code))),
+        [_, system, code] if !code.is_empty() => {
+            let unit = Unit::of(&unescape(system), &unescape(code));
+            let value = unit.value(written).zip(unit.around(written));
+            let (value, around) = value.ok_or_else(|| asked.wrong("a number that is not so large"))?;
+            (reach(prefix, value, around), Counted::Unit(unit.name))
+        }
+        _ => return Err(asked.wrong(form)),
+    };
+    Ok(Test::Number { prefix, low, high, of })
+}
+
+/// The span a number is compared as: what its digits leave open where it is to be equal, a tenth around it for `ap`, else
+/// the number itself (R4B §3.1.1.4.6).
+fn reach(prefix: Prefix, value: f64, around: (f64, f64)) -> (i64, i64) {
+    match prefix {
+        Prefix::Eq | Prefix::Ne => (place(around.0), place(around.1)),
+        Prefix::Ap => {
+            let tenth = value.abs() / 10.0;
+            (place(value - tenth), place(value + tenth) + 1)
+        }
+        Prefix::Gt | Prefix::Lt | Prefix::Ge | Prefix::Le | Prefix::Sa | Prefix::Eb => point(value),
+    }
+}
+
+/// A value for each component, with dollar signs between them.
+fn together(asked: &Asked<'_>, param: &Param, part: &str) -> Result<Test, SearchError> {
+    if asked.modifier.is_some() {
+        return Err(asked.misfit("no modifier"));
+    }
+    let composite = composite::of(param).ok_or_else(|| asked.wrong("a composite that is understood"))?;
+    let parts = split(part, '$');
+    if parts.len() != composite.components.len() {
+        return Err(asked.wrong("a value for each component, with `$` between them"));
+    }
+    let mut tests = Vec::with_capacity(parts.len());
+    for (component, part) in composite.components.iter().zip(parts) {
+        let on = FilterOn::Param(component.id);
+        let of = Asked { on: &on, code: asked.code, modifier: None, base: asked.base };
+        if part.is_empty() {
+            return Err(asked.wrong("a value for each component, with `$` between them"));
+        }
+        tests.push((component.id, value_of(&of, component, part)?));
+    }
+    Ok(Test::Together(tests))
+}
+
+/// A URI as it stands; `:below` it, or `:above` it, in the path of a URL (R4B §3.1.1.4.5).
+fn uri(asked: &Asked<'_>, part: &str) -> Result<Test, SearchError> {
+    let uri = unescape(part);
+    match asked.modifier {
+        None => Ok(Test::Token { system: None, code: Some(uri) }),
+        Some("below") => Ok(Test::Below(uri.trim_end_matches('/').into())),
+        Some("contains") => Ok(Test::Holds(uri)),
+        Some(_) => Err(asked.misfit("`:below`, `:above`, `:contains` or `:missing`")),
+    }
+}
+
+/// The URL and every one it goes on from: `http://a/b/c`, `http://a/b`, `http://a`. Of a URN only itself.
+fn above(uri: &str) -> Vec<Test> {
+    let path = uri.find("://").map_or(uri.len(), |at| at + 3);
+    let ends = uri.match_indices('/').map(|(at, _)| at).filter(|at| *at > path && *at + 1 < uri.len());
+    let ends = ends.chain([uri.trim_end_matches('/').len()]);
+    // With and without the slash at its end.
+    let urls = ends.flat_map(|end| [uri[..end].to_owned(), format!("{}/", &uri[..end])]);
+    urls.map(|url| Test::Token { system: None, code: Some(url.into()) }).collect()
 }

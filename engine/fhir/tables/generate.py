@@ -5,7 +5,7 @@
 
 types.txt     one resource type a line
 elements.tsv  `@name <tab> class <tab> base`, then its own elements: name, types, min, max, modifier, binding
-params.tsv    `@base`, then its search parameters: code, kind, expression, target types
+params.tsv    `@base`, then its search parameters: code, kind, expression, target types; of a composite the components' codes
 codes.tsv     `@value set`, then a line for each system: system, codes; `*` when the codes are not listed here
 """
 
@@ -148,6 +148,7 @@ def alternatives(expression):
 
 def params_table(parameters, types):
     by_base = {}
+    code_of = {parameter["url"]: parameter["code"] for parameter in parameters}
     for parameter in parameters:
         for base in parameter["base"]:
             parts = []
@@ -160,6 +161,8 @@ def params_table(parameters, types):
             # The definitions write "any" as a list of all types of their day.
             if len(targets) > 100:
                 targets = []
+            if parameter["type"] == "composite":
+                targets = [code_of[part["definition"]] for part in parameter["component"]]
             row = [parameter["code"], parameter["type"], " | ".join(parts), ",".join(targets)]
             by_base.setdefault(base, {}).setdefault(parameter["code"], "\t".join(row).rstrip("\t"))
     # `_text` stands in DomainResource and in Resource; both mean every type.

@@ -16,7 +16,11 @@ fn found(code: &str, resource: &str) -> Vec<String> {
         IndexValue::Token { system, code } => format!("{system}|{code}"),
         IndexValue::String { normal, exact } => format!("{normal}/{exact}"),
         IndexValue::Reference { kind, id } => format!("{}:{id}", kind.map_or("?", ResourceType::name)),
-        IndexValue::Date { low, high } => format!("{low}..{high}"),
+        IndexValue::Date { low, high } | IndexValue::Number { low, high } => format!("{low}..{high}"),
+        IndexValue::Group(group) => format!("{} components", group.len()),
+        IndexValue::Measure { unit: name, low, high } | IndexValue::Named { name, low, high } => {
+            format!("{name} {low}..{high}")
+        }
     })
     .collect()
 }
@@ -93,4 +97,37 @@ fn dates_are_spans() {
     assert_eq!(visit(r#"{"id":"x"}"#), NONE);
     let timing = r#"{"resourceType":"ServiceRequest","occurrenceTiming":{"event":["1970-01-01T00:00:09Z","1970-01-01T00:00:00Z"]}}"#;
     assert_eq!(found("occurrence", timing), ["0..10000000"]);
+}
+
+#[test]
+fn quantities_stand_as_written_and_in_base_units() {
+    let observation = |value: &str| format!(r#"{{"resourceType":"Observation","valueQuantity":{value}}}"#);
+    let rows = |value: &str| found("value-quantity", &observation(value));
+    let milligrams =
+        rows(r#"{"value":5400,"unit":"Milligramm","system":"http://unitsofmeasure.org","code":"mg"}"#);
+    let grams = rows(r#"{"value":5.4,"system":"http://unitsofmeasure.org","code":"g"}"#);
+    let in_base_units = |rows: &[String]| rows.iter().find(|row| row.starts_with("=.g1 ")).unwrap().clone();
+    assert_eq!(in_base_units(&milligrams), in_base_units(&grams));
+    // The number, its number in base units, its code and its unit.
+    assert_eq!((milligrams.len(), grams.len()), (4, 3));
+    assert_eq!(rows(r#"{"value":5}"#).len(), 1);
+    assert_eq!(rows(r#"{"unit":"mg"}"#), NONE);
+    let below = rows(r#"{"value":5,"comparator":"<"}"#);
+    assert!(below[0].starts_with(&format!("{}..", i64::MIN)), "{below:?}");
+    let sampled = r#"{"resourceType":"Observation","valueSampledData":{"origin":{"value":1},"period":1,"dimensions":1}}"#;
+    assert_eq!(found("value-quantity", sampled), NONE);
+}
+
+#[test]
+fn composites_have_groups_where_a_resource_has_several_elements() {
+    let component = r#"{"code":{"coding":[{"code":"a"}]},"valueQuantity":{"value":1}}"#;
+    let observation =
+        |components: &str| format!(r#"{{"resourceType":"Observation","component":[{components}]}}"#);
+    let two = observation(&format!("{component},{component}"));
+    // Two that are the same are one row.
+    assert_eq!(found("component-code-value-quantity", &two), ["2 components"]);
+    assert_eq!(found("component-code-value-quantity", &observation(component)), NONE);
+    // The observation itself is an element as well.
+    assert_eq!(found("combo-code-value-quantity", &observation(component)).len(), 2);
+    assert_eq!(found("code-value-quantity", &two), NONE);
 }

@@ -4,7 +4,7 @@
 use hub_fhir::ResourceType;
 use hub_fhir::params::find;
 use hub_fhir::search::{
-    Cursor, Filter, FilterOn, Prefix, Search, SearchError, StringTest, Test, parse, parse_at,
+    Counted, Cursor, Filter, FilterOn, Prefix, Search, SearchError, StringTest, Test, parse, parse_at,
 };
 
 fn kind(name: &str) -> ResourceType {
@@ -187,10 +187,10 @@ fn an_unknown_parameter_is_named_with_the_nearest_right_one() {
 #[test]
 fn what_is_not_supported_says_so() {
     assert_eq!(
-        message("Observation", "value-quantity", "gt5"),
-        "the search parameter `value-quantity` is not supported: quantities are not indexed"
+        message("Observation", "status.name", "x"),
+        "the search parameter `status.name` is not supported: only references can be looked through"
     );
-    for name in ["patient.name", "_text", "_profile", "combo-code-value-quantity", "_elements"] {
+    for name in ["_text", "_content", "_elements"] {
         assert!(
             matches!(search("Observation", &[(name, "x")]), Err(SearchError::NotSupported { .. })),
             "{name}"
@@ -203,4 +203,95 @@ fn a_search_is_bounded() {
     let many = vec![("gender", "male"); 100];
     assert!(search("Patient", &many).is_err());
     assert!(search("Patient", &[("gender", &"a,".repeat(10_000))]).is_err());
+}
+
+#[test]
+fn numbers_and_quantities_say_what_was_wrong_with_them() {
+    for bad in
+        ["", "x", "5..4", "gt", "5|mg", "5|http://unitsofmeasure.org|", "5||", "1|2|3|4", "NaN", "1e999"]
+    {
+        assert!(
+            matches!(search("Observation", &[("value-quantity", bad)]), Err(SearchError::Value { .. })),
+            "{bad}"
+        );
+    }
+    for bad in ["x", "5|a|b", "5,"] {
+        assert!(search("RiskAssessment", &[("probability", bad)]).is_err(), "{bad}");
+    }
+    let filter = filter("RiskAssessment", "probability", "gt0.8");
+    assert!(matches!(filter.any[0], Test::Number { prefix: Prefix::Gt, of: Counted::Anything, .. }));
+    assert!(search("RiskAssessment", &[("probability:exact", "1")]).is_err());
+}
+
+#[test]
+fn uris_are_found_below_and_above_in_the_steps_of_their_path() {
+    let url = |url: &str| token(None, Some(url));
+    assert_eq!(filter("ValueSet", "url", "http://a/b").any, [url("http://a/b")]);
+    assert_eq!(filter("ValueSet", "url:below", "http://a/b/").any, [Test::Below("http://a/b".into())]);
+    let above = filter("ValueSet", "url:above", "http://a/b/c").any;
+    let expected = ["http://a", "http://a/", "http://a/b", "http://a/b/", "http://a/b/c", "http://a/b/c/"];
+    assert_eq!(above, expected.map(url));
+    assert_eq!(filter("ValueSet", "url:above", "urn:oid:1.2").any, [url("urn:oid:1.2"), url("urn:oid:1.2/")]);
+    assert!(search("ValueSet", &[("url:exact", "urn:oid:1.2")]).is_err());
+    assert!(search("ValueSet", &[("url:above", &format!("http://{}", "a/".repeat(600)))]).is_err());
+}
+
+#[test]
+fn composites_have_a_value_for_each_component() {
+    let found = filter("Observation", "code-value-quantity", "8480-6$gt150,x\\$y$5");
+    assert_eq!(found.any.len(), 2);
+    let Test::Together(tests) = &found.any[1] else { panic!("{found:?}") };
+    assert_eq!(tests[0].1, token(None, Some("x$y")));
+    for bad in ["8480-6", "8480-6$", "$5", "8480-6$5$6", "8480-6$x", ""] {
+        assert!(search("Observation", &[("code-value-quantity", bad)]).is_err(), "{bad}");
+    }
+    for name in ["code-value-quantity:missing", "code-value-quantity:exact"] {
+        assert!(
+            matches!(search("Observation", &[(name, "true")]), Err(SearchError::Modifier { .. })),
+            "{name}"
+        );
+    }
+    assert!(search("Observation", &[("_sort", "code-value-quantity")]).is_err());
+}
+
+#[test]
+fn references_are_looked_through_in_both_directions() {
+    let through = |name: &str, value: &str| filter("Observation", name, value).any.remove(0);
+    let Test::Through(kind, inner) = through("subject:Patient.name:exact", "A") else { panic!() };
+    assert_eq!((kind.name(), &inner.any[0]), ("Patient", &Test::String(StringTest::Exact, "A".into())));
+    // Only patients have a birth date among what `subject` may point at.
+    assert_eq!(filter("Observation", "subject.birthdate", "1980").any.len(), 1);
+    assert!(filter("Observation", "subject.identifier", "1").any.len() > 2);
+    let Test::Through(_, inner) = through("encounter.service-provider.name", "A") else { panic!() };
+    assert!(matches!(inner.any[0], Test::Through(..)));
+    let found = filter("Patient", "_has:Observation:patient:_has:AuditEvent:entity:agent", "1");
+    assert!(matches!(found.any[0], Test::From(..)));
+    for (name, why) in [
+        ("_has", "Type:reference"),
+        ("_has:Observation", "Type:reference"),
+        ("_has:Observation:patient", "Type:reference"),
+        ("_has:Obs:patient:code", "resource type"),
+        ("_has:Observation:code:code", "reference parameter"),
+        ("_has:Observation:patient:cod", "did you mean `code`?"),
+        ("link:Observation.code", "may point at"),
+        ("general-practitioner.birthdate", "no search parameter"),
+        ("nothing.name", "no search parameter"),
+        (
+            "link:Patient.link:Patient.link:Patient.link:Patient.link:Patient.link:Patient.link:Patient.name",
+            "at most 6",
+        ),
+    ] {
+        assert!(message("Patient", name, "1").contains(why), "{name}: {}", message("Patient", name, "1"));
+    }
+}
+
+#[test]
+fn a_chain_through_anything_does_not_grow_without_bound() {
+    for name in ["focus.focus.focus.focus.focus.status", "focus.subject.subject.subject.identifier"] {
+        let message = message("Observation", name, "1");
+        assert!(message.contains("name one"), "{name}: {message}");
+    }
+    let many = vec!["a"; 400].join(",");
+    let pairs: Vec<(&str, &str)> = (0..6).map(|_| ("code", many.as_str())).collect();
+    assert!(search("Observation", &pairs).is_err());
 }

@@ -37,7 +37,6 @@ mod temporal_read;
 mod temporal_shift;
 mod token;
 mod tree;
-mod unit;
 mod validate;
 
 pub use environment::{Coded, Environment, Limits, Resolver, Trace};

@@ -7,7 +7,7 @@ use compact_str::CompactString;
 use rust_decimal::Decimal;
 
 use crate::temporal::CalendarUnit;
-use crate::unit::canonical;
+use hub_fhir::unit::canonical;
 
 /// A number with its unit.
 #[derive(Clone, Debug)]

@@ -30,6 +30,7 @@ pub mod measure;
 pub mod now;
 pub mod operate;
 mod order;
+pub mod reindex;
 pub mod replay;
 pub mod reply;
 pub mod retention;

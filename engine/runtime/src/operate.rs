@@ -47,6 +47,7 @@ impl Operations for Hub {
             version: env!("CARGO_PKG_VERSION"),
             nodes: self.house.cluster.nodes().await?,
             started_at: self.started_at,
+            unindexed: self.house.resources.unindexed().await?,
             channels,
             destinations,
         })

@@ -23,6 +23,7 @@ mod orders;
 mod outbox;
 mod partitions;
 mod postgres;
+mod reindex;
 mod replay_pages;
 mod replays;
 mod resources;

@@ -18,13 +18,14 @@ use crate::partitions;
 use crate::words::Words;
 use crate::writer::Way;
 
-pub(crate) const MIGRATIONS: [(i64, &str, &str); 6] = [
+pub(crate) const MIGRATIONS: [(i64, &str, &str); 7] = [
     (1, "store", include_str!("../migrations/postgres/0001_store.sql")),
     (2, "deployments", include_str!("../migrations/postgres/0002_deployments.sql")),
     (3, "imported", include_str!("../migrations/postgres/0003_imported.sql")),
     (10, "replay", include_str!("../migrations/postgres/0010_replay.sql")),
     (20, "attachments", include_str!("../migrations/postgres/0020_attachments.sql")),
     (25, "history", include_str!("../migrations/postgres/0025_history.sql")),
+    (30, "numbers", include_str!("../migrations/postgres/0030_numbers.sql")),
 ];
 
 /// How many bytes a database takes, its indexes included.

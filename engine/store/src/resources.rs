@@ -25,6 +25,10 @@ impl Searches for Store {
     async fn search(&self, search: &Search) -> Result<Page, StoreError> {
         self.searcher().run(search).await
     }
+
+    async fn unindexed(&self) -> Result<u64, StoreError> {
+        self.stale().await
+    }
 }
 
 #[async_trait]

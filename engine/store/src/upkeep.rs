@@ -82,6 +82,10 @@ impl Keeping for Store {
         Ok(given * page)
     }
 
+    async fn index_anew(&self, limit: u32) -> Result<u64, StoreError> {
+        self.index_some(limit).await
+    }
+
     async fn import(&self, archived: Bytes) -> Result<Imported, StoreError> {
         let wrong = |what: &str| StoreError::Invalid { what: what.to_owned() };
         let read = tokio::task::spawn_blocking(move || entries(&archived)).await;

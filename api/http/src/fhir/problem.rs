@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use axum::http::StatusCode;
 use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use axum::response::{IntoResponse, Response};
-use hub_core::store::StoreError;
+use hub_core::store::{Indexing, StoreError};
 use hub_fhir::outcome::Outcome;
 use hub_fhir::search::SearchError;
 use hub_fhir::validate::Issue;
@@ -136,6 +136,12 @@ impl From<StoreError> for Problem {
     fn from(failure: StoreError) -> Self {
         match failure {
             StoreError::Unavailable(source) => {
+                if let Some(Indexing { left }) = source.downcast_ref() {
+                    let text = format!(
+                        "resources of before the last update are being indexed for this search, {left} are left; ask again in a while"
+                    );
+                    return Self::new(StatusCode::SERVICE_UNAVAILABLE, "transient", text);
+                }
                 error!(error = %source, "The store could not answer the FHIR door.");
                 let text = "the store is unavailable; try again in a moment";
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "transient", text)

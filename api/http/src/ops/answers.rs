@@ -27,6 +27,8 @@ pub(crate) struct StatusAnswer {
     ready: bool,
     /// The number of the deployment that runs.
     deployment: Option<u64>,
+    /// Resources still to be indexed for the searches that came with the last update.
+    unindexed: u64,
     /// The nodes that share the database; none where it stands alone.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     nodes: Vec<NodeAnswer>,
@@ -124,6 +126,7 @@ impl StatusAnswer {
             at,
             ready,
             deployment,
+            unindexed: status.unindexed,
             nodes: status.nodes.into_iter().map(node).collect(),
             channels: status.channels.into_iter().map(channel).collect(),
             destinations: destinations(status.destinations, depths),

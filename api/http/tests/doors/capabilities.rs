@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::fake::*;
 use hub_fhir::ResourceType;
-use hub_fhir::params::{ParamKind, params_of, supported};
+use hub_fhir::params::{ParamKind, find, params_of, supported};
 use hub_fhir::search::parse;
 use serde_json::Value;
 
@@ -50,7 +50,16 @@ async fn every_parameter_listed_is_searched_by_and_every_other_is_refused() {
         assert_eq!(listed, expected);
         for (name, sort) in &listed {
             let value = if sort == "date" { "2026" } else { "1" };
-            let read = parse(kind, &[(name.clone(), value.into())]);
+            // A composite takes a value for each of its components.
+            let param = params_of(kind).iter().find(|param| param.code == name);
+            let count = param.map_or(1, |param| param.components.len().max(1));
+            let is_date = |code: &&str| find(kind, code).is_some_and(|part| part.kind == ParamKind::Date);
+            let of = |code: &&str| if is_date(code) { "2026" } else { "1" };
+            let value = match param {
+                Some(param) if count > 1 => param.components.iter().map(of).collect::<Vec<_>>().join("$"),
+                _ => value.to_owned(),
+            };
+            let read = parse(kind, &[(name.clone(), value)]);
             assert!(read.is_ok(), "{kind} {name}: {read:?}");
         }
         for param in params_of(kind).iter().filter(|param| !supported(param)) {

@@ -138,7 +138,7 @@ impl Searches for Fake {
             false => vec![stored("Patient/3", 1, ""), stored("Organization/o", 1, "")],
         };
         let total = search.total.then_some(living.len() as u64);
-        Ok(Page { matches, included, next, total })
+        Ok(Page { matches, included, next, total, is_cut: false })
     }
 }
 
@@ -301,6 +301,10 @@ impl Upkeep for Fake {
         panic!("the doors never ask")
     }
 
+    async fn index_anew(&self, _limit: u32) -> Result<u64, StoreError> {
+        panic!("the doors never ask")
+    }
+
     async fn shrink(&self) -> Result<u64, StoreError> {
         panic!("the doors never ask")
     }
@@ -357,6 +361,7 @@ impl Operations for Fake {
             version: "0.1.0",
             nodes: Vec::new(),
             started_at: UPDATED,
+            unindexed: 3,
             channels: vec![ChannelStatus {
                 id: "his/adt".into(),
                 about: "ADT".into(),

@@ -168,10 +168,17 @@ async fn an_unknown_parameter_is_refused_with_the_nearest_word() {
 async fn a_lenient_client_sees_in_the_self_link_what_was_used() {
     let fake = Fake::new();
     let lenient = [("prefer", "return=representation; handling=lenient")];
-    let line = "GET /fhir/Patient?birthdat:x=1970&gender=male&patient.name=x&_pretty=true";
+    let line = "GET /fhir/Patient?birthdat:x=1970&gender=male&link:Patient.nam=x&_has:Encounter:patient:foo=1&_pretty=true";
     let answer = send(&fake, line, &lenient, "").await;
     assert_eq!(answer.status, 200);
     assert_eq!(answer.json()["link"][0]["url"], "http://hub/fhir/Patient?gender=male&_pretty=true");
+    let entries = answer.json()["entry"].as_array().unwrap().clone();
+    let told = entries.last().unwrap();
+    assert_eq!(told["search"]["mode"], "outcome");
+    let issues = told["resource"]["issue"].as_array().unwrap();
+    let texts: Vec<&str> = issues.iter().map(|issue| issue["diagnostics"].as_str().unwrap()).collect();
+    assert_eq!(texts.len(), 3, "{texts:?}");
+    assert!(texts[0].contains("`birthdat`") && texts[1].contains("`link:Patient.nam`"), "{texts:?}");
     let answer = send(&fake, "GET /fhir/Patient?_sort=shoesize", &lenient, "").await;
     assert_eq!(answer.status, 400);
     let answer = send(&fake, "GET /fhir/Patient/1?shoesize=44", &lenient, "").await;

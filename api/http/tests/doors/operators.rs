@@ -15,6 +15,7 @@ async fn the_status_tells_of_channels_and_of_destinations_that_no_channel_names(
     assert_eq!(answer.status, 200);
     assert_eq!(answer.header("cache-control"), "no-store");
     let status = answer.json();
+    assert_eq!(status["unindexed"], 3);
     assert_eq!(status["started_at"], "2026-11-23T08:00:00.25Z");
     assert_eq!(status["channels"][0]["address"], "127.0.0.1:2575");
     let messages = json!({"received": 0, "committed": 7, "filtered": 0, "quarantined": 0, "split": 0});

@@ -1,10 +1,17 @@
 //! Where the two databases differ in their words.
 
+use crate::entries::is_more;
+
 /// Which database it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Dialect {
     Sqlite,
     Postgres,
+}
+
+/// The column of a resource that a member of its search rows stands in.
+fn column(member: &str) -> &'static str {
+    if member.starts_with(is_more) { "r.more" } else { "r.rows" }
 }
 
 /// What PostgreSQL is told of connections whose statements look rows up by key, a few of them among millions. Statistics come later than
@@ -37,16 +44,34 @@ impl Dialect {
     /// The member of a resource's `rows`, as JSON; NULL when it is not there.
     pub fn member(self, member: &str) -> String {
         match self {
-            Dialect::Sqlite => format!("r.rows -> '$.{member}'"),
-            Dialect::Postgres => format!("r.rows -> '{member}'"),
+            Dialect::Sqlite => format!("{} -> '$.{member}'", column(member)),
+            Dialect::Postgres => format!("{} -> '{member}'", column(member)),
         }
     }
 
     /// The pairs of a member as a table `j` with the column `value`.
     pub fn pairs(self, member: &str) -> String {
         match self {
-            Dialect::Sqlite => format!("json_each(r.rows, '$.{member}') j"),
-            Dialect::Postgres => format!("jsonb_array_elements(r.rows -> '{member}') j(value)"),
+            Dialect::Sqlite => format!("json_each({}, '$.{member}') j", column(member)),
+            Dialect::Postgres => format!("jsonb_array_elements({} -> '{member}') j(value)", column(member)),
+        }
+    }
+
+    /// The groups of a composite as a table `g` with the column `value`.
+    pub fn groups(self, member: &str) -> String {
+        match self {
+            Dialect::Sqlite => format!("json_each({}, '$.{member}') g", column(member)),
+            Dialect::Postgres => format!("jsonb_array_elements({} -> '{member}') g(value)", column(member)),
+        }
+    }
+
+    /// The pairs of a member of a component of a group `g`, as [`Dialect::pairs`].
+    pub fn pairs_in_group(self, component: usize, member: &str) -> String {
+        match self {
+            Dialect::Sqlite => format!("json_each(g.value, '$[{component}].{member}') j"),
+            Dialect::Postgres => {
+                format!("jsonb_array_elements(g.value -> {component} -> '{member}') j(value)")
+            }
         }
     }
 
@@ -71,11 +96,11 @@ impl Dialect {
         match self {
             Dialect::Sqlite => {
                 let end = if is_last { "#-1" } else { "0" };
-                format!("r.rows ->> '$.{member}[{end}][{place}]'")
+                format!("{} ->> '$.{member}[{end}][{place}]'", column(member))
             }
             Dialect::Postgres => {
                 let end = if is_last { -1 } else { 0 };
-                let text = format!("(r.rows -> '{member}' -> {end} ->> {place})");
+                let text = format!("({} -> '{member}' -> {end} ->> {place})", column(member));
                 if is_number { format!("{text}::bigint") } else { format!(r#"{text} COLLATE "C""#) }
             }
         }

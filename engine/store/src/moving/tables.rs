@@ -32,7 +32,7 @@ pub(crate) struct Table {
 use Holds::{Blob, Int, Place, ReplayPlace, SearchRows, Text};
 
 /// Every table that is moved row by row. What refers to another table comes after it.
-pub(crate) const TABLES: [Table; 22] = [
+pub(crate) const TABLES: [Table; 23] = [
     Table { name: "word", key: 1, unique: &["text"], columns: &[("number", Int), ("text", Text)] },
     Table {
         name: "message",
@@ -101,6 +101,8 @@ pub(crate) const TABLES: [Table; 22] = [
             ("body", Blob),
             ("by_at", Place),
             ("by_nth", Int),
+            ("more", SearchRows),
+            ("indexed", Int),
         ],
     },
     Table {
@@ -140,6 +142,12 @@ pub(crate) const TABLES: [Table; 22] = [
         key: 5,
         unique: &[],
         columns: &[("param", Int), ("long", Int), ("low", Int), ("rid", Int), ("high", Int)],
+    },
+    Table {
+        name: "idx_number",
+        key: 6,
+        unique: &[],
+        columns: &[("param", Int), ("unit", Int), ("long", Int), ("low", Int), ("rid", Int), ("high", Int)],
     },
     Table {
         name: "parcel",

@@ -1,10 +1,8 @@
-//! Dates compare as spans: R4B §3.1.1.4.4.
+//! Dates and numbers compare as spans: R4B §3.1.1.4.4 and §3.1.1.4.6.
 
 use hub_fhir::search::Prefix;
 
 use crate::database::Sql;
-use crate::entries::SHORT_SPAN_US;
-
 /// A span asked for, low inclusive, high exclusive.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Asked {
@@ -21,6 +19,11 @@ impl Asked {
         }
         let gap = i64::try_from(now.abs_diff(low) / 10).unwrap_or(i64::MAX);
         Self { prefix, low: low.saturating_sub(gap), high: high.saturating_add(gap) }
+    }
+
+    /// A span of numbers.
+    pub fn number(prefix: Prefix, low: i64, high: i64) -> Self {
+        Self { prefix, low, high }
     }
 
     /// Pushes the condition on a target span of the columns or expressions `low` and `high`.
@@ -43,9 +46,10 @@ impl Asked {
         }
     }
 
-    /// Where the low end of a short target span can lie, both ends inclusive. Only what lies there need be looked at.
-    pub fn reach(self) -> (i64, i64) {
-        let before = |moment: i64| moment.saturating_sub(SHORT_SPAN_US);
+    /// Where the low end of a short target span, of this width at most, can lie, both ends inclusive. Only what lies there need
+    /// be looked at.
+    pub fn reach(self, widest: i64) -> (i64, i64) {
+        let before = |moment: i64| moment.saturating_sub(widest);
         let everywhere = (i64::MIN, i64::MAX);
         match self.prefix {
             Prefix::Eq => (self.low, self.high),

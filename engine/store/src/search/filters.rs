@@ -4,13 +4,16 @@ use hub_fhir::ResourceType;
 use hub_fhir::index::ParamId;
 use hub_fhir::normal::normal;
 use hub_fhir::params::{ParamKind, by_id};
-use hub_fhir::search::{Filter, FilterOn, StringTest, Test};
+use hub_fhir::search::{Counted, Filter, FilterOn, StringTest, Test};
 
 use crate::database::Sql;
-use crate::entries::{kind_number, system_number};
+use crate::entries::{SHORT_SPAN_US, kind_number, system_number};
 use crate::search::dates::Asked;
 use crate::short::short;
 use crate::words::Words;
+
+/// Of a filter with more alternatives the resources are not looked up: it is only probed, unless each alternative is one look-up.
+const MOST_LOOKED_UP: usize = 240;
 
 /// What filters are compiled with.
 pub(super) struct Compiler<'a> {
@@ -39,6 +42,13 @@ pub(super) fn rarity(filter: &Filter) -> Option<Rarity> {
     if filter.not || filter.on == FilterOn::LastUpdated {
         return None;
     }
+    // SQLite takes 500 parts of a union; a span is looked up in two.
+    let looks_twice = |test: &Test| {
+        !matches!(test, Test::Id(_) | Test::Token { .. } | Test::Reference { .. } | Test::String(..))
+    };
+    if filter.any.len() > MOST_LOOKED_UP && filter.any.iter().any(looks_twice) {
+        return None;
+    }
     let mut all = Rarity::Sure;
     for test in &filter.any {
         all = match (test_rarity(filter, test)?, all) {
@@ -58,10 +68,47 @@ fn test_rarity(filter: &Filter, test: &Test) -> Option<Rarity> {
                 matches!(filter.on, FilterOn::Param(id) if by_id(id).is_some_and(|p| p.code == "identifier"));
             Some(if is_identifier { Rarity::Sure } else { Rarity::Unknown })
         }
-        Test::Reference { .. } | Test::Date { .. } => Some(Rarity::Unknown),
+        Test::Reference { .. } | Test::Date { .. } | Test::Number { .. } | Test::Below(_) => {
+            Some(Rarity::Unknown)
+        }
         Test::String(StringTest::Starts | StringTest::Exact, _) => Some(Rarity::Unknown),
-        Test::String(StringTest::Contains, _) | Test::Token { code: None, .. } | Test::Missing(_) => None,
+        Test::String(StringTest::Contains, _) | Test::Token { code: None, .. } => None,
+        // What is looked through leads to as many as point there or are pointed at.
+        Test::Through(_, inner) | Test::From(_, _, inner) => rarity(inner).map(|_| Rarity::Unknown),
+        Test::Together(tests) => tests.iter().any(|(_, test)| is_driven(test)).then_some(Rarity::Unknown),
+        Test::Holds(_) | Test::Missing(_) => None,
     }
+}
+
+/// Whether an index gives the resources of a component.
+fn is_driven(test: &Test) -> bool {
+    match test {
+        Test::Token { code, .. } => code.is_some(),
+        Test::String(how, _) => *how != StringTest::Contains,
+        Test::Reference { .. } | Test::Date { .. } | Test::Number { .. } | Test::Below(_) => true,
+        _ => false,
+    }
+}
+
+/// The letter of the member that holds the values a test is made on.
+fn letter(test: &Test) -> char {
+    match test {
+        Test::String(..) => 's',
+        Test::Reference { .. } => 'r',
+        Test::Date { .. } => 'd',
+        Test::Number { of: Counted::Anything, .. } => 'n',
+        Test::Number { of: Counted::Unit(_), .. } => 'q',
+        Test::Number { of: Counted::Named(_), .. } => 'u',
+        _ => 't',
+    }
+}
+
+/// Whether the resources an index gives for a filter are those that match, and not some more.
+pub(super) fn is_exact(filter: &Filter) -> bool {
+    !filter
+        .any
+        .iter()
+        .any(|test| matches!(test, Test::Together(_) | Test::Number { of: Counted::Named(_), .. }))
 }
 
 /// The end of the strings that start with `text`, in byte order.
@@ -75,16 +122,22 @@ pub(super) fn member(words: &Words, id: ParamId) -> String {
         Some(ParamKind::String) => 's',
         Some(ParamKind::Reference) => 'r',
         Some(ParamKind::Date) => 'd',
+        Some(ParamKind::Number | ParamKind::Quantity) => 'n',
         _ => 't',
     };
     format!("{letter}{}", words.param(id))
+}
+
+/// The member under a letter.
+pub(super) fn member_of(letter: char, param: i64) -> String {
+    format!("{letter}{param}")
 }
 
 impl Compiler<'_> {
     /// Pushes whether the resource `r` passes all filters but one.
     pub fn probes(&self, sql: &mut Sql, filters: &[Filter], but: Option<usize>) {
         for (at, filter) in filters.iter().enumerate() {
-            if Some(at) != but {
+            if Some(at) != but || !is_exact(filter) {
                 sql.push(" AND ");
                 self.probe(sql, filter);
             }
@@ -101,6 +154,7 @@ impl Compiler<'_> {
                 FilterOn::Id => self.probe_id(sql, test),
                 FilterOn::LastUpdated => self.probe_updated(sql, test),
                 FilterOn::Param(id) => self.probe_param(sql, id, test),
+                FilterOn::Pointed => self.probe_pointed(sql, test),
             }
         }
         sql.push(")");
@@ -124,10 +178,8 @@ impl Compiler<'_> {
     }
 
     fn probe_param(&self, sql: &mut Sql, id: ParamId, test: &Test) {
-        let (param, member) = (self.words.param(id), member(self.words, id));
-        let dialect = sql.dialect;
-        let each = format!("EXISTS (SELECT 1 FROM {} WHERE ", dialect.pairs(&member));
-        let member = dialect.member(&member);
+        let (param, dialect) = (self.words.param(id), sql.dialect);
+        let member = dialect.member(&member(self.words, id));
         match test {
             Test::Missing(true) => drop(sql.push(format_args!("{member} IS NULL"))),
             Test::Missing(false) | Test::Token { system: None, code: None } => {
@@ -141,10 +193,6 @@ impl Compiler<'_> {
                 }
                 sql.push(")");
             }
-            Test::Token { system: Some(system), code: None } => {
-                let number = dialect.pair_number(1);
-                sql.push(each).push(number).push(" = ").push_bind(system_number(system)).push(")");
-            }
             Test::Reference { kind, id } => {
                 sql.push("EXISTS (SELECT 1 FROM idx_reference x WHERE x.param = ").push_bind(param);
                 sql.push(" AND x.target = ").push_bind(short(id)).push(" AND x.rid = r.rid");
@@ -153,32 +201,91 @@ impl Compiler<'_> {
                 }
                 sql.push(")");
             }
-            Test::String(how, text) => {
-                sql.push(each);
-                match how {
-                    StringTest::Starts => {
-                        let value = dialect.pair_text(0);
-                        sql.push(format_args!("{value} >= ")).push_bind(text.to_string());
-                        sql.push(format_args!(" AND {value} < ")).push_bind(after_prefix(text));
-                    }
-                    StringTest::Contains => {
-                        let (instr, value) = (dialect.instr(), dialect.pair_text(0));
-                        sql.push(format_args!("{instr}({value}, ")).push_bind(text.to_string()).push(") > 0");
-                    }
-                    StringTest::Exact => {
-                        sql.push(dialect.pair_text(1)).push(" = ").push_bind(short(text));
-                    }
+            Test::Together(tests) => self.probe_together(sql, param, tests),
+            Test::Through(kind, filter) => self.probe_through(sql, param, *kind, filter),
+            Test::Token { .. }
+            | Test::String(..)
+            | Test::Date { .. }
+            | Test::Number { .. }
+            | Test::Below(_)
+            | Test::Holds(_)
+            | Test::Id(_)
+            | Test::From(..) => {
+                let pairs = dialect.pairs(&member_of(letter(test), param));
+                self.in_pairs(sql, &pairs, test);
+            }
+        }
+    }
+
+    /// Pushes whether one of the pairs passes.
+    fn in_pairs(&self, sql: &mut Sql, pairs: &str, test: &Test) {
+        let dialect = sql.dialect;
+        let (first, number) = (dialect.pair_text(0), dialect.pair_number(1));
+        sql.push(format_args!("EXISTS (SELECT 1 FROM {pairs} WHERE "));
+        match test {
+            Test::Token { system, code } => {
+                sql.push("TRUE");
+                if let Some(code) = code {
+                    sql.push(format_args!(" AND {first} = ")).push_bind(short(code));
                 }
-                sql.push(")");
+                if let Some(system) = system {
+                    sql.push(format_args!(" AND {number} = ")).push_bind(system_number(system));
+                }
+            }
+            Test::Reference { kind, id } => {
+                sql.push(format_args!("{first} = ")).push_bind(short(id));
+                if kind.is_some() {
+                    sql.push(format_args!(" AND {number} = ")).push_bind(kind_number(self.words, *kind));
+                }
+            }
+            Test::String(StringTest::Starts, text) => {
+                sql.push(format_args!("{first} >= ")).push_bind(text.to_string());
+                sql.push(format_args!(" AND {first} < ")).push_bind(after_prefix(text));
+            }
+            Test::String(StringTest::Contains, text) | Test::Holds(text) => {
+                let instr = dialect.instr();
+                sql.push(format_args!("{instr}({first}, ")).push_bind(text.to_string()).push(") > 0");
+            }
+            Test::String(StringTest::Exact, text) => {
+                sql.push(dialect.pair_text(1)).push(" = ").push_bind(short(text));
             }
             Test::Date { prefix, low, high } => {
-                sql.push(each);
                 let asked = Asked::new(*prefix, *low, *high, self.now);
-                asked.condition(sql, &dialect.pair_number(0), &dialect.pair_number(1));
-                sql.push(")");
+                asked.condition(sql, &dialect.pair_number(0), &number);
             }
-            Test::Id(_) => drop(sql.push("FALSE")),
+            Test::Number { prefix, low, high, of } => {
+                if let Counted::Unit(counted) | Counted::Named(counted) = of {
+                    sql.push(dialect.pair_number(2)).push(" = ").push_bind(system_number(counted));
+                    sql.push(" AND ");
+                }
+                Asked::number(*prefix, *low, *high).condition(sql, &dialect.pair_number(0), &number);
+            }
+            Test::Below(uri) => {
+                sql.push(format_args!("({first} = ")).push_bind(short(uri));
+                sql.push(format_args!(" OR ({first} >= ")).push_bind(format!("{uri}/"));
+                sql.push(format_args!(" AND {first} < ")).push_bind(format!("{uri}0")).push("))");
+            }
+            Test::Id(_) | Test::Missing(_) | Test::Together(_) | Test::Through(..) | Test::From(..) => {
+                sql.push("FALSE");
+            }
         }
+        sql.push(")");
+    }
+
+    /// A resource without groups has one such element at most: then the components say it.
+    fn probe_together(&self, sql: &mut Sql, param: i64, tests: &[(ParamId, Test)]) {
+        let (dialect, member) = (sql.dialect, member_of('c', param));
+        sql.push(format_args!("(({} IS NULL", dialect.member(&member)));
+        for (id, test) in tests {
+            sql.push(" AND ");
+            self.probe_param(sql, *id, test);
+        }
+        sql.push(format_args!(") OR EXISTS (SELECT 1 FROM {} WHERE TRUE", dialect.groups(&member)));
+        for (at, (_, test)) in tests.iter().enumerate() {
+            sql.push(" AND ");
+            self.in_pairs(sql, &dialect.pairs_in_group(at, &member_of(letter(test), 0)), test);
+        }
+        sql.push("))");
     }
 
     /// Pushes a query for the `rid`s that match a filter which has a [`rarity`]; one may come twice.
@@ -189,6 +296,7 @@ impl Compiler<'_> {
             }
             match filter.on {
                 FilterOn::Param(id) => self.drive_param(sql, self.words.param(id), test),
+                FilterOn::Pointed => self.drive_pointed(sql, test),
                 FilterOn::Id | FilterOn::LastUpdated => {
                     sql.push("SELECT x.rid FROM resource x WHERE x.type = ")
                         .push_bind(self.words.kind(self.kind));
@@ -229,7 +337,7 @@ impl Compiler<'_> {
             }
             Test::Date { prefix, low, high } => {
                 let asked = Asked::new(*prefix, *low, *high, self.now);
-                let (from, to) = asked.reach();
+                let (from, to) = asked.reach(SHORT_SPAN_US);
                 sql.push("SELECT x.rid FROM idx_date x WHERE x.param = ").push_bind(param);
                 sql.push(" AND x.long = 0 AND x.low >= ").push_bind(from);
                 sql.push(" AND x.low <= ").push_bind(to).push(" AND ");
@@ -238,7 +346,47 @@ impl Compiler<'_> {
                 sql.push(" AND x.long = 1 AND ");
                 asked.condition(sql, "x.low", "x.high");
             }
-            Test::Id(_) | Test::Missing(_) => drop(sql.push("SELECT 0 WHERE FALSE")),
+            Test::Number { prefix, low, high, of } => {
+                let unit = match of {
+                    Counted::Anything | Counted::Named(_) => 0,
+                    Counted::Unit(unit) => system_number(unit),
+                };
+                let asked = Asked::number(*prefix, *low, *high);
+                let (from, to) = asked.reach(1);
+                for long in [0, 1] {
+                    sql.push(if long > 0 { " UNION ALL " } else { "" });
+                    sql.push("SELECT x.rid FROM idx_number x WHERE x.param = ").push_bind(param);
+                    sql.push(" AND x.unit = ")
+                        .push_bind(unit)
+                        .push(format_args!(" AND x.long = {long} AND "));
+                    if long == 0 {
+                        sql.push("x.low >= ")
+                            .push_bind(from)
+                            .push(" AND x.low <= ")
+                            .push_bind(to)
+                            .push(" AND ");
+                    }
+                    asked.condition(sql, "x.low", "x.high");
+                }
+            }
+            Test::Below(uri) => {
+                sql.push("SELECT x.rid FROM idx_token x WHERE x.param = ").push_bind(param);
+                sql.push(" AND x.code = ").push_bind(short(uri));
+                // What begins with the slash, up to the character after it.
+                sql.push(" UNION ALL SELECT x.rid FROM idx_token x WHERE x.param = ").push_bind(param);
+                sql.push(" AND x.code >= ").push_bind(format!("{uri}/"));
+                sql.push(" AND x.code < ").push_bind(format!("{uri}0"));
+            }
+            Test::Together(tests) => match tests.iter().find(|(_, test)| is_driven(test)) {
+                Some((id, test)) => self.drive_param(sql, self.words.param(*id), test),
+                None => {
+                    sql.push("SELECT 0 WHERE FALSE");
+                }
+            },
+            Test::Through(kind, filter) => self.drive_through(sql, param, *kind, filter),
+            Test::Id(_) | Test::Holds(_) | Test::Missing(_) | Test::From(..) => {
+                sql.push("SELECT 0 WHERE FALSE");
+            }
         }
     }
 }

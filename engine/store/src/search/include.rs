@@ -24,14 +24,14 @@ const ASKED: usize = 200;
 type Found = (Reference, Option<String>);
 
 impl Searcher<'_> {
-    /// Gathers what the matches point at and what points at them.
+    /// Gathers what the matches point at and what points at them; and whether there is more of it than comes along.
     pub(super) async fn include(
         &self,
         search: &Search,
         matches: Vec<Found>,
         mut seen: HashSet<Reference>,
-    ) -> Result<Vec<Stored>, StoreError> {
-        let mut included = Vec::new();
+    ) -> Result<(Vec<Stored>, bool), StoreError> {
+        let (mut included, mut is_cut) = (Vec::new(), false);
         let mut front = matches;
         for step in 0..STEPS {
             let applies = |include: &&Include| step == 0 || include.iterate;
@@ -43,19 +43,23 @@ impl Searcher<'_> {
                 self.fetch(&fresh, &mut next).await?;
             }
             for include in search.revincludes.iter().filter(applies) {
-                let room = MOST.saturating_sub(included.len() + next.len());
+                // One more than there is room for, to see that it is cut.
+                let room = MOST.saturating_sub(included.len() + next.len()) + 1;
                 self.pointing(include, &front, &mut seen, &mut next, room).await?;
             }
             let room = MOST.saturating_sub(included.len());
+            is_cut |= next.len() > room;
             next.truncate(room);
             front =
                 next.iter().map(|(stored, rows)| (stored.reference.clone(), Some(rows.clone()))).collect();
             included.extend(next.into_iter().map(|(stored, _)| stored));
-            if front.is_empty() || included.len() >= MOST {
+            if front.is_empty() || is_cut {
                 break;
             }
+            let goes_on = search.includes.iter().chain(&search.revincludes).any(|include| include.iterate);
+            is_cut |= goes_on && step + 1 == STEPS;
         }
-        Ok(included)
+        Ok((included, is_cut))
     }
 
     /// What the resources of an include's type point at by its parameter.

@@ -1,8 +1,9 @@
 //! The statements of a page: which resources, in which order, from where on.
 
-use hub_fhir::search::{Cursor, CursorValue, FilterOn, Search, Test};
+use hub_fhir::search::{Counted, Cursor, CursorValue, FilterOn, Search, Test};
 
 use crate::database::Sql;
+use crate::entries::SHORT_SPAN_US;
 use crate::search::dates::Asked;
 use crate::search::filters::Compiler;
 use crate::search::order::{Order, Walk, push_value};
@@ -178,18 +179,22 @@ fn walk(
         Walk::Table { table, column, second, param } => {
             let (join, value, last) =
                 (sql.dialect.join(), key.expression(sql.dialect), key.second(sql.dialect));
-            let is_date = *table == "idx_date";
-            for class in 0..if is_date { 2 } else { 1 } {
+            // Short spans and long ones are walked apart.
+            let has_spans = matches!(*table, "idx_date" | "idx_number");
+            for class in 0..if has_spans { 2 } else { 1 } {
                 sql.push(if class > 0 { " UNION ALL " } else { "" }).push("SELECT * FROM (");
                 sql.push(format_args!(
                     "SELECT x.rid AS rid, x.{column} AS s0 FROM {table} x {join} resource r ON r.rid = x.rid
                      WHERE x.param = "
                 ));
                 sql.push_bind(*param);
-                if is_date {
+                if *table == "idx_number" {
+                    sql.push(" AND x.unit = 0");
+                }
+                if has_spans {
                     sql.push(format_args!(" AND x.long = {class}"));
                 }
-                if is_date && class == 0 {
+                if has_spans && class == 0 {
                     reach(sql, search, compiler, *param);
                 }
                 // Of several values of a resource the one row it is sorted by counts.
@@ -206,16 +211,20 @@ fn walk(
     }
 }
 
-/// Narrows the walk of short dates by the filters on the same parameter.
+/// Narrows the walk of short spans by the filters on the same parameter.
 fn reach(sql: &mut Sql, search: &Search, compiler: &Compiler<'_>, param: i64) {
     for filter in &search.filters {
         let is_same = matches!(filter.on, FilterOn::Param(id) if compiler.words.param(id) == param);
-        if let (true, false, [Test::Date { prefix, low, high }]) =
-            (is_same, filter.not, filter.any.as_slice())
-        {
-            let (first, last) = Asked::new(*prefix, *low, *high, compiler.now).reach();
-            sql.push(" AND x.low >= ").push_bind(first).push(" AND x.low <= ").push_bind(last);
-        }
+        let (first, last) = match (is_same && !filter.not, filter.any.as_slice()) {
+            (true, [Test::Date { prefix, low, high }]) => {
+                Asked::new(*prefix, *low, *high, compiler.now).reach(SHORT_SPAN_US)
+            }
+            (true, [Test::Number { prefix, low, high, of: Counted::Anything | Counted::Named(_) }]) => {
+                Asked::number(*prefix, *low, *high).reach(1)
+            }
+            _ => continue,
+        };
+        sql.push(" AND x.low >= ").push_bind(first).push(" AND x.low <= ").push_bind(last);
     }
 }
 

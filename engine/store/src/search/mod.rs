@@ -9,6 +9,7 @@ mod dates;
 mod filters;
 mod include;
 mod keys;
+mod links;
 mod order;
 #[cfg(test)]
 mod plan_tests;
@@ -23,6 +24,7 @@ use hub_fhir::{Id, Reference};
 use crate::clock;
 use crate::database::{Readers, Record};
 use crate::error::{damaged, unavailable};
+use crate::reindex;
 use crate::resources::stored;
 use crate::search::filters::Compiler;
 use crate::search::keys::Way;
@@ -51,6 +53,7 @@ pub(crate) struct Searcher<'s> {
 impl Searcher<'_> {
     /// Runs a search.
     pub(crate) async fn run(&self, search: &Search) -> Result<Page, StoreError> {
+        reindex::is_whole(self.readers, self.words, search).await?;
         let compiler = Compiler { words: self.words, now: clock::now(), kind: search.kind };
         let order = Order::of(&search.sort, self.words);
         let way = self.choose_way(search, &compiler, &order).await?;
@@ -79,7 +82,7 @@ impl Searcher<'_> {
             page.matches.push(matched.stored);
         }
         if !search.includes.is_empty() || !search.revincludes.is_empty() {
-            page.included = self.include(search, found, seen).await?;
+            (page.included, page.is_cut) = self.include(search, found, seen).await?;
         }
         Ok(page)
     }
@@ -142,9 +145,7 @@ impl Searcher<'_> {
         let mut sql = self.readers.sql("SELECT ");
         for (column, at) in counted.iter().enumerate() {
             sql.push(if column > 0 { ", " } else { "" });
-            sql.push("(SELECT count(*) FROM (SELECT 1 FROM (");
-            compiler.drive(&mut sql, &search.filters[*at]);
-            sql.push(") d LIMIT ").push_bind(bound).push(") c)");
+            compiler.count(&mut sql, &search.filters[*at], bound);
         }
         let row = self.readers.fetch_one(sql).await.map_err(unavailable)?;
         let mut best: Option<(usize, i64)> = None;

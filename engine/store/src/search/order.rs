@@ -93,7 +93,7 @@ impl SortKey {
     fn of(sort: &Sort, words: &Words) -> Self {
         let descending = sort.descending;
         match sort.on {
-            FilterOn::Id => Self {
+            FilterOn::Id | FilterOn::Pointed => Self {
                 descending,
                 walk: Walk::Id,
                 member: String::new(),
@@ -113,13 +113,17 @@ impl SortKey {
                     Some(ParamKind::String) => ("idx_string", "normal", "exact"),
                     Some(ParamKind::Reference) => ("idx_reference", "target", "kind"),
                     Some(ParamKind::Date) => ("idx_date", "low", "high"),
+                    Some(ParamKind::Number | ParamKind::Quantity) => ("idx_number", "low", "high"),
                     _ => ("idx_token", "code", "system"),
                 };
                 Self {
                     descending,
                     walk: Walk::Table { table, column, second, param: words.param(id) },
                     member: member(words, id),
-                    is_integer: kind == Some(ParamKind::Date),
+                    is_integer: matches!(
+                        kind,
+                        Some(ParamKind::Date | ParamKind::Number | ParamKind::Quantity)
+                    ),
                     is_second_integer: kind != Some(ParamKind::String),
                 }
             }

@@ -10,6 +10,7 @@ use hub_fhir::json::{self, Json};
 use hub_fhir::merge::merge;
 
 use crate::clock;
+use crate::entries::Beside;
 use crate::words::Words;
 use crate::writer::numbers::Numbers;
 use crate::writer::recent::{Known, MergeKey};
@@ -40,7 +41,9 @@ pub(super) struct State {
     /// The version in the database; 0: none.
     pub stored_version: u64,
     /// The search rows in the database, where they may be needed.
-    pub stored_rows: Option<Arc<str>>,
+    pub stored_rows: Option<Beside>,
+    /// The search rows in the database are not those this program makes.
+    pub is_stale: bool,
     /// Versions made and superseded within this batch.
     pub superseded: Vec<Superseded>,
     /// Whose message wrote the version; known only while this batch has written it.
@@ -62,7 +65,8 @@ impl State {
             ready: None,
             body: Some(known.body.clone()),
             stored_version: known.version,
-            stored_rows: Some(Arc::clone(&known.rows)),
+            stored_rows: Some(known.rows.clone()),
+            is_stale: false,
             superseded: Vec::new(),
             by: None,
             same: known.same.clone(),
@@ -81,7 +85,7 @@ impl State {
     }
 
     /// What is to be remembered when the version is durable; `None` when not all of it is known.
-    pub fn known(&self, rows: Option<Arc<str>>) -> Option<Known> {
+    pub fn known(&self, rows: Option<Beside>) -> Option<Known> {
         Some(Known {
             rid: self.rid,
             version: self.version,
@@ -192,6 +196,7 @@ pub(super) fn advance(
             body: None,
             stored_version: 0,
             stored_rows: None,
+            is_stale: false,
             superseded: Vec::new(),
             by: None,
             same: Vec::new(),

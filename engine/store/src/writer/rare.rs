@@ -9,7 +9,7 @@ use crate::words::{WordKind, Words};
 use crate::writer::batch::{Memory, TALLY_PARCELS, Tallies};
 use crate::writer::parcels::{PENDING, PROMOTE};
 use crate::writer::work::{Answer, Upkeep, Work};
-use crate::writer::{attachments, deployments, import, locks, prune, replay, trim};
+use crate::writer::{attachments, deployments, import, locks, prune, reindex, replay, trim};
 
 /// How many parcels one retry puts back in one transaction.
 const MOST_RETRIED: i64 = 10_000;
@@ -44,6 +44,7 @@ pub(super) fn apply(
             Work::Upkeep(Upkeep::Forget { before_us, seqs }) => {
                 prune::forget(connection, words, node, *before_us, seqs)?
             }
+            Work::Upkeep(Upkeep::Index(made)) => reindex::write(connection, made)?,
             Work::Upkeep(Upkeep::Trim(what)) => trim::trim(connection, what)?,
             Work::Upkeep(Upkeep::Book(work)) => attachments::apply(connection, words, work)?,
             Work::Upkeep(Upkeep::Shrink { pages }) => trim::shrink(connection, *pages)?,

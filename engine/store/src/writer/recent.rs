@@ -5,11 +5,12 @@
 //! transaction fails. Bounded: two generations, of which the older is dropped when the younger has half the bytes.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use bytes::Bytes;
 use compact_str::CompactString;
 use hub_fhir::Reference;
+
+use crate::entries::Beside;
 
 /// How many merges that change nothing are remembered of a resource.
 const MOST_SAME: usize = 4;
@@ -32,8 +33,8 @@ pub(super) struct Known {
     pub updated_us: i64,
     pub is_deleted: bool,
     pub digest: Option<[u8; 16]>,
-    /// The search rows, as JSON.
-    pub rows: Arc<str>,
+    /// The search rows.
+    pub rows: Beside,
     pub body: Bytes,
     /// Merges that were found to change nothing.
     pub same: Vec<MergeKey>,
@@ -112,7 +113,7 @@ mod tests {
             updated_us: 0,
             is_deleted: false,
             digest: None,
-            rows: "{}".into(),
+            rows: Beside::of(&[]),
             body: Bytes::from(vec![b'x'; 1_000]),
             same: Vec::new(),
         }

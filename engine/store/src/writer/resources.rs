@@ -10,7 +10,7 @@ use hub_fhir::Reference;
 
 use crate::database::Kind::{Blob, Int, Json, Text};
 use crate::database::{Connection, DatabaseError, Rows, Shape, Together, Value};
-use crate::entries::{Entry, from_json, to_json};
+use crate::entries::{Beside, Entry, indexed};
 use crate::words::Words;
 use crate::writer::decide::{Outcome, State, advance, decide};
 use crate::writer::numbers::Numbers;
@@ -44,7 +44,9 @@ const LOOK_UP: Shape = Shape {
     columns: &[Int, Int, Text, Blob, Int, Int],
     after: ") SELECT w.n, r.rid, r.version, r.updated_us, r.deleted, r.digest,
                 CASE WHEN r.digest IS DISTINCT FROM w.digest AND r.version <> w.known THEN CAST(r.rows AS TEXT) END,
-                CASE WHEN w.body = 1 AND r.version <> w.known THEN r.body END
+                CASE WHEN w.body = 1 AND r.version <> w.known THEN r.body END,
+                CASE WHEN r.digest IS DISTINCT FROM w.digest AND r.version <> w.known THEN CAST(r.more AS TEXT) END,
+                CAST(CASE WHEN r.indexed <> r.version * 256 + 1 THEN 1 ELSE 0 END AS BIGINT)
               FROM w CROSS JOIN resource r WHERE r.type = w.type AND r.id = w.id",
     locks: " ORDER BY r.rid FOR UPDATE OF r",
 };
@@ -63,11 +65,11 @@ const HISTORY: Shape = Shape {
     locks: "",
 };
 const WRITE: Shape = Shape {
-    before: "INSERT INTO resource (rid, type, id, version, updated_us, deleted, digest, rows, body, by_at, by_nth) VALUES ",
-    columns: &[Int, Int, Text, Int, Int, Int, Blob, Json, Blob, Int, Int],
+    before: "INSERT INTO resource (rid, type, id, version, updated_us, deleted, digest, rows, body, by_at, by_nth, more, indexed) VALUES ",
+    columns: &[Int, Int, Text, Int, Int, Int, Blob, Json, Blob, Int, Int, Json, Int],
     after: " ON CONFLICT (rid) DO UPDATE SET version = excluded.version, updated_us = excluded.updated_us,
              deleted = excluded.deleted, digest = excluded.digest, rows = excluded.rows, body = excluded.body,
-             by_at = excluded.by_at, by_nth = excluded.by_nth",
+             by_at = excluded.by_at, by_nth = excluded.by_nth, more = excluded.more, indexed = excluded.indexed",
     locks: "",
 };
 
@@ -136,7 +138,11 @@ impl ResourceStates {
                 ready: None,
                 body: row.get::<Option<Vec<u8>>>(7)?.map(Bytes::from),
                 stored_version: version.unsigned_abs(),
-                stored_rows: row.get::<Option<String>>(6)?.map(Into::into),
+                stored_rows: match (row.get::<Option<String>>(6)?, row.get::<Option<String>>(8)?) {
+                    (Some(rows), more) => Some(Beside { rows: rows.into(), more: more.map(Into::into) }),
+                    (None, _) => None,
+                },
+                is_stale: row.get::<i64>(9)? == 1,
                 superseded: Vec::new(),
                 by: None,
                 same: Vec::new(),
@@ -215,7 +221,9 @@ impl ResourceStates {
         for (reference, mut state) in self.0 {
             let is_changed = state.version != state.stored_version;
             if !is_changed {
-                let known = if state.is_news { state.known(state.stored_rows.clone()) } else { None };
+                // What is stale is indexed anew behind the writer's back: its rows are not remembered.
+                let is_kept = state.is_news && !state.is_stale;
+                let known = if is_kept { state.known(state.stored_rows.clone()) } else { None };
                 learned.push((reference, known));
                 continue;
             }
@@ -233,10 +241,10 @@ impl ResourceStates {
                     old.by.map(|by| by.nth).into(),
                 ]);
             }
-            let stored = state.stored_rows.as_deref().and_then(from_json).unwrap_or_default();
+            let stored = state.stored_rows.as_ref().map(Beside::entries).unwrap_or_default();
             let entries: &[Entry] = state.ready.as_ref().map_or(&[], |ready| &ready.entries);
             search.change(state.rid, &stored, entries);
-            let searched: Arc<str> = to_json(entries).into();
+            let beside = Beside::of(entries);
             rows.push([
                 state.rid.into(),
                 words.kind(reference.kind).into(),
@@ -245,12 +253,14 @@ impl ResourceStates {
                 state.updated_us.into(),
                 state.is_deleted.into(),
                 state.digest.map(|digest| Bytes::copy_from_slice(&digest)).into(),
-                Arc::clone(&searched).into(),
+                Arc::clone(&beside.rows).into(),
                 state.body.clone().unwrap_or_default().into(),
                 state.by.map(|by| by.at).into(),
                 state.by.map(|by| by.nth).into(),
+                beside.more.clone().into(),
+                indexed(state.version).into(),
             ]);
-            learned.push((reference, state.known(Some(searched))));
+            learned.push((reference, state.known(Some(beside))));
         }
         // What is kept is the version of before the statement, whichever of its parts comes first.
         together.add(keep);

@@ -10,10 +10,12 @@ pub(super) struct SearchRows {
     strings: Rows,
     references: Rows,
     dates: Rows,
+    numbers: Rows,
     gone_tokens: Rows,
     gone_strings: Rows,
     gone_references: Rows,
     gone_dates: Rows,
+    gone_numbers: Rows,
 }
 
 macro_rules! search_table {
@@ -37,6 +39,14 @@ search_table!(STRING, GONE_STRING, "idx_string", "param, normal, rid, exact", &[
 search_table!(REFERENCE, GONE_REFERENCE, "idx_reference", "param, target, rid, kind", &[Int, Text, Int, Int]);
 search_table!(DATE, GONE_DATE, "idx_date", "param, long, low, rid, high", &[Int, Int, Int, Int, Int]);
 
+search_table!(
+    NUMBER,
+    GONE_NUMBER,
+    "idx_number",
+    "param, unit, long, low, rid, high",
+    &[Int, Int, Int, Int, Int, Int]
+);
+
 impl Default for SearchRows {
     fn default() -> Self {
         Self {
@@ -44,10 +54,12 @@ impl Default for SearchRows {
             strings: Rows::new(&STRING),
             references: Rows::new(&REFERENCE),
             dates: Rows::new(&DATE),
+            numbers: Rows::new(&NUMBER),
             gone_tokens: Rows::new(&GONE_TOKEN),
             gone_strings: Rows::new(&GONE_STRING),
             gone_references: Rows::new(&GONE_REFERENCE),
             gone_dates: Rows::new(&GONE_DATE),
+            gone_numbers: Rows::new(&GONE_NUMBER),
         }
     }
 }
@@ -81,13 +93,35 @@ impl SearchRows {
                 let rows = if is_gone { &mut self.gone_dates } else { &mut self.dates };
                 rows.push([(*param).into(), (*long).into(), (*low).into(), rid.into(), (*high).into()]);
             }
+            Entry::Number { param, low, high, long } => {
+                self.number(rid, *param, 0, (*low, *high), *long, is_gone)
+            }
+            Entry::Measure { param, low, high, unit, long } => {
+                self.number(rid, *param, *unit, (*low, *high), *long, is_gone);
+            }
+            // Looked up by what else it has, and then compared beside the resource.
+            Entry::Named { .. } | Entry::Group { .. } => {}
         }
+    }
+
+    fn number(
+        &mut self,
+        rid: i64,
+        param: i64,
+        unit: i64,
+        (low, high): (i64, i64),
+        long: bool,
+        is_gone: bool,
+    ) {
+        let rows = if is_gone { &mut self.gone_numbers } else { &mut self.numbers };
+        rows.push([param.into(), unit.into(), long.into(), low.into(), rid.into(), high.into()]);
     }
 
     /// Hands over what is to be written. No row goes and comes in one batch.
     pub fn write(self, together: &mut Together) {
-        let gone = [self.gone_tokens, self.gone_strings, self.gone_references, self.gone_dates];
-        let new = [self.tokens, self.strings, self.references, self.dates];
+        let gone =
+            [self.gone_tokens, self.gone_strings, self.gone_references, self.gone_dates, self.gone_numbers];
+        let new = [self.tokens, self.strings, self.references, self.dates, self.numbers];
         for rows in gone.into_iter().chain(new) {
             together.add(rows);
         }

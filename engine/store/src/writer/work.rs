@@ -54,6 +54,8 @@ pub(crate) enum Upkeep {
     Import(Vec<Entry>),
     /// Keeps the book of attachments.
     Book(BookWork),
+    /// Writes search rows that were made anew.
+    Index(Vec<Indexed>),
 }
 
 /// What is done to the book of attachments beside the messages.
@@ -65,6 +67,18 @@ pub(crate) enum BookWork {
     Disown { places: Vec<PlaceId>, now_us: i64 },
     /// Notes that places hold nothing any more.
     Deleted { places: Vec<PlaceId>, now_us: i64 },
+}
+
+/// A resource whose search rows are made anew.
+#[derive(Debug)]
+pub(crate) struct Indexed {
+    pub rid: i64,
+    /// The version they were made of.
+    pub version: u64,
+    /// The rows it had, sorted.
+    pub before: Vec<SearchEntry>,
+    /// The rows it is to have, sorted.
+    pub after: Vec<SearchEntry>,
 }
 
 /// Which rows of a trail are forgotten.

@@ -6,6 +6,7 @@ mod archive;
 mod archiving;
 mod attachments;
 mod conformance;
+mod corpus;
 mod crashes;
 mod killed;
 mod model;

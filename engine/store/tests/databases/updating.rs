@@ -5,9 +5,12 @@ use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use hub_core::attachment::{AttachmentBook, ContentId};
+use hub_core::commit::Change;
 use hub_core::deployments::Deployments;
 use hub_core::id::DestinationId;
-use hub_core::store::{Journal, MessageQuery, Outbox, Resources, Searches, StateName};
+use hub_core::store::{
+    Indexing, Journal, MessageQuery, Outbox, Resources, Searches, StateName, StoreError, Upkeep,
+};
 use hub_fhir::ResourceType;
 use hub_fhir::search::parse;
 use hub_store::{Store, StoreOptions};
@@ -16,7 +19,7 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, SqlSafeStr, SqliteConnection};
 use tempfile::TempDir;
 
-use crate::conformance::{deployments, journal, outbox, pieces, reference, resources, search};
+use crate::conformance::{deployments, journal, outbox, pieces, reference, resource, resources, search};
 use crate::postgres;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -368,5 +371,58 @@ fn a_migration_expands_and_contracts_only_what_an_earlier_one_has_made_needless(
         "-- contracts 0002: nothing has written it since\nDROP TABLE wake;",
     ] {
         assert_eq!(contracts(taken, &[1, 2]), Vec::<String>::new(), "{taken}");
+    }
+}
+
+/// What a program of before version 30 leaves of a resource: no numbers, and `indexed` as it was.
+const WRITTEN_BY_AN_OLDER_ONE: &str = "UPDATE resource SET version = version + 1 WHERE id = 'q1'";
+const NOT_INDEXED: &str = "DELETE FROM idx_number; UPDATE resource SET more = NULL, indexed = 0";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_older_program_has_written_is_indexed_anew_and_searches_wait_for_it() {
+    let search = |query: (&str, &str)| {
+        let query = [(query.0.to_owned(), query.1.to_owned())];
+        parse(ResourceType::from_name("Observation").unwrap(), &query).unwrap()
+    };
+    let (value, code) = (search(("value-quantity", "gt5")), search(("code", "x")));
+    for database in BOTH {
+        let old = Old::new(database, &database.steps()).await;
+        let store = old.open().await;
+        for n in 0..3 {
+            let text = format!(
+                r#"{{"resourceType":"Observation","id":"q{n}","status":"final","code":{{"coding":[{{"code":"x"}}]}},"valueQuantity":{{"value":{}}}}}"#,
+                n + 5
+            );
+            search::write(&store, vec![Change::Put(resource(&text))]).await;
+        }
+        old.run(NOT_INDEXED).await;
+        let waits = store.search(&value).await.unwrap_err();
+        let StoreError::Unavailable(why) = &waits else { panic!("{database:?}: {waits}") };
+        assert_eq!(why.downcast_ref(), Some(&Indexing { left: 3 }), "{database:?}");
+        assert_eq!(
+            store.search(&code).await.unwrap().matches.len(),
+            3,
+            "{database:?}: codes are found all along"
+        );
+        assert_eq!(store.unindexed().await.unwrap(), 3);
+        // A slice at a time, and the work may stop in between.
+        assert_eq!(store.index_anew(2).await.unwrap(), 2);
+        assert_eq!(store.unindexed().await.unwrap(), 1);
+        // One that is left is written meanwhile, and one that is done by a program of before.
+        for n in 0..3 {
+            let text = format!(
+                r#"{{"resourceType":"Observation","id":"q{n}","status":"amended","code":{{"coding":[{{"code":"x"}}]}},"valueQuantity":{{"value":{}}}}}"#,
+                n + 15
+            );
+            search::write(&store, vec![Change::Put(resource(&text))]).await;
+        }
+        assert_eq!(store.unindexed().await.unwrap(), 0);
+        assert_eq!(store.search(&value).await.unwrap().matches.len(), 3);
+        old.run(WRITTEN_BY_AN_OLDER_ONE).await;
+        assert_eq!(store.unindexed().await.unwrap(), 1, "{database:?}");
+        assert_eq!((store.index_anew(10).await.unwrap(), store.index_anew(10).await.unwrap()), (1, 0));
+        let found = store.search(&value).await.unwrap().matches;
+        assert_eq!((found.len(), store.unindexed().await.unwrap()), (3, 0), "{database:?}");
+        store.close().await;
     }
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use hub_core::commit::{Change, Commit};
 use hub_core::store::{Cause, Resources};
 use hub_fhir::index::{IndexRow, IndexValue, ParamId};
-use hub_fhir::search::{Filter, FilterOn, Prefix, Search, StringTest, Test, parse};
+use hub_fhir::search::{Counted, Filter, FilterOn, Prefix, Search, StringTest, Test, parse};
 use hub_fhir::{Prepared, Resource, ResourceType};
 
 use super::resource;
@@ -71,6 +71,29 @@ fn observation(dice: &mut Dice, n: usize, patients: usize) -> Resource {
             dice.roll(24)
         )),
     }
+    match dice.roll(5) {
+        0 => {}
+        1 => text.push_str(&format!(r#","valueQuantity":{{"value":{},"unit":"g/L"}}"#, dice.roll(9))),
+        2 => text.push_str(&format!(
+            r#","valueQuantity":{{"value":{}.5,"comparator":"{}","unit":"mmol/L","system":"urn:units","code":"mmol"}}"#,
+            dice.roll(9),
+            dice.pick(&["<", "<=", ">", ">="])
+        )),
+        _ => text.push_str(&format!(
+            r#","valueQuantity":{{"value":{},"unit":"units","system":"http://unitsofmeasure.org","code":"{}"}}"#,
+            dice.pick(&["-1", "0", "5", "5.0", "5.35", "5.4", "5.45", "540", "1e2", "100.00"]),
+            dice.pick(&["g/L", "mg/dL", "{cells}/uL"])
+        )),
+    }
+    if dice.roll(3) == 0 {
+        text.push_str(&format!(
+            r#","component":[{{"code":{{"coding":[{{"code":"{}"}}]}},"valueQuantity":{{"value":{}}}}},{{"code":{{"coding":[{{"code":"b"}}]}},"valueQuantity":{{"value":7,"unit":"g/L"}}}}]"#,
+            dice.pick(&["a", "b", "x"]),
+            dice.roll(9)
+        ));
+    }
+    let source = dice.pick(&["http://lab", "http://lab/a", "http://lab/a/b", "http://labour", "urn:oid:1.2"]);
+    text.push_str(&format!(r#","meta":{{"source":"{source}"}}"#));
     text.push('}');
     resource(&text)
 }
@@ -122,12 +145,58 @@ fn value_passes(test: &Test, value: &IndexValue) -> bool {
         (Test::Date { prefix, low, high }, IndexValue::Date { low: l, high: h }) => {
             spans(*prefix, (*low, *high), (*l, *h))
         }
+        (Test::Number { prefix, low, high, of }, value) => {
+            let target = match (of, value) {
+                (Counted::Anything, IndexValue::Number { low, high }) => (*low, *high),
+                (Counted::Unit(asked), IndexValue::Measure { unit: name, low, high })
+                | (Counted::Named(asked), IndexValue::Named { name, low, high })
+                    if asked == name =>
+                {
+                    (*low, *high)
+                }
+                _ => return false,
+            };
+            spans(*prefix, (*low, *high), target)
+        }
+        (Test::Below(uri), IndexValue::Token { code, .. }) => {
+            code.strip_prefix(uri.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        }
+        (Test::Holds(text), IndexValue::Token { code, .. }) => code.contains(text.as_str()),
         _ => false,
     }
 }
 
-fn passes(known: &Known, filter: &Filter) -> bool {
+/// All that is known, by name.
+type All = BTreeMap<String, Known>;
+
+/// Whether all components of a composite pass in one element: among the groups where there are some, else anywhere.
+fn together(known: &Known, param: ParamId, tests: &[(ParamId, Test)]) -> bool {
+    let mut groups = known.values(param).peekable();
+    if groups.peek().is_none() {
+        return tests.iter().all(|(of, test)| known.values(*of).any(|value| value_passes(test, value)));
+    }
+    groups.any(|group| {
+        let IndexValue::Group(group) = group else { return false };
+        let mut each = tests.iter().zip(group);
+        each.all(|((_, test), values)| values.iter().any(|value| value_passes(test, value)))
+    })
+}
+
+fn points_at(from: &Known, by: ParamId, to: &Known) -> bool {
+    from.values(by).any(|value| {
+        matches!(value, IndexValue::Reference { kind, id } if *kind == Some(to.kind) && id.as_str() == to.id)
+    })
+}
+
+fn passes(all: &All, known: &Known, filter: &Filter) -> bool {
     let any = filter.any.iter().any(|test| match (&filter.on, test) {
+        (FilterOn::Param(param), Test::Together(tests)) => together(known, *param, tests),
+        (FilterOn::Param(param), Test::Through(kind, inner)) => {
+            all.values().any(|to| to.kind == *kind && points_at(known, *param, to) && passes(all, to, inner))
+        }
+        (FilterOn::Pointed, Test::From(kind, by, inner)) => all
+            .values()
+            .any(|from| from.kind == *kind && points_at(from, *by, known) && passes(all, from, inner)),
         (FilterOn::Id, Test::Id(id)) => known.id == id.as_str(),
         (FilterOn::Param(param), Test::Missing(missing)) => known.values(*param).next().is_none() == *missing,
         (FilterOn::Param(param), test) => known.values(*param).any(|value| value_passes(test, value)),
@@ -146,18 +215,22 @@ fn sort_value(known: &Known, on: &FilterOn, descending: bool) -> Option<(i64, St
             IndexValue::Token { code, .. } => (0, code.to_string()),
             IndexValue::String { normal, .. } => (0, normal.to_string()),
             IndexValue::Reference { id, .. } => (0, id.to_string()),
-            IndexValue::Date { low, .. } => (*low, String::new()),
+            IndexValue::Date { low, .. } | IndexValue::Number { low, .. } => (*low, String::new()),
+            IndexValue::Measure { .. } | IndexValue::Named { .. } | IndexValue::Group(_) => {
+                (i64::MIN, "unsorted".to_owned())
+            }
         })
+        .filter(|(_, text)| text != "unsorted")
         .collect();
     values.sort();
     if descending { values.pop() } else { values.into_iter().next() }
 }
 
-fn expected(known: &BTreeMap<String, Known>, search: &Search) -> Vec<String> {
-    let mut found: Vec<&Known> = known
+fn expected(all: &All, search: &Search) -> Vec<String> {
+    let mut found: Vec<&Known> = all
         .values()
         .filter(|known| {
-            known.kind == search.kind && search.filters.iter().all(|filter| passes(known, filter))
+            known.kind == search.kind && search.filters.iter().all(|filter| passes(all, known, filter))
         })
         .collect();
     let first_descends = search.sort.first().is_none_or(|sort| sort.descending);
@@ -178,7 +251,7 @@ fn expected(known: &BTreeMap<String, Known>, search: &Search) -> Vec<String> {
     found.into_iter().map(|known| known.name.clone()).collect()
 }
 
-async fn write(resources: &dyn Resources, changes: Vec<Change>) {
+pub async fn write(resources: &dyn Resources, changes: Vec<Change>) {
     let commit = Commit { changes, ..Commit::default() };
     resources.commit(Cause::Timer { name: "test" }, commit).await.unwrap();
 }
@@ -265,6 +338,56 @@ pub async fn searches_find_what_the_search_rows_say(resources: &dyn Resources) {
         ("Observation", "date=2024-05"),
         ("Observation", "status=final&date=sa2024-05-20&_sort=status,date"),
         ("Observation", "_sort=patient,-code"),
+        ("Observation", "value-quantity=5.4"),
+        ("Observation", "value-quantity=5"),
+        ("Observation", "value-quantity=1e2,0"),
+        ("Observation", "value-quantity=ne5.4&_sort=value-quantity"),
+        ("Observation", "value-quantity=gt5.4&_sort=-value-quantity"),
+        ("Observation", "value-quantity=ge5.40"),
+        ("Observation", "value-quantity=lt5.4&_sort=value-quantity,date"),
+        ("Observation", "value-quantity=le0"),
+        ("Observation", "value-quantity=sa5"),
+        ("Observation", "value-quantity=eb5"),
+        ("Observation", "value-quantity=ap5&status=final"),
+        ("Observation", "value-quantity=5.4|http://unitsofmeasure.org|g/L"),
+        ("Observation", "value-quantity=lt540|http://unitsofmeasure.org|mg/dL&_sort=value-quantity"),
+        ("Observation", "value-quantity=ge1|http://unitsofmeasure.org|10*9/L"),
+        ("Observation", "value-quantity=ge1|urn:units|mmol"),
+        ("Observation", "value-quantity=5||g/L"),
+        ("Observation", "value-quantity=gt2||units,lt3||mmol/L"),
+        ("Observation", "value-quantity:missing=true&code=x"),
+        ("Observation", "combo-value-quantity=7&_sort=combo-value-quantity"),
+        ("Observation", "combo-value-quantity=lt3&_sort=-combo-value-quantity"),
+        ("Observation", "component-value-quantity=7||g/L"),
+        ("Observation", "code-value-quantity=x$5"),
+        ("Observation", "code-value-quantity=http://loinc.org|718-7$lt3||g/L,x$gt100"),
+        ("Observation", "combo-code-value-quantity=a$7"),
+        ("Observation", "combo-code-value-quantity=b$7&_sort=-date"),
+        ("Observation", "combo-code-value-quantity=x$lt6,2823-3$lt6"),
+        ("Observation", "component-code-value-quantity=b$7||g/L"),
+        ("Observation", "component-code-value-quantity=a$7&status=final"),
+        ("Observation", "code-value-concept=x$y"),
+        ("Observation", "patient.family=wang"),
+        ("Observation", "subject:Patient.family:exact=Smith&_sort=date"),
+        ("Observation", "subject.gender:not=male&code=x"),
+        ("Observation", "patient.birthdate=ge1980-02-11&_sort=-date"),
+        ("Observation", "patient.identifier=urn:mrn|5"),
+        ("Observation", "patient._id=p5,p6"),
+        ("Observation", "patient.name:missing=true"),
+        ("Observation", "subject:Patient._has:Observation:patient:code=718-7&status=final"),
+        ("Patient", "_has:Observation:patient:code=718-7"),
+        ("Patient", "_has:Observation:subject:value-quantity=lt3&gender=male"),
+        ("Patient", "_has:Observation:patient:combo-code-value-quantity=b$7&_sort=birthdate"),
+        ("Patient", "_has:Observation:patient:patient.family=smith"),
+        ("Patient", "_has:Observation:patient:_has:Provenance:target:agent=x"),
+        ("Patient", "_has:Observation:patient:status:not=final"),
+        ("Patient", "_has:Observation:patient:_id=o3"),
+        ("Observation", "_source=http://lab/a"),
+        ("Observation", "_source:below=http://lab"),
+        ("Observation", "_source:below=http://lab/a/"),
+        ("Observation", "_source:above=http://lab/a/b"),
+        ("Observation", "_source:contains=lab/&_sort=_source"),
+        ("Observation", "_source:missing=false&_source=urn:oid:1.2"),
     ];
     for (kind, query) in queries {
         for count in [1_000, 7] {

@@ -9,10 +9,11 @@ use rust_decimal::Decimal;
 
 /// A unit in base units: how many of them one is, and the exponent of each.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Canonical {
-    pub(crate) factor: Decimal,
-    /// Sorted by name; no exponent is 0.
-    pub(crate) bases: Vec<(CompactString, i32)>,
+pub struct Canonical {
+    /// How many of the base units one is.
+    pub factor: Decimal,
+    /// The base units and their exponents: sorted by name; no exponent is 0.
+    pub bases: Vec<(CompactString, i32)>,
 }
 
 /// Prefixes and their powers of ten (UCUM §27).
@@ -92,7 +93,7 @@ const MOST_BYTES: usize = 128;
 const MAX_DEPTH: usize = 8;
 
 /// Reads a unit. `None`: it is not one, or its factor cannot be said exactly.
-pub(crate) fn canonical(unit: &str) -> Option<Canonical> {
+pub fn canonical(unit: &str) -> Option<Canonical> {
     if unit.is_empty() || unit.len() > MOST_BYTES || !unit.bytes().all(|byte| byte.is_ascii_graphic()) {
         return None;
     }

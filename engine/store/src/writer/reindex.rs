@@ -1,0 +1,44 @@
+//! Writes the search rows of resources that are indexed anew.
+
+use std::collections::HashSet;
+
+use crate::database::Kind::{Int, Json};
+use crate::database::{Connection, DatabaseError, Rows, Shape, Together};
+use crate::entries::{Beside, indexed};
+use crate::writer::search_rows::SearchRows;
+use crate::writer::work::Indexed;
+
+/// Those that nobody has changed since they were read.
+const AS_READ: Shape = Shape {
+    before: "WITH w(rid, version) AS (VALUES ",
+    columns: &[Int, Int],
+    after: ") SELECT r.rid FROM w CROSS JOIN resource r
+              WHERE r.rid = w.rid AND r.version = w.version AND r.indexed <> r.version * 256 + 1",
+    locks: " ORDER BY r.rid FOR UPDATE OF r",
+};
+const WRITE: Shape = Shape {
+    before: "WITH w(rid, rows, more, indexed) AS (VALUES ",
+    columns: &[Int, Json, Json, Int],
+    after: ") UPDATE resource SET rows = w.rows, more = w.more, indexed = w.indexed FROM w WHERE resource.rid = w.rid",
+    locks: "",
+};
+
+/// Writes what differs; says of how many.
+pub(super) fn write(connection: &Connection, made: &[Indexed]) -> Result<u64, DatabaseError> {
+    let mut asked = Rows::new(&AS_READ);
+    for one in made {
+        asked.push([one.rid.into(), one.version.into()]);
+    }
+    let as_read: HashSet<i64> = asked.ask(connection, |row| row.get(0))?.into_iter().collect();
+    let (mut search, mut rows) = (SearchRows::default(), Rows::new(&WRITE));
+    for one in made.iter().filter(|one| as_read.contains(&one.rid)) {
+        search.change(one.rid, &one.before, &one.after);
+        let beside = Beside::of(&one.after);
+        rows.push([one.rid.into(), beside.rows.into(), beside.more.into(), indexed(one.version).into()]);
+    }
+    let mut together = Together::default();
+    together.add(rows);
+    search.write(&mut together);
+    together.write(connection)?;
+    Ok(as_read.len() as u64)
+}
