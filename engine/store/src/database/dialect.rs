@@ -33,6 +33,15 @@ impl Dialect {
         }
     }
 
+    /// The end of a query within a query that is asked for one row after the other: PostgreSQL would make a join of it, and enter it from
+    /// whichever side its statistics of a minute ago speak for.
+    pub fn fence(self) -> &'static str {
+        match self {
+            Dialect::Sqlite => "",
+            Dialect::Postgres => " OFFSET 0",
+        }
+    }
+
     /// A join whose left side is read first. PostgreSQL finds that out by itself.
     pub fn join(self) -> &'static str {
         match self {

@@ -191,7 +191,7 @@ impl Compiler<'_> {
                 if let Some(system) = system {
                     sql.push(" AND x.system = ").push_bind(system_number(system));
                 }
-                sql.push(")");
+                sql.push(format_args!("{})", dialect.fence()));
             }
             Test::Reference { kind, id } => {
                 sql.push("EXISTS (SELECT 1 FROM idx_reference x WHERE x.param = ").push_bind(param);
@@ -199,7 +199,7 @@ impl Compiler<'_> {
                 if kind.is_some() {
                     sql.push(" AND x.kind = ").push_bind(kind_number(self.words, *kind));
                 }
-                sql.push(")");
+                sql.push(format_args!("{})", dialect.fence()));
             }
             Test::Together(tests) => self.probe_together(sql, param, tests),
             Test::Through(kind, filter) => self.probe_through(sql, param, *kind, filter),

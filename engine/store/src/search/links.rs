@@ -43,7 +43,7 @@ impl<'a> Compiler<'a> {
             .push_bind(number);
         sql.push(" AND r.id = l.id AND r.deleted = 0");
         self.of(kind).probes(sql, std::slice::from_ref(filter), None);
-        sql.push("))");
+        sql.push(format_args!("{0}){0})", dialect.fence()));
     }
 
     /// Pushes whether a resource of another kind that passes a filter points at the resource `r`.
@@ -56,7 +56,8 @@ impl<'a> Compiler<'a> {
         sql.push(" AND l.target = r.id AND l.kind = ").push_bind(self.words.kind(self.kind));
         sql.push(" AND EXISTS (SELECT 1 FROM resource r WHERE r.rid = l.rid AND r.deleted = 0");
         self.of(*source).probes(sql, std::slice::from_ref(&**filter), None);
-        sql.push("))");
+        let fence = sql.dialect.fence();
+        sql.push(format_args!("{fence}){fence})"));
     }
 
     /// Pushes a query for the resources that point, by a parameter, at what a filter with a rarity finds.
