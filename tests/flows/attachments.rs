@@ -386,7 +386,9 @@ async fn a_hub_killed_between_archive_journal_and_answer_loses_and_doubles_nothi
             "it is not moved away before it is safe"
         );
         let hub = Hub::start_in(folder, &site.setup()).await;
-        until("the file is taken", &hub, || visible(&site.inbox().join("done")).len() == 1).await;
+        // Its new name is reserved before it is moved there.
+        let is_moved = || visible(&site.inbox().join("done")).len() == 1 && visible(&site.inbox()).is_empty();
+        until("the file is taken", &hub, is_moved).await;
         hub.paid("scans/folder/archive").await;
         hub.settled("scans/folder").await;
         hub.paid("scans/folder/archive").await;
