@@ -75,7 +75,7 @@ impl Asked {
 }
 
 enum Asks {
-    Work(Asked),
+    Work(Box<Asked>),
     Close(oneshot::Sender<()>),
 }
 
@@ -152,7 +152,7 @@ impl Writer {
         if is_receive {
             self.receives.send(asked).await.map_err(|_| closed())?;
         } else {
-            self.works.send(Asks::Work(asked)).map_err(|_| closed())?;
+            self.works.send(Asks::Work(Box::new(asked))).map_err(|_| closed())?;
         }
         answer.await.map_err(|_| closed())?.answer
     }
@@ -295,7 +295,7 @@ impl Running {
             asks = self.works.recv() => match asks {
                 Some(Asks::Work(asked)) => {
                     let is_alone = asked.work.is_alone();
-                    round.add(asked);
+                    round.add(*asked);
                     if !is_alone && self.pace.is_stream()
                         && let Ok(Some(asked)) = tokio::time::timeout(COMPANY_WAIT, self.receives.recv()).await
                     {
@@ -329,12 +329,12 @@ impl Running {
         while effort < most && round.has_room() && round.close.is_none() && self.held.is_none() {
             match self.works.try_recv() {
                 Ok(Asks::Work(asked)) if is_alone(&asked) && !round.asked.is_empty() => {
-                    self.held = Some(asked);
+                    self.held = Some(*asked);
                 }
                 Ok(Asks::Work(asked)) => {
                     let alone = is_alone(&asked);
                     effort += effort_of(&asked);
-                    round.add(asked);
+                    round.add(*asked);
                     if alone {
                         return;
                     }
