@@ -42,6 +42,15 @@ impl Dialect {
         }
     }
 
+    /// What a column's value must be one of: the words before a query of its own and those behind it. PostgreSQL would make joins of it, and
+    /// choose their order by statistics that come late; as an array it is found once.
+    pub fn one_of(self) -> (&'static str, &'static str) {
+        match self {
+            Dialect::Sqlite => (" IN (", ")"),
+            Dialect::Postgres => (" = ANY (ARRAY(", "))"),
+        }
+    }
+
     /// A join whose left side is read first. PostgreSQL finds that out by itself.
     pub fn join(self) -> &'static str {
         match self {

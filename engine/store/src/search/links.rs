@@ -64,9 +64,10 @@ impl<'a> Compiler<'a> {
     pub(super) fn drive_through(&self, sql: &mut Sql, param: i64, kind: ResourceType, filter: &Filter) {
         sql.push("SELECT x.rid FROM idx_reference x WHERE x.param = ").push_bind(param);
         sql.push(" AND x.kind = ").push_bind(self.words.kind(kind));
-        sql.push(" AND x.target IN (SELECT r.id FROM resource r WHERE ");
+        let (one_of, end) = sql.dialect.one_of();
+        sql.push(format_args!(" AND x.target{one_of}SELECT r.id FROM resource r WHERE "));
         self.of(kind).found(sql, filter);
-        sql.push(")");
+        sql.push(end);
     }
 
     /// Pushes a query for the resources that are pointed at by what a filter with a rarity finds.
@@ -79,17 +80,19 @@ impl<'a> Compiler<'a> {
         let pairs = dialect.pairs(&member(self.words, *by));
         let (id, of) = (dialect.pair_text(0), dialect.pair_number(1));
         sql.push("SELECT x.rid FROM resource x WHERE x.type = ").push_bind(number);
-        sql.push(format_args!(" AND x.id IN (SELECT {id} FROM resource r, {pairs} WHERE "));
+        let (one_of, end) = dialect.one_of();
+        sql.push(format_args!(" AND x.id{one_of}SELECT {id} FROM resource r, {pairs} WHERE "));
         self.of(*source).found(sql, filter);
-        sql.push(format_args!(" AND {of} = ")).push_bind(number).push(")");
+        sql.push(format_args!(" AND {of} = ")).push_bind(number).push(end);
     }
 
     /// Pushes that a resource `r` is one of those that a filter with a rarity finds.
     fn found(&self, sql: &mut Sql, filter: &Filter) {
-        sql.push("r.rid IN (");
+        let (one_of, end) = sql.dialect.one_of();
+        sql.push(format_args!("r.rid{one_of}"));
         self.drive(sql, filter);
         // As in a page: the signs keep the planner with the candidates.
-        sql.push(") AND +r.deleted = 0 AND +r.type = ").push_bind(self.words.kind(self.kind));
+        sql.push(end).push(" AND +r.deleted = 0 AND +r.type = ").push_bind(self.words.kind(self.kind));
         if !is_exact(filter) {
             self.probes(sql, std::slice::from_ref(filter), None);
         }
