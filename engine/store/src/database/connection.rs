@@ -176,45 +176,40 @@ pub(crate) fn all<T>(
     connection: &Connection,
     statement: &'static str,
     values: &[Value],
-    mut read: impl FnMut(&Line<'_>) -> Result<T, DatabaseError>,
+    read: impl FnMut(&Line<'_>) -> Result<T, DatabaseError>,
 ) -> Result<Vec<T>, DatabaseError> {
-    let mut found = Vec::new();
-    match connection {
-        Connection::Sqlite(connection) => {
-            let mut statement = connection.prepare_cached(statement)?;
-            let mut answers = statement.query(params_from_iter(values))?;
-            while let Some(answer) = answers.next()? {
-                found.push(read(&Line::Sqlite(answer))?);
-            }
-        }
-        Connection::Postgres(link) => {
-            for row in link.fetch(places(statement), for_postgres(values)?)? {
-                found.push(read(&Line::Postgres(&row))?);
-            }
-        }
-    }
-    Ok(found)
+    gather(connection, statement, || places(statement), values, read)
 }
 
 /// Asks a statement that was put together for reading, in the writer's own transaction.
 pub(crate) fn asked<T>(
     connection: &Connection,
     sql: &Sql,
+    read: impl FnMut(&Line<'_>) -> Result<T, DatabaseError>,
+) -> Result<Vec<T>, DatabaseError> {
+    // SQLite numbers its places in the order in which they stand.
+    let for_postgres = || AssertSqlSafe(sql.text.clone().into_owned()).into_sql_str();
+    gather(connection, &sql.text, for_postgres, &sql.values, read)
+}
+
+fn gather<T>(
+    connection: &Connection,
+    for_sqlite: &str,
+    text: impl FnOnce() -> SqlStr,
+    values: &[Value],
     mut read: impl FnMut(&Line<'_>) -> Result<T, DatabaseError>,
 ) -> Result<Vec<T>, DatabaseError> {
     let mut found = Vec::new();
     match connection {
         Connection::Sqlite(connection) => {
-            // Its places are numbered in the order in which they stand.
-            let mut statement = connection.prepare_cached(&sql.text)?;
-            let mut answers = statement.query(params_from_iter(&sql.values))?;
+            let mut statement = connection.prepare_cached(for_sqlite)?;
+            let mut answers = statement.query(params_from_iter(values))?;
             while let Some(answer) = answers.next()? {
                 found.push(read(&Line::Sqlite(answer))?);
             }
         }
         Connection::Postgres(link) => {
-            let text = AssertSqlSafe(sql.text.clone().into_owned()).into_sql_str();
-            for row in link.fetch(text, for_postgres(&sql.values)?)? {
+            for row in link.fetch(text(), for_postgres(values)?)? {
                 found.push(read(&Line::Postgres(&row))?);
             }
         }
