@@ -16,7 +16,7 @@ use super::child::HubProcess;
 use super::people;
 use super::table::Table;
 use crate::cli::Global;
-use crate::send::{Load, Message, Target};
+use crate::send::{Load, Message, Tally, Target};
 
 /// A load that has not drained after this is given up.
 const DRAIN: Duration = Duration::from_secs(120);
@@ -95,6 +95,32 @@ fn messages(count: usize, make: impl Fn(u64) -> Bytes) -> Arc<Vec<Message>> {
     Arc::new((0..count as u64).map(|nth| Message { name: String::new(), bytes: make(nth) }).collect())
 }
 
+/// How many messages fill the time asked for, by the rate of a short run.
+fn enough(rate: f64, each: Duration) -> usize {
+    ((rate * each.as_secs_f64()) as usize).clamp(500, 200_000)
+}
+
+/// Every message was acknowledged, or the figures say nothing.
+fn all_acknowledged(tally: &Tally) -> anyhow::Result<()> {
+    if tally.unexpected(&["AA".to_owned(), "CA".to_owned()]) > 0 {
+        bail!("not every message was acknowledged: {:?}", tally.answers);
+    }
+    Ok(())
+}
+
+/// The rate of durable acknowledgements, and what it is held against.
+fn acknowledged(tally: &Tally, connections: usize, fsyncs: f64) -> (String, &'static str) {
+    let rate = format!("{:.0}/s", tally.rate());
+    match connections {
+        1 => (
+            format!("{rate} ({:.2} of the disk's rate)", tally.rate() / fsyncs),
+            "at least 0.7 of the disk's fsync rate",
+        ),
+        32 => (rate, "15,000/s"),
+        _ => (rate, ""),
+    }
+}
+
 fn millis(time: Duration) -> String {
     format!("{:.1}", time.as_secs_f64() * 1000.0)
 }
@@ -132,15 +158,13 @@ pub async fn adt(
     let trial = load(hub.channel("his/adt"), 300, connections)
         .send(messages(300, |nth| (adt.make)(50_000_000 + nth)), |_, _| ())
         .await?;
-    let count = ((trial.rate() * each.as_secs_f64()) as usize).clamp(500, 200_000);
+    let count = enough(trial.rate(), each);
     committed(&hub, "his/adt", 300).await?;
     let batch = messages(count, adt.make);
     let cpu = hub.cpu();
     let started = Instant::now();
     let tally = load(hub.channel("his/adt"), count, connections).send(batch, |_, _| ()).await?;
-    if tally.unexpected(&["AA".to_owned(), "CA".to_owned()]) > 0 {
-        bail!("not every message was acknowledged: {:?}", tally.answers);
-    }
+    all_acknowledged(&tally)?;
     let memory = hub.memory();
     let all = count as u64 + 300;
     let end = committed(&hub, "his/adt", all).await?;
@@ -148,16 +172,9 @@ pub async fn adt(
     let last = wait(|status| delivered(status, "his/adt/lis-feed") >= all, &hub).await?;
     let delivered_rate = count as f64 / (last - started).as_secs_f64();
     let cpu = (hub.cpu() - cpu).as_secs_f64() * 1e6 / count as f64;
-    let (acked, ratio) = match connections {
-        1 => (
-            "at least 0.7 of the disk's fsync rate",
-            format!(" ({:.2} of the disk's rate)", tally.rate() / fsyncs),
-        ),
-        32 => ("15,000/s", String::new()),
-        _ => ("", String::new()),
-    };
     let name = format!("{}, {connections} connection{}", adt.name, if connections == 1 { "" } else { "s" });
-    table.row(format!("{name}: acknowledged, durable"), format!("{:.0}/s{ratio}", tally.rate()), acked);
+    let (acked, aim) = acknowledged(&tally, connections, fsyncs);
+    table.row(format!("{name}: acknowledged, durable"), acked, aim);
     let target = if connections == 32 { "2 / 10 ms" } else { "" };
     table.row(
         format!("{name}: ACK p50 / p99"),
@@ -212,25 +229,16 @@ pub async fn intake(
         load(hub.channel("his/adt"), count, connections).send(batch, |_, _| ()).await
     };
     let trial = send(50_000_000, 300).await?;
-    let count = ((trial.rate() * each.as_secs_f64()) as usize).clamp(500, 200_000);
+    let count = enough(trial.rate(), each);
     let cpu = hub.cpu();
     let tally = send(0, count).await?;
-    if tally.unexpected(&["CA".to_owned(), "AA".to_owned()]) > 0 {
-        bail!("not every message was acknowledged: {:?}", tally.answers);
-    }
+    all_acknowledged(&tally)?;
     let all = count as u64 + 300;
     wait(|status| channel(status, "his/adt", "filtered") >= all, &hub).await?;
     let cpu = (hub.cpu() - cpu).as_secs_f64() * 1e6 / count as f64;
     let name = format!("ADT taken in, {connections} connection{}", if connections == 1 { "" } else { "s" });
-    let (ratio, target) = match connections {
-        1 => (
-            format!(" ({:.2} of the disk's rate)", tally.rate() / fsyncs),
-            "at least 0.7 of the disk's fsync rate",
-        ),
-        32 => (String::new(), "15,000/s"),
-        _ => (String::new(), ""),
-    };
-    table.row(format!("{name}: acknowledged, durable"), format!("{:.0}/s{ratio}", tally.rate()), target);
+    let (acked, aim) = acknowledged(&tally, connections, fsyncs);
+    table.row(format!("{name}: acknowledged, durable"), acked, aim);
     table.row(
         format!("{name}: ACK p50 / p99"),
         format!("{} / {} ms", millis(tally.percentile(0.5)), millis(tally.percentile(0.99))),
@@ -248,9 +256,7 @@ pub async fn oru(global: &Global, each: Duration, table: &mut Table) -> anyhow::
     let started = Instant::now();
     let tally =
         load(hub.channel("lis/oru-r01"), count, 32).send(messages(count, people::oru), |_, _| ()).await?;
-    if tally.unexpected(&["AA".to_owned(), "CA".to_owned()]) > 0 {
-        bail!("not every message was acknowledged: {:?}", tally.answers);
-    }
+    all_acknowledged(&tally)?;
     let end = committed(&hub, "lis/oru-r01", count as u64).await?;
     let rate = count as f64 / (end - started).as_secs_f64();
     table.row(
