@@ -20,12 +20,19 @@ pub use self::map::{
 pub use self::replay::{BegunReplay, NewReplay, ReplayArguments};
 use self::values::{above_zero, fault_names, id, zero_or_more};
 
+/// What `--version` says: a debug build says so, for nobody should measure it.
+const VERSION: &str = if cfg!(debug_assertions) {
+    concat!(env!("CARGO_PKG_VERSION"), " (debug build)")
+} else {
+    env!("CARGO_PKG_VERSION")
+};
+
 /// Huitong 汇通, the integration hub for international medicine.
 ///
 /// Messages come in by MLLP and other ways, mappings turn them into FHIR R4B resources, queues carry messages out, and a
 /// FHIR API serves what is stored.
 #[derive(Debug, Parser)]
-#[command(name = "huitong", version, propagate_version = true, max_term_width = 110)]
+#[command(name = "huitong", version = VERSION, propagate_version = true, max_term_width = 110)]
 #[command(after_help = "\
 Start here:
   huitong demo                          a hub with simulators of all partners, on SQLite in ./data

@@ -1,6 +1,7 @@
 //! What the soak stands on: the project's channels and two more, two hubs on one database, and their partners.
 
 use std::path::PathBuf;
+use std::process::Command;
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -198,7 +199,9 @@ fn impatient(files: &TempDir, file: &str, connector: &str, answer: &str) {
     std::fs::write(path, lines.join("\n") + "\n").unwrap();
 }
 
-/// Whether the program is a release build.
+/// Whether the program is a release build, as it says itself.
 pub fn is_released() -> bool {
-    program().to_string_lossy().contains("release")
+    let told = Command::new(program()).arg("--version").output().unwrap();
+    assert!(told.status.success());
+    !String::from_utf8_lossy(&told.stdout).contains("debug build")
 }
