@@ -119,8 +119,13 @@ pub const UNINDEXED_MOST: u64 = 1_000_000;
 /// Resources that can be searched.
 #[async_trait]
 pub trait Searches: Send + Sync {
-    /// Runs a search.
-    async fn search(&self, search: &Search) -> Result<Page, StoreError>;
+    /// Runs a search of several types: one for each, all of the same order, place to go on from and includes.
+    async fn search_across(&self, searches: &[Search]) -> Result<Page, StoreError>;
+
+    /// Runs a search of one type.
+    async fn search(&self, search: &Search) -> Result<Page, StoreError> {
+        self.search_across(std::slice::from_ref(search)).await
+    }
 
     /// How many resources have search rows of an earlier version of the program, counted up to [`UNINDEXED_MOST`]. A store that
     /// indexes nothing has none.

@@ -53,6 +53,8 @@ pub struct Element {
     pub max: Max,
     /// Whether it changes the meaning of what it stands in.
     pub modifier: bool,
+    /// Whether it belongs to the summary of what it stands in (R4B §3.1.1.5.9).
+    pub summary: bool,
     /// The value set it is bound to as required.
     pub binding: Option<&'static ValueSet>,
     /// The JSON names of a choice, one a type: `valueQuantity`, ..; empty for the others.
@@ -255,13 +257,14 @@ fn element(line: &'static str, ids: &HashMap<&'static str, TypeId>) -> Element {
         cells.next().unwrap_or_default().split('|').map(|text| type_ref(text, ids)).collect();
     let min = cells.next().and_then(|digits| digits.parse().ok()).unwrap_or(0);
     let max = if cells.next() == Some("*") { Max::Many } else { Max::One };
-    let modifier = cells.next() == Some("m");
+    let marks = cells.next().unwrap_or_default();
+    let (modifier, summary) = (marks.contains('m'), marks.contains('s'));
     let binding = cells.next().and_then(value_set);
     let concrete = match name.strip_suffix("[x]") {
         Some(stem) => types.iter().map(|of| concrete_name(stem, of.name)).collect(),
         None => Vec::new(),
     };
-    Element { name, types, min, max, modifier, binding, concrete }
+    Element { name, types, min, max, modifier, summary, binding, concrete }
 }
 
 fn concrete_name(stem: &str, of: &str) -> CompactString {
@@ -345,6 +348,7 @@ mod tests {
         assert_eq!(organization.types[0].targets, [ResourceType::from_name("Organization").unwrap()]);
         assert_eq!(patient.element("gender").unwrap().binding.unwrap().name, "administrative-gender");
         assert!(patient.element("active").unwrap().modifier);
+        assert!(patient.element("active").unwrap().summary && !patient.element("photo").unwrap().summary);
     }
 
     #[test]

@@ -19,6 +19,7 @@
 
 pub mod bundle;
 pub mod codes;
+pub mod compartments;
 pub mod composite;
 mod cursor;
 pub mod difference;
@@ -45,8 +46,10 @@ pub mod prepare;
 pub mod primitive;
 mod resource;
 pub mod search;
+mod search_filter;
 mod search_links;
 mod search_parse;
+mod search_sort;
 mod search_value;
 mod types;
 pub mod unit;

@@ -13,7 +13,7 @@ use crate::resource::Reference;
 use crate::types::ResourceType;
 use crate::veil::Veil;
 
-pub use crate::search_parse::{DEFAULT_COUNT, MAX_COUNT, SearchError, parse, parse_at};
+pub use crate::search_parse::{DEFAULT_COUNT, MAX_COUNT, SearchError, parse, parse_across, parse_at};
 
 /// One search on one type.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,6 +58,8 @@ pub enum FilterOn {
     Param(ParamId),
     /// What points at the resource: `_has`.
     Pointed,
+    /// Each alternative names what it compares: `_filter`, compartments.
+    Each,
 }
 
 /// One alternative.
@@ -113,6 +115,10 @@ pub enum Test {
     From(ResourceType, ParamId, Box<Filter>),
     /// `:missing=true` (the resource has no value) or `:missing=false`.
     Missing(bool),
+    /// A value that does not pass: `ne` of `_filter`.
+    Unlike(Box<Test>),
+    /// All of these hold; an alternative of [`FilterOn::Each`].
+    All(Vec<Filter>),
 }
 
 /// What the number of a quantity counts.
@@ -135,6 +141,10 @@ pub enum StringTest {
     Contains,
     /// `:exact`
     Exact,
+    /// The value is the text, accents and case aside: `eq` of `_filter`.
+    Is,
+    /// The value ends with the text, accents and case aside: `ew` of `_filter`.
+    Ends,
 }
 
 /// R4B §3.1.1.4.4. The meaning is over spans: see the table there.
@@ -150,13 +160,15 @@ pub enum Prefix {
     Sa,
     Eb,
     Ap,
+    /// The spans have something in common: `po` of `_filter`.
+    Overlaps,
 }
 
 /// `_include=Observation:patient[:Patient]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Include {
-    /// The type that holds the reference.
-    pub source: ResourceType,
+    /// The type that holds the reference; `None`: any.
+    pub source: Option<ResourceType>,
     /// Its reference parameter; `None` for `*`.
     pub param: Option<ParamId>,
     /// Only targets of this type.
@@ -165,13 +177,33 @@ pub struct Include {
     pub iterate: bool,
 }
 
+impl Include {
+    /// Whether it is about references that resources of this type hold.
+    pub fn applies(&self, kind: ResourceType) -> bool {
+        self.source.is_none_or(|source| source == kind)
+    }
+}
+
 /// One sort key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sort {
     /// What is sorted by.
-    pub on: FilterOn,
+    pub on: SortOn,
     /// `-`: largest first.
     pub descending: bool,
+}
+
+/// What a sort key compares.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SortOn {
+    /// `_id`
+    Id,
+    /// `_lastUpdated`
+    LastUpdated,
+    /// A search parameter.
+    Param(ParamId),
+    /// `patient.name`: what the resources have that the reference points at, for each type it may point at.
+    Through(ParamId, Vec<(ResourceType, SortOn)>),
 }
 
 /// Where a page ended: the sort values and the row of its last match. Opaque to clients.
@@ -242,6 +274,8 @@ impl fmt::Debug for Test {
             Self::Through(kind, filter) => write!(f, "Through({kind}, {filter:?})"),
             Self::From(kind, param, filter) => write!(f, "From({kind}, {param:?}, {filter:?})"),
             Self::Missing(missing) => write!(f, "Missing({missing})"),
+            Self::Unlike(test) => write!(f, "Unlike({test:?})"),
+            Self::All(filters) => write!(f, "All({filters:?})"),
         }
     }
 }

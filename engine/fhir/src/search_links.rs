@@ -10,10 +10,10 @@ use crate::types::ResourceType;
 /// So many references may be looked through one after the other.
 const MAX_LINKS: usize = 6;
 /// A chain that does not say which type it goes through is tried for so many types.
-const MAX_TYPES: usize = 16;
+pub(crate) const MAX_TYPES: usize = 16;
 /// A type of each link may have to be tried with each of the next: so many tries.
 const MAX_TRIED: usize = 1_000;
-const MANY: &str =
+pub(crate) const MANY: &str =
     "the reference may point at many types that have the parameter; name one, as in `subject:Patient.name`";
 
 /// What is the same for all parts of one parameter.
@@ -32,12 +32,16 @@ impl<'q> Reading<'q> {
 impl Filter {
     /// About how many values a statement needs for it, in alternatives.
     pub(crate) fn weight(&self) -> usize {
-        let weight = |test: &Test| match test {
-            Test::Through(_, inner) | Test::From(_, _, inner) => 2 + inner.weight(),
-            Test::Together(tests) => tests.len() * 4,
-            _ => 1,
-        };
-        self.any.iter().map(weight).sum()
+        fn one(test: &Test) -> usize {
+            match test {
+                Test::Through(_, inner) | Test::From(_, _, inner) => 2 + inner.weight(),
+                Test::Together(tests) => tests.len() * 4,
+                Test::All(filters) => filters.iter().map(Filter::weight).sum(),
+                Test::Unlike(test) => one(test),
+                _ => 1,
+            }
+        }
+        self.any.iter().map(one).sum()
     }
 }
 
@@ -59,11 +63,12 @@ pub(crate) fn linked(
     };
     let Some(param) = find(kind, code) else { return Ok(None) };
     bounded(name)?;
-    through_reference(param, through, (name, rest), value, reading).map(Some)
+    let inner = |kind| filter(kind, rest, value, reading);
+    through_reference(param, through, name, reading, &inner).map(Some)
 }
 
 /// Each link costs the stack and the database.
-fn bounded(name: &str) -> Result<(), SearchError> {
+pub(crate) fn bounded(name: &str) -> Result<(), SearchError> {
     let links = name.matches('.').count() + name.matches("_has").count();
     if links > MAX_LINKS {
         let why = "at most 6 references are looked through one after the other";
@@ -72,12 +77,13 @@ fn bounded(name: &str) -> Result<(), SearchError> {
     Ok(())
 }
 
-fn through_reference(
+/// The filter on what a reference points at: `inner` says what must hold of it, for each type that it may be.
+pub(crate) fn through_reference(
     param: &Param,
     through: Option<&str>,
-    (name, rest): (&str, &str),
-    value: &str,
+    name: &str,
     reading: &Reading<'_>,
+    inner: &dyn Fn(ResourceType) -> Result<Filter, SearchError>,
 ) -> Result<Filter, SearchError> {
     if param.kind != ParamKind::Reference || !supported(param) {
         let why = "only references can be looked through";
@@ -91,7 +97,7 @@ fn through_reference(
             modifier: shown(through),
             expected: "a resource type the reference may point at",
         })?;
-        let inner = filter(kind, rest, value, reading)?;
+        let inner = inner(kind)?;
         return Ok(Filter { on, any: vec![Test::Through(kind, Box::new(inner))], not: false });
     }
     // Every type that can be searched so; that others cannot is no fault of the query, unless none can.
@@ -101,7 +107,7 @@ fn through_reference(
         if reading.tried.get() > MAX_TRIED {
             return Err(SearchError::NotSupported { name: shown(name), why: MANY });
         }
-        match filter(kind, rest, value, reading) {
+        match inner(kind) {
             Ok(inner) => any.push(Test::Through(kind, Box::new(inner))),
             Err(error @ SearchError::NotSupported { why: MANY, .. }) => return Err(error),
             Err(error) => {

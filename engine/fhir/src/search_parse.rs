@@ -2,9 +2,11 @@
 
 use thiserror::Error;
 
-use crate::params::{ParamKind, by_id, find, params_of, supported};
-use crate::search::{Cursor, Filter, FilterOn, Include, Search, Sort};
+use crate::params::{ParamKind, find, params_of, supported};
+use crate::search::{Cursor, Filter, FilterOn, Include, Search};
+use crate::search_filter;
 use crate::search_links::{Reading, linked};
+use crate::search_sort;
 use crate::search_value::{Asked, alternatives};
 use crate::types::ResourceType;
 
@@ -79,6 +81,15 @@ pub fn parse(kind: ResourceType, query: &[(String, String)]) -> Result<Search, S
     parse_at(kind, query, None)
 }
 
+/// A search of several types in one order: the same for each of them. What it names all of them must have.
+pub fn parse_across(
+    kinds: &[ResourceType],
+    query: &[(String, String)],
+    base: Option<&str>,
+) -> Result<Vec<Search>, SearchError> {
+    kinds.iter().map(|kind| parse_at(*kind, query, base)).collect()
+}
+
 /// The same on a server whose URL is `base` (without a slash at its end): a reference given as a full URL below it
 /// means the resource of this server.
 pub fn parse_at(
@@ -124,13 +135,15 @@ pub fn parse_at(
                 search.after = Some(Cursor::decode(value).ok_or_else(|| wrong("a cursor this server gave"))?)
             }
             "_sort" => {
-                search.sort = value.split(',').map(|key| sort(kind, key)).collect::<Result<_, _>>()?;
+                search.sort =
+                    value.split(',').map(|key| search_sort::key(kind, key)).collect::<Result<_, _>>()?;
                 if search.sort.len() > MAX_SORTS {
                     return Err(wrong("at most 5 sort keys"));
                 }
             }
-            "_include" => search.includes.push(include(kind, code, modifier, value)?),
-            "_revinclude" => search.revincludes.push(include(kind, code, modifier, value)?),
+            "_include" => search.includes.push(include(code, modifier, value)?),
+            "_revinclude" => search.revincludes.push(include(code, modifier, value)?),
+            "_filter" => search.filters.push(search_filter::read(kind, value, &Reading::new(base))?),
             _ => {
                 let found = filter(kind, name, value, &Reading::new(base));
                 search.filters.push(found.map_err(|error| error.named(name))?);
@@ -185,7 +198,7 @@ pub(crate) fn filter(
 }
 
 /// What a name in a query means for this type.
-fn filter_on(kind: ResourceType, code: &str) -> Result<FilterOn, SearchError> {
+pub(crate) fn filter_on(kind: ResourceType, code: &str) -> Result<FilterOn, SearchError> {
     match code {
         "_id" => return Ok(FilterOn::Id),
         "_lastUpdated" => return Ok(FilterOn::LastUpdated),
@@ -210,26 +223,8 @@ fn filter_on(kind: ResourceType, code: &str) -> Result<FilterOn, SearchError> {
     unsupported("it is not indexed")
 }
 
-fn sort(kind: ResourceType, key: &str) -> Result<Sort, SearchError> {
-    let (code, descending) = match key.strip_prefix('-') {
-        Some(code) => (code, true),
-        None => (key, false),
-    };
-    let on = filter_on(kind, code)?;
-    let is_composite = matches!(on, FilterOn::Param(id) if by_id(id).is_some_and(|param| param.kind == ParamKind::Composite));
-    if is_composite {
-        return Err(SearchError::NotSupported { name: shown(code), why: "a composite has no order" });
-    }
-    Ok(Sort { on, descending })
-}
-
-/// `Source:param[:Target]`, `Source:*`, and for `_include` also `*`.
-fn include(
-    kind: ResourceType,
-    code: &str,
-    modifier: Option<&str>,
-    value: &str,
-) -> Result<Include, SearchError> {
+/// `Source:param[:Target]`, `Source:*` or `*`.
+fn include(code: &str, modifier: Option<&str>, value: &str) -> Result<Include, SearchError> {
     let iterate = match modifier {
         None => false,
         Some("iterate" | "recurse") => true,
@@ -243,9 +238,7 @@ fn include(
     };
     let wrong = |expected| SearchError::Value { name: shown(code), expected };
     if value == "*" {
-        let source = if code == "_include" { Some(kind) } else { None };
-        let source = source.ok_or_else(|| wrong("`Type:*` or `Type:parameter`"))?;
-        return Ok(Include { source, param: None, target: None, iterate });
+        return Ok(Include { source: None, param: None, target: None, iterate });
     }
     let mut parts = value.split(':');
     let source = parts.next().and_then(ResourceType::from_name);
@@ -261,10 +254,10 @@ fn include(
         return Err(wrong("`Type:parameter:Target` and nothing after it"));
     }
     if name == "*" {
-        return Ok(Include { source, param: None, target, iterate });
+        return Ok(Include { source: Some(source), param: None, target, iterate });
     }
     match find(source, name).filter(|param| param.kind == ParamKind::Reference && supported(param)) {
-        Some(param) => Ok(Include { source, param: Some(param.id), target, iterate }),
+        Some(param) => Ok(Include { source: Some(source), param: Some(param.id), target, iterate }),
         None => Err(wrong("a reference parameter of the type named first")),
     }
 }

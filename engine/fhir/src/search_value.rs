@@ -39,7 +39,7 @@ impl Asked<'_> {
 pub(crate) fn alternatives(asked: &Asked<'_>, value: &str) -> Result<(Vec<Test>, bool), SearchError> {
     let param = match asked.on {
         FilterOn::Param(id) => by_id(*id),
-        FilterOn::Id | FilterOn::LastUpdated | FilterOn::Pointed => None,
+        FilterOn::Id | FilterOn::LastUpdated | FilterOn::Pointed | FilterOn::Each => None,
     };
     let is_composite = param.is_some_and(|param| param.kind == ParamKind::Composite);
     if let (Some("missing"), Some(_), false) = (asked.modifier, param, is_composite) {
@@ -66,7 +66,7 @@ pub(crate) fn alternatives(asked: &Asked<'_>, value: &str) -> Result<(Vec<Test>,
         (FilterOn::Id, _) => id(asked, part),
         (FilterOn::LastUpdated, _) => date(asked, part),
         (FilterOn::Param(_), Some(param)) => value_of(asked, param, part),
-        (FilterOn::Param(_) | FilterOn::Pointed, None | Some(_)) => {
+        (FilterOn::Param(_) | FilterOn::Pointed | FilterOn::Each, None | Some(_)) => {
             Err(asked.wrong("a parameter of this server"))
         }
     });
@@ -253,7 +253,9 @@ fn reach(prefix: Prefix, value: f64, around: (f64, f64)) -> (i64, i64) {
             let tenth = value.abs() / 10.0;
             (place(value - tenth), place(value + tenth) + 1)
         }
-        Prefix::Gt | Prefix::Lt | Prefix::Ge | Prefix::Le | Prefix::Sa | Prefix::Eb => point(value),
+        Prefix::Gt | Prefix::Lt | Prefix::Ge | Prefix::Le | Prefix::Sa | Prefix::Eb | Prefix::Overlaps => {
+            point(value)
+        }
     }
 }
 

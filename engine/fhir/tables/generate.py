@@ -4,8 +4,10 @@
     HUITONG_CORPUS=path/to/data python3 engine/fhir/tables/generate.py
 
 types.txt     one resource type a line
-elements.tsv  `@name <tab> class <tab> base`, then its own elements: name, types, min, max, modifier, binding
+elements.tsv  `@name <tab> class <tab> base`, then its own elements: name, types, min, max, marks, binding; the marks are `m` for a
+              modifier and `s` for what belongs to a summary
 params.tsv    `@base`, then its search parameters: code, kind, expression, target types; of a composite the components' codes
+compartments.tsv  `@compartment`, then a line for each type that has members in it: type, parameters; `{def}` is the resource itself
 codes.tsv     `@value set`, then a line for each system: system, codes; `*` when the codes are not listed here
 """
 
@@ -84,8 +86,8 @@ def elements_table(definitions, value_sets):
                 if binding.get("strength") == "required" and "valueSet" in binding:
                     bound = tail(binding["valueSet"])
                     value_sets[bound] = binding["valueSet"].split("|")[0]
-                modifier = "m" if element.get("isModifier") else ""
-                lines.append("\t".join([name, types, str(element["min"]), element["max"], modifier, bound]).rstrip("\t"))
+                marks = "m" * element.get("isModifier", False) + "s" * element.get("isSummary", False)
+                lines.append("\t".join([name, types, str(element["min"]), element["max"], marks, bound]).rstrip("\t"))
     return lines
 
 
@@ -174,6 +176,16 @@ def params_table(parameters, types):
     return lines
 
 
+def compartments_table(definitions):
+    lines = []
+    for definition in sorted(definitions, key=lambda definition: definition["code"]):
+        lines.append("@" + definition["code"])
+        for part in sorted(definition["resource"], key=lambda part: part["code"]):
+            if part.get("param"):
+                lines.append(part["code"] + "\t" + ",".join(part["param"]))
+    return lines
+
+
 def write(name, lines):
     (HERE / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
     print(f"{name}: {len(lines)} lines, {(HERE / name).stat().st_size} bytes")
@@ -191,6 +203,7 @@ def main():
     write("types.txt", types)
     write("elements.tsv", elements)
     write("params.tsv", params_table(bundle("r4b-4.3.0/search-parameters"), types))
+    write("compartments.tsv", compartments_table(bundle("r4b-4.3.0/compartments")))
     write("codes.tsv", codes_table(used, sets, systems))
 
 

@@ -4,7 +4,7 @@
 use hub_fhir::ResourceType;
 use hub_fhir::params::find;
 use hub_fhir::search::{
-    Counted, Cursor, Filter, FilterOn, Prefix, Search, SearchError, StringTest, Test, parse, parse_at,
+    Counted, Cursor, Filter, FilterOn, Prefix, Search, SearchError, SortOn, StringTest, Test, parse, parse_at,
 };
 
 fn kind(name: &str) -> ResourceType {
@@ -147,8 +147,8 @@ fn includes_name_reference_parameters() {
     assert_eq!(found.includes[0].param, find(kind("Observation"), "subject").map(|param| param.id));
     assert_eq!(found.includes[0].target, Some(kind("Patient")));
     assert!(found.includes[1].iterate);
-    assert_eq!((found.includes[2].source, found.includes[2].param), (kind("Observation"), None));
-    assert_eq!(found.revincludes[0].source, kind("Provenance"));
+    assert_eq!((found.includes[2].source, found.includes[2].param), (None, None));
+    assert_eq!(found.revincludes[0].source, Some(kind("Provenance")));
     assert_eq!(found.revincludes[1].param, None);
     for bad in [
         "Observation",
@@ -160,7 +160,82 @@ fn includes_name_reference_parameters() {
     ] {
         assert!(search("Observation", &[("_include", bad)]).is_err(), "{bad}");
     }
-    assert!(search("Observation", &[("_revinclude", "*")]).is_err());
+    let any = search("Observation", &[("_revinclude", "*")]).unwrap();
+    assert_eq!((any.revincludes[0].source, any.revincludes[0].param), (None, None));
+}
+
+#[test]
+fn a_sort_key_may_lie_behind_references() {
+    let sorted = |of: &str, key: &str| search(of, &[("_sort", key)]).map(|found| found.sort[0].on.clone());
+    let SortOn::Through(_, ways) = sorted("Observation", "patient.family").unwrap() else { panic!() };
+    assert_eq!(ways.iter().map(|(to, _)| to.name()).collect::<Vec<_>>(), ["Patient"]);
+    let SortOn::Through(_, ways) = sorted("Observation", "encounter.subject:Patient._id").unwrap() else {
+        panic!()
+    };
+    assert!(matches!(ways[0].1, SortOn::Through(..)));
+    for (key, why) in [
+        ("code.family", "only references"),
+        ("_id.family", "only references"),
+        ("subject:Observation.code", "may point at"),
+        ("patient.famly", "did you mean `family`?"),
+        ("focus.identifier", "name one"),
+        ("patient.link.link.link.link.link.link._id", "at most 6"),
+        ("patient.", "no search parameter"),
+    ] {
+        let error = sorted("Observation", key).unwrap_err().to_string();
+        assert!(error.contains(why), "{key}: {error}");
+    }
+}
+
+#[test]
+fn a_filter_expression_says_what_parameters_say() {
+    let read = |text: &str| filter("Patient", "_filter", text);
+    let family = filter("Patient", "family", "x").on;
+    assert_eq!(read("family co \"a,b\""), filter("Patient", "family:contains", r"a\,b"));
+    assert_eq!(
+        read(r#"family eq "José \u0041""#),
+        Filter { on: family, any: vec![Test::String(StringTest::Is, "jose a".into())], not: false }
+    );
+    assert_eq!(read("birthdate ge 1980"), filter("Patient", "birthdate", "ge1980"));
+    assert_eq!(read("identifier eq urn:mrn|1"), filter("Patient", "identifier", "urn:mrn|1"));
+    assert_eq!(read("gender pr false"), filter("Patient", "gender:missing", "true"));
+    assert_eq!(read("general-practitioner:Practitioner.name co x").any.len(), 1);
+    // `and` binds closer.
+    let either = read("family eq a or gender eq male and active eq true");
+    assert_eq!(either.on, FilterOn::Each);
+    let [Test::All(one), Test::All(two)] = either.any.as_slice() else { panic!("{either:?}") };
+    assert_eq!((one.len(), two.len()), (1, 1));
+    assert!(matches!(&two[0].any[0], Test::All(both) if both.len() == 2));
+    assert!(read("not (family eq a)").not);
+    for (text, why) in [
+        ("", "a search parameter"),
+        ("family", "after an operator"),
+        ("family eq", "after an operator"),
+        ("family is x", "operator"),
+        ("family gt x", "operator"),
+        ("birthdate co 1980", "operator"),
+        ("gender pr maybe", "operator"),
+        ("family eq \"x", "closing quote"),
+        ("family eq \"\\x\"", "as in JSON"),
+        ("(family eq x", "closing parenthesis"),
+        ("family eq x)", "the end"),
+        ("family eq x gender", "the end"),
+        ("famly eq x", "did you mean `family`?"),
+        ("general-practitioner[name eq x", "closing bracket"),
+        ("general-practitioner[name eq x] pr true", "a dot"),
+        ("family.name eq x", "only references"),
+        ("_id.name eq x", "reference before a dot"),
+        ("birthdate eq tomorrow", "a date"),
+    ] {
+        let error = message("Patient", "_filter", text);
+        assert!(error.contains(why), "{text}: {error}");
+    }
+    let deep = format!("{}family eq x{}", "(".repeat(5_000), ")".repeat(5_000));
+    assert!(message("Patient", "_filter", &deep).contains("at most 12"));
+    let long = vec!["family eq x"; 200].join(" or ");
+    assert!(search("Patient", &[("_filter", &long)]).is_ok());
+    let longer = vec!["family eq x"; 201].join(" or ");
+    assert!(message("Patient", "_filter", &longer).contains("at most 200"));
 }
 
 #[test]

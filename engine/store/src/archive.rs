@@ -68,8 +68,8 @@ impl std::fmt::Debug for Past {
 
 #[async_trait]
 impl Searches for Archive {
-    async fn search(&self, search: &Search) -> Result<Page, StoreError> {
-        Searcher { words: &self.words, readers: &self.readers }.run(search).await
+    async fn search_across(&self, searches: &[Search]) -> Result<Page, StoreError> {
+        Searcher { words: &self.words, readers: &self.readers }.run(searches).await
     }
 }
 

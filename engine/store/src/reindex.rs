@@ -4,8 +4,9 @@
 //! what a node of the earlier version writes in between is found as well.
 
 use hub_core::store::{Indexing, StoreError, UNINDEXED_MOST};
+use hub_fhir::index::ParamId;
 use hub_fhir::json::{self, Json};
-use hub_fhir::search::{Filter, FilterOn, Search, Sort, Test};
+use hub_fhir::search::{Filter, FilterOn, Search, Sort, SortOn, Test};
 use hub_fhir::{ResourceType, index, params};
 use tracing::warn;
 
@@ -89,8 +90,8 @@ fn read(kind: ResourceType, body: &[u8], words: &Words) -> Option<Vec<Entry>> {
 /// references and dates as this one does.
 pub(crate) async fn is_whole(readers: &Readers, words: &Words, search: &Search) -> Result<(), StoreError> {
     let mut kinds = Vec::new();
-    if search.sort.iter().any(|Sort { on, .. }| is_new(on)) {
-        kinds.push(search.kind);
+    for Sort { on, .. } in &search.sort {
+        sorted_anew(search.kind, on, &mut kinds);
     }
     for filter in &search.filters {
         asked_anew(search.kind, filter, &mut kinds);
@@ -111,14 +112,25 @@ fn asked_anew(kind: ResourceType, filter: &Filter, kinds: &mut Vec<ResourceType>
     for test in &filter.any {
         match test {
             Test::Through(to, inner) | Test::From(to, _, inner) => asked_anew(*to, inner, kinds),
-            _ if is_new(&filter.on) => kinds.push(kind),
-            _ => {}
+            Test::All(filters) => filters.iter().for_each(|filter| asked_anew(kind, filter, kinds)),
+            _ => match filter.on {
+                FilterOn::Param(id) if is_new(id) => kinds.push(kind),
+                _ => {}
+            },
         }
     }
 }
 
-fn is_new(on: &FilterOn) -> bool {
+/// The same of a sort key.
+fn sorted_anew(kind: ResourceType, on: &SortOn, kinds: &mut Vec<ResourceType>) {
+    match on {
+        SortOn::Param(id) if is_new(*id) => kinds.push(kind),
+        SortOn::Through(_, ways) => ways.iter().for_each(|(to, on)| sorted_anew(*to, on, kinds)),
+        SortOn::Id | SortOn::LastUpdated | SortOn::Param(_) => {}
+    }
+}
+
+fn is_new(id: ParamId) -> bool {
     use params::ParamKind::{Composite, Number, Quantity, Uri};
-    let FilterOn::Param(id) = on else { return false };
-    params::by_id(*id).is_some_and(|param| matches!(param.kind, Number | Quantity | Uri | Composite))
+    params::by_id(id).is_some_and(|param| matches!(param.kind, Number | Quantity | Uri | Composite))
 }

@@ -22,8 +22,8 @@ impl Store {
 
 #[async_trait]
 impl Searches for Store {
-    async fn search(&self, search: &Search) -> Result<Page, StoreError> {
-        self.searcher().run(search).await
+    async fn search_across(&self, searches: &[Search]) -> Result<Page, StoreError> {
+        self.searcher().run(searches).await
     }
 
     async fn unindexed(&self) -> Result<u64, StoreError> {

@@ -4,6 +4,7 @@ use axum::http::{Method, StatusCode};
 use hub_core::attachment::ContentId;
 use hub_core::finding::nearest;
 use hub_core::store::ChangesOf;
+use hub_fhir::compartments;
 use hub_fhir::{Id, Reference, ResourceType};
 use percent_encoding::percent_decode_str;
 
@@ -23,9 +24,9 @@ pub(crate) enum Ask {
     /// `GET /Patient/1/_history`, `GET /Patient/_history`, `GET /_history`
     History(ChangesOf),
     /// `GET /Patient?..`
-    Search(ResourceType),
+    Search(Scope),
     /// `POST /Patient/_search`
-    SearchForm(ResourceType),
+    SearchForm(Scope),
     /// `POST` at the base: a batch or a transaction.
     Bundle,
     /// `POST /Patient`
@@ -40,6 +41,29 @@ pub(crate) enum Ask {
     Options(&'static str),
 }
 
+/// Where a search looks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// In one type: `Patient`.
+    Type(ResourceType),
+    /// In all types.
+    All,
+    /// In the compartment of a resource, in one type or in all: `Patient/1/Observation`, `Patient/1/*`.
+    Compartment(Reference, Option<ResourceType>),
+}
+
+impl Scope {
+    /// Its address below the base.
+    pub(crate) fn path(&self) -> String {
+        match self {
+            Self::Type(kind) => kind.name().to_owned(),
+            Self::All => String::new(),
+            Self::Compartment(focus, Some(kind)) => format!("{focus}/{kind}"),
+            Self::Compartment(focus, None) => format!("{focus}/*"),
+        }
+    }
+}
+
 impl Ask {
     /// Its name in metrics: the interaction of the CapabilityStatement.
     pub(crate) fn name(&self) -> &'static str {
@@ -51,7 +75,11 @@ impl Ask {
             Self::History(ChangesOf::Resource(_)) => "history-instance",
             Self::History(ChangesOf::Type(_)) => "history-type",
             Self::History(ChangesOf::All) => "history-system",
-            Self::Search(_) | Self::SearchForm(_) => "search-type",
+            Self::Search(Scope::Type(_)) | Self::SearchForm(Scope::Type(_)) => "search-type",
+            Self::Search(Scope::All) | Self::SearchForm(Scope::All) => "search-system",
+            Self::Search(Scope::Compartment(..)) | Self::SearchForm(Scope::Compartment(..)) => {
+                "search-compartment"
+            }
             Self::Bundle => "bundle",
             Self::Create(_) => "create",
             Self::Update(..) => "update",
@@ -66,28 +94,27 @@ const READ_ONLY: &str = "GET, HEAD, OPTIONS";
 const TYPE: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 const INSTANCE: &str = "GET, HEAD, PUT, PATCH, DELETE, OPTIONS";
 const FORM_ONLY: &str = "POST, OPTIONS";
-const NOTHING: &str = "OPTIONS";
+const BASE: &str = "GET, HEAD, POST, OPTIONS";
 
 /// A place in the tree of addresses.
 enum Place {
     Base,
     Capabilities,
     Type(ResourceType),
-    SearchForm(ResourceType),
+    SearchForm(Scope),
+    /// All that is in a compartment, or one type of it.
+    Compartment(Reference, Option<ResourceType>),
     Instance(Reference),
     Content(ContentId),
     History(ChangesOf),
     Version(Reference, u64),
-    /// A place the standard knows and this server has nothing at.
-    Closed(&'static str),
 }
 
 /// Reads the path after `/fhir` and the method. `writes`: whether resources may be written here.
 pub(crate) fn ask(method: &Method, path: &str, writes: bool) -> Result<Ask, Problem> {
     let place = place(path)?;
     let allow = match &place {
-        Place::Base if writes => FORM_ONLY,
-        Place::Base | Place::Closed(_) => NOTHING,
+        Place::Base if writes => BASE,
         Place::SearchForm(_) => FORM_ONLY,
         Place::Type(_) if writes => TYPE,
         Place::Instance(_) if writes => INSTANCE,
@@ -98,7 +125,7 @@ pub(crate) fn ask(method: &Method, path: &str, writes: bool) -> Result<Ask, Prob
     }
     let asked = match (method.as_str(), place) {
         ("GET" | "HEAD", place) => reading(place),
-        ("POST", Place::SearchForm(kind)) => Ok(Ask::SearchForm(kind)),
+        ("POST", Place::SearchForm(scope)) => Ok(Ask::SearchForm(scope)),
         (_, place) if writes => writing(method, place),
         (_, place) => Err(place),
     };
@@ -108,12 +135,14 @@ pub(crate) fn ask(method: &Method, path: &str, writes: bool) -> Result<Ask, Prob
 fn reading(place: Place) -> Result<Ask, Place> {
     Ok(match place {
         Place::Capabilities => Ask::Capabilities,
-        Place::Type(kind) => Ask::Search(kind),
+        Place::Base => Ask::Search(Scope::All),
+        Place::Type(kind) => Ask::Search(Scope::Type(kind)),
+        Place::Compartment(focus, kind) => Ask::Search(Scope::Compartment(focus, kind)),
         Place::Instance(reference) => Ask::Read(reference),
         Place::Content(content) => Ask::Content(content),
         Place::History(of) => Ask::History(of),
         Place::Version(reference, version) => Ask::Vread(reference, version),
-        Place::Base | Place::SearchForm(_) | Place::Closed(_) => return Err(place),
+        Place::SearchForm(_) => return Err(place),
     })
 }
 
@@ -135,14 +164,12 @@ fn writing(method: &Method, place: Place) -> Result<Ask, Place> {
 fn not_offered(method: &Method, place: &Place, writes: bool) -> &'static str {
     let is_write = matches!(method.as_str(), "POST" | "PUT" | "PATCH" | "DELETE");
     match (place, method.as_str()) {
-        (Place::Closed(why), _) => why,
         (Place::SearchForm(_), _) => {
             "`_search` takes a form by POST; by GET the parameters stand in the query"
         }
         (Place::Base | Place::Type(_) | Place::Instance(_), _) if is_write && !writes => {
             "writing is not offered here; resources are written by the hub's channels"
         }
-        (Place::Base, _) => "searching across all types is not offered; search one type",
         _ => "this method is not offered at this address",
     }
 }
@@ -159,9 +186,9 @@ fn place(path: &str) -> Result<Place, Problem> {
         [""] => Ok(Place::Base),
         ["metadata"] => Ok(Place::Capabilities),
         ["_history"] => Ok(Place::History(ChangesOf::All)),
-        ["_search"] => Ok(Place::Closed("searching across all types is not offered; search one type")),
+        ["_search"] => Ok(Place::SearchForm(Scope::All)),
         [kind] => Ok(Place::Type(resource_type(kind)?)),
-        [kind, "_search"] => Ok(Place::SearchForm(resource_type(kind)?)),
+        [kind, "_search"] => Ok(Place::SearchForm(Scope::Type(resource_type(kind)?))),
         [kind, "_history"] => Ok(Place::History(ChangesOf::Type(resource_type(kind)?))),
         [kind, id] => {
             let reference = reference(kind, id)?;
@@ -178,10 +205,30 @@ fn place(path: &str) -> Result<Place, Problem> {
                 .ok_or_else(|| Problem::not_found("there is no such version; versions are numbers from 1"))?;
             Ok(Place::Version(reference, version))
         }
+        [kind, id, inner] => {
+            let (focus, inner) = compartment(kind, id, inner)?;
+            Ok(Place::Compartment(focus, inner))
+        }
+        [kind, id, inner, "_search"] => {
+            let (focus, inner) = compartment(kind, id, inner)?;
+            Ok(Place::SearchForm(Scope::Compartment(focus, inner)))
+        }
         _ => Err(Problem::not_found(
             "there is no such address; expected `[type]`, `[type]/[id]` or one of their `_history`",
         )),
     }
+}
+
+/// The resource that a compartment is named by, and the type that is looked for in it; `*` is every type.
+fn compartment(kind: &str, id: &str, inner: &str) -> Result<(Reference, Option<ResourceType>), Problem> {
+    let focus = reference(kind, id)?;
+    if !compartments::compartments().any(|known| known == focus.kind) {
+        let known: Vec<&str> = compartments::compartments().map(ResourceType::name).collect();
+        let text = format!("`{}` has no compartment; {} have", focus.kind, known.join(", "));
+        return Err(Problem::not_found(text));
+    }
+    let inner = if inner == "*" { None } else { Some(resource_type(inner)?) };
+    Ok((focus, inner))
 }
 
 /// The type of this name.
@@ -234,15 +281,22 @@ mod tests {
     fn every_offered_address_is_understood() {
         let patient = Reference::parse("Patient/1").unwrap();
         assert_eq!(get("/metadata"), Ok(Ask::Capabilities));
-        assert_eq!(get("/Patient"), Ok(Ask::Search(patient.kind)));
-        assert_eq!(get("/Patient/"), Ok(Ask::Search(patient.kind)));
+        assert_eq!(get("/Patient"), Ok(Ask::Search(Scope::Type(patient.kind))));
+        assert_eq!(get("/Patient/"), Ok(Ask::Search(Scope::Type(patient.kind))));
+        assert_eq!(get(""), Ok(Ask::Search(Scope::All)));
+        assert_eq!(get("/Patient/1/*"), Ok(Ask::Search(Scope::Compartment(patient.clone(), None))));
+        let observations = Scope::Compartment(patient.clone(), ResourceType::from_name("Observation"));
+        assert_eq!(get("/Patient/1/Observation"), Ok(Ask::Search(observations.clone())));
+        assert!(get("/Organization/1/Patient").is_err());
         assert_eq!(get("/Patient/1"), Ok(Ask::Read(patient.clone())));
         assert_eq!(get("/Patient/1/_history"), Ok(Ask::History(ChangesOf::Resource(patient.clone()))));
         assert_eq!(get("/Patient/_history"), Ok(Ask::History(ChangesOf::Type(patient.kind))));
         assert_eq!(get("/_history"), Ok(Ask::History(ChangesOf::All)));
         assert_eq!(get("/Patient/1/_history/2"), Ok(Ask::Vread(patient.clone(), 2)));
         for (method, path, asked) in [
-            (Method::POST, "/Patient/_search", Ask::SearchForm(patient.kind)),
+            (Method::POST, "/Patient/_search", Ask::SearchForm(Scope::Type(patient.kind))),
+            (Method::POST, "/_search", Ask::SearchForm(Scope::All)),
+            (Method::POST, "/Patient/1/Observation/_search", Ask::SearchForm(observations)),
             (Method::POST, "/Patient", Ask::Create(patient.kind)),
             (Method::POST, "", Ask::Bundle),
             (Method::PUT, "/Patient/1", Ask::Update(patient.kind, Some(patient.id.clone()))),

@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 use hub_core::id::Digest;
-use hub_fhir::params::{Param, ParamKind, params_of, supported};
+use hub_fhir::compartments;
+use hub_fhir::params::{Param, ParamKind, find, params_of, supported};
 use hub_fhir::prepare::instant;
 use hub_fhir::{Json, Object, ResourceType};
 use time::OffsetDateTime;
@@ -72,10 +73,17 @@ fn statement(settings: &FhirSettings, since: OffsetDateTime) -> Object {
     rest.set("documentation", documentation);
     rest.set("security", object([("description", Json::string(security))]));
     rest.set("resource", resources);
-    let codes: &[&str] =
-        if settings.writes { &["transaction", "batch", "history-system"] } else { &["history-system"] };
+    let codes: &[&str] = match settings.writes {
+        true => &["transaction", "batch", "history-system", "search-system"],
+        false => &["history-system", "search-system"],
+    };
     let codes = codes.iter().map(|code| object([("code", Json::string(code))]).into());
     rest.set("interaction", codes.collect::<Vec<Json>>());
+    rest.set("searchParam", params(of_all_types()));
+    let compartments = compartments::compartments().map(|kind| {
+        format!("http://hl7.org/fhir/CompartmentDefinition/{}", kind.name().to_ascii_lowercase())
+    });
+    rest.set("compartment", strings(compartments.collect()));
     let mut statement = object([
         ("resourceType", Json::string("CapabilityStatement")),
         ("name", Json::string("Huitong")),
@@ -128,11 +136,28 @@ fn resource(kind: ResourceType, settings: &FhirSettings) -> Object {
     }
     let own = params_of(kind).iter().filter(|param| supported(param));
     let own = own.map(|param| (param.code, param.kind.name()));
-    let params = [("_id", "token"), ("_lastUpdated", "date")].into_iter().chain(own);
-    let params = params
-        .map(|(name, kind)| object([("name", Json::string(name)), ("type", Json::string(kind))]).into());
-    resource.set("searchParam", params.collect::<Vec<Json>>());
+    resource.set("searchParam", params(own));
     resource
+}
+
+/// What every type is searched by, but the parameters of its own.
+const OF_EVERY_TYPE: [(&str, &str); 3] = [("_id", "token"), ("_lastUpdated", "date"), ("_filter", "special")];
+
+/// Search parameters with those of every type before them.
+fn params<'n>(own: impl Iterator<Item = (&'n str, &'n str)>) -> Vec<Json> {
+    let all = OF_EVERY_TYPE.into_iter().chain(own);
+    all.map(|(name, kind)| object([("name", Json::string(name)), ("type", Json::string(kind))]).into())
+        .collect()
+}
+
+/// The parameters by which all types together can be searched.
+fn of_all_types() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let mut kinds = ResourceType::all();
+    let first = kinds.next().map(params_of).unwrap_or_default();
+    let others: Vec<ResourceType> = kinds.collect();
+    let has = move |code| others.iter().all(|kind| find(*kind, code).is_some_and(supported));
+    let shared = first.iter().filter(move |param| supported(param) && has(param.code));
+    shared.map(|param| (param.code, param.kind.name())).chain([("_type", "special")])
 }
 
 fn conditional_delete(settings: &FhirSettings) -> &'static str {

@@ -36,9 +36,12 @@ pub(crate) fn base(configured: Option<&str>, headers: &HeaderMap, uri: &Uri) -> 
     format!("http://{}/fhir", host.filter(is_host).unwrap_or(NO_HOST))
 }
 
-/// The address of `path` with these parameters.
+/// The address of `path` below the base, or of the base itself, with these parameters.
 pub(crate) fn address(base: &str, path: &str, pairs: &[(String, String)]) -> String {
-    let mut url = format!("{base}/{path}");
+    let mut url = match path {
+        "" => base.to_owned(),
+        _ => format!("{base}/{path}"),
+    };
     for (at, (name, value)) in pairs.iter().enumerate() {
         let mark = if at == 0 { '?' } else { '&' };
         let (name, value) = (utf8_percent_encode(name, ESCAPED), utf8_percent_encode(value, ESCAPED));

@@ -162,7 +162,7 @@ async fn look(fhir: &Fhir, ask: Ask, question: &Question) -> Result<Reply, Probl
         Ask::Read(reference) => read::read(fhir, question, &reference).await,
         Ask::Vread(reference, version) => read::vread(fhir, question, &reference, version).await,
         Ask::History(of) => history::history(fhir, question, of).await,
-        Ask::Search(kind) | Ask::SearchForm(kind) => search::search(fhir, question, kind).await,
+        Ask::Search(scope) | Ask::SearchForm(scope) => search::search(fhir, question, &scope).await,
         _ => Err(Problem::broken()),
     }
 }

@@ -1,26 +1,29 @@
-//! Searches one type, and writes the page that was found.
+//! Searches one type, several or a compartment, and writes the page that was found.
 
+use axum::http::StatusCode;
 use hub_fhir::ResourceType;
 use hub_fhir::bundle::{self, Link};
+use hub_fhir::compartments;
 use hub_fhir::outcome::{Outcome, Severity};
 use hub_fhir::search::{self, Page, Search, SearchError, Stored};
 
+use crate::fhir::address::{Scope, resource_type};
 use crate::fhir::links::address;
 use crate::fhir::problem::Problem;
 use crate::fhir::reply::Reply;
 use crate::fhir::wants::Part;
 use crate::fhir::{Fhir, Question, shape};
 
-/// `GET /Patient?..` and `POST /Patient/_search`
-pub(crate) async fn search(fhir: &Fhir, question: &Question, kind: ResourceType) -> Result<Reply, Problem> {
-    let (search, used, left_out) = understand(kind, question)?;
-    let first = search.after.is_none();
-    let mut page = fhir.doors.resources.search(&search).await?;
+/// `GET /Patient?..`, `POST /Patient/_search`, and the same without a type and in a compartment.
+pub(crate) async fn search(fhir: &Fhir, question: &Question, scope: &Scope) -> Result<Reply, Problem> {
+    let (searches, used, left_out) = understand(scope, question)?;
+    let mut page = fhir.doors.resources.search_across(&searches).await?;
+    let is_whole = searches.first().is_none_or(|search| search.after.is_none() && search.count > 0);
     // A first page without a next one holds all matches: the total is known without counting.
-    if first && page.next.is_none() && search.count > 0 && page.total.is_none() {
+    if is_whole && page.next.is_none() && page.total.is_none() {
         page.total = Some(page.matches.len() as u64);
     }
-    let links = links(question, kind, used, &page);
+    let links = links(question, scope, used, &page);
     if let Some(part) = &question.wants.part {
         page = Page { matches: cut(page.matches, part)?, included: cut(page.included, part)?, ..page };
     }
@@ -48,16 +51,53 @@ fn cut(stored: Vec<Stored>, part: &Part) -> Result<Vec<Stored>, Problem> {
 }
 
 /// What a question means.
-type Understood = (Search, Vec<(String, String)>, Vec<SearchError>);
+type Understood = (Vec<Search>, Vec<(String, String)>, Vec<SearchError>);
 
-/// The search, the parameters that went into it, and why others did not. A parameter that is unknown or not supported is refused, unless
+/// The parameter that names the types of a search that the address does not name one for.
+const TYPES: &str = "_type";
+
+/// The types that are searched: those that `_type` names, else all there can be.
+fn kinds(scope: &Scope, question: &Question) -> Result<Vec<ResourceType>, Problem> {
+    let possible: Vec<ResourceType> = match scope {
+        Scope::Type(kind) | Scope::Compartment(_, Some(kind)) => return Ok(vec![*kind]),
+        Scope::All => ResourceType::all().collect(),
+        Scope::Compartment(focus, None) => compartments::types_in(focus.kind),
+    };
+    let mut named = Vec::new();
+    for (_, value) in question.pairs.iter().filter(|(name, _)| name == TYPES) {
+        for name in value.split(',') {
+            let wrong = |problem: Problem| Problem { status: StatusCode::BAD_REQUEST, ..problem };
+            named.push(resource_type(name).map_err(wrong)?);
+        }
+    }
+    Ok(match named.is_empty() {
+        true => possible,
+        false => possible.into_iter().filter(|kind| named.contains(kind)).collect(),
+    })
+}
+
+/// Leaves of the searches what is in the compartment; a type that cannot be in it is not searched.
+fn within(scope: &Scope, searches: Vec<Search>) -> Vec<Search> {
+    let Scope::Compartment(focus, _) = scope else { return searches };
+    let within = searches.into_iter().filter_map(|mut search| {
+        search.filters.push(compartments::filter(focus, search.kind)?);
+        Some(search)
+    });
+    within.collect()
+}
+
+/// The searches, the parameters that went into it, and why others did not. A parameter that is unknown or not supported is refused, unless
 /// the client is lenient: then it is left out, and the self link shows what was used (R4B §3.1.1.1.2).
-fn understand(kind: ResourceType, question: &Question) -> Result<Understood, Problem> {
+fn understand(scope: &Scope, question: &Question) -> Result<Understood, Problem> {
+    let kinds = kinds(scope, question)?;
+    let names_types = matches!(scope, Scope::All | Scope::Compartment(_, None));
     let mut used = question.pairs.clone();
     let mut left_out = Vec::new();
     loop {
-        let wrong = match search::parse_at(kind, &used, Some(&question.base)) {
-            Ok(search) => return Ok((search, used, left_out)),
+        let is_asked = |(name, _): &&(String, String)| !names_types || name != TYPES;
+        let asked: Vec<(String, String)> = used.iter().filter(is_asked).cloned().collect();
+        let wrong = match search::parse_across(&kinds, &asked, Some(&question.base)) {
+            Ok(searches) => return Ok((within(scope, searches), used, left_out)),
             Err(wrong) => wrong,
         };
         let (SearchError::UnknownParameter { name, .. } | SearchError::NotSupported { name, .. }) = &wrong
@@ -87,11 +127,11 @@ fn shown(name: &str) -> String {
     name.chars().take(64).collect()
 }
 
-fn links(question: &Question, kind: ResourceType, used: Vec<(String, String)>, page: &Page) -> Vec<Link> {
+fn links(question: &Question, scope: &Scope, used: Vec<(String, String)>, page: &Page) -> Vec<Link> {
     let with_looks = |pairs: &[(String, String)]| [pairs, &question.looks].concat();
     let link = |relation, pairs: &[(String, String)]| Link {
         relation,
-        url: address(&question.base, kind.name(), &with_looks(pairs)),
+        url: address(&question.base, &scope.path(), &with_looks(pairs)),
     };
     let mut links = vec![link("self", &used)];
     if let Some(cursor) = &page.next {

@@ -1,7 +1,7 @@
 //! Gives an answer the looks a client wants. Without a wish, stored bytes go out untouched.
 
 use bytes::Bytes;
-use hub_fhir::elements::of_resource;
+use hub_fhir::elements::{Element, TypeDef, of_resource};
 use hub_fhir::json::parse;
 use hub_fhir::search::Stored;
 use hub_fhir::{Json, Object, ResourceType};
@@ -31,12 +31,19 @@ pub(crate) fn cut_body(kind: ResourceType, body: Bytes, part: &Part) -> Result<B
 }
 
 fn cut_tree(kind: ResourceType, tree: Object, part: &Part) -> Object {
+    if *part == Part::Summary {
+        let mut tree = summary(of_resource(kind), tree, &ALWAYS);
+        mark(&mut tree);
+        return tree;
+    }
     let kept = tree.into_iter().filter(|(name, _)| {
         // `_birthDate` carries the extensions of `birthDate`.
         let name = name.strip_prefix('_').unwrap_or(name);
         match part {
             Part::Data => name != NARRATIVE,
             Part::Text => name == NARRATIVE || is_needed(kind, name),
+            // Cut by itself, above.
+            Part::Summary => false,
             Part::Elements(names) => {
                 is_needed(kind, name) || names.iter().any(|asked| is_meant(kind, asked, name))
             }
@@ -45,6 +52,49 @@ fn cut_tree(kind: ResourceType, tree: Object, part: &Part) -> Object {
     let mut tree: Object = kept.collect();
     mark(&mut tree);
     tree
+}
+
+/// What belongs to the summary of an object, what must be there and modifiers, all the way down (R4B §3.1.1.5.9). Extensions stay
+/// whole: what they say has no marks.
+fn summary(of: &'static TypeDef, object: Object, always: &[&str]) -> Object {
+    let mut kept = Object::default();
+    for (name, value) in object {
+        let bare = name.strip_prefix('_').unwrap_or(&name);
+        if always.contains(&bare) {
+            kept.set(&name, value);
+            continue;
+        }
+        // What changes the meaning of the rest stays with it.
+        let belongs = |element: &Element| element.summary || element.modifier || element.min > 0;
+        let Some(member) = of.member(bare).filter(|member| belongs(member.element)) else { continue };
+        let inner = member.of.and_then(|of| of.def()).filter(|def| def.name != "Extension");
+        let value = match (inner, value) {
+            (Some(inner), Json::Object(object)) => Json::Object(summary(inner, object, &[])),
+            (Some(inner), Json::Array(items)) => Json::Array(
+                items
+                    .into_iter()
+                    .map(|item| match item {
+                        Json::Object(object) => Json::Object(summary(inner, object, &[])),
+                        other => other,
+                    })
+                    .collect(),
+            ),
+            (_, value) => value,
+        };
+        if !is_empty(&value) {
+            kept.set(&name, value);
+        }
+    }
+    kept
+}
+
+/// Whether nothing is left: JSON of FHIR has no empty objects.
+fn is_empty(value: &Json) -> bool {
+    match value {
+        Json::Object(object) => object.iter().next().is_none(),
+        Json::Array(items) => items.iter().all(is_empty),
+        _ => false,
+    }
 }
 
 fn is_needed(kind: ResourceType, name: &str) -> bool {
@@ -159,6 +209,24 @@ mod tests {
         let whole = || tree(r#"{"resourceType":"Patient","id":"1","text":{"status":"empty"},"active":true}"#);
         assert!(cut_tree(kind, whole(), &Part::Data).get("text").is_none());
         assert!(cut_tree(kind, whole(), &Part::Text).get("active").is_none());
+    }
+
+    #[test]
+    fn a_summary_has_what_is_marked_so_all_the_way_down() {
+        let kind = ResourceType::from_name("Patient").unwrap();
+        let whole = tree(
+            r#"{"resourceType":"Patient","id":"1","text":{"status":"empty"},"active":true,
+            "name":[{"id":"n","family":"W","_family":{"id":"f"}}],"photo":[{"url":"u"}],
+            "contact":[{"gender":"male"}],"link":[{"other":{"reference":"Patient/2"},"type":"seealso"}],
+            "modifierExtension":[{"url":"u","valueBoolean":true}],
+            "communication":[{"language":{"text":"zh"},"preferred":true}]}"#,
+        );
+        let cut = cut_tree(kind, whole, &Part::Summary);
+        let names: Vec<&str> = cut.iter().map(|(name, _)| name).collect();
+        assert_eq!(names, ["resourceType", "id", "active", "name", "link", "modifierExtension", "meta"]);
+        let text = Json::Object(cut).to_text();
+        assert!(text.contains(r#""name":[{"family":"W","_family":{"id":"f"}}]"#), "{text}");
+        assert!(text.contains(r#"{"url":"u","valueBoolean":true}"#), "{text}");
     }
 
     proptest! {

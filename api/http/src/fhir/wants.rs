@@ -44,6 +44,8 @@ pub(crate) enum Part {
     Data,
     /// `_summary=text`: the narrative, and what must be there.
     Text,
+    /// `_summary=true`: what the definitions mark so, and what must be there.
+    Summary,
 }
 
 /// The parameters this file reads.
@@ -70,13 +72,9 @@ pub(crate) fn wants(headers: &HeaderMap, pairs: &[(String, String)]) -> Result<W
                     "false" => None,
                     "data" => Some(Part::Data),
                     "text" => Some(Part::Text),
-                    "true" => {
-                        let text = "`_summary=true` is not supported; `count`, `data`, `text`, `false` and `_elements` are";
-                        let problem = Problem::bad_parameter("_summary", text);
-                        return Err(Problem { code: "not-supported", ..problem });
-                    }
+                    "true" => Some(Part::Summary),
                     _ => {
-                        let text = "`_summary` must be `count`, `data`, `text` or `false`";
+                        let text = "`_summary` must be `true`, `count`, `data`, `text` or `false`";
                         return Err(Problem::bad_parameter("_summary", text));
                     }
                 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::fake::*;
+use crate::shelf::Shelf;
 use hub_fhir::ResourceType;
 use hub_fhir::params::{ParamKind, find, params_of, supported};
 use hub_fhir::search::parse;
@@ -47,9 +48,14 @@ async fn every_parameter_listed_is_searched_by_and_every_other_is_refused() {
             own.map(|param| (param.code.to_owned(), param.kind.name().to_owned())).collect();
         expected.insert(("_id".into(), "token".into()));
         expected.insert(("_lastUpdated".into(), "date".into()));
+        expected.insert(("_filter".into(), "special".into()));
         assert_eq!(listed, expected);
         for (name, sort) in &listed {
-            let value = if sort == "date" { "2026" } else { "1" };
+            let value = match sort.as_str() {
+                "date" => "2026",
+                "special" => "_id eq 1",
+                _ => "1",
+            };
             // A composite takes a value for each of its components.
             let param = params_of(kind).iter().find(|param| param.code == name);
             let count = param.map_or(1, |param| param.components.len().max(1));
@@ -66,6 +72,30 @@ async fn every_parameter_listed_is_searched_by_and_every_other_is_refused() {
             assert!(parse(kind, &[(param.code.into(), "1".into())]).is_err(), "{kind} {}", param.code);
         }
     }
+}
+
+#[tokio::test]
+async fn what_all_types_together_are_searched_by_is_listed() {
+    let shelf = Shelf::sqlite().await;
+    let rest = shelf.get("/fhir/metadata").await["rest"][0].clone();
+    let names = |values: &Value| {
+        let values = values.as_array().into_iter().flatten();
+        values.map(|param| param["name"].as_str().unwrap().to_owned()).collect::<BTreeSet<_>>()
+    };
+    let listed = names(&rest["searchParam"]);
+    for name in &listed {
+        let value = match name.as_str() {
+            "_lastUpdated" => "2026",
+            "_filter" => "_id eq 1",
+            "_type" => "Patient,Basic",
+            _ => "1",
+        };
+        shelf.get(&format!("/fhir?{name}={}", value.replace(' ', "%20"))).await;
+    }
+    for name in names(&rest["resource"][0]["searchParam"]).difference(&listed) {
+        assert_eq!(shelf.send(&format!("GET /fhir?{name}=1"), &[], "").await.status, 400, "{name}");
+    }
+    assert_eq!(rest["compartment"].as_array().unwrap().len(), 5);
 }
 
 #[tokio::test]

@@ -113,12 +113,16 @@ impl Fake {
 #[async_trait]
 impl Searches for Fake {
     /// Pages through the living resources of the type; filters are not applied: that is the store's own test.
-    async fn search(&self, search: &Search) -> Result<Page, StoreError> {
+    async fn search_across(&self, searches: &[Search]) -> Result<Page, StoreError> {
         self.gate()?;
-        self.searches.lock().unwrap().push(search.clone());
+        self.searches.lock().unwrap().extend_from_slice(searches);
+        let Some(search) = searches.first() else { return Ok(Page::default()) };
         let after = search.after.as_ref().map_or(0, |cursor| cursor.row as usize);
-        let of_kind: Vec<&Stored> =
-            self.versions.iter().filter(|stored| stored.reference.kind == search.kind).collect();
+        let of_kind: Vec<&Stored> = self
+            .versions
+            .iter()
+            .filter(|stored| searches.iter().any(|search| search.kind == stored.reference.kind))
+            .collect();
         let living: Vec<Stored> = of_kind
             .iter()
             .filter(|stored| !stored.deleted)

@@ -235,7 +235,12 @@ async fn people_may_ask_for_pretty_text_and_for_parts() {
     assert_eq!(part["meta"]["tag"][0]["code"], "SUBSETTED");
     let entry = get(&fake, "/fhir/Patient?_elements=birthDate").await.json();
     assert!(entry["entry"][0]["resource"].get("name").is_none());
-    assert_eq!(get(&fake, "/fhir/Patient/1?_summary=true").await.status, 400);
+    let summary = get(&fake, "/fhir/Patient/1?_summary=true").await.json();
+    assert_eq!(
+        (&summary["birthDate"], &summary["meta"]["tag"][0]["code"]),
+        (&json!("1970-01-02"), &json!("SUBSETTED"))
+    );
+    assert_eq!(get(&fake, "/fhir/Patient/1?_summary=yes").await.status, 400);
 }
 
 #[tokio::test]
@@ -247,12 +252,11 @@ async fn what_is_not_offered_is_405_with_what_is() {
         ("PATCH /fhir/Patient/1", "GET, HEAD, OPTIONS"),
         ("DELETE /fhir/Patient/1", "GET, HEAD, OPTIONS"),
         ("GET /fhir/Patient/_search", "POST, OPTIONS"),
-        ("GET /fhir/_search", "OPTIONS"),
-        ("POST /fhir", "OPTIONS"),
-        ("POST /fhir/", "OPTIONS"),
+        ("GET /fhir/_search", "POST, OPTIONS"),
+        ("POST /fhir", "GET, HEAD, OPTIONS"),
+        ("POST /fhir/", "GET, HEAD, OPTIONS"),
         ("PUT /fhir/Patient?identifier=1", "GET, HEAD, OPTIONS"),
         ("DELETE /fhir/Patient?identifier=1", "GET, HEAD, OPTIONS"),
-        ("GET /fhir", "OPTIONS"),
     ] {
         let answer = send(&fake, line, &[], "").await;
         assert_eq!(answer.status, 405, "{line}");

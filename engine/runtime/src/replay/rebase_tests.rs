@@ -48,7 +48,7 @@ fn patient() -> Reference {
 
 #[async_trait]
 impl Searches for Versions {
-    async fn search(&self, _search: &Search) -> Result<Page, StoreError> {
+    async fn search_across(&self, _searches: &[Search]) -> Result<Page, StoreError> {
         panic!("nothing is searched")
     }
 }

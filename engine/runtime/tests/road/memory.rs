@@ -385,9 +385,9 @@ impl Journal for Memory {
 
 #[async_trait]
 impl Searches for Memory {
-    async fn search(&self, search: &Search) -> Result<Page, StoreError> {
+    async fn search_across(&self, searches: &[Search]) -> Result<Page, StoreError> {
         let mut state = self.state();
-        state.searched.push(search.count);
+        state.searched.extend(searches.iter().map(|search| search.count));
         state.finds.clone().ok_or_else(unavailable)
     }
 }

@@ -38,7 +38,9 @@ impl Asked {
             // Above, or contained: what begins in the span and does not end in it ends above it.
             Prefix::Ge => two(&format!("{high} > "), last, &format!(" OR {low} >= "), first),
             Prefix::Le => two(&format!("{low} < "), first, &format!(" OR {high} <= "), last),
-            Prefix::Ap => two(&format!("{low} < "), last, &format!(" AND {high} > "), first),
+            Prefix::Ap | Prefix::Overlaps => {
+                two(&format!("{low} < "), last, &format!(" AND {high} > "), first)
+            }
             Prefix::Gt => drop(sql.push(format_args!("{high} > ")).push_bind(last)),
             Prefix::Lt => drop(sql.push(format_args!("{low} < ")).push_bind(first)),
             Prefix::Sa => drop(sql.push(format_args!("{low} >= ")).push_bind(last)),
@@ -59,7 +61,7 @@ impl Asked {
             Prefix::Lt | Prefix::Eb => (i64::MIN, self.low),
             Prefix::Le => (i64::MIN, self.high),
             Prefix::Sa => (self.high, i64::MAX),
-            Prefix::Ap => (before(self.low), self.high),
+            Prefix::Ap | Prefix::Overlaps => (before(self.low), self.high),
         }
     }
 }

@@ -12,8 +12,8 @@ use crate::search::dates::Asked;
 use crate::short::short;
 use crate::words::Words;
 
-/// Of a filter with more alternatives the resources are not looked up: it is only probed, unless each alternative is one look-up.
-const MOST_LOOKED_UP: usize = 240;
+/// A filter with more look-ups is only probed: SQLite takes so many parts of a union.
+const MOST_LOOK_UPS: usize = 500;
 
 /// What filters are compiled with.
 pub(super) struct Compiler<'a> {
@@ -39,52 +39,78 @@ impl Rarity {
 
 /// How rare what a filter asks for is; `None` when an index does not give its resources.
 pub(super) fn rarity(filter: &Filter) -> Option<Rarity> {
+    looked_up(filter).map(|(rarity, _)| rarity)
+}
+
+/// The same, and in how many parts of a union the resources are looked up.
+fn looked_up(filter: &Filter) -> Option<(Rarity, usize)> {
     if filter.not || filter.on == FilterOn::LastUpdated {
         return None;
     }
-    // SQLite takes 500 parts of a union; a span is looked up in two.
-    let looks_twice = |test: &Test| {
-        !matches!(test, Test::Id(_) | Test::Token { .. } | Test::Reference { .. } | Test::String(..))
-    };
-    if filter.any.len() > MOST_LOOKED_UP && filter.any.iter().any(looks_twice) {
-        return None;
-    }
-    let mut all = Rarity::Sure;
+    let (mut all, mut parts) = (Rarity::Sure, 0);
     for test in &filter.any {
-        all = match (test_rarity(filter, test)?, all) {
-            (Rarity::Sure, all) => all,
-            (Rarity::Unknown, _) => Rarity::Unknown,
-        };
+        let (rarity, more) = test_looked_up(filter, test)?;
+        parts += more;
+        if !rarity.is_sure() {
+            all = Rarity::Unknown;
+        }
     }
-    Some(all)
+    (parts <= MOST_LOOK_UPS).then_some((all, parts))
 }
 
-fn test_rarity(filter: &Filter, test: &Test) -> Option<Rarity> {
-    match test {
-        Test::Id(_) => Some(Rarity::Sure),
+/// Of filters that must all hold the one whose resources are looked up, and how.
+fn driver(filters: &[Filter]) -> Option<(&Filter, Rarity, usize)> {
+    let drivers = filters.iter().filter_map(|filter| {
+        let (rarity, parts) = looked_up(filter)?;
+        Some((filter, rarity, parts))
+    });
+    drivers.min_by_key(|(_, rarity, _)| !rarity.is_sure())
+}
+
+fn test_looked_up(filter: &Filter, test: &Test) -> Option<(Rarity, usize)> {
+    let (rarity, parts) = match test {
+        Test::Id(_) => (Rarity::Sure, 1),
         Test::Token { code: Some(_), .. } => {
             // Identifiers are there to tell apart.
             let is_identifier =
                 matches!(filter.on, FilterOn::Param(id) if by_id(id).is_some_and(|p| p.code == "identifier"));
-            Some(if is_identifier { Rarity::Sure } else { Rarity::Unknown })
+            (if is_identifier { Rarity::Sure } else { Rarity::Unknown }, 1)
         }
-        Test::Reference { .. } | Test::Date { .. } | Test::Number { .. } | Test::Below(_) => {
-            Some(Rarity::Unknown)
-        }
-        Test::String(StringTest::Starts | StringTest::Exact, _) => Some(Rarity::Unknown),
-        Test::String(StringTest::Contains, _) | Test::Token { code: None, .. } => None,
+        Test::Reference { .. } => (Rarity::Unknown, 1),
+        Test::Date { .. } | Test::Number { .. } | Test::Below(_) => (Rarity::Unknown, 2),
+        Test::String(how, _) if is_looked_up(*how) => (Rarity::Unknown, 1),
         // What is looked through leads to as many as point there or are pointed at.
-        Test::Through(_, inner) | Test::From(_, _, inner) => rarity(inner).map(|_| Rarity::Unknown),
-        Test::Together(tests) => tests.iter().any(|(_, test)| is_driven(test)).then_some(Rarity::Unknown),
-        Test::Holds(_) | Test::Missing(_) => None,
-    }
+        Test::Through(_, inner) | Test::From(_, _, inner) => {
+            rarity(inner)?;
+            (Rarity::Unknown, 1)
+        }
+        Test::Together(tests) => {
+            tests.iter().find(|(_, test)| is_driven(test))?;
+            (Rarity::Unknown, 2)
+        }
+        Test::All(filters) => {
+            let (_, rarity, parts) = driver(filters)?;
+            (rarity, parts)
+        }
+        Test::Token { code: None, .. }
+        | Test::String(..)
+        | Test::Holds(_)
+        | Test::Missing(_)
+        | Test::Unlike(_) => return None,
+    };
+    Some((rarity, parts))
+}
+
+/// Whether the index has strings in an order that helps.
+fn is_looked_up(how: StringTest) -> bool {
+    matches!(how, StringTest::Starts | StringTest::Exact | StringTest::Is)
 }
 
 /// Whether an index gives the resources of a component.
 fn is_driven(test: &Test) -> bool {
     match test {
         Test::Token { code, .. } => code.is_some(),
-        Test::String(how, _) => *how != StringTest::Contains,
+        Test::String(how, _) => is_looked_up(*how),
         Test::Reference { .. } | Test::Date { .. } | Test::Number { .. } | Test::Below(_) => true,
         _ => false,
     }
@@ -99,16 +125,18 @@ fn letter(test: &Test) -> char {
         Test::Number { of: Counted::Anything, .. } => 'n',
         Test::Number { of: Counted::Unit(_), .. } => 'q',
         Test::Number { of: Counted::Named(_), .. } => 'u',
+        Test::Unlike(test) => letter(test),
         _ => 't',
     }
 }
 
 /// Whether the resources an index gives for a filter are those that match, and not some more.
 pub(super) fn is_exact(filter: &Filter) -> bool {
-    !filter
-        .any
-        .iter()
-        .any(|test| matches!(test, Test::Together(_) | Test::Number { of: Counted::Named(_), .. }))
+    filter.any.iter().all(|test| match test {
+        Test::Together(_) | Test::Number { of: Counted::Named(_), .. } => false,
+        Test::All(filters) => matches!(filters.as_slice(), [only] if is_exact(only)),
+        _ => true,
+    })
 }
 
 /// The end of the strings that start with `text`, in byte order.
@@ -155,14 +183,29 @@ impl Compiler<'_> {
                 FilterOn::LastUpdated => self.probe_updated(sql, test),
                 FilterOn::Param(id) => self.probe_param(sql, id, test),
                 FilterOn::Pointed => self.probe_pointed(sql, test),
+                FilterOn::Each => self.probe_all(sql, test),
             }
         }
+        sql.push(")");
+    }
+
+    fn probe_all(&self, sql: &mut Sql, test: &Test) {
+        let Test::All(filters) = test else {
+            sql.push("FALSE");
+            return;
+        };
+        sql.push("(TRUE");
+        self.probes(sql, filters, None);
         sql.push(")");
     }
 
     fn probe_id(&self, sql: &mut Sql, test: &Test) {
         match test {
             Test::Id(id) => drop(sql.push("r.id = ").push_bind(id.to_string())),
+            Test::Unlike(test) => {
+                sql.push("NOT ");
+                self.probe_id(sql, test);
+            }
             _ => drop(sql.push("FALSE")),
         }
     }
@@ -209,19 +252,25 @@ impl Compiler<'_> {
             | Test::Number { .. }
             | Test::Below(_)
             | Test::Holds(_)
-            | Test::Id(_)
-            | Test::From(..) => {
+            | Test::Unlike(_) => {
                 let pairs = dialect.pairs(&member_of(letter(test), param));
                 self.in_pairs(sql, &pairs, test);
             }
+            Test::Id(_) | Test::From(..) | Test::All(_) => drop(sql.push("FALSE")),
         }
     }
 
     /// Pushes whether one of the pairs passes.
     fn in_pairs(&self, sql: &mut Sql, pairs: &str, test: &Test) {
+        sql.push(format_args!("EXISTS (SELECT 1 FROM {pairs} WHERE "));
+        self.pair(sql, test);
+        sql.push(")");
+    }
+
+    /// Pushes whether the pair `j` passes.
+    fn pair(&self, sql: &mut Sql, test: &Test) {
         let dialect = sql.dialect;
         let (first, number) = (dialect.pair_text(0), dialect.pair_number(1));
-        sql.push(format_args!("EXISTS (SELECT 1 FROM {pairs} WHERE "));
         match test {
             Test::Token { system, code } => {
                 sql.push("TRUE");
@@ -246,6 +295,15 @@ impl Compiler<'_> {
                 let instr = dialect.instr();
                 sql.push(format_args!("{instr}({first}, ")).push_bind(text.to_string()).push(") > 0");
             }
+            Test::String(StringTest::Is, text) => {
+                sql.push(format_args!("{first} = ")).push_bind(short(text));
+            }
+            Test::String(StringTest::Ends, text) => {
+                let length = i64::try_from(text.chars().count()).unwrap_or(i64::MAX);
+                sql.push(format_args!("length({first}) >= ")).push_bind(length);
+                sql.push(format_args!(" AND substr({first}, length({first}) - CAST("));
+                sql.push_bind(length - 1).push(" AS INTEGER)) = ").push_bind(text.to_string());
+            }
             Test::String(StringTest::Exact, text) => {
                 sql.push(dialect.pair_text(1)).push(" = ").push_bind(short(text));
             }
@@ -265,11 +323,20 @@ impl Compiler<'_> {
                 sql.push(format_args!(" OR ({first} >= ")).push_bind(format!("{uri}/"));
                 sql.push(format_args!(" AND {first} < ")).push_bind(format!("{uri}0")).push("))");
             }
-            Test::Id(_) | Test::Missing(_) | Test::Together(_) | Test::Through(..) | Test::From(..) => {
+            Test::Unlike(test) => {
+                sql.push("NOT (");
+                self.pair(sql, test);
+                sql.push(")");
+            }
+            Test::Id(_)
+            | Test::Missing(_)
+            | Test::Together(_)
+            | Test::Through(..)
+            | Test::From(..)
+            | Test::All(_) => {
                 sql.push("FALSE");
             }
         }
-        sql.push(")");
     }
 
     /// A resource without groups has one such element at most: then the components say it.
@@ -297,6 +364,10 @@ impl Compiler<'_> {
             match filter.on {
                 FilterOn::Param(id) => self.drive_param(sql, self.words.param(id), test),
                 FilterOn::Pointed => self.drive_pointed(sql, test),
+                FilterOn::Each => match test {
+                    Test::All(filters) if let Some((filter, ..)) = driver(filters) => self.drive(sql, filter),
+                    _ => drop(sql.push("SELECT 0 WHERE FALSE")),
+                },
                 FilterOn::Id | FilterOn::LastUpdated => {
                     sql.push("SELECT x.rid FROM resource x WHERE x.type = ")
                         .push_bind(self.words.kind(self.kind));
@@ -327,12 +398,16 @@ impl Compiler<'_> {
             }
             Test::String(how, text) => {
                 sql.push("SELECT x.rid FROM idx_string x WHERE x.param = ").push_bind(param);
-                if *how == StringTest::Exact {
-                    sql.push(" AND x.normal = ").push_bind(short(&normal(text)));
-                    sql.push(" AND x.exact = ").push_bind(short(text));
-                } else {
-                    sql.push(" AND x.normal >= ").push_bind(text.to_string());
-                    sql.push(" AND x.normal < ").push_bind(after_prefix(text));
+                match how {
+                    StringTest::Exact => {
+                        sql.push(" AND x.normal = ").push_bind(short(&normal(text)));
+                        sql.push(" AND x.exact = ").push_bind(short(text));
+                    }
+                    StringTest::Is => drop(sql.push(" AND x.normal = ").push_bind(short(text))),
+                    StringTest::Starts | StringTest::Contains | StringTest::Ends => {
+                        sql.push(" AND x.normal >= ").push_bind(text.to_string());
+                        sql.push(" AND x.normal < ").push_bind(after_prefix(text));
+                    }
                 }
             }
             Test::Date { prefix, low, high } => {
@@ -384,7 +459,12 @@ impl Compiler<'_> {
                 }
             },
             Test::Through(kind, filter) => self.drive_through(sql, param, *kind, filter),
-            Test::Id(_) | Test::Holds(_) | Test::Missing(_) | Test::From(..) => {
+            Test::Id(_)
+            | Test::Holds(_)
+            | Test::Missing(_)
+            | Test::Unlike(_)
+            | Test::All(_)
+            | Test::From(..) => {
                 sql.push("SELECT 0 WHERE FALSE");
             }
         }

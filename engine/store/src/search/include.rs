@@ -9,7 +9,7 @@ use hub_fhir::{Id, Reference, ResourceType};
 
 use crate::database::Sql;
 use crate::entries::{Entry, from_json};
-use crate::error::{damaged, unavailable};
+use crate::error::unavailable;
 use crate::resources::stored;
 use crate::search::Searcher;
 
@@ -66,7 +66,7 @@ impl Searcher<'_> {
     fn targets(&self, include: &Include, front: &[Found]) -> Vec<Reference> {
         let wanted = include.param.map(|param| self.words.param(param));
         let mut targets = Vec::new();
-        for (_, rows) in front.iter().filter(|(reference, _)| reference.kind == include.source) {
+        for (_, rows) in front.iter().filter(|(reference, _)| include.applies(reference.kind)) {
             for entry in rows.as_deref().and_then(from_json).unwrap_or_default() {
                 let Entry::Reference { param, target, kind } = entry else { continue };
                 let kind = self.words.kind_back(kind);
@@ -94,13 +94,13 @@ impl Searcher<'_> {
                 references.iter().filter(|one| one.kind == kind).map(|one| &one.id).take(MOST).collect();
             for ids in ids.chunks(ASKED) {
                 let mut sql = self.readers.sql(
-                    "SELECT r.version, r.updated_us, r.deleted, r.body, r.id, CAST(r.rows AS TEXT) FROM resource r
+                    "SELECT r.version, r.updated_us, r.deleted, r.body, r.id, CAST(r.rows AS TEXT), r.type FROM resource r
                      WHERE r.deleted = 0 AND r.type = ",
                 );
                 sql.push_bind(self.words.kind(kind)).push(" AND r.id IN (");
                 sql.push_list(ids.iter().map(|id| id.as_str().to_owned()));
                 sql.push(")");
-                self.read_found(sql, kind, found).await?;
+                self.read_found(sql, found).await?;
             }
         }
         Ok(())
@@ -118,8 +118,9 @@ impl Searcher<'_> {
         let words = self.words;
         let params: Vec<i64> = match include.param {
             Some(param) => vec![words.param(param)],
-            None => params_of(include.source)
-                .iter()
+            None => ResourceType::all()
+                .filter(|kind| include.applies(*kind))
+                .flat_map(params_of)
                 .filter(|param| param.kind == ParamKind::Reference && supported(param))
                 .map(|param| words.param(param.id))
                 .collect(),
@@ -133,7 +134,7 @@ impl Searcher<'_> {
         // Ids of one type at a time: `Patient/1` is not `Encounter/1`.
         for targets in targets.chunk_by(|a, b| a.kind == b.kind).flat_map(|targets| targets.chunks(ASKED)) {
             let mut sql = self.readers.sql(
-                "SELECT r.version, r.updated_us, r.deleted, r.body, r.id, CAST(r.rows AS TEXT) FROM resource r
+                "SELECT r.version, r.updated_us, r.deleted, r.body, r.id, CAST(r.rows AS TEXT), r.type FROM resource r
                  WHERE r.deleted = 0 AND r.rid IN (SELECT x.rid FROM idx_reference x WHERE x.param IN (",
             );
             sql.push_list(params.iter().copied());
@@ -142,7 +143,7 @@ impl Searcher<'_> {
             sql.push(") AND x.kind = ").push_bind(targets.first().map(|target| words.kind(target.kind)));
             sql.push(") ORDER BY r.rid LIMIT ").push_bind(i64::try_from(room).unwrap_or(i64::MAX));
             let mut pointing = Vec::new();
-            self.read_found(sql, include.source, &mut pointing).await?;
+            self.read_found(sql, &mut pointing).await?;
             for (stored, rows) in pointing {
                 if seen.insert(stored.reference.clone()) {
                     found.push((stored, rows));
@@ -152,17 +153,10 @@ impl Searcher<'_> {
         Ok(())
     }
 
-    async fn read_found(
-        &self,
-        sql: Sql,
-        kind: ResourceType,
-        found: &mut Vec<(Stored, String)>,
-    ) -> Result<(), StoreError> {
+    async fn read_found(&self, sql: Sql, found: &mut Vec<(Stored, String)>) -> Result<(), StoreError> {
         let rows = self.readers.fetch_all(sql).await.map_err(unavailable)?;
         for row in rows {
-            let id: &str = row.get(4).map_err(unavailable)?;
-            let id = Id::new(id).map_err(|_| damaged("id of a resource"))?;
-            let stored = stored(Reference { kind, id }, &row).map_err(unavailable)?;
+            let stored = stored(self.named(&row, 6, 4)?, &row).map_err(unavailable)?;
             found.push((stored, row.get(5).map_err(unavailable)?));
         }
         Ok(())

@@ -22,6 +22,34 @@ pub(super) enum Way {
     Walk,
 }
 
+/// What is searched in one type. The legs of a search of several types have the same order and the same place to go on from.
+pub(super) struct Leg<'a> {
+    pub search: &'a Search,
+    pub compiler: Compiler<'a>,
+    pub order: Order,
+    pub way: Way,
+}
+
+impl Leg<'_> {
+    /// The statements that lead to a page, in their order: the later ones are needed when the earlier do not fill it.
+    pub fn parts(&self) -> Vec<Part<'_>> {
+        let after = self.search.after.as_ref();
+        match self.way {
+            Way::Filter(driver) => vec![Part::Sorted { driver, after }],
+            Way::Walk => {
+                let has_all = !matches!(self.order.keys[0].walk, Walk::Table { .. });
+                match after {
+                    Some(cursor) if cursor.values.first().is_none_or(Option::is_none) => {
+                        vec![Part::Missing { after: Some(cursor.row) }]
+                    }
+                    _ if has_all => vec![Part::Walked { after }],
+                    _ => vec![Part::Walked { after }, Part::Missing { after: None }],
+                }
+            }
+        }
+    }
+}
+
 impl Way {
     fn driver(&self) -> Option<usize> {
         match self {
@@ -42,40 +70,26 @@ pub(super) enum Part<'a> {
     Missing { after: Option<i64> },
 }
 
-/// The statements that lead to a page, in their order: the later ones are needed when the earlier do not fill it.
-pub(super) fn parts<'a>(way: &Way, order: &Order, after: Option<&'a Cursor>) -> Vec<Part<'a>> {
-    match way {
-        Way::Filter(driver) => vec![Part::Sorted { driver: *driver, after }],
-        Way::Walk => {
-            let has_all = !matches!(order.keys[0].walk, Walk::Table { .. });
-            match after {
-                Some(cursor) if cursor.values.first().is_none_or(Option::is_none) => {
-                    vec![Part::Missing { after: Some(cursor.row) }]
-                }
-                _ if has_all => vec![Part::Walked { after }],
-                _ => vec![Part::Walked { after }, Part::Missing { after: None }],
-            }
-        }
+/// Pushes the statement that counts all matches.
+pub(super) fn count(sql: &mut Sql, legs: &[Leg<'_>]) {
+    for (at, leg) in legs.iter().enumerate() {
+        sql.push(if at > 0 { " + " } else { "SELECT " });
+        sql.push("(SELECT count(*) FROM resource r WHERE ");
+        candidates(sql, leg, leg.way.driver());
+        sql.push(")");
     }
 }
 
-/// Pushes the statement that counts all matches.
-pub(super) fn count(sql: &mut Sql, search: &Search, compiler: &Compiler<'_>, way: &Way) {
-    let driver = way.driver();
-    sql.push("SELECT count(*) FROM resource r WHERE ");
-    candidates(sql, search, compiler, driver);
-}
-
 /// Pushes the statement for the ids of all matches, at most so many.
-pub(super) fn ids(sql: &mut Sql, search: &Search, compiler: &Compiler<'_>, way: &Way, limit: usize) {
-    let driver = way.driver();
+pub(super) fn ids(sql: &mut Sql, leg: &Leg<'_>, limit: usize) {
     sql.push("SELECT r.id FROM resource r WHERE ");
-    candidates(sql, search, compiler, driver);
+    candidates(sql, leg, leg.way.driver());
     sql.push(" LIMIT ").push_bind(i64::try_from(limit).unwrap_or(i64::MAX));
 }
 
 /// Pushes which resources `r` match.
-fn candidates(sql: &mut Sql, search: &Search, compiler: &Compiler<'_>, driver: Option<usize>) {
+fn candidates(sql: &mut Sql, leg: &Leg<'_>, driver: Option<usize>) {
+    let Leg { search, compiler, .. } = leg;
     match driver.and_then(|at| search.filters.get(at)) {
         Some(filter) => {
             sql.push("r.rid IN (");
@@ -89,56 +103,34 @@ fn candidates(sql: &mut Sql, search: &Search, compiler: &Compiler<'_>, driver: O
     compiler.probes(sql, &search.filters, driver);
 }
 
-/// Pushes the statement of one part of a page. Its columns: version, updated, deleted, body, id, rid, rows, sort values.
-pub(super) fn page(
-    sql: &mut Sql,
-    search: &Search,
-    compiler: &Compiler<'_>,
-    order: &Order,
-    part: Part<'_>,
-    limit: usize,
-) {
+/// The columns of [`page`] before the sort values.
+pub(super) const COLUMNS: usize = 8;
+
+/// Pushes the statement of parts of a page. Its columns: version, updated, deleted, body, id, rid, rows, type, sort values.
+pub(super) fn page(sql: &mut Sql, parts: &[(&Leg<'_>, Part<'_>)], limit: usize) {
+    let Some(order) = parts.first().map(|(leg, _)| &leg.order) else { return };
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let needs_rows = search.includes.iter().any(|include| include.source == search.kind);
-    let rows = if needs_rows { "CAST(r.rows AS TEXT)" } else { "CAST(NULL AS TEXT)" };
-    sql.push(format_args!("SELECT r.version, r.updated_us, r.deleted, r.body, r.id, k.rid, {rows}"));
+    let needs_rows =
+        |leg: &Leg<'_>| leg.search.includes.iter().any(|include| include.applies(leg.search.kind));
+    let rows = match parts.iter().any(|(leg, _)| needs_rows(leg)) {
+        true => "CAST(r.rows AS TEXT)",
+        false => "CAST(NULL AS TEXT)",
+    };
+    sql.push(format_args!("SELECT r.version, r.updated_us, r.deleted, r.body, r.id, k.rid, {rows}, r.type"));
     for at in 0..order.keys.len() {
         sql.push(format_args!(", k.s{at} AS s{at}"));
     }
     // The keys are found and cut first, so that no body is sorted.
     sql.push(" FROM (");
-    match part {
-        Part::Sorted { driver, after } => {
-            sql.push("SELECT * FROM (SELECT r.rid AS rid");
-            for (at, key) in order.keys.iter().enumerate() {
-                let value = key.expression(sql.dialect);
-                sql.push(format_args!(", {value} AS s{at}"));
-            }
-            sql.push(" FROM resource r WHERE ");
-            candidates(sql, search, compiler, driver);
-            sql.push(") f");
-            if let Some(cursor) = after {
-                sql.push(" WHERE ");
-                order.push_after(sql, cursor);
-            }
-        }
-        Part::Walked { after } => {
+    match parts {
+        [(leg, part)] => one(sql, leg, *part, limit),
+        _ => {
             sql.push("SELECT * FROM (");
-            walk(sql, search, compiler, order, after, limit);
-            sql.push(") f");
-        }
-        Part::Missing { after } => {
-            let (value, kind) = (&order.keys[0].expression(sql.dialect), order.keys[0].kind());
-            sql.push(format_args!(
-                "SELECT * FROM (SELECT r.rid AS rid, CAST(NULL AS {kind}) AS s0 FROM resource r WHERE "
-            ));
-            candidates(sql, search, compiler, None);
-            sql.push(format_args!(" AND {value} IS NULL"));
-            if let Some(row) = after {
-                sql.push(if order.is_descending() { " AND r.rid < " } else { " AND r.rid > " })
-                    .push_bind(row);
+            for (at, (leg, part)) in parts.iter().enumerate() {
+                sql.push(if at > 0 { " UNION ALL " } else { "" });
+                one(sql, leg, *part, limit);
             }
-            sql.push(") f");
+            sql.push(") a");
         }
     }
     order.push(sql);
@@ -154,15 +146,48 @@ pub(super) fn page(
     sql.push(format_args!("k.rid{}", direction(order.is_descending())));
 }
 
+/// Pushes the rows and sort values of one part, at least as many as there is room for.
+fn one(sql: &mut Sql, leg: &Leg<'_>, part: Part<'_>, limit: i64) {
+    let order = &leg.order;
+    match part {
+        Part::Sorted { driver, after } => {
+            sql.push("SELECT * FROM (SELECT r.rid AS rid");
+            for (at, key) in order.keys.iter().enumerate() {
+                let value = key.expression(sql.dialect);
+                sql.push(format_args!(", {value} AS s{at}"));
+            }
+            sql.push(" FROM resource r WHERE ");
+            candidates(sql, leg, driver);
+            sql.push(") f");
+            if let Some(cursor) = after {
+                sql.push(" WHERE ");
+                order.push_after(sql, cursor);
+            }
+        }
+        Part::Walked { after } => {
+            sql.push("SELECT * FROM (");
+            walk(sql, leg, after, limit);
+            sql.push(") f");
+        }
+        Part::Missing { after } => {
+            let (value, kind) = (&order.keys[0].expression(sql.dialect), order.keys[0].kind());
+            sql.push(format_args!(
+                "SELECT * FROM (SELECT r.rid AS rid, CAST(NULL AS {kind}) AS s0 FROM resource r WHERE "
+            ));
+            candidates(sql, leg, None);
+            sql.push(format_args!(" AND {value} IS NULL"));
+            if let Some(row) = after {
+                sql.push(if order.is_descending() { " AND r.rid < " } else { " AND r.rid > " })
+                    .push_bind(row);
+            }
+            sql.push(") f");
+        }
+    }
+}
+
 /// Pushes the walk of the first key's index. Each branch is cut by itself, so that it stops when the page is full.
-fn walk(
-    sql: &mut Sql,
-    search: &Search,
-    compiler: &Compiler<'_>,
-    order: &Order,
-    after: Option<&Cursor>,
-    limit: i64,
-) {
+fn walk(sql: &mut Sql, leg: &Leg<'_>, after: Option<&Cursor>, limit: i64) {
+    let Leg { search, compiler, order, .. } = leg;
     let key = &order.keys[0];
     let after = after.and_then(|cursor| Some((cursor.values.first()?.clone()?, cursor.row)));
     let direction = if key.descending { " DESC" } else { "" };
@@ -171,11 +196,13 @@ fn walk(
             sql.push("SELECT * FROM (");
             let value = key.expression(sql.dialect);
             sql.push(format_args!("SELECT r.rid AS rid, {value} AS s0 FROM resource r WHERE "));
-            candidates(sql, search, compiler, None);
+            candidates(sql, leg, None);
             from(sql, &value, "r.rid", key.descending, after);
             cut(sql, &value, "r.rid", direction, limit);
             sql.push(") w");
         }
+        // Such a key is not walked.
+        Walk::Nothing => drop(sql.push("SELECT 0 AS rid, NULL AS s0 WHERE FALSE")),
         Walk::Table { table, column, second, param } => {
             let (join, value, last) =
                 (sql.dialect.join(), key.expression(sql.dialect), key.second(sql.dialect));

@@ -1,7 +1,7 @@
 //! The order of matches, and where a page goes on.
 
 use hub_fhir::params::{ParamKind, by_id};
-use hub_fhir::search::{Cursor, CursorValue, FilterOn, Sort};
+use hub_fhir::search::{Cursor, CursorValue, Sort, SortOn};
 
 use crate::database::{Dialect, Record, Sql};
 use crate::search::filters::member;
@@ -20,6 +20,8 @@ pub(super) struct SortKey {
     member: String,
     is_integer: bool,
     is_second_integer: bool,
+    /// For each type that is looked through the reference at: its number, and the key there.
+    through: Vec<(i64, SortKey)>,
 }
 
 /// The index that has the resources in the order of a key.
@@ -34,19 +36,21 @@ pub(super) enum Walk {
         second: &'static str,
         param: i64,
     },
+    /// No index has it.
+    Nothing,
 }
 
 impl Order {
     /// The order asked for; without one the newest come first.
     pub fn of(sort: &[Sort], words: &Words) -> Self {
-        let newest_first = [Sort { on: FilterOn::LastUpdated, descending: true }];
+        let newest_first = [Sort { on: SortOn::LastUpdated, descending: true }];
         let sort = if sort.is_empty() { &newest_first[..] } else { sort };
-        Self { keys: sort.iter().map(|sort| SortKey::of(sort, words)).collect() }
+        Self { keys: sort.iter().map(|sort| SortKey::of(&sort.on, sort.descending, words)).collect() }
     }
 
     /// Whether an index has this order.
     pub fn is_walkable(&self) -> bool {
-        self.keys.len() == 1
+        matches!(self.keys.as_slice(), [only] if only.walk != Walk::Nothing)
     }
 
     /// Whether rows of equal values come largest first: as the first key, so that a walk needs no sorting.
@@ -90,25 +94,24 @@ impl Order {
 }
 
 impl SortKey {
-    fn of(sort: &Sort, words: &Words) -> Self {
-        let descending = sort.descending;
-        match sort.on {
-            FilterOn::Id | FilterOn::Pointed => Self {
-                descending,
-                walk: Walk::Id,
-                member: String::new(),
-                is_integer: false,
-                is_second_integer: false,
-            },
-            FilterOn::LastUpdated => Self {
-                descending,
-                walk: Walk::Updated,
-                member: String::new(),
-                is_integer: true,
-                is_second_integer: false,
-            },
-            FilterOn::Param(id) => {
-                let kind = by_id(id).map(|param| param.kind);
+    fn of(on: &SortOn, descending: bool, words: &Words) -> Self {
+        let key = Self {
+            descending,
+            walk: Walk::Nothing,
+            member: String::new(),
+            is_integer: on.is_integer(),
+            is_second_integer: false,
+            through: Vec::new(),
+        };
+        match on {
+            SortOn::Id => Self { walk: Walk::Id, ..key },
+            SortOn::LastUpdated => Self { walk: Walk::Updated, ..key },
+            SortOn::Through(id, ways) => {
+                let ways = ways.iter().map(|(to, on)| (words.kind(*to), Self::of(on, descending, words)));
+                Self { member: member(words, *id), through: ways.collect(), ..key }
+            }
+            SortOn::Param(id) => {
+                let kind = by_id(*id).map(|param| param.kind);
                 let (table, column, second) = match kind {
                     Some(ParamKind::String) => ("idx_string", "normal", "exact"),
                     Some(ParamKind::Reference) => ("idx_reference", "target", "kind"),
@@ -117,14 +120,10 @@ impl SortKey {
                     _ => ("idx_token", "code", "system"),
                 };
                 Self {
-                    descending,
-                    walk: Walk::Table { table, column, second, param: words.param(id) },
-                    member: member(words, id),
-                    is_integer: matches!(
-                        kind,
-                        Some(ParamKind::Date | ParamKind::Number | ParamKind::Quantity)
-                    ),
+                    walk: Walk::Table { table, column, second, param: words.param(*id) },
+                    member: member(words, *id),
                     is_second_integer: kind != Some(ParamKind::String),
+                    ..key
                 }
             }
         }
@@ -136,7 +135,24 @@ impl SortKey {
             Walk::Id => "r.id".to_owned(),
             Walk::Updated => "r.updated_us".to_owned(),
             Walk::Table { .. } => dialect.end_of_member(&self.member, self.descending, 0, self.is_integer),
+            Walk::Nothing => self.through(dialect),
         }
+    }
+
+    /// The end of the values of what the resource `r` points at. Within each query of its own `r` is what is pointed at.
+    fn through(&self, dialect: Dialect) -> String {
+        let pairs = dialect.pairs(&self.member);
+        let (id, of) = (dialect.pair_text(0), dialect.pair_number(1));
+        let each = self.through.iter().map(|(kind, key)| {
+            let value = key.expression(dialect);
+            format!(
+                "SELECT (SELECT {value} FROM resource r WHERE r.type = {kind} AND r.id = l.id AND r.deleted = 0) AS v
+                 FROM (SELECT {id} AS id FROM {pairs} WHERE {of} = {kind}) l"
+            )
+        });
+        let each = each.collect::<Vec<_>>().join(" UNION ALL ");
+        let end = if self.descending { "max" } else { "min" };
+        format!("(SELECT {end}(v) FROM ({each}) u)")
     }
 
     /// The second value of the row that the resource `r` is sorted by.
