@@ -7,12 +7,14 @@ mod child;
 mod disk;
 mod flows;
 mod formats;
+mod hospital;
 mod million;
 mod people;
 #[path = "../tests/harness/postgres.rs"]
 #[expect(dead_code, reason = "the tests use the rest of it")]
 mod postgres;
 mod pure;
+mod server;
 mod table;
 
 use std::process::ExitCode;
@@ -47,15 +49,22 @@ pub async fn run(global: &Global, arguments: BenchArguments) -> anyhow::Result<E
         let section = million::measure(global, arguments.only, table).await?;
         return write(&arguments, |page| million::with_section(page, &section));
     }
+    if arguments.fhir {
+        for on in arguments.databases() {
+            table.on(on);
+            child::stand_on(on);
+            server::measure(global, each, &mut table).await?;
+        }
+        child::stand_on(On::Sqlite);
+        println!("{}", table.to_markdown());
+        return Ok(ExitCode::SUCCESS);
+    }
     eprintln!("parse, map ...");
     pure::measure(project, &mut table)?;
     formats::measure(&global.root, &mut table)?;
     let plain = flows::Adt { name: "ADT to Patient and Encounter", make: people::plain_adt };
     let whole = flows::Adt { name: "ADT with all segments (11 resources)", make: people::adt };
-    for on in [On::Sqlite, On::Postgres] {
-        if arguments.only.is_some_and(|only| only != on) {
-            continue;
-        }
+    for on in arguments.databases() {
         eprintln!("{on:?}");
         table.on(on);
         child::stand_on(on);
@@ -73,12 +82,20 @@ pub async fn run(global: &Global, arguments: BenchArguments) -> anyhow::Result<E
         flows::oru(global, each, &mut table).await?;
         eprintln!("from the socket to the API ...");
         flows::visible(global, each, &mut table).await?;
-        eprintln!("FHIR reads and searches ...");
-        flows::reads(global, each, &mut table).await?;
+        eprintln!("the FHIR server ...");
+        server::measure(global, each, &mut table).await?;
     }
     child::stand_on(On::Sqlite);
     let text = table.to_markdown();
     write(&arguments, |page| million::with_section(&text, million::section_of(page)))
+}
+
+impl BenchArguments {
+    /// The databases that are measured on.
+    fn databases(&self) -> impl Iterator<Item = On> + use<> {
+        let only = self.only;
+        [On::Sqlite, On::Postgres].into_iter().filter(move |on| only.is_none_or(|only| only == *on))
+    }
 }
 
 /// Writes the page; `change` makes it of what it was.

@@ -517,6 +517,9 @@ pub struct BenchArguments {
     /// Only on this database
     #[arg(long)]
     pub only: Option<crate::bench::On>,
+    /// Only as a FHIR server, and write no page
+    #[arg(long)]
+    pub fhir: bool,
     /// Instead fill a journal with a million messages, search it, start a hub on it and delete half of it (takes minutes)
     #[arg(long)]
     pub million: bool,

@@ -1,10 +1,9 @@
 //! Whole flows through a running hub: acknowledged, committed, delivered, visible.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use async_trait::async_trait;
 use bytes::Bytes;
 use hub_transport::mllp_server::{Handler, MllpServer, PeerInfo, Replies, ServerLimits};
@@ -308,64 +307,4 @@ pub async fn visible(global: &Global, each: Duration, table: &mut Table) -> anyh
         "10 / 50 ms",
     );
     Ok(())
-}
-
-/// FHIR reads and searches over a small hospital.
-pub async fn reads(global: &Global, each: Duration, table: &mut Table) -> anyhow::Result<()> {
-    const PEOPLE: usize = 1_000;
-    let (lis, _partner) = partner().await?;
-    let hub = HubProcess::start(global, &lis, "127.0.0.1:9")?;
-    load(hub.channel("his/adt"), PEOPLE, 32).send(messages(PEOPLE, people::adt), |_, _| ()).await?;
-    load(hub.channel("lis/oru-r01"), PEOPLE, 32).send(messages(PEOPLE, people::oru), |_, _| ()).await?;
-    committed(&hub, "his/adt", PEOPLE as u64).await?;
-    committed(&hub, "lis/oru-r01", PEOPLE as u64).await?;
-    let base = format!("{}/fhir", hub.http());
-    let bundle: Value = reqwest::get(format!("{base}/Patient?_count=200")).await?.json().await?;
-    let ids: Vec<String> = bundle["entry"]
-        .as_array()
-        .context("no patients")?
-        .iter()
-        .filter_map(|entry| Some(entry["resource"]["id"].as_str()?.to_owned()))
-        .collect();
-    if ids.is_empty() {
-        bail!("no patients were stored");
-    }
-    let by_id = rate(each, |nth| format!("{base}/Patient/{}", ids[nth % ids.len()])).await?;
-    table.row("FHIR read by id, 16 connections", format!("{by_id:.0}/s"), "20,000/s");
-    let by_identifier =
-        rate(each, |nth| format!("{base}/Patient?identifier={}", 1_000_000 + nth % PEOPLE)).await?;
-    table.row("`Patient?identifier=`, 16 connections", format!("{by_identifier:.0}/s"), "12,000/s");
-    let results = rate(each, |nth| {
-        format!("{base}/Observation?patient={}&code=2951-2&_sort=-date&_count=20", ids[nth % ids.len()])
-    })
-    .await?;
-    table.row(
-        "`Observation?patient&code&_sort=-date&_count=20` (20 hits), 16 connections",
-        format!("{results:.0}/s"),
-        "6,000/s",
-    );
-    Ok(())
-}
-
-/// GETs a second over 16 connections.
-async fn rate(each: Duration, url: impl Fn(usize) -> String) -> anyhow::Result<f64> {
-    let urls: Arc<Vec<String>> = Arc::new((0..1_000).map(url).collect());
-    let next = Arc::new(AtomicU64::new(0));
-    let client = reqwest::Client::builder().pool_max_idle_per_host(16).no_proxy().build()?;
-    let started = Instant::now();
-    let mut lines = JoinSet::new();
-    for _ in 0..16 {
-        let (urls, next, client) = (urls.clone(), next.clone(), client.clone());
-        lines.spawn(async move {
-            while started.elapsed() < each {
-                let nth = usize::try_from(next.fetch_add(1, Ordering::Relaxed)).unwrap_or(0);
-                client.get(&urls[nth % urls.len()]).send().await?.error_for_status()?.bytes().await?;
-            }
-            anyhow::Ok(())
-        });
-    }
-    while let Some(line) = lines.join_next().await {
-        line??;
-    }
-    Ok(next.load(Ordering::Relaxed) as f64 / started.elapsed().as_secs_f64())
 }
