@@ -35,7 +35,7 @@ pub struct Outcome {
 struct OutcomeIssue {
     severity: Severity,
     code: &'static str,
-    details: Option<&'static str>,
+    details: Option<String>,
     diagnostics: String,
     expression: Vec<String>,
 }
@@ -88,11 +88,11 @@ impl Outcome {
         self
     }
 
-    /// Says of each issue by its code what people read (`details.text`), where there is something to say.
+    /// Says of each issue by its code and its diagnostics what people read (`details.text`), where there is something to say.
     #[must_use]
-    pub fn explained(mut self, text: impl Fn(&str) -> Option<&'static str>) -> Self {
+    pub fn explained(mut self, text: impl Fn(&str, &str) -> Option<String>) -> Self {
         for issue in &mut self.issues {
-            issue.details = text(issue.code);
+            issue.details = text(issue.code, &issue.diagnostics);
         }
         self
     }
@@ -103,7 +103,7 @@ impl Outcome {
             let mut tree = Object::with_capacity(5);
             tree.set("severity", issue.severity.name());
             tree.set("code", issue.code);
-            if let Some(text) = issue.details {
+            if let Some(text) = &issue.details {
                 let details: Object = [("text", Json::string(text))].into_iter().collect();
                 tree.set("details", details);
             }
@@ -137,7 +137,7 @@ mod tests {
             .and(Severity::Warning, "processing", "slow")
             .at("http._count");
         assert_eq!(crate::validate(&outcome.tree()), []);
-        assert_eq!(crate::validate(&outcome.explained(|_| Some("未找到")).tree()), []);
+        assert_eq!(crate::validate(&outcome.explained(|_, _| Some("未找到".to_owned())).tree()), []);
         assert_eq!(crate::validate(&Outcome::of_issues(&[]).tree()), []);
     }
 

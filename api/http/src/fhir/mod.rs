@@ -11,6 +11,7 @@ mod links;
 mod problem;
 mod read;
 mod reply;
+mod sayings;
 mod search;
 mod settings;
 mod shape;

@@ -106,7 +106,7 @@ impl Problem {
 
     /// The OperationOutcome.
     pub(crate) fn outcome(&self) -> String {
-        let explain = |code: &str| text(code, self.language);
+        let explain = |code: &str, english: &str| text(code, english, self.language);
         if !self.issues.is_empty() {
             return Outcome::of_issues(&self.issues).explained(explain).text();
         }

@@ -1,6 +1,6 @@
-//! What sort of problem it is, in the reader's language. What exactly is wrong stays as it is, in English: it names elements, parameters
-//! and rules.
+//! What sort of problem it is, in the reader's language.
 
+use crate::fhir::sayings::say;
 use crate::language::Language;
 
 /// Codes of the value set `issue-type`, in simplified and in traditional Chinese.
@@ -26,8 +26,13 @@ const TEXTS: [(&str, &str, &str); 19] = [
     ("informational", "提示", "提示"),
 ];
 
-/// The sort of problem; `None` in English, which says it already.
-pub(crate) fn text(code: &str, language: Language) -> Option<&'static str> {
+/// What people read of a problem: what exactly it is where that is said in their language, else its sort. `None` in English, which says it
+/// already.
+pub(crate) fn text(code: &str, english: &str, language: Language) -> Option<String> {
+    say(english, language).or_else(|| sort(code, language).map(str::to_owned))
+}
+
+fn sort(code: &str, language: Language) -> Option<&'static str> {
     let (_, simplified, traditional) = TEXTS.iter().find(|(known, ..)| *known == code)?;
     match language {
         Language::English => None,

@@ -411,8 +411,8 @@ async fn an_outcome_is_told_in_the_readers_language() {
     let shelf = Shelf::sqlite().await;
     let body = r#"{"resourceType":"Patient","gender":"m"}"#;
     for (language, text) in [
-        ("zh-Hans", json!("代码不在规定的值集中")),
-        ("zh-Hant-HK, en;q=0.5", json!("代碼不在規定的值集中")),
+        ("zh-Hans", json!("应为值集 `administrative-gender` 中的代码")),
+        ("zh-Hant-HK, en;q=0.5", json!("應為值集 `administrative-gender` 中的代碼")),
         ("en", Value::Null),
     ] {
         let answer = shelf.send("POST /fhir/Patient", &[("accept-language", language)], body).await;
@@ -420,5 +420,8 @@ async fn an_outcome_is_told_in_the_readers_language() {
         assert!(answer.diagnostics().contains("administrative-gender"));
     }
     let answer = shelf.send("GET /fhir/Patient/none", &[("accept-language", "zh-CN")], "").await;
-    assert_eq!(answer.json()["issue"][0]["details"]["text"], "未找到");
+    assert_eq!(answer.json()["issue"][0]["details"]["text"], "没有这个资源");
+    // What has no sentence of its own is told by its sort.
+    let answer = shelf.send("GET /fhir/Patient?birthdate=x", &[("accept-language", "zh-CN")], "").await;
+    assert_eq!(answer.json()["issue"][0]["details"]["text"], "内容无效");
 }

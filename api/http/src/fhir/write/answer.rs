@@ -61,7 +61,7 @@ impl Written {
             _ => "the resource stands as it was sent".to_owned(),
         };
         let outcome = Outcome::new(Severity::Information, "informational", text);
-        outcome.explained(|code| texts::text(code, language))
+        outcome.explained(|code, english| texts::text(code, english, language))
     }
 }
 
