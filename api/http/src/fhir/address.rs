@@ -8,6 +8,7 @@ use hub_fhir::compartments;
 use hub_fhir::{Id, Reference, ResourceType};
 use percent_encoding::percent_decode_str;
 
+use crate::fhir::operations::Operation;
 use crate::fhir::problem::Problem;
 
 /// A thing that can be asked of the FHIR door.
@@ -37,6 +38,8 @@ pub(crate) enum Ask {
     Patch(ResourceType, Option<Id>),
     /// `DELETE /Patient/1`; without an id `DELETE /Patient?..`
     Delete(ResourceType, Option<Id>),
+    /// `POST /Patient/$validate`, ..
+    Operation(Operation),
     /// `OPTIONS`: which methods there are.
     Options(&'static str),
 }
@@ -85,6 +88,7 @@ impl Ask {
             Self::Update(..) => "update",
             Self::Patch(..) => "patch",
             Self::Delete(..) => "delete",
+            Self::Operation(operation) => operation.name(),
             Self::Options(_) => "options",
         }
     }
@@ -108,6 +112,7 @@ enum Place {
     Content(ContentId),
     History(ChangesOf),
     Version(Reference, u64),
+    Operation(Operation),
 }
 
 /// Reads the path after `/fhir` and the method. `writes`: whether resources may be written here.
@@ -116,6 +121,8 @@ pub(crate) fn ask(method: &Method, path: &str, writes: bool) -> Result<Ask, Prob
     let allow = match &place {
         Place::Base if writes => BASE,
         Place::SearchForm(_) => FORM_ONLY,
+        Place::Operation(Operation::Validate(_, None)) => FORM_ONLY,
+        Place::Operation(_) => BASE,
         Place::Type(_) if writes => TYPE,
         Place::Instance(_) if writes => INSTANCE,
         _ => READ_ONLY,
@@ -126,6 +133,7 @@ pub(crate) fn ask(method: &Method, path: &str, writes: bool) -> Result<Ask, Prob
     let asked = match (method.as_str(), place) {
         ("GET" | "HEAD", place) => reading(place),
         ("POST", Place::SearchForm(scope)) => Ok(Ask::SearchForm(scope)),
+        ("POST", Place::Operation(operation)) => Ok(Ask::Operation(operation)),
         (_, place) if writes => writing(method, place),
         (_, place) => Err(place),
     };
@@ -142,7 +150,8 @@ fn reading(place: Place) -> Result<Ask, Place> {
         Place::Content(content) => Ask::Content(content),
         Place::History(of) => Ask::History(of),
         Place::Version(reference, version) => Ask::Vread(reference, version),
-        Place::SearchForm(_) => return Err(place),
+        Place::Operation(Operation::Validate(_, None)) | Place::SearchForm(_) => return Err(place),
+        Place::Operation(operation) => Ask::Operation(operation),
     })
 }
 
@@ -179,8 +188,8 @@ fn place(path: &str) -> Result<Place, Problem> {
     let path = path.strip_suffix('/').unwrap_or(path);
     let decoded: Vec<_> = path.split('/').map(|part| percent_decode_str(part).decode_utf8_lossy()).collect();
     let parts: Vec<&str> = decoded.iter().map(AsRef::as_ref).collect();
-    if let Some(operation) = parts.iter().find(|part| part.starts_with('$')) {
-        return Err(no_operation(operation));
+    if let Some(name) = parts.iter().find(|part| part.starts_with('$')) {
+        return operation(&parts).transpose()?.map(Place::Operation).ok_or_else(|| no_operation(name));
     }
     match parts[..] {
         [""] => Ok(Place::Base),
@@ -216,6 +225,20 @@ fn place(path: &str) -> Result<Place, Problem> {
         _ => Err(Problem::not_found(
             "there is no such address; expected `[type]`, `[type]/[id]` or one of their `_history`",
         )),
+    }
+}
+
+/// The operation of an address; `None` where there is no such.
+fn operation(parts: &[&str]) -> Option<Result<Operation, Problem>> {
+    match *parts {
+        [kind, "$validate"] => Some(resource_type(kind).map(|kind| Operation::Validate(kind, None))),
+        [kind, id, "$validate"] => {
+            Some(reference(kind, id).map(|reference| Operation::Validate(reference.kind, Some(reference.id))))
+        }
+        ["Patient" | "Encounter", id, "$everything"] => {
+            Some(reference(parts[0], id).map(Operation::Everything))
+        }
+        _ => None,
     }
 }
 

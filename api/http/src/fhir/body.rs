@@ -32,13 +32,18 @@ pub(crate) fn media_type(headers: &HeaderMap) -> String {
 
 /// Reads a resource of the body. It is one of this type, as far as it says; nothing else of it is looked at.
 pub(crate) fn resource(kind: ResourceType, headers: &HeaderMap, body: &[u8]) -> Result<Object, Problem> {
+    of_kind(kind, json(headers, body)?)
+}
+
+/// Reads the JSON of a body that says to be that.
+pub(crate) fn json(headers: &HeaderMap, body: &[u8]) -> Result<Json, Problem> {
     let media = headers.get(CONTENT_TYPE).and_then(|media| media.to_str().ok()).unwrap_or_default();
     // A page of another site may send a body without asking before, but not with one of these media types.
     if media.contains('*') || !is_json(media) {
         let text = "resources are taken as JSON of FHIR 4.3 alone: `Content-Type: application/fhir+json`";
         return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not-supported", text));
     }
-    of_kind(kind, tree(body)?)
+    tree(body)
 }
 
 /// Reads a JSON text.

@@ -9,6 +9,7 @@ use hub_fhir::{Json, Object, ResourceType};
 use time::OffsetDateTime;
 
 use crate::fhir::conditional::Validators;
+use crate::fhir::operations;
 use crate::fhir::problem::Problem;
 use crate::fhir::reply::{Reply, refuse_parameters};
 use crate::fhir::write::patch::FORMATS;
@@ -137,6 +138,10 @@ fn resource(kind: ResourceType, settings: &FhirSettings) -> Object {
     let own = params_of(kind).iter().filter(|param| supported(param));
     let own = own.map(|param| (param.code, param.kind.name()));
     resource.set("searchParam", params(own));
+    let operations = operations::of(kind).map(|(name, definition)| {
+        object([("name", Json::string(name)), ("definition", Json::string(definition))]).into()
+    });
+    resource.set("operation", operations.collect::<Vec<Json>>());
     resource
 }
 

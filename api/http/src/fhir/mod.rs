@@ -8,6 +8,7 @@ mod conditional;
 mod content;
 mod history;
 mod links;
+mod operations;
 mod problem;
 mod read;
 mod reply;
@@ -163,6 +164,7 @@ async fn look(fhir: &Fhir, ask: Ask, question: &Question) -> Result<Reply, Probl
         Ask::Read(reference) => read::read(fhir, question, &reference).await,
         Ask::Vread(reference, version) => read::vread(fhir, question, &reference, version).await,
         Ask::History(of) => history::history(fhir, question, of).await,
+        Ask::Operation(operation) => operations::perform(fhir, question, operation).await,
         Ask::Search(scope) | Ask::SearchForm(scope) => search::search(fhir, question, &scope).await,
         _ => Err(Problem::broken()),
     }
@@ -181,7 +183,7 @@ async fn question(fhir: &Fhir, ask: &Ask, request: Request) -> Result<Question, 
             }
             Bytes::new()
         }
-        Ask::Bundle | Ask::Create(_) | Ask::Update(..) | Ask::Patch(..) => {
+        Ask::Bundle | Ask::Create(_) | Ask::Update(..) | Ask::Patch(..) | Ask::Operation(_) => {
             body::receive(body, fhir.doors.fhir.body_bytes).await?
         }
         // What comes along with the others says nothing.

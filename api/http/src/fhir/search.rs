@@ -17,17 +17,29 @@ use crate::fhir::{Fhir, Question, shape};
 /// `GET /Patient?..`, `POST /Patient/_search`, and the same without a type and in a compartment.
 pub(crate) async fn search(fhir: &Fhir, question: &Question, scope: &Scope) -> Result<Reply, Problem> {
     let (searches, used, left_out) = understand(scope, question)?;
-    let mut page = fhir.doors.resources.search_across(&searches).await?;
+    run(fhir, question, &scope.path(), &searches, used, &left_out).await
+}
+
+/// Runs searches and writes the page. `path` and `used` are what its links lead to.
+pub(crate) async fn run(
+    fhir: &Fhir,
+    question: &Question,
+    path: &str,
+    searches: &[Search],
+    used: Vec<(String, String)>,
+    left_out: &[SearchError],
+) -> Result<Reply, Problem> {
+    let mut page = fhir.doors.resources.search_across(searches).await?;
     let is_whole = searches.first().is_none_or(|search| search.after.is_none() && search.count > 0);
     // A first page without a next one holds all matches: the total is known without counting.
     if is_whole && page.next.is_none() && page.total.is_none() {
         page.total = Some(page.matches.len() as u64);
     }
-    let links = links(question, scope, used, &page);
+    let links = links(question, path, used, &page);
     if let Some(part) = &question.wants.part {
         page = Page { matches: cut(page.matches, part)?, included: cut(page.included, part)?, ..page };
     }
-    let told = told(&left_out, page.is_cut);
+    let told = told(left_out, page.is_cut);
     Ok(Reply::fresh(bundle::searchset(&question.base, &page, &links, told.as_ref())))
 }
 
@@ -127,11 +139,11 @@ fn shown(name: &str) -> String {
     name.chars().take(64).collect()
 }
 
-fn links(question: &Question, scope: &Scope, used: Vec<(String, String)>, page: &Page) -> Vec<Link> {
+fn links(question: &Question, path: &str, used: Vec<(String, String)>, page: &Page) -> Vec<Link> {
     let with_looks = |pairs: &[(String, String)]| [pairs, &question.looks].concat();
     let link = |relation, pairs: &[(String, String)]| Link {
         relation,
-        url: address(&question.base, &scope.path(), &with_looks(pairs)),
+        url: address(&question.base, path, &with_looks(pairs)),
     };
     let mut links = vec![link("self", &used)];
     if let Some(cursor) = &page.next {

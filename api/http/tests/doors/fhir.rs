@@ -52,7 +52,7 @@ async fn what_is_not_there_is_404_and_what_was_deleted_is_410() {
         ("/fhir/Patient/9/_history", 404, "not-found"),
         ("/fhir/Claim/1", 404, "not-found"),
         ("/fhir/Pateint", 404, "not-supported"),
-        ("/fhir/Patient/1/$everything", 404, "not-supported"),
+        ("/fhir/Patient/1/$nothing", 404, "not-supported"),
         ("/fhir/Patient/1/2/3/4/5", 404, "not-found"),
         ("/fhir/Patient/a_b", 400, "value"),
     ] {

@@ -12,6 +12,7 @@ mod fhir;
 mod front;
 mod histories;
 mod metrics;
+mod operations;
 mod operators;
 #[expect(dead_code, reason = "nothing here ends its server")]
 #[path = "../../../../tests/harness/postgres.rs"]

@@ -42,6 +42,22 @@ pub(crate) async fn conform(
     Ok(())
 }
 
+/// All that is to be said about a resource, whatever is looked at before it is written: what would be refused then is an error.
+pub(crate) async fn issues(
+    fhir: &Fhir,
+    base: &str,
+    kind: ResourceType,
+    tree: &mut Object,
+) -> Result<Vec<Issue>, Problem> {
+    let mut issues = hub_fhirpath::validate(tree, &Environment::of(tree, OffsetDateTime::now_utc()));
+    let checks = fhir.doors.fhir.validate.of(kind);
+    for issue in dangling(fhir, base, kind, tree, &Beside::new()).await? {
+        let severity = if checks.references { Severity::Error } else { Severity::Warning };
+        issues.push(Issue { severity, ..issue });
+    }
+    Ok(issues)
+}
+
 fn refuse(issues: Vec<Issue>) -> Result<(), Problem> {
     if issues.is_empty() { Ok(()) } else { Err(Problem::of_issues(issues)) }
 }
