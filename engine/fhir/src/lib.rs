@@ -17,6 +17,7 @@
 //! Invariant: no I/O, no clock, no panic on input; error texts and the Debug output of productive builds hold no
 //! content, which may name a patient.
 
+mod aspects;
 pub mod bundle;
 pub mod codes;
 pub mod composite;

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use compact_str::CompactString;
 use time::OffsetDateTime;
 
-use crate::index::ParamId;
+use crate::index::{Aspect, ParamId};
 use crate::resource::Reference;
 use crate::types::ResourceType;
 use crate::veil::Veil;
@@ -111,6 +111,8 @@ pub enum Test {
     Through(ResourceType, Box<Filter>),
     /// `_has`: a resource of this type, for which the filter holds, points at it by the parameter.
     From(ResourceType, ParamId, Box<Filter>),
+    /// The test is made on another aspect of the elements than their value.
+    Of(Aspect, Box<Test>),
     /// `:missing=true` (the resource has no value) or `:missing=false`.
     Missing(bool),
 }
@@ -241,6 +243,7 @@ impl fmt::Debug for Test {
             Self::Together(tests) => write!(f, "Together({tests:?})"),
             Self::Through(kind, filter) => write!(f, "Through({kind}, {filter:?})"),
             Self::From(kind, param, filter) => write!(f, "From({kind}, {param:?}, {filter:?})"),
+            Self::Of(aspect, test) => write!(f, "Of({aspect:?}, {test:?})"),
             Self::Missing(missing) => write!(f, "Missing({missing})"),
         }
     }

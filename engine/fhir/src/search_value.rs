@@ -2,6 +2,7 @@
 
 use compact_str::CompactString;
 
+use crate::aspects::{Aspect, type_of_identifier};
 use crate::composite;
 use crate::fhirpath::split_literal;
 use crate::measure::{Unit, Written, place, point};
@@ -15,6 +16,9 @@ use crate::types::ResourceType;
 
 /// More comma-separated alternatives are refused.
 const MAX_ALTERNATIVES: usize = 500;
+
+const TOKEN_MODIFIERS: &str =
+    "`:not`, `:missing`, `:text` of what has a text beside it, or `:of-type` of identifiers";
 
 /// A parameter as it stands in the query.
 pub(crate) struct Asked<'q> {
@@ -41,8 +45,7 @@ pub(crate) fn alternatives(asked: &Asked<'_>, value: &str) -> Result<(Vec<Test>,
         FilterOn::Param(id) => by_id(*id),
         FilterOn::Id | FilterOn::LastUpdated | FilterOn::Pointed => None,
     };
-    let is_composite = param.is_some_and(|param| param.kind == ParamKind::Composite);
-    if let (Some("missing"), Some(_), false) = (asked.modifier, param, is_composite) {
+    if let (Some("missing"), Some(_)) = (asked.modifier, param) {
         return match value {
             "true" => Ok((vec![Test::Missing(true)], false)),
             "false" => Ok((vec![Test::Missing(false)], false)),
@@ -76,9 +79,14 @@ pub(crate) fn alternatives(asked: &Asked<'_>, value: &str) -> Result<(Vec<Test>,
 /// One alternative of a parameter.
 fn value_of(asked: &Asked<'_>, param: &Param, part: &str) -> Result<Test, SearchError> {
     match param.kind {
-        ParamKind::Token if matches!(asked.modifier, None | Some("not")) => token(asked, part),
-        ParamKind::Token => Err(asked.misfit("`:not` or `:missing`")),
+        ParamKind::Token => match asked.modifier {
+            None | Some("not") => token(asked, part),
+            Some(modifier) => of_token(asked, param, modifier, part),
+        },
         ParamKind::String => string(asked, part),
+        ParamKind::Reference if asked.modifier == Some("identifier") => {
+            Ok(Test::Of(Aspect::Identifier, Box::new(token(asked, part)?)))
+        }
         ParamKind::Reference => reference(asked, param, part),
         ParamKind::Date => date(asked, part),
         ParamKind::Number => number(asked, part),
@@ -135,6 +143,28 @@ fn token(asked: &Asked<'_>, part: &str) -> Result<Test, SearchError> {
     }
 }
 
+/// What is beside a code: `:text` as a string, `:of-type` as `system|code|value`.
+fn of_token(asked: &Asked<'_>, param: &Param, modifier: &str, part: &str) -> Result<Test, SearchError> {
+    match modifier {
+        "text" if param.may_be(&["CodeableConcept", "Coding", "CodeableReference", "Identifier"]) => {
+            let text = normal(&unescape(part));
+            if text.is_empty() {
+                return Err(asked.wrong("text that is more than spaces and accents"));
+            }
+            Ok(Test::Of(Aspect::Text, Box::new(Test::String(StringTest::Starts, text))))
+        }
+        "of-type" if param.may_be(&["Identifier"]) => match split(part, '|').as_slice() {
+            [system, code, value] if !system.is_empty() && !code.is_empty() && !value.is_empty() => {
+                let system = type_of_identifier(&unescape(system), &unescape(code));
+                let value = Test::Token { system: Some(system), code: Some(unescape(value)) };
+                Ok(Test::Of(Aspect::OfType, Box::new(value)))
+            }
+            _ => Err(asked.wrong("`system|code|value`: the type of the identifier and its value")),
+        },
+        _ => Err(asked.misfit(TOKEN_MODIFIERS)),
+    }
+}
+
 fn string(asked: &Asked<'_>, part: &str) -> Result<Test, SearchError> {
     let text = unescape(part);
     let (test, text) = match asked.modifier {
@@ -156,9 +186,9 @@ fn reference(asked: &Asked<'_>, param: &Param, part: &str) -> Result<Test, Searc
         Some(modifier) => {
             let kind = ResourceType::from_name(modifier);
             let fits = kind.filter(|kind| param.targets.is_empty() || param.targets.contains(kind));
-            Some(
-                fits.ok_or_else(|| asked.misfit("`:missing` or a resource type the parameter may point at"))?,
-            )
+            Some(fits.ok_or_else(|| {
+                asked.misfit("`:missing`, `:identifier` or a resource type the parameter may point at")
+            })?)
         }
     };
     let text = unescape(part);
@@ -260,7 +290,7 @@ fn reach(prefix: Prefix, value: f64, around: (f64, f64)) -> (i64, i64) {
 /// A value for each component, with dollar signs between them.
 fn together(asked: &Asked<'_>, param: &Param, part: &str) -> Result<Test, SearchError> {
     if asked.modifier.is_some() {
-        return Err(asked.misfit("no modifier"));
+        return Err(asked.misfit("`:missing` or no modifier"));
     }
     let composite = composite::of(param).ok_or_else(|| asked.wrong("a composite that is understood"))?;
     let parts = split(part, '$');

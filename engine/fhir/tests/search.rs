@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may stop at what cannot be")]
 
 use hub_fhir::ResourceType;
+use hub_fhir::index::Aspect;
 use hub_fhir::params::find;
 use hub_fhir::search::{
     Counted, Cursor, Filter, FilterOn, Prefix, Search, SearchError, StringTest, Test, parse, parse_at,
@@ -50,7 +51,7 @@ fn tokens_have_systems_alternatives_and_escapes() {
     }
     assert_eq!(
         message("Patient", "gender:above", "male"),
-        "the modifier `:above` does not fit `gender`; expected `:not` or `:missing`"
+        "the modifier `:above` does not fit `gender`; expected `:not`, `:missing`, `:text` of what has a text beside it, or `:of-type` of identifiers"
     );
 }
 
@@ -84,7 +85,7 @@ fn references_may_be_short_or_whole() {
         ("subject", "a b"),
         ("subject:Slot", "1"),
         ("subject:Group", "Patient/1"),
-        ("subject:identifier", "1"),
+        ("subject:identifier", "|"),
     ] {
         assert!(search("Observation", &[(name, bad)]).is_err(), "{name}={bad}");
     }
@@ -245,12 +246,9 @@ fn composites_have_a_value_for_each_component() {
     for bad in ["8480-6", "8480-6$", "$5", "8480-6$5$6", "8480-6$x", ""] {
         assert!(search("Observation", &[("code-value-quantity", bad)]).is_err(), "{bad}");
     }
-    for name in ["code-value-quantity:missing", "code-value-quantity:exact"] {
-        assert!(
-            matches!(search("Observation", &[(name, "true")]), Err(SearchError::Modifier { .. })),
-            "{name}"
-        );
-    }
+    let exact = search("Observation", &[("code-value-quantity:exact", "true")]);
+    assert!(matches!(exact, Err(SearchError::Modifier { .. })), "{exact:?}");
+    assert_eq!(filter("Observation", "code-value-quantity:missing", "true").any, [Test::Missing(true)]);
     assert!(search("Observation", &[("_sort", "code-value-quantity")]).is_err());
 }
 
@@ -294,4 +292,28 @@ fn a_chain_through_anything_does_not_grow_without_bound() {
     let many = vec!["a"; 400].join(",");
     let pairs: Vec<(&str, &str)> = (0..6).map(|_| ("code", many.as_str())).collect();
     assert!(search("Observation", &pairs).is_err());
+}
+
+#[test]
+fn modifiers_look_at_another_aspect_of_the_element() {
+    let of = |aspect, test| Test::Of(aspect, Box::new(test));
+    let typed = token(Some("urn:t|MR"), Some("17"));
+    assert_eq!(filter("Patient", "identifier:of-type", "urn:t|MR|17").any, [of(Aspect::OfType, typed)]);
+    let text = Test::String(StringTest::Starts, "hamo".into());
+    assert_eq!(filter("Observation", "code:text", "HÄMO").any, [of(Aspect::Text, text)]);
+    let logical = token(Some("urn:mrn"), Some("1"));
+    assert_eq!(
+        filter("Observation", "subject:identifier", "urn:mrn|1").any,
+        [of(Aspect::Identifier, logical)]
+    );
+    for (kind, name, bad) in [
+        ("Patient", "identifier:of-type", "urn:t|MR"),
+        ("Patient", "identifier:of-type", "urn:t||17"),
+        ("Patient", "gender:text", "male"),
+        ("Observation", "code:of-type", "a|b|c"),
+        ("Observation", "code:text", " "),
+        ("Observation", "code:identifier", "1"),
+    ] {
+        assert!(search(kind, &[(name, bad)]).is_err(), "{name}={bad}");
+    }
 }

@@ -10,14 +10,11 @@ use hub_fhir::{ResourceType, index, params};
 use tracing::warn;
 
 use crate::database::{Readers, Record};
-use crate::entries::{Beside, Entry, entries};
+use crate::entries::{Beside, Entry, entries, stale};
 use crate::error::{closed, unavailable};
 use crate::open::Store;
 use crate::words::Words;
 use crate::writer::{Answer, Indexed, Upkeep, Work};
-
-/// What says that a resource is stale; the index `resource_stale` has the same words.
-const STALE: &str = "r.indexed <> r.version * 256 + 1";
 
 impl Store {
     /// Takes some of the stale resources and makes their rows anew.
@@ -25,7 +22,7 @@ impl Store {
         let mut sql = self.inner.readers.sql(
             "SELECT r.rid, r.type, r.version, r.deleted, r.body, CAST(r.rows AS TEXT), CAST(r.more AS TEXT) FROM resource r WHERE ",
         );
-        sql.push(STALE).push(" LIMIT ").push_bind(limit);
+        sql.push(stale!()).push(" LIMIT ").push_bind(limit);
         let rows = self.inner.readers.fetch_all(sql).await.map_err(unavailable)?;
         if rows.is_empty() {
             return Ok(0);
@@ -44,15 +41,21 @@ impl Store {
 
     /// How many are stale, of one type or of all, counted up to a bound.
     pub(crate) async fn stale(&self) -> Result<u64, StoreError> {
-        stale(&self.inner.readers, &self.inner.words, None).await
+        left(&self.inner.readers, &self.inner.words, None).await
     }
 }
 
-async fn stale(readers: &Readers, words: &Words, kind: Option<ResourceType>) -> Result<u64, StoreError> {
+/// How many are stale: all, or those of a type whose rows are of a generation before this one.
+async fn left(
+    readers: &Readers,
+    words: &Words,
+    before: Option<(ResourceType, i64)>,
+) -> Result<u64, StoreError> {
     let mut sql = readers.sql("SELECT count(*) FROM (SELECT 1 FROM resource r WHERE ");
-    sql.push(STALE);
-    if let Some(kind) = kind {
+    sql.push(stale!());
+    if let Some((kind, generation)) = before {
         sql.push(" AND r.type = ").push_bind(words.kind(kind));
+        sql.push(" AND r.indexed - r.version * 256 < ").push_bind(generation);
     }
     sql.push(" LIMIT ").push_bind(UNINDEXED_MOST).push(") c");
     let row = readers.fetch_one(sql).await.map_err(unavailable)?;
@@ -85,20 +88,20 @@ fn read(kind: ResourceType, body: &[u8], words: &Words) -> Option<Vec<Entry>> {
     }
 }
 
-/// Refuses a search that would not find all while resources of its type are stale. Earlier versions made rows of tokens, strings,
-/// references and dates as this one does.
+/// Refuses a search that would not find all while resources of its type are stale: when it looks at what their generation has not.
 pub(crate) async fn is_whole(readers: &Readers, words: &Words, search: &Search) -> Result<(), StoreError> {
-    let mut kinds = Vec::new();
-    if search.sort.iter().any(|Sort { on, .. }| is_new(on)) {
-        kinds.push(search.kind);
+    let mut needed = Vec::new();
+    for Sort { on, .. } in &search.sort {
+        needed.push((search.kind, generation_of(on)));
     }
     for filter in &search.filters {
-        asked_anew(search.kind, filter, &mut kinds);
+        needs(search.kind, filter, &mut needed);
     }
-    kinds.sort_unstable();
-    kinds.dedup();
-    for kind in kinds {
-        let left = stale(readers, words, Some(kind)).await?;
+    needed.retain(|(_, generation)| *generation > 0);
+    needed.sort_unstable();
+    needed.dedup();
+    for before in needed {
+        let left = left(readers, words, Some(before)).await?;
         if left > 0 {
             return Err(StoreError::Unavailable(Box::new(Indexing { left })));
         }
@@ -106,19 +109,21 @@ pub(crate) async fn is_whole(readers: &Readers, words: &Words, search: &Search) 
     Ok(())
 }
 
-/// Adds the types of which a filter compares what earlier versions did not index.
-fn asked_anew(kind: ResourceType, filter: &Filter, kinds: &mut Vec<ResourceType>) {
+/// Adds the types a filter looks at, each with the generation of rows that has what is compared.
+fn needs(kind: ResourceType, filter: &Filter, needed: &mut Vec<(ResourceType, i64)>) {
     for test in &filter.any {
         match test {
-            Test::Through(to, inner) | Test::From(to, _, inner) => asked_anew(*to, inner, kinds),
-            _ if is_new(&filter.on) => kinds.push(kind),
-            _ => {}
+            Test::Through(to, inner) | Test::From(to, _, inner) => needs(*to, inner, needed),
+            Test::Of(..) => needed.push((kind, 2)),
+            _ => needed.push((kind, generation_of(&filter.on))),
         }
     }
 }
 
-fn is_new(on: &FilterOn) -> bool {
+/// Since which generation the rows have the values of a parameter.
+fn generation_of(on: &FilterOn) -> i64 {
     use params::ParamKind::{Composite, Number, Quantity, Uri};
-    let FilterOn::Param(id) = on else { return false };
-    params::by_id(*id).is_some_and(|param| matches!(param.kind, Number | Quantity | Uri | Composite))
+    let FilterOn::Param(id) = on else { return 0 };
+    let is_later = |param: &params::Param| matches!(param.kind, Number | Quantity | Uri | Composite);
+    i64::from(params::by_id(*id).is_some_and(is_later))
 }

@@ -8,7 +8,7 @@ use std::sync::{PoisonError, RwLock};
 
 use compact_str::{CompactString, format_compact};
 use hub_fhir::ResourceType;
-use hub_fhir::index::ParamId;
+use hub_fhir::index::{Aspect, ParamId};
 use hub_fhir::params::{params_of, supported};
 
 use crate::database::Kind::Text;
@@ -118,6 +118,15 @@ impl Words {
         self.params.get(&id).copied().unwrap_or(-1)
     }
 
+    /// The number of an aspect of a search parameter: the parameter's own, raised above all words. Nothing need be interned for it, and
+    /// the database keeps it as long as the parameter's.
+    pub fn aspect(&self, id: ParamId, aspect: Aspect) -> i64 {
+        match self.param(id) {
+            -1 => -1,
+            param => param + raised(aspect),
+        }
+    }
+
     /// The number of a name, where it is known.
     pub fn number(&self, kind: WordKind, name: &str) -> Option<i64> {
         self.number_of(&word(kind, name))
@@ -184,6 +193,24 @@ impl Words {
         self.absorb(rows);
         Ok(())
     }
+}
+
+/// What stands in for a parameter where the texts beside codes are looked up: see [`crate::entries::texts`].
+pub(crate) const TEXTS: i64 = 255 << 24;
+
+/// Whether a number is that of the texts beside a parameter's codes.
+pub(crate) fn is_text(number: i64) -> bool {
+    number >> 24 == raised(Aspect::Text) >> 24
+}
+
+fn raised(aspect: Aspect) -> i64 {
+    let step = match aspect {
+        Aspect::Value => 0,
+        Aspect::Text => 1,
+        Aspect::Identifier => 2,
+        Aspect::OfType => 3,
+    };
+    step << 24
 }
 
 /// The types of the program's tables, with their words.

@@ -1,7 +1,8 @@
 //! Filters as SQL: as a probe on one resource `r`, and as a list of the resources that match.
 
 use hub_fhir::ResourceType;
-use hub_fhir::index::ParamId;
+use hub_fhir::composite;
+use hub_fhir::index::{Aspect, ParamId};
 use hub_fhir::normal::normal;
 use hub_fhir::params::{ParamKind, by_id};
 use hub_fhir::search::{Counted, Filter, FilterOn, StringTest, Test};
@@ -10,7 +11,7 @@ use crate::database::Sql;
 use crate::entries::{SHORT_SPAN_US, kind_number, system_number};
 use crate::search::dates::Asked;
 use crate::short::short;
-use crate::words::Words;
+use crate::words::{TEXTS, Words};
 
 /// Of a filter with more alternatives the resources are not looked up: it is only probed, unless each alternative is one look-up.
 const MOST_LOOKED_UP: usize = 240;
@@ -73,6 +74,7 @@ fn test_rarity(filter: &Filter, test: &Test) -> Option<Rarity> {
         }
         Test::String(StringTest::Starts | StringTest::Exact, _) => Some(Rarity::Unknown),
         Test::String(StringTest::Contains, _) | Test::Token { code: None, .. } => None,
+        Test::Of(_, inner) => test_rarity(filter, inner),
         // What is looked through leads to as many as point there or are pointed at.
         Test::Through(_, inner) | Test::From(_, _, inner) => rarity(inner).map(|_| Rarity::Unknown),
         Test::Together(tests) => tests.iter().any(|(_, test)| is_driven(test)).then_some(Rarity::Unknown),
@@ -105,10 +107,12 @@ fn letter(test: &Test) -> char {
 
 /// Whether the resources an index gives for a filter are those that match, and not some more.
 pub(super) fn is_exact(filter: &Filter) -> bool {
-    !filter
-        .any
-        .iter()
-        .any(|test| matches!(test, Test::Together(_) | Test::Number { of: Counted::Named(_), .. }))
+    !filter.any.iter().any(|test| {
+        matches!(
+            test,
+            Test::Together(_) | Test::Of(Aspect::Text, _) | Test::Number { of: Counted::Named(_), .. }
+        )
+    })
 }
 
 /// The end of the strings that start with `text`, in byte order.
@@ -178,13 +182,41 @@ impl Compiler<'_> {
     }
 
     fn probe_param(&self, sql: &mut Sql, id: ParamId, test: &Test) {
-        let (param, dialect) = (self.words.param(id), sql.dialect);
-        let member = dialect.member(&member(self.words, id));
         match test {
-            Test::Missing(true) => drop(sql.push(format_args!("{member} IS NULL"))),
-            Test::Missing(false) | Test::Token { system: None, code: None } => {
-                sql.push(format_args!("{member} IS NOT NULL"));
+            Test::Missing(missing) => {
+                sql.push(if *missing { "NOT " } else { "" });
+                self.probe_present(sql, id);
             }
+            Test::Of(aspect, test) => self.probe_value(sql, self.words.aspect(id, *aspect), test),
+            Test::Token { system: None, code: None } => self.probe_present(sql, id),
+            test => self.probe_value(sql, self.words.param(id), test),
+        }
+    }
+
+    /// Pushes whether the resource `r` has a value; of a composite, one of each component in one element.
+    fn probe_present(&self, sql: &mut Sql, id: ParamId) {
+        let dialect = sql.dialect;
+        let has = |id: ParamId| format!("{} IS NOT NULL", dialect.member(&member(self.words, id)));
+        let Some(composite) = by_id(id).and_then(composite::of) else {
+            sql.push(format_args!("({})", has(id)));
+            return;
+        };
+        let (components, groups) = (&composite.components, member_of('c', self.words.param(id)));
+        sql.push(format_args!("(({} IS NULL", dialect.member(&groups)));
+        for component in components {
+            sql.push(format_args!(" AND {}", has(component.id)));
+        }
+        sql.push(format_args!(") OR EXISTS (SELECT 1 FROM {} WHERE TRUE", dialect.groups(&groups)));
+        for at in 0..components.len() {
+            sql.push(format_args!(" AND {}", dialect.has_values_in_group(at)));
+        }
+        sql.push("))");
+    }
+
+    /// Pushes whether the resource `r` has a value that passes, under this number of a parameter or of an aspect of one.
+    fn probe_value(&self, sql: &mut Sql, param: i64, test: &Test) {
+        let dialect = sql.dialect;
+        match test {
             Test::Token { system, code: Some(code) } => {
                 sql.push("EXISTS (SELECT 1 FROM idx_token x WHERE x.param = ").push_bind(param);
                 sql.push(" AND x.code = ").push_bind(short(code)).push(" AND x.rid = r.rid");
@@ -209,6 +241,8 @@ impl Compiler<'_> {
             | Test::Number { .. }
             | Test::Below(_)
             | Test::Holds(_)
+            | Test::Missing(_)
+            | Test::Of(..)
             | Test::Id(_)
             | Test::From(..) => {
                 let pairs = dialect.pairs(&member_of(letter(test), param));
@@ -265,7 +299,12 @@ impl Compiler<'_> {
                 sql.push(format_args!(" OR ({first} >= ")).push_bind(format!("{uri}/"));
                 sql.push(format_args!(" AND {first} < ")).push_bind(format!("{uri}0")).push("))");
             }
-            Test::Id(_) | Test::Missing(_) | Test::Together(_) | Test::Through(..) | Test::From(..) => {
+            Test::Id(_)
+            | Test::Missing(_)
+            | Test::Of(..)
+            | Test::Together(_)
+            | Test::Through(..)
+            | Test::From(..) => {
                 sql.push("FALSE");
             }
         }
@@ -295,7 +334,11 @@ impl Compiler<'_> {
                 sql.push(" UNION ALL ");
             }
             match filter.on {
-                FilterOn::Param(id) => self.drive_param(sql, self.words.param(id), test),
+                FilterOn::Param(id) => match test {
+                    Test::Of(Aspect::Text, test) => self.drive_param(sql, TEXTS, test),
+                    Test::Of(aspect, test) => self.drive_param(sql, self.words.aspect(id, *aspect), test),
+                    test => self.drive_param(sql, self.words.param(id), test),
+                },
                 FilterOn::Pointed => self.drive_pointed(sql, test),
                 FilterOn::Id | FilterOn::LastUpdated => {
                     sql.push("SELECT x.rid FROM resource x WHERE x.type = ")
@@ -384,7 +427,7 @@ impl Compiler<'_> {
                 }
             },
             Test::Through(kind, filter) => self.drive_through(sql, param, *kind, filter),
-            Test::Id(_) | Test::Holds(_) | Test::Missing(_) | Test::From(..) => {
+            Test::Id(_) | Test::Holds(_) | Test::Missing(_) | Test::Of(..) | Test::From(..) => {
                 sql.push("SELECT 0 WHERE FALSE");
             }
         }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use crate::database::Kind::{Int, Json};
 use crate::database::{Connection, DatabaseError, Rows, Shape, Together};
-use crate::entries::{Beside, indexed};
+use crate::entries::{Beside, indexed, stale};
 use crate::writer::search_rows::SearchRows;
 use crate::writer::work::Indexed;
 
@@ -12,8 +12,10 @@ use crate::writer::work::Indexed;
 const AS_READ: Shape = Shape {
     before: "WITH w(rid, version) AS (VALUES ",
     columns: &[Int, Int],
-    after: ") SELECT r.rid FROM w CROSS JOIN resource r
-              WHERE r.rid = w.rid AND r.version = w.version AND r.indexed <> r.version * 256 + 1",
+    after: concat!(
+        ") SELECT r.rid FROM w CROSS JOIN resource r WHERE r.rid = w.rid AND r.version = w.version AND ",
+        stale!()
+    ),
     locks: " ORDER BY r.rid FOR UPDATE OF r",
 };
 const WRITE: Shape = Shape {

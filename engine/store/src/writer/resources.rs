@@ -10,7 +10,7 @@ use hub_fhir::Reference;
 
 use crate::database::Kind::{Blob, Int, Json, Text};
 use crate::database::{Connection, DatabaseError, Rows, Shape, Together, Value};
-use crate::entries::{Beside, Entry, indexed};
+use crate::entries::{Beside, Entry, indexed, stale};
 use crate::words::Words;
 use crate::writer::decide::{Outcome, State, advance, decide};
 use crate::writer::numbers::Numbers;
@@ -42,12 +42,12 @@ enum Wanted {
 const LOOK_UP: Shape = Shape {
     before: "WITH w(n, type, id, digest, body, known) AS (VALUES ",
     columns: &[Int, Int, Text, Blob, Int, Int],
-    after: ") SELECT w.n, r.rid, r.version, r.updated_us, r.deleted, r.digest,
+    after: concat!(") SELECT w.n, r.rid, r.version, r.updated_us, r.deleted, r.digest,
                 CASE WHEN r.digest IS DISTINCT FROM w.digest AND r.version <> w.known THEN CAST(r.rows AS TEXT) END,
                 CASE WHEN w.body = 1 AND r.version <> w.known THEN r.body END,
                 CASE WHEN r.digest IS DISTINCT FROM w.digest AND r.version <> w.known THEN CAST(r.more AS TEXT) END,
-                CAST(CASE WHEN r.indexed <> r.version * 256 + 1 THEN 1 ELSE 0 END AS BIGINT)
-              FROM w CROSS JOIN resource r WHERE r.type = w.type AND r.id = w.id",
+                CAST(CASE WHEN ", stale!(), " THEN 1 ELSE 0 END AS BIGINT)
+              FROM w CROSS JOIN resource r WHERE r.type = w.type AND r.id = w.id"),
     locks: " ORDER BY r.rid FOR UPDATE OF r",
 };
 const KEEP: Shape = Shape {
