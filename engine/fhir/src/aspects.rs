@@ -8,6 +8,7 @@ use crate::index_rows::{entries, text, type_name};
 use crate::json::{Json, Object};
 use crate::normal::normal;
 use crate::params::{Param, ParamKind};
+use crate::spelling::spellings;
 
 /// What of an element a search row is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -20,6 +21,8 @@ pub enum Aspect {
     Identifier,
     /// The value of an identifier beside its type: `:of-type`. A token whose system is the type, `system|code`.
     OfType,
+    /// How a Chinese name is spelt, in Latin letters: a string that is not found by `:exact`.
+    Spelling,
 }
 
 /// The system of a token of [`Aspect::OfType`].
@@ -31,8 +34,16 @@ type Put<'f> = &'f mut dyn FnMut(Aspect, IndexValue);
 
 /// What one element is found by besides its value.
 pub(crate) fn aspects(param: &Param, item: Item<'_>, put: Put<'_>) {
-    let Value::Json(Json::Object(object)) = item.value else { return };
+    let Value::Json(json) = item.value else { return };
+    if let Json::String(name) = json {
+        if has_spelling(param) {
+            spelling(name, param.code == "family", put);
+        }
+        return;
+    }
+    let Json::Object(object) = json else { return };
     match (param.kind, type_name(item)) {
+        (ParamKind::String, "HumanName") => whole_name(object, put),
         (ParamKind::Token, "Coding") => words(text(object, "display"), put),
         (ParamKind::Token, "CodeableConcept") => concept(object, put),
         (ParamKind::Token, "CodeableReference") => {
@@ -48,6 +59,43 @@ pub(crate) fn aspects(param: &Param, item: Item<'_>, put: Put<'_>) {
             }
         }
         _ => {}
+    }
+}
+
+/// Whether a parameter is one of names that are also found as they are spelt.
+pub(crate) fn has_spelling(param: &Param) -> bool {
+    let is_name = matches!(param.code, "name" | "family" | "given");
+    let of_names = [
+        "Patient",
+        "Practitioner",
+        "Person",
+        "RelatedPerson",
+        "Organization",
+        "Location",
+        "HealthcareService",
+    ];
+    param.kind == ParamKind::String && is_name && of_names.contains(&param.base.name())
+}
+
+fn spelling(name: &str, begins_with_surname: bool, put: Put<'_>) {
+    if name.is_ascii() {
+        return;
+    }
+    for normal in spellings(name, begins_with_surname) {
+        put(Aspect::Spelling, IndexValue::String { normal, exact: CompactString::const_new("") });
+    }
+}
+
+/// The whole name, as it is put together and as it stands; and the given names.
+fn whole_name(name: &Object, put: Put<'_>) {
+    let given = || entries(name, "given").iter().filter_map(Json::as_str);
+    let whole: String = text(name, "family").into_iter().chain(given()).collect();
+    spelling(&whole, text(name, "family").is_some(), put);
+    if let Some(text) = text(name, "text").filter(|text| *text != whole) {
+        spelling(text, true, put);
+    }
+    if text(name, "family").is_some() {
+        given().for_each(|given| spelling(given, false, put));
     }
 }
 

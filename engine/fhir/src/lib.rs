@@ -49,6 +49,8 @@ pub mod search;
 mod search_links;
 mod search_parse;
 mod search_value;
+mod simplified;
+mod spelling;
 mod types;
 pub mod unit;
 pub mod validate;

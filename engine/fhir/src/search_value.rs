@@ -2,16 +2,17 @@
 
 use compact_str::CompactString;
 
-use crate::aspects::{Aspect, type_of_identifier};
+use crate::aspects::{Aspect, has_spelling, type_of_identifier};
 use crate::composite;
 use crate::fhirpath::split_literal;
 use crate::measure::{Unit, Written, place, point};
 use crate::moment;
-use crate::normal::normal;
+use crate::normal::{as_written, normal};
 use crate::params::{Param, ParamKind, by_id};
 use crate::resource::Id;
 use crate::search::{Counted, FilterOn, Prefix, StringTest, Test};
 use crate::search_parse::{SearchError, shown};
+use crate::spelling::spelt;
 use crate::types::ResourceType;
 
 /// More comma-separated alternatives are refused.
@@ -64,7 +65,7 @@ pub(crate) fn alternatives(asked: &Asked<'_>, value: &str) -> Result<(Vec<Test>,
             _ => Err(asked.wrong("URLs with fewer steps in their paths")),
         };
     }
-    let tests = parts.into_iter().map(|part| match (asked.on, param) {
+    let tests = parts.iter().map(|part| match (asked.on, param) {
         _ if part.is_empty() => Err(asked.wrong("a value")),
         (FilterOn::Id, _) => id(asked, part),
         (FilterOn::LastUpdated, _) => date(asked, part),
@@ -73,7 +74,12 @@ pub(crate) fn alternatives(asked: &Asked<'_>, value: &str) -> Result<(Vec<Test>,
             Err(asked.wrong("a parameter of this server"))
         }
     });
-    Ok((tests.collect::<Result<_, _>>()?, not))
+    let mut tests = tests.collect::<Result<Vec<_>, _>>()?;
+    if let Some(param) = param.filter(|param| param.kind == ParamKind::String) {
+        let also: Vec<Test> = parts.iter().flat_map(|part| also(param, asked.modifier, part)).collect();
+        tests.extend(also);
+    }
+    Ok((tests, not))
 }
 
 /// One alternative of a parameter.
@@ -177,6 +183,20 @@ fn string(asked: &Asked<'_>, part: &str) -> Result<Test, SearchError> {
         return Err(asked.wrong("text that is more than spaces and accents"));
     }
     Ok(Test::String(test, text))
+}
+
+/// Under what a string is found besides: as a name is spelt, and as rows of an earlier generation have it.
+fn also(param: &Param, modifier: Option<&str>, part: &str) -> Vec<Test> {
+    let how = match modifier {
+        None => StringTest::Starts,
+        Some("contains") => StringTest::Contains,
+        Some(_) => return Vec::new(),
+    };
+    let text = unescape(part);
+    let spelt = spelt(&text).filter(|_| has_spelling(param));
+    let spelt = spelt.map(|letters| Test::Of(Aspect::Spelling, Box::new(Test::String(how, letters))));
+    let written = Some(as_written(&text)).filter(|written| *written != normal(&text));
+    spelt.into_iter().chain(written.map(|written| Test::String(how, written))).collect()
 }
 
 /// An id, `Type/id`, or a URL; the modifier may name the type of a bare id.

@@ -149,3 +149,15 @@ fn modifiers_look_at_what_stands_beside_the_value() {
     assert_eq!(found_of(Aspect::OfType, "identifier", observation), ["urn:t|MR|9"]);
     assert_eq!(found_of(Aspect::Text, "identifier", observation), ["record/"]);
 }
+
+#[test]
+fn a_chinese_name_is_found_as_it_is_spelt() {
+    let patient = r#"{"resourceType":"Patient","name":[{"family":"單","given":["小明"],"text":"單小明"}]}"#;
+    let spelt = |code| found_of(Aspect::Spelling, code, patient);
+    assert_eq!(spelt("family"), ["dan/", "shan/"]);
+    assert_eq!(spelt("given"), ["xiaoming/", "xm/"]);
+    assert_eq!(spelt("name"), ["danxiaoming/", "dxm/", "shanxiaoming/", "sxm/", "xiaoming/", "xm/"]);
+    assert_eq!(found("family", patient), ["单/單"]);
+    let hospital = r#"{"resourceType":"Organization","name":"协和医院","alias":["Union"]}"#;
+    assert_eq!(found_of(Aspect::Spelling, "name", hospital), ["xhyy/", "xieheyiyuan/", "xiehuoyiyuan/"]);
+}

@@ -4,6 +4,7 @@
 //! what a node of the earlier version writes in between is found as well.
 
 use hub_core::store::{Indexing, StoreError, UNINDEXED_MOST};
+use hub_fhir::index::Aspect;
 use hub_fhir::json::{self, Json};
 use hub_fhir::search::{Filter, FilterOn, Search, Sort, Test};
 use hub_fhir::{ResourceType, index, params};
@@ -114,6 +115,8 @@ fn needs(kind: ResourceType, filter: &Filter, needed: &mut Vec<(ResourceType, i6
     for test in &filter.any {
         match test {
             Test::Through(to, inner) | Test::From(to, _, inner) => needs(*to, inner, needed),
+            // Meanwhile names are found as before: as they are written.
+            Test::Of(Aspect::Spelling, _) => {}
             Test::Of(..) => needed.push((kind, 2)),
             _ => needed.push((kind, generation_of(&filter.on))),
         }

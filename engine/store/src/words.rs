@@ -209,6 +209,7 @@ fn raised(aspect: Aspect) -> i64 {
         Aspect::Text => 1,
         Aspect::Identifier => 2,
         Aspect::OfType => 3,
+        Aspect::Spelling => 4,
     };
     step << 24
 }

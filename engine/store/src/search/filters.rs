@@ -3,7 +3,7 @@
 use hub_fhir::ResourceType;
 use hub_fhir::composite;
 use hub_fhir::index::{Aspect, ParamId};
-use hub_fhir::normal::normal;
+use hub_fhir::normal::{as_written, normal};
 use hub_fhir::params::{ParamKind, by_id};
 use hub_fhir::search::{Counted, Filter, FilterOn, StringTest, Test};
 
@@ -371,7 +371,9 @@ impl Compiler<'_> {
             Test::String(how, text) => {
                 sql.push("SELECT x.rid FROM idx_string x WHERE x.param = ").push_bind(param);
                 if *how == StringTest::Exact {
-                    sql.push(" AND x.normal = ").push_bind(short(&normal(text)));
+                    // Earlier generations of rows have it as it is written.
+                    let forms = [normal(text), as_written(text)];
+                    sql.push(" AND x.normal IN (").push_list(forms.iter().map(|form| short(form))).push(")");
                     sql.push(" AND x.exact = ").push_bind(short(text));
                 } else {
                     sql.push(" AND x.normal >= ").push_bind(text.to_string());

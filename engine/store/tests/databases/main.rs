@@ -22,7 +22,7 @@ mod writes;
 
 use std::collections::HashSet;
 
-use conformance::{deployments, guards, journal, message, outbox, pieces, replays, resources, search};
+use conformance::{deployments, guards, journal, message, names, outbox, pieces, replays, resources, search};
 use hub_core::commit::{Change, Commit};
 use hub_core::store::{Cause, Journal, Outbox, Received, Resources, StoreError};
 use hub_store::{OpenError, Store, StoreOptions};
@@ -118,6 +118,7 @@ async fn searches_find_what_the_search_rows_say() {
     for place in Place::both() {
         let store = place.open().await;
         search::searches_find_what_the_search_rows_say(&store).await;
+        names::chinese_names_are_found_as_they_are_spelt(&store).await;
         search::pages_neither_lose_nor_repeat_while_others_write(&store).await;
     }
 }

@@ -3,6 +3,7 @@
 pub mod deployments;
 pub mod guards;
 pub mod journal;
+pub mod names;
 pub mod outbox;
 pub mod pieces;
 pub mod replays;

@@ -28,7 +28,8 @@ impl Dice {
 }
 
 fn patient(dice: &mut Dice, n: usize) -> Resource {
-    let family = dice.pick(&["Wang", "Wáng", "Müller", "muller", "O'Neil", "Smith", "Smithson"]);
+    let family =
+        dice.pick(&["Wang", "Wáng", "Müller", "muller", "O'Neil", "Smith", "Smithson", "王", "張", "单"]);
     let mut text = format!(r#"{{"resourceType":"Patient","id":"p{n}""#);
     text.push_str(&format!(
         r#","identifier":[{{"system":"urn:mrn","value":"{n}"}},{{"value":"{}","type":{{"coding":[{{"system":"urn:types","code":"{}"}}],"text":"{}"}}}}]"#,
@@ -39,7 +40,7 @@ fn patient(dice: &mut Dice, n: usize) -> Resource {
     if dice.roll(5) > 0 {
         text.push_str(&format!(
             r#","name":[{{"family":"{family}","given":["Li","{}"]}}]"#,
-            dice.pick(&["An", "Bo"])
+            dice.pick(&["An", "Bo", "小明", "国"])
         ));
     }
     if dice.roll(4) > 0 {
@@ -303,7 +304,8 @@ async fn all_pages(resources: &dyn Resources, mut search: Search) -> Vec<String>
     }
 }
 
-fn search(kind: &str, query: &str) -> Search {
+/// A search of its text.
+pub fn search(kind: &str, query: &str) -> Search {
     let pairs: Vec<(String, String)> = query
         .split('&')
         .filter_map(|pair| pair.split_once('='))
@@ -348,6 +350,13 @@ pub async fn searches_find_what_the_search_rows_say(resources: &dyn Resources) {
         ("Patient", "family=wang"),
         ("Patient", "family=smith&_sort=family,-birthdate"),
         ("Patient", "family:exact=Smith"),
+        ("Patient", "family=wang,shan&_sort=birthdate"),
+        ("Patient", "name=Zhang Li xiao"),
+        ("Patient", "name:contains=ming&gender:not=male"),
+        ("Patient", "family=张"),
+        ("Patient", "family:exact=張"),
+        ("Patient", "family:exact=张"),
+        ("Patient", "given=xm&_sort=-family"),
         ("Patient", "family:contains=ull&gender=male"),
         ("Patient", "gender:not=male&_sort=birthdate"),
         ("Patient", "gender:missing=true&_sort=-family"),
