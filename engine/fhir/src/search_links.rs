@@ -35,6 +35,7 @@ impl Filter {
         let weight = |test: &Test| match test {
             Test::Through(_, inner) | Test::From(_, _, inner) => 2 + inner.weight(),
             Test::Together(tests) => tests.len() * 4,
+            Test::Sought(sought) => sought.weight(),
             _ => 1,
         };
         self.any.iter().map(weight).sum()

@@ -189,6 +189,8 @@ fn filter_on(kind: ResourceType, code: &str) -> Result<FilterOn, SearchError> {
     match code {
         "_id" => return Ok(FilterOn::Id),
         "_lastUpdated" => return Ok(FilterOn::LastUpdated),
+        "_text" if find(kind, code).is_some() => return Ok(FilterOn::Narrative),
+        "_content" => return Ok(FilterOn::Content),
         _ => {}
     }
     let unsupported = |why| Err(SearchError::NotSupported { name: shown(code), why });
@@ -217,6 +219,9 @@ fn sort(kind: ResourceType, key: &str) -> Result<Sort, SearchError> {
     };
     let on = filter_on(kind, code)?;
     let is_composite = matches!(on, FilterOn::Param(id) if by_id(id).is_some_and(|param| param.kind == ParamKind::Composite));
+    if matches!(on, FilterOn::Narrative | FilterOn::Content) {
+        return Err(SearchError::NotSupported { name: shown(code), why: "a text has no order" });
+    }
     if is_composite {
         return Err(SearchError::NotSupported { name: shown(code), why: "a composite has no order" });
     }

@@ -12,6 +12,7 @@ use crate::params::{Param, ParamKind, by_id};
 use crate::resource::Id;
 use crate::search::{Counted, FilterOn, Prefix, StringTest, Test};
 use crate::search_parse::{SearchError, shown};
+use crate::sought::Sought;
 use crate::spelling::spelt;
 use crate::types::ResourceType;
 
@@ -44,7 +45,11 @@ impl Asked<'_> {
 pub(crate) fn alternatives(asked: &Asked<'_>, value: &str) -> Result<(Vec<Test>, bool), SearchError> {
     let param = match asked.on {
         FilterOn::Param(id) => by_id(*id),
-        FilterOn::Id | FilterOn::LastUpdated | FilterOn::Pointed => None,
+        FilterOn::Id
+        | FilterOn::LastUpdated
+        | FilterOn::Narrative
+        | FilterOn::Content
+        | FilterOn::Pointed => None,
     };
     if let (Some("missing"), Some(_)) = (asked.modifier, param) {
         return match value {
@@ -69,6 +74,7 @@ pub(crate) fn alternatives(asked: &Asked<'_>, value: &str) -> Result<(Vec<Test>,
         _ if part.is_empty() => Err(asked.wrong("a value")),
         (FilterOn::Id, _) => id(asked, part),
         (FilterOn::LastUpdated, _) => date(asked, part),
+        (FilterOn::Narrative | FilterOn::Content, _) => sought(asked, part),
         (FilterOn::Param(_), Some(param)) => value_of(asked, param, part),
         (FilterOn::Param(_) | FilterOn::Pointed, None | Some(_)) => {
             Err(asked.wrong("a parameter of this server"))
@@ -136,6 +142,14 @@ fn id(asked: &Asked<'_>, part: &str) -> Result<Test, SearchError> {
     }
     let id = Id::new(&unescape(part)).map_err(|_| asked.wrong("an id"))?;
     Ok(Test::Id(id.as_str().into()))
+}
+
+fn sought(asked: &Asked<'_>, part: &str) -> Result<Test, SearchError> {
+    if asked.modifier.is_some() {
+        return Err(asked.misfit("no modifier"));
+    }
+    let form = "words, `\"a phrase\"`, `-word`, `OR` and brackets, with a word that must be there";
+    Sought::read(&unescape(part)).map(Test::Sought).ok_or_else(|| asked.wrong(form))
 }
 
 /// `code`, `system|code`, `|code`, `system|`

@@ -1,6 +1,7 @@
 //! Opens the store of a data folder, and closes it.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use sqlx::sqlite::{
 use sqlx::{ConnectOptions, Connection as _, SqlStr};
 
 use hub_core::cluster::{Alone, Cluster};
+use hub_fhir::ResourceType;
 
 use crate::archiving::ArchiveOptions;
 use crate::cluster::{LastCompany, Nodes};
@@ -48,6 +50,8 @@ pub struct StoreOptions {
     /// The writer's page cache; the readers together have as much again, and so has the writer for the resources it has
     /// lately touched.
     pub cache_bytes: u64,
+    /// The types whose texts are searched, by `_text` and `_content`. The nodes of a database have the same.
+    pub full_text: HashSet<ResourceType>,
     /// How large the database may become; then the store is unavailable until something is pruned. `None`: as the disk.
     pub max_bytes: Option<u64>,
 }
@@ -73,6 +77,7 @@ impl StoreOptions {
             archive: None,
             readers: 4,
             cache_bytes: 32 << 20,
+            full_text: HashSet::new(),
             max_bytes: None,
         }
     }
@@ -249,8 +254,11 @@ async fn open_sqlite(options: &StoreOptions) -> Result<Opened, OpenError> {
     connection.close().await.map_err(database)?;
     let writing =
         WriterOptions { file, cache_kib: cache_kib(options.cache_bytes), max_bytes: options.max_bytes };
-    let for_words = writing.clone();
-    let words = tokio::task::spawn_blocking(move || Words::load(&Connection::Sqlite(for_words.connect()?)));
+    let (for_words, full_text) = (writing.clone(), options.full_text.clone());
+    let words = tokio::task::spawn_blocking(move || {
+        let connection = Connection::Sqlite(for_words.connect()?);
+        Words::load(&connection)?.with_full_text(&connection, &full_text)
+    });
     let words = words
         .await
         .map_err(|error| OpenError::Start(error.into()))?

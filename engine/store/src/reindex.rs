@@ -4,6 +4,7 @@
 //! what a node of the earlier version writes in between is found as well.
 
 use hub_core::store::{Indexing, StoreError, UNINDEXED_MOST};
+use hub_fhir::full_text::FullText;
 use hub_fhir::index::Aspect;
 use hub_fhir::json::{self, Json};
 use hub_fhir::search::{Filter, FilterOn, Search, Sort, Test};
@@ -71,38 +72,86 @@ fn anew(row: &Record, words: &Words) -> Result<Indexed, sqlx::Error> {
     let kind = words.kind_back(row.get(1)?);
     let is_deleted = row.get::<i64>(3)? == 1;
     let rid = row.get(0)?;
-    let after = match kind {
-        _ if is_deleted => Vec::new(),
+    let has_full_text = kind.is_some_and(|kind| words.has_full_text(kind));
+    let (after, full_text) = match kind {
+        _ if is_deleted => (Vec::new(), None),
         Some(kind) => read(kind, row.get(4)?, words).unwrap_or_else(|| {
             warn!(%kind, rid, "A stored resource cannot be read; it is found as before.");
-            before.clone()
+            (before.clone(), None)
         }),
-        None => before.clone(),
+        None => (before.clone(), None),
     };
-    Ok(Indexed { rid, version: row.get::<i64>(2)?.unsigned_abs(), before, after })
+    Ok(Indexed { rid, version: row.get::<i64>(2)?.unsigned_abs(), before, after, has_full_text, full_text })
 }
 
-fn read(kind: ResourceType, body: &[u8], words: &Words) -> Option<Vec<Entry>> {
+fn read(kind: ResourceType, body: &[u8], words: &Words) -> Option<(Vec<Entry>, Option<FullText>)> {
     match json::parse(std::str::from_utf8(body).ok()?) {
-        Ok(Json::Object(tree)) => Some(entries(&index::rows(kind, &tree), words)),
+        Ok(Json::Object(tree)) => {
+            let full_text = words.has_full_text(kind).then(|| FullText::of(kind, &tree));
+            Some((entries(&index::rows(kind, &tree), words), full_text))
+        }
         _ => None,
     }
 }
 
-/// Refuses a search that would not find all while resources of its type are stale: when it looks at what their generation has not.
+/// What a search looks at, by how long there have been rows of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Needs {
+    /// Rows that every generation has.
+    Nothing,
+    /// Those of numbers, URIs and composites.
+    Numbers,
+    /// Those of the aspects of elements.
+    Aspects,
+    /// The words of texts: where a type is named for them anew, its resources are put back by a generation.
+    Texts,
+}
+
+impl Needs {
+    fn of(on: &FilterOn) -> Self {
+        use params::ParamKind::{Composite, Number, Quantity, Uri};
+        let id = match on {
+            FilterOn::Param(id) => id,
+            FilterOn::Narrative | FilterOn::Content => return Needs::Texts,
+            FilterOn::Id | FilterOn::LastUpdated | FilterOn::Pointed => return Needs::Nothing,
+        };
+        match params::by_id(*id).map(|param| param.kind) {
+            Some(Number | Quantity | Uri | Composite) => Needs::Numbers,
+            _ => Needs::Nothing,
+        }
+    }
+
+    /// The first generation that has it.
+    fn generation(self) -> i64 {
+        match self {
+            Needs::Nothing => 0,
+            Needs::Numbers => 1,
+            Needs::Aspects | Needs::Texts => 2,
+        }
+    }
+}
+
+/// Refuses a search that would not find all while resources of its type are stale: when it looks at what their generation has not; and
+/// one for texts that are not kept.
 pub(crate) async fn is_whole(readers: &Readers, words: &Words, search: &Search) -> Result<(), StoreError> {
     let mut needed = Vec::new();
     for Sort { on, .. } in &search.sort {
-        needed.push((search.kind, generation_of(on)));
+        needed.push((search.kind, Needs::of(on)));
     }
     for filter in &search.filters {
         needs(search.kind, filter, &mut needed);
     }
-    needed.retain(|(_, generation)| *generation > 0);
+    needed.retain(|(_, needs)| *needs != Needs::Nothing);
     needed.sort_unstable();
     needed.dedup();
-    for before in needed {
-        let left = left(readers, words, Some(before)).await?;
+    for (kind, needs) in needed {
+        if needs == Needs::Texts && !words.has_full_text(kind) {
+            let what = format!(
+                "`_text` and `_content` of {kind} are not searched: `fhir.search.text` does not name it"
+            );
+            return Err(StoreError::Invalid { what });
+        }
+        let left = left(readers, words, Some((kind, needs.generation()))).await?;
         if left > 0 {
             return Err(StoreError::Unavailable(Box::new(Indexing { left })));
         }
@@ -110,23 +159,15 @@ pub(crate) async fn is_whole(readers: &Readers, words: &Words, search: &Search) 
     Ok(())
 }
 
-/// Adds the types a filter looks at, each with the generation of rows that has what is compared.
-fn needs(kind: ResourceType, filter: &Filter, needed: &mut Vec<(ResourceType, i64)>) {
+/// Adds the types a filter looks at, each with what it looks at there.
+fn needs(kind: ResourceType, filter: &Filter, needed: &mut Vec<(ResourceType, Needs)>) {
     for test in &filter.any {
         match test {
             Test::Through(to, inner) | Test::From(to, _, inner) => needs(*to, inner, needed),
             // Meanwhile names are found as before: as they are written.
             Test::Of(Aspect::Spelling, _) => {}
-            Test::Of(..) => needed.push((kind, 2)),
-            _ => needed.push((kind, generation_of(&filter.on))),
+            Test::Of(..) => needed.push((kind, Needs::Aspects)),
+            _ => needed.push((kind, Needs::of(&filter.on))),
         }
     }
-}
-
-/// Since which generation the rows have the values of a parameter.
-fn generation_of(on: &FilterOn) -> i64 {
-    use params::ParamKind::{Composite, Number, Quantity, Uri};
-    let FilterOn::Param(id) = on else { return 0 };
-    let is_later = |param: &params::Param| matches!(param.kind, Number | Quantity | Uri | Composite);
-    i64::from(params::by_id(*id).is_some_and(is_later))
 }

@@ -69,9 +69,11 @@ fn test_rarity(filter: &Filter, test: &Test) -> Option<Rarity> {
                 matches!(filter.on, FilterOn::Param(id) if by_id(id).is_some_and(|p| p.code == "identifier"));
             Some(if is_identifier { Rarity::Sure } else { Rarity::Unknown })
         }
-        Test::Reference { .. } | Test::Date { .. } | Test::Number { .. } | Test::Below(_) => {
-            Some(Rarity::Unknown)
-        }
+        Test::Reference { .. }
+        | Test::Date { .. }
+        | Test::Number { .. }
+        | Test::Below(_)
+        | Test::Sought(_) => Some(Rarity::Unknown),
         Test::String(StringTest::Starts | StringTest::Exact, _) => Some(Rarity::Unknown),
         Test::String(StringTest::Contains, _) | Test::Token { code: None, .. } => None,
         Test::Of(_, inner) => test_rarity(filter, inner),
@@ -158,6 +160,7 @@ impl Compiler<'_> {
                 FilterOn::Id => self.probe_id(sql, test),
                 FilterOn::LastUpdated => self.probe_updated(sql, test),
                 FilterOn::Param(id) => self.probe_param(sql, id, test),
+                FilterOn::Narrative | FilterOn::Content => self.probe_text(sql, &filter.on, test),
                 FilterOn::Pointed => self.probe_pointed(sql, test),
             }
         }
@@ -242,6 +245,7 @@ impl Compiler<'_> {
             | Test::Below(_)
             | Test::Holds(_)
             | Test::Missing(_)
+            | Test::Sought(_)
             | Test::Of(..)
             | Test::Id(_)
             | Test::From(..) => {
@@ -301,6 +305,7 @@ impl Compiler<'_> {
             }
             Test::Id(_)
             | Test::Missing(_)
+            | Test::Sought(_)
             | Test::Of(..)
             | Test::Together(_)
             | Test::Through(..)
@@ -339,6 +344,7 @@ impl Compiler<'_> {
                     Test::Of(aspect, test) => self.drive_param(sql, self.words.aspect(id, *aspect), test),
                     test => self.drive_param(sql, self.words.param(id), test),
                 },
+                FilterOn::Narrative | FilterOn::Content => self.drive_text(sql, &filter.on, test),
                 FilterOn::Pointed => self.drive_pointed(sql, test),
                 FilterOn::Id | FilterOn::LastUpdated => {
                     sql.push("SELECT x.rid FROM resource x WHERE x.type = ")
@@ -429,7 +435,12 @@ impl Compiler<'_> {
                 }
             },
             Test::Through(kind, filter) => self.drive_through(sql, param, *kind, filter),
-            Test::Id(_) | Test::Holds(_) | Test::Missing(_) | Test::Of(..) | Test::From(..) => {
+            Test::Id(_)
+            | Test::Holds(_)
+            | Test::Missing(_)
+            | Test::Sought(_)
+            | Test::Of(..)
+            | Test::From(..) => {
                 sql.push("SELECT 0 WHERE FALSE");
             }
         }

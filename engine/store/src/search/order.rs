@@ -93,7 +93,7 @@ impl SortKey {
     fn of(sort: &Sort, words: &Words) -> Self {
         let descending = sort.descending;
         match sort.on {
-            FilterOn::Id | FilterOn::Pointed => Self {
+            FilterOn::Id | FilterOn::Pointed | FilterOn::Narrative | FilterOn::Content => Self {
                 descending,
                 walk: Walk::Id,
                 member: String::new(),

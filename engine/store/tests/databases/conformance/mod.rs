@@ -9,6 +9,7 @@ pub mod pieces;
 pub mod replays;
 pub mod resources;
 pub mod search;
+pub mod texts;
 
 use bytes::Bytes;
 use hub_core::commit::Parcel;

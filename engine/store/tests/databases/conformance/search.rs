@@ -291,7 +291,8 @@ pub async fn write(resources: &dyn Resources, changes: Vec<Change>) {
     resources.commit(Cause::Timer { name: "test" }, commit).await.unwrap();
 }
 
-async fn all_pages(resources: &dyn Resources, mut search: Search) -> Vec<String> {
+/// Everything a search finds, page by page.
+pub async fn all_pages(resources: &dyn Resources, mut search: Search) -> Vec<String> {
     let mut found = Vec::new();
     loop {
         let page = resources.search(&search).await.unwrap();
