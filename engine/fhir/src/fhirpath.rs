@@ -109,6 +109,11 @@ impl Expression {
     pub fn each<'a>(&self, resource: &'a Object, sink: &mut dyn FnMut(Item<'a>)) {
         self.0.each(Item { value: Value::Resource(resource), of: None }, sink);
     }
+
+    /// Whether its values may be of this type.
+    pub fn may_yield(&self, name: &str) -> bool {
+        self.0.may_yield(name)
+    }
 }
 
 impl<'a> Value<'a> {
@@ -181,6 +186,18 @@ impl Step {
                 if let Some(truth) = self.truth(input) {
                     sink(Item { value: Value::Truth(truth), of: None });
                 }
+            }
+        }
+    }
+
+    fn may_yield(&self, name: &str) -> bool {
+        match self {
+            Step::Member { names, .. } => names.iter().any(|named| named.of.name == name),
+            Step::OfType { name: of, .. } => of == name,
+            Step::Where { of, .. } | Step::Index { of, .. } => of.may_yield(name),
+            Step::Union(parts) => parts.iter().any(|part| part.may_yield(name)),
+            Step::Input | Step::Exists(_) | Step::ResolvesTo(_) | Step::Equals { .. } | Step::And(..) => {
+                false
             }
         }
     }

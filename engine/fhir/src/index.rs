@@ -7,6 +7,7 @@ use compact_str::CompactString;
 use crate::types::ResourceType;
 use crate::veil::Veil;
 
+pub use crate::aspects::Aspect;
 pub use crate::index_rows::rows;
 
 /// A search parameter of one type, as its place in the table of [`crate::params`].
@@ -19,6 +20,8 @@ pub struct ParamId(pub u16);
 pub struct IndexRow {
     /// The parameter it belongs to.
     pub param: ParamId,
+    /// What of the element the value is.
+    pub aspect: Aspect,
     /// The value found.
     pub value: IndexValue,
 }

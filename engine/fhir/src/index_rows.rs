@@ -4,8 +4,9 @@ use std::sync::{LazyLock, OnceLock};
 
 use compact_str::CompactString;
 
+use crate::aspects::{Aspect, aspects};
 use crate::composite::{self, Composite};
-use crate::fhirpath::{Expression, Item, Value, points_at, split_literal};
+use crate::fhirpath::{Item, Value, points_at, split_literal};
 use crate::index::{IndexRow, IndexValue, ParamId};
 use crate::index_numbers::{number, quantity};
 use crate::json::{Json, Object};
@@ -18,11 +19,16 @@ use crate::types::ResourceType;
 pub fn rows(kind: ResourceType, tree: &Object) -> Vec<IndexRow> {
     let mut rows = Vec::with_capacity(32);
     for (param, expression) in indexed(kind) {
-        each(param, expression, tree, &mut |value| rows.push(IndexRow { param: param.id, value }));
+        let param_id = param.id;
+        expression.each(tree, &mut |item| {
+            let mut put = |aspect, value| rows.push(IndexRow { param: param_id, aspect, value });
+            value_of(param, item, &mut |value| put(Aspect::Value, value));
+            aspects(param, item, &mut put);
+        });
     }
     for (param, composite) in composites(kind) {
         for group in composite.groups(tree) {
-            rows.push(IndexRow { param: *param, value: IndexValue::Group(group) });
+            rows.push(IndexRow { param: *param, aspect: Aspect::Value, value: IndexValue::Group(group) });
         }
     }
     rows.sort_unstable();
@@ -46,15 +52,16 @@ fn composites(kind: ResourceType) -> &'static [Made] {
 pub(crate) fn values(param: &Param, tree: &Object) -> Vec<IndexValue> {
     let mut values = Vec::new();
     if let Some(expression) = param.compiled() {
-        each(param, expression, tree, &mut |value| values.push(value));
+        expression.each(tree, &mut |item| value_of(param, item, &mut |value| values.push(value)));
     }
     values.sort_unstable();
     values.dedup();
     values
 }
 
-fn each(param: &Param, expression: &Expression, tree: &Object, add: Add<'_>) {
-    expression.each(tree, &mut |item| match param.kind {
+/// What a parameter is searched by in one element.
+fn value_of(param: &Param, item: Item<'_>, add: Add<'_>) {
+    match param.kind {
         ParamKind::Token => token(item, add),
         ParamKind::String => string(item, add),
         ParamKind::Reference => reference(item, add),
@@ -63,7 +70,7 @@ fn each(param: &Param, expression: &Expression, tree: &Object, add: Add<'_>) {
         ParamKind::Quantity => quantity(item, add),
         ParamKind::Uri => uri(item, add),
         ParamKind::Composite | ParamKind::Special => {}
-    });
+    }
 }
 
 pub(crate) type Add<'f> = &'f mut dyn FnMut(IndexValue);
@@ -76,7 +83,7 @@ pub(crate) fn text<'a>(object: &'a Object, name: &str) -> Option<&'a str> {
     object.get(name).and_then(Json::as_str).filter(|text| !text.is_empty())
 }
 
-fn entries<'a>(object: &'a Object, name: &str) -> &'a [Json] {
+pub(crate) fn entries<'a>(object: &'a Object, name: &str) -> &'a [Json] {
     object.get(name).map(Json::items).unwrap_or_default()
 }
 

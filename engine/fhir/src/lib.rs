@@ -17,6 +17,7 @@
 //! Invariant: no I/O, no clock, no panic on input; error texts and the Debug output of productive builds hold no
 //! content, which may name a patient.
 
+mod aspects;
 pub mod bundle;
 pub mod codes;
 pub mod compartments;
@@ -26,6 +27,7 @@ pub mod difference;
 pub mod elements;
 pub mod fhirpath;
 mod fhirpath_read;
+pub mod full_text;
 pub mod index;
 mod index_numbers;
 mod index_rows;
@@ -51,6 +53,9 @@ mod search_links;
 mod search_parse;
 mod search_sort;
 mod search_value;
+mod simplified;
+mod sought;
+mod spelling;
 mod types;
 pub mod unit;
 pub mod validate;

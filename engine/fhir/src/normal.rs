@@ -1,11 +1,23 @@
-//! The form in which strings are compared: accents, case and spacing aside (R4B §3.1.1.4.8).
+//! The form in which strings are compared: accents, case, spacing and the two ways of writing Chinese aside (R4B §3.1.1.4.8).
 
 use compact_str::CompactString;
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
-/// Canonically decomposed, without combining marks, lower case, runs of space as one space, none at the ends.
+use crate::simplified::simplified;
+
+/// As [`as_written`], and in simplified characters.
 pub fn normal(text: &str) -> CompactString {
+    let written = as_written(text);
+    if written.is_ascii() {
+        return written;
+    }
+    written.chars().map(simplified).collect()
+}
+
+/// Canonically decomposed, without combining marks, lower case, runs of space as one space, none at the ends. Earlier generations of
+/// search rows have this.
+pub fn as_written(text: &str) -> CompactString {
     let mut normal = CompactString::with_capacity(text.len());
     if text.is_ascii() {
         fold(text.chars(), &mut normal);
@@ -45,6 +57,7 @@ mod tests {
         assert_eq!(normal("\u{130}stanbul"), "istanbul");
         assert_eq!(normal("王\u{3000}小明"), "王 小明");
         assert_eq!(normal(""), "");
+        assert_eq!((normal("王小張").as_str(), as_written("王小張").as_str()), ("王小张", "王小張"));
     }
 
     proptest! {

@@ -83,6 +83,11 @@ impl Param {
         let compile = || Expression::compile(self.expression, self.base).ok();
         self.compiled.get_or_init(compile).as_ref()
     }
+
+    /// Whether its elements may be of one of these types.
+    pub fn may_be(&self, types: &[&str]) -> bool {
+        self.compiled().is_some_and(|compiled| types.iter().any(|name| compiled.may_yield(name)))
+    }
 }
 
 /// Whether resources can be searched by the parameter. Not: `phonetic`, which promises a likeness of sound, and what has no expression.

@@ -8,12 +8,13 @@ use bytes::Bytes;
 use compact_str::CompactString;
 use time::OffsetDateTime;
 
-use crate::index::ParamId;
+use crate::index::{Aspect, ParamId};
 use crate::resource::Reference;
 use crate::types::ResourceType;
 use crate::veil::Veil;
 
 pub use crate::search_parse::{DEFAULT_COUNT, MAX_COUNT, SearchError, parse, parse_across, parse_at};
+pub use crate::sought::Sought;
 
 /// One search on one type.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,6 +57,10 @@ pub enum FilterOn {
     LastUpdated,
     /// A search parameter whose values stand in the search rows.
     Param(ParamId),
+    /// The words of the narrative: `_text`.
+    Narrative,
+    /// The words of the whole resource: `_content`.
+    Content,
     /// What points at the resource: `_has`.
     Pointed,
     /// Each alternative names what it compares: `_filter`, compartments.
@@ -113,6 +118,10 @@ pub enum Test {
     Through(ResourceType, Box<Filter>),
     /// `_has`: a resource of this type, for which the filter holds, points at it by the parameter.
     From(ResourceType, ParamId, Box<Filter>),
+    /// These words stand in the text.
+    Sought(Sought),
+    /// The test is made on another aspect of the elements than their value.
+    Of(Aspect, Box<Test>),
     /// `:missing=true` (the resource has no value) or `:missing=false`.
     Missing(bool),
     /// A value that does not pass: `ne` of `_filter`.
@@ -273,6 +282,8 @@ impl fmt::Debug for Test {
             Self::Together(tests) => write!(f, "Together({tests:?})"),
             Self::Through(kind, filter) => write!(f, "Through({kind}, {filter:?})"),
             Self::From(kind, param, filter) => write!(f, "From({kind}, {param:?}, {filter:?})"),
+            Self::Sought(sought) => write!(f, "Sought({} words)", sought.weight()),
+            Self::Of(aspect, test) => write!(f, "Of({aspect:?}, {test:?})"),
             Self::Missing(missing) => write!(f, "Missing({missing})"),
             Self::Unlike(test) => write!(f, "Unlike({test:?})"),
             Self::All(filters) => write!(f, "All({filters:?})"),

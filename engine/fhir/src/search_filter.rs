@@ -245,7 +245,9 @@ fn one(
     })?;
     let asked = Asked { on: &on, code, modifier, base: reading.base };
     let (any, not) = alternatives(&asked, &text)?;
-    let any = any.into_iter().map(|test| meant(operator, test));
+    // Other spellings are found as well; that a value is none of them does not make it another one.
+    let counted = if operator == "ne" { 1 } else { any.len() };
+    let any = any.into_iter().take(counted).map(|test| meant(operator, test));
     Ok(Filter { any: any.collect(), on, not })
 }
 
@@ -259,10 +261,11 @@ fn modifier(
     operator: &str,
     text: String,
 ) -> Option<(Option<&'static str>, String)> {
-    use ParamKind::{Composite, Date, Number, Quantity, Reference, String, Token, Uri};
+    use ParamKind::{Composite, Date, Number, Quantity, Reference, Special, String, Token, Uri};
     let kind = match on {
         FilterOn::LastUpdated => Date,
         FilterOn::Id => Token,
+        FilterOn::Narrative | FilterOn::Content => Special,
         _ => param?.kind,
     };
     let prefixed = |prefix: &str| Some((None, format!("{prefix}{text}")));
@@ -276,6 +279,7 @@ fn modifier(
         ("sa" | "eb", Date) => prefixed(operator),
         ("po", Date) => prefixed("ap"),
         ("eq" | "ne" | "sw" | "ew", String) => Some((None, text)),
+        ("co", Special) => Some((None, text)),
         ("co", String | Uri) => Some((Some("contains"), text)),
         ("eq" | "ne", Token | Uri | Reference) | ("eq", Composite) | ("re", Reference) => Some((None, text)),
         ("in", Token) => Some((Some("in"), text)),
@@ -290,6 +294,7 @@ fn meant(operator: &str, test: Test) -> Test {
     match (operator, test) {
         ("eq", Test::String(StringTest::Starts, text)) => Test::String(StringTest::Is, text),
         ("ew", Test::String(StringTest::Starts, text)) => Test::String(StringTest::Ends, text),
+        (_, Test::Of(aspect, test)) => Test::Of(aspect, Box::new(meant(operator, *test))),
         ("po", Test::Date { low, high, .. }) => Test::Date { prefix: Prefix::Overlaps, low, high },
         ("ne", Test::String(StringTest::Starts, text)) => {
             Test::Unlike(Box::new(Test::String(StringTest::Is, text)))

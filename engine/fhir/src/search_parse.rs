@@ -202,6 +202,8 @@ pub(crate) fn filter_on(kind: ResourceType, code: &str) -> Result<FilterOn, Sear
     match code {
         "_id" => return Ok(FilterOn::Id),
         "_lastUpdated" => return Ok(FilterOn::LastUpdated),
+        "_text" if find(kind, code).is_some() => return Ok(FilterOn::Narrative),
+        "_content" => return Ok(FilterOn::Content),
         _ => {}
     }
     let unsupported = |why| Err(SearchError::NotSupported { name: shown(code), why });

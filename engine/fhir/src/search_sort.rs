@@ -33,6 +33,7 @@ fn sort_on(kind: ResourceType, path: &str) -> Result<SortOn, SearchError> {
             not_supported("a composite has no order")
         }
         FilterOn::Param(id) => Ok(SortOn::Param(id)),
+        FilterOn::Narrative | FilterOn::Content => not_supported("a text has no order"),
         FilterOn::Pointed | FilterOn::Each => not_supported("it has no order"),
     }
 }

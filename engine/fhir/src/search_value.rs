@@ -2,19 +2,25 @@
 
 use compact_str::CompactString;
 
+use crate::aspects::{Aspect, has_spelling, type_of_identifier};
 use crate::composite;
 use crate::fhirpath::split_literal;
 use crate::measure::{Unit, Written, place, point};
 use crate::moment;
-use crate::normal::normal;
+use crate::normal::{as_written, normal};
 use crate::params::{Param, ParamKind, by_id};
 use crate::resource::Id;
 use crate::search::{Counted, FilterOn, Prefix, StringTest, Test};
 use crate::search_parse::{SearchError, shown};
+use crate::sought::Sought;
+use crate::spelling::spelt;
 use crate::types::ResourceType;
 
 /// More comma-separated alternatives are refused.
 const MAX_ALTERNATIVES: usize = 500;
+
+const TOKEN_MODIFIERS: &str =
+    "`:not`, `:missing`, `:text` of what has a text beside it, or `:of-type` of identifiers";
 
 /// A parameter as it stands in the query.
 pub(crate) struct Asked<'q> {
@@ -39,10 +45,14 @@ impl Asked<'_> {
 pub(crate) fn alternatives(asked: &Asked<'_>, value: &str) -> Result<(Vec<Test>, bool), SearchError> {
     let param = match asked.on {
         FilterOn::Param(id) => by_id(*id),
-        FilterOn::Id | FilterOn::LastUpdated | FilterOn::Pointed | FilterOn::Each => None,
+        FilterOn::Id
+        | FilterOn::LastUpdated
+        | FilterOn::Narrative
+        | FilterOn::Content
+        | FilterOn::Pointed
+        | FilterOn::Each => None,
     };
-    let is_composite = param.is_some_and(|param| param.kind == ParamKind::Composite);
-    if let (Some("missing"), Some(_), false) = (asked.modifier, param, is_composite) {
+    if let (Some("missing"), Some(_)) = (asked.modifier, param) {
         return match value {
             "true" => Ok((vec![Test::Missing(true)], false)),
             "false" => Ok((vec![Test::Missing(false)], false)),
@@ -61,24 +71,35 @@ pub(crate) fn alternatives(asked: &Asked<'_>, value: &str) -> Result<(Vec<Test>,
             _ => Err(asked.wrong("URLs with fewer steps in their paths")),
         };
     }
-    let tests = parts.into_iter().map(|part| match (asked.on, param) {
+    let tests = parts.iter().map(|part| match (asked.on, param) {
         _ if part.is_empty() => Err(asked.wrong("a value")),
         (FilterOn::Id, _) => id(asked, part),
         (FilterOn::LastUpdated, _) => date(asked, part),
+        (FilterOn::Narrative | FilterOn::Content, _) => sought(asked, part),
         (FilterOn::Param(_), Some(param)) => value_of(asked, param, part),
         (FilterOn::Param(_) | FilterOn::Pointed | FilterOn::Each, None | Some(_)) => {
             Err(asked.wrong("a parameter of this server"))
         }
     });
-    Ok((tests.collect::<Result<_, _>>()?, not))
+    let mut tests = tests.collect::<Result<Vec<_>, _>>()?;
+    if let Some(param) = param.filter(|param| param.kind == ParamKind::String) {
+        let also: Vec<Test> = parts.iter().flat_map(|part| also(param, asked.modifier, part)).collect();
+        tests.extend(also);
+    }
+    Ok((tests, not))
 }
 
 /// One alternative of a parameter.
 fn value_of(asked: &Asked<'_>, param: &Param, part: &str) -> Result<Test, SearchError> {
     match param.kind {
-        ParamKind::Token if matches!(asked.modifier, None | Some("not")) => token(asked, part),
-        ParamKind::Token => Err(asked.misfit("`:not` or `:missing`")),
+        ParamKind::Token => match asked.modifier {
+            None | Some("not") => token(asked, part),
+            Some(modifier) => of_token(asked, param, modifier, part),
+        },
         ParamKind::String => string(asked, part),
+        ParamKind::Reference if asked.modifier == Some("identifier") => {
+            Ok(Test::Of(Aspect::Identifier, Box::new(token(asked, part)?)))
+        }
         ParamKind::Reference => reference(asked, param, part),
         ParamKind::Date => date(asked, part),
         ParamKind::Number => number(asked, part),
@@ -124,6 +145,14 @@ fn id(asked: &Asked<'_>, part: &str) -> Result<Test, SearchError> {
     Ok(Test::Id(id.as_str().into()))
 }
 
+fn sought(asked: &Asked<'_>, part: &str) -> Result<Test, SearchError> {
+    if asked.modifier.is_some() {
+        return Err(asked.misfit("no modifier"));
+    }
+    let form = "words, `\"a phrase\"`, `-word`, `OR` and brackets, with a word that must be there";
+    Sought::read(&unescape(part)).map(Test::Sought).ok_or_else(|| asked.wrong(form))
+}
+
 /// `code`, `system|code`, `|code`, `system|`
 fn token(asked: &Asked<'_>, part: &str) -> Result<Test, SearchError> {
     match split(part, '|').as_slice() {
@@ -132,6 +161,28 @@ fn token(asked: &Asked<'_>, part: &str) -> Result<Test, SearchError> {
         [system, ""] => Ok(Test::Token { system: Some(unescape(system)), code: None }),
         [system, code] => Ok(Test::Token { system: Some(unescape(system)), code: Some(unescape(code)) }),
         _ => Err(asked.wrong("`code`, `system|code`, `|code` or `system|`")),
+    }
+}
+
+/// What is beside a code: `:text` as a string, `:of-type` as `system|code|value`.
+fn of_token(asked: &Asked<'_>, param: &Param, modifier: &str, part: &str) -> Result<Test, SearchError> {
+    match modifier {
+        "text" if param.may_be(&["CodeableConcept", "Coding", "CodeableReference", "Identifier"]) => {
+            let text = normal(&unescape(part));
+            if text.is_empty() {
+                return Err(asked.wrong("text that is more than spaces and accents"));
+            }
+            Ok(Test::Of(Aspect::Text, Box::new(Test::String(StringTest::Starts, text))))
+        }
+        "of-type" if param.may_be(&["Identifier"]) => match split(part, '|').as_slice() {
+            [system, code, value] if !system.is_empty() && !code.is_empty() && !value.is_empty() => {
+                let system = type_of_identifier(&unescape(system), &unescape(code));
+                let value = Test::Token { system: Some(system), code: Some(unescape(value)) };
+                Ok(Test::Of(Aspect::OfType, Box::new(value)))
+            }
+            _ => Err(asked.wrong("`system|code|value`: the type of the identifier and its value")),
+        },
+        _ => Err(asked.misfit(TOKEN_MODIFIERS)),
     }
 }
 
@@ -149,6 +200,20 @@ fn string(asked: &Asked<'_>, part: &str) -> Result<Test, SearchError> {
     Ok(Test::String(test, text))
 }
 
+/// Under what a string is found besides: as a name is spelt, and as rows of an earlier generation have it.
+fn also(param: &Param, modifier: Option<&str>, part: &str) -> Vec<Test> {
+    let how = match modifier {
+        None => StringTest::Starts,
+        Some("contains") => StringTest::Contains,
+        Some(_) => return Vec::new(),
+    };
+    let text = unescape(part);
+    let spelt = spelt(&text).filter(|_| has_spelling(param));
+    let spelt = spelt.map(|letters| Test::Of(Aspect::Spelling, Box::new(Test::String(how, letters))));
+    let written = Some(as_written(&text)).filter(|written| *written != normal(&text));
+    spelt.into_iter().chain(written.map(|written| Test::String(how, written))).collect()
+}
+
 /// An id, `Type/id`, or a URL; the modifier may name the type of a bare id.
 fn reference(asked: &Asked<'_>, param: &Param, part: &str) -> Result<Test, SearchError> {
     let named = match asked.modifier {
@@ -156,9 +221,9 @@ fn reference(asked: &Asked<'_>, param: &Param, part: &str) -> Result<Test, Searc
         Some(modifier) => {
             let kind = ResourceType::from_name(modifier);
             let fits = kind.filter(|kind| param.targets.is_empty() || param.targets.contains(kind));
-            Some(
-                fits.ok_or_else(|| asked.misfit("`:missing` or a resource type the parameter may point at"))?,
-            )
+            Some(fits.ok_or_else(|| {
+                asked.misfit("`:missing`, `:identifier` or a resource type the parameter may point at")
+            })?)
         }
     };
     let text = unescape(part);
@@ -262,7 +327,7 @@ fn reach(prefix: Prefix, value: f64, around: (f64, f64)) -> (i64, i64) {
 /// A value for each component, with dollar signs between them.
 fn together(asked: &Asked<'_>, param: &Param, part: &str) -> Result<Test, SearchError> {
     if asked.modifier.is_some() {
-        return Err(asked.misfit("no modifier"));
+        return Err(asked.misfit("`:missing` or no modifier"));
     }
     let composite = composite::of(param).ok_or_else(|| asked.wrong("a composite that is understood"))?;
     let parts = split(part, '$');

@@ -1,17 +1,22 @@
 //! What resources can be found by.
 #![expect(clippy::unwrap_used, reason = "a test may stop at what cannot be")]
 
-use hub_fhir::index::{IndexValue, rows};
+use hub_fhir::index::{Aspect, IndexValue, rows};
 use hub_fhir::params::find;
 use hub_fhir::{ResourceType, json};
 
 /// The rows of one parameter, written short.
 fn found(code: &str, resource: &str) -> Vec<String> {
+    found_of(Aspect::Value, code, resource)
+}
+
+/// The rows of an aspect of one parameter.
+fn found_of(aspect: Aspect, code: &str, resource: &str) -> Vec<String> {
     let tree = json::parse(resource).unwrap();
     let tree = tree.as_object().unwrap();
     let kind = ResourceType::from_name(tree.get("resourceType").unwrap().as_str().unwrap()).unwrap();
     let param = find(kind, code).unwrap().id;
-    let rows = rows(kind, tree).into_iter().filter(|row| row.param == param);
+    let rows = rows(kind, tree).into_iter().filter(|row| row.param == param && row.aspect == aspect);
     rows.map(|row| match row.value {
         IndexValue::Token { system, code } => format!("{system}|{code}"),
         IndexValue::String { normal, exact } => format!("{normal}/{exact}"),
@@ -130,4 +135,29 @@ fn composites_have_groups_where_a_resource_has_several_elements() {
     // The observation itself is an element as well.
     assert_eq!(found("combo-code-value-quantity", &observation(component)).len(), 2);
     assert_eq!(found("code-value-quantity", &two), NONE);
+}
+
+#[test]
+fn modifiers_look_at_what_stands_beside_the_value() {
+    let observation = r#"{"resourceType":"Observation",
+        "code":{"coding":[{"code":"718-7","display":"Hemoglobin"},{"code":"hb","display":"hemoglobin"}],"text":"血红蛋白"},
+        "subject":{"reference":"Patient/1","identifier":{"system":"urn:mrn","value":"4711"}},
+        "identifier":[{"system":"urn:a","value":"9","type":{"coding":[{"system":"urn:t","code":"MR"},{"code":"X"}],"text":"Record"}}]}"#;
+    assert_eq!(found_of(Aspect::Text, "code", observation), ["hemoglobin/", "血红蛋白/"]);
+    assert_eq!(found_of(Aspect::Identifier, "subject", observation), ["urn:mrn|4711"]);
+    assert_eq!(found_of(Aspect::Identifier, "patient", observation), ["urn:mrn|4711"]);
+    assert_eq!(found_of(Aspect::OfType, "identifier", observation), ["urn:t|MR|9"]);
+    assert_eq!(found_of(Aspect::Text, "identifier", observation), ["record/"]);
+}
+
+#[test]
+fn a_chinese_name_is_found_as_it_is_spelt() {
+    let patient = r#"{"resourceType":"Patient","name":[{"family":"單","given":["小明"],"text":"單小明"}]}"#;
+    let spelt = |code| found_of(Aspect::Spelling, code, patient);
+    assert_eq!(spelt("family"), ["dan/", "shan/"]);
+    assert_eq!(spelt("given"), ["xiaoming/", "xm/"]);
+    assert_eq!(spelt("name"), ["danxiaoming/", "dxm/", "shanxiaoming/", "sxm/", "xiaoming/", "xm/"]);
+    assert_eq!(found("family", patient), ["单/單"]);
+    let hospital = r#"{"resourceType":"Organization","name":"协和医院","alias":["Union"]}"#;
+    assert_eq!(found_of(Aspect::Spelling, "name", hospital), ["xhyy/", "xieheyiyuan/", "xiehuoyiyuan/"]);
 }

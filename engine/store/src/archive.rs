@@ -109,7 +109,11 @@ impl Archive {
         let rows = readers.fetch_all(readers.sql("SELECT text, number FROM word")).await?;
         let words = rows.iter().map(|row| Ok((row.get(1)?, row.get::<&str>(0)?.to_compact_string())));
         let words: Vec<(i64, CompactString)> = words.collect::<Result<_, sqlx::Error>>()?;
-        Ok(Self { readers, words: Words::read_only(words) })
+        // A database of an earlier version has no such table.
+        let types =
+            readers.fetch_all(readers.sql("SELECT type FROM full_text_type")).await.unwrap_or_default();
+        let types: Vec<i64> = types.iter().map(|row| row.get(0)).collect::<Result<_, _>>()?;
+        Ok(Self { readers, words: Words::read_only(words, &types) })
     }
 
     /// The next messages after a place, in the order of arrival; the first page is after [`Archive::begin`].

@@ -1,5 +1,6 @@
 //! The search rows of a resource in the store's own numbers, and their JSON form beside the resource.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use compact_str::CompactString;
@@ -9,7 +10,7 @@ use hub_fhir::json::{self, Json};
 use sha2::{Digest, Sha256};
 
 use crate::short::short;
-use crate::words::Words;
+use crate::words::{Words, is_text};
 
 /// Spans of more than this are `long`.
 pub(crate) const SHORT_SPAN_US: i64 = 25 * 3_600 * 1_000_000;
@@ -78,9 +79,20 @@ pub(crate) struct Beside {
     pub more: Option<Arc<str>>,
 }
 
+/// The rows this program makes. 1: numbers, URIs and composites; 2: the aspects of elements.
+const GENERATION: i64 = 2;
+
+/// The words that say of a resource `r` that its rows are of an earlier generation; the index `resource_stale` has the same.
+macro_rules! stale {
+    () => {
+        "r.indexed < r.version * 256 + 2"
+    };
+}
+pub(crate) use stale;
+
 /// What [`Beside`] a version of a resource says that the rows are as this program makes them.
 pub(crate) fn indexed(version: u64) -> i64 {
-    i64::try_from(version).unwrap_or(i64::MAX).saturating_mul(256).saturating_add(1)
+    i64::try_from(version).unwrap_or(i64::MAX).saturating_mul(256).saturating_add(GENERATION)
 }
 
 /// The number that stands for a system: 0 for none, else 64 bits of its SHA-256. A hash and not an interned number,
@@ -126,11 +138,21 @@ fn span_param(entry: &Entry) -> Option<i64> {
 /// The search rows, sorted, each once.
 pub(crate) fn entries(rows: &[IndexRow], words: &Words) -> Vec<Entry> {
     let mut entries: Vec<Entry> =
-        rows.iter().map(|row| entry(words.param(row.param), &row.value, words)).collect();
+        rows.iter().map(|row| entry(words.aspect(row.param, row.aspect), &row.value, words)).collect();
     entries.sort_unstable();
     entries.dedup();
     classify(&mut entries);
     entries
+}
+
+/// The texts beside codes, each once. Several parameters have the same (`code`, `combo-code`): beside the resource they stand under each,
+/// in the index once for all, so that a search by one of them looks beside what it finds there.
+pub(crate) fn texts(entries: &[Entry]) -> BTreeSet<&CompactString> {
+    let texts = entries.iter().filter_map(|entry| match entry {
+        Entry::String { param, normal, .. } if is_text(*param) => Some(normal),
+        _ => None,
+    });
+    texts.collect()
 }
 
 fn entry(param: i64, value: &IndexValue, words: &Words) -> Entry {

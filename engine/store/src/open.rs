@@ -1,6 +1,7 @@
 //! Opens the store of a data folder, and closes it.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use sqlx::sqlite::{
 use sqlx::{ConnectOptions, Connection as _, SqlStr};
 
 use hub_core::cluster::{Alone, Cluster};
+use hub_fhir::ResourceType;
 
 use crate::archiving::ArchiveOptions;
 use crate::cluster::{LastCompany, Nodes};
@@ -48,6 +50,8 @@ pub struct StoreOptions {
     /// The writer's page cache; the readers together have as much again, and so has the writer for the resources it has
     /// lately touched.
     pub cache_bytes: u64,
+    /// The types whose texts are searched, by `_text` and `_content`. The nodes of a database have the same.
+    pub full_text: HashSet<ResourceType>,
     /// How large the database may become; then the store is unavailable until something is pruned. `None`: as the disk.
     pub max_bytes: Option<u64>,
 }
@@ -73,6 +77,7 @@ impl StoreOptions {
             archive: None,
             readers: 4,
             cache_bytes: 32 << 20,
+            full_text: HashSet::new(),
             max_bytes: None,
         }
     }
@@ -121,7 +126,7 @@ pub(crate) const STRETCH: Duration = Duration::from_secs(24 * 60 * 60);
 /// Of a new database. A message touches some 70 pages, most of them for one search row each, and all of them go through the
 /// log: pages half as large halve what is written, for a twentieth more on disk.
 const PAGE_BYTES: u32 = 4_096;
-pub(crate) const MIGRATIONS: [(i64, &str, &str); 8] = [
+pub(crate) const MIGRATIONS: [(i64, &str, &str); 9] = [
     (1, "store", include_str!("../migrations/sqlite/0001_store.sql")),
     (2, "pieces", include_str!("../migrations/sqlite/0002_pieces.sql")),
     (3, "deployments", include_str!("../migrations/sqlite/0003_deployments.sql")),
@@ -130,6 +135,7 @@ pub(crate) const MIGRATIONS: [(i64, &str, &str); 8] = [
     (20, "attachments", include_str!("../migrations/sqlite/0020_attachments.sql")),
     (25, "history", include_str!("../migrations/sqlite/0025_history.sql")),
     (30, "numbers", include_str!("../migrations/sqlite/0030_numbers.sql")),
+    (35, "aspects", include_str!("../migrations/sqlite/0035_aspects.sql")),
 ];
 
 impl Store {
@@ -248,8 +254,11 @@ async fn open_sqlite(options: &StoreOptions) -> Result<Opened, OpenError> {
     connection.close().await.map_err(database)?;
     let writing =
         WriterOptions { file, cache_kib: cache_kib(options.cache_bytes), max_bytes: options.max_bytes };
-    let for_words = writing.clone();
-    let words = tokio::task::spawn_blocking(move || Words::load(&Connection::Sqlite(for_words.connect()?)));
+    let (for_words, full_text) = (writing.clone(), options.full_text.clone());
+    let words = tokio::task::spawn_blocking(move || {
+        let connection = Connection::Sqlite(for_words.connect()?);
+        Words::load(&connection)?.with_full_text(&connection, &full_text)
+    });
     let words = words
         .await
         .map_err(|error| OpenError::Start(error.into()))?

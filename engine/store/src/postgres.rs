@@ -1,9 +1,11 @@
 //! Opens the store on a PostgreSQL server, which several nodes may share.
 
+use std::collections::HashSet;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hub_fhir::ResourceType;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection as _};
 
@@ -18,7 +20,7 @@ use crate::partitions;
 use crate::words::Words;
 use crate::writer::Way;
 
-pub(crate) const MIGRATIONS: [(i64, &str, &str); 7] = [
+pub(crate) const MIGRATIONS: [(i64, &str, &str); 8] = [
     (1, "store", include_str!("../migrations/postgres/0001_store.sql")),
     (2, "deployments", include_str!("../migrations/postgres/0002_deployments.sql")),
     (3, "imported", include_str!("../migrations/postgres/0003_imported.sql")),
@@ -26,6 +28,7 @@ pub(crate) const MIGRATIONS: [(i64, &str, &str); 7] = [
     (20, "attachments", include_str!("../migrations/postgres/0020_attachments.sql")),
     (25, "history", include_str!("../migrations/postgres/0025_history.sql")),
     (30, "numbers", include_str!("../migrations/postgres/0030_numbers.sql")),
+    (35, "aspects", include_str!("../migrations/postgres/0035_aspects.sql")),
 ];
 
 /// How many bytes a database takes, its indexes included.
@@ -65,7 +68,7 @@ pub(crate) async fn open(
     partitions::make(&mut connection).await.map_err(server)?;
     connection.close().await.map_err(server)?;
     let way = Way::Postgres(Box::new(connecting.clone()));
-    let words = words(way.clone()).await?;
+    let words = words(way.clone(), options.full_text.clone()).await?;
     let readers: PgPool = PgPoolOptions::new()
         .max_connections(options.readers.max(2))
         .min_connections(1)
@@ -83,11 +86,12 @@ pub(crate) async fn open(
     Ok(Opened { way, readers, words, node, nodes: Some(nodes), lock: None })
 }
 
-async fn words(way: Way) -> Result<Words, OpenError> {
+async fn words(way: Way, full_text: HashSet<ResourceType>) -> Result<Words, OpenError> {
     let loading = tokio::task::spawn_blocking(move || -> Result<Words, DatabaseError> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = std::rc::Rc::new(runtime.map_err(sqlx::Error::Io)?);
-        Words::load(&way.connect(&runtime)?)
+        let connection = way.connect(&runtime)?;
+        Words::load(&connection)?.with_full_text(&connection, &full_text)
     });
     let words = loading.await.map_err(|error| OpenError::Start(error.into()))?;
     words.map_err(|source| OpenError::Server { source: source.into() })

@@ -4,21 +4,19 @@
 //! what a node of the earlier version writes in between is found as well.
 
 use hub_core::store::{Indexing, StoreError, UNINDEXED_MOST};
-use hub_fhir::index::ParamId;
+use hub_fhir::full_text::FullText;
+use hub_fhir::index::{Aspect, ParamId};
 use hub_fhir::json::{self, Json};
 use hub_fhir::search::{Filter, FilterOn, Search, Sort, SortOn, Test};
 use hub_fhir::{ResourceType, index, params};
 use tracing::warn;
 
 use crate::database::{Readers, Record};
-use crate::entries::{Beside, Entry, entries};
+use crate::entries::{Beside, Entry, entries, stale};
 use crate::error::{closed, unavailable};
 use crate::open::Store;
 use crate::words::Words;
 use crate::writer::{Answer, Indexed, Upkeep, Work};
-
-/// What says that a resource is stale; the index `resource_stale` has the same words.
-const STALE: &str = "r.indexed <> r.version * 256 + 1";
 
 impl Store {
     /// Takes some of the stale resources and makes their rows anew.
@@ -26,7 +24,7 @@ impl Store {
         let mut sql = self.inner.readers.sql(
             "SELECT r.rid, r.type, r.version, r.deleted, r.body, CAST(r.rows AS TEXT), CAST(r.more AS TEXT) FROM resource r WHERE ",
         );
-        sql.push(STALE).push(" LIMIT ").push_bind(limit);
+        sql.push(stale!()).push(" LIMIT ").push_bind(limit);
         let rows = self.inner.readers.fetch_all(sql).await.map_err(unavailable)?;
         if rows.is_empty() {
             return Ok(0);
@@ -45,15 +43,21 @@ impl Store {
 
     /// How many are stale, of one type or of all, counted up to a bound.
     pub(crate) async fn stale(&self) -> Result<u64, StoreError> {
-        stale(&self.inner.readers, &self.inner.words, None).await
+        left(&self.inner.readers, &self.inner.words, None).await
     }
 }
 
-async fn stale(readers: &Readers, words: &Words, kind: Option<ResourceType>) -> Result<u64, StoreError> {
+/// How many are stale: all, or those of a type whose rows are of a generation before this one.
+async fn left(
+    readers: &Readers,
+    words: &Words,
+    before: Option<(ResourceType, i64)>,
+) -> Result<u64, StoreError> {
     let mut sql = readers.sql("SELECT count(*) FROM (SELECT 1 FROM resource r WHERE ");
-    sql.push(STALE);
-    if let Some(kind) = kind {
+    sql.push(stale!());
+    if let Some((kind, generation)) = before {
         sql.push(" AND r.type = ").push_bind(words.kind(kind));
+        sql.push(" AND r.indexed - r.version * 256 < ").push_bind(generation);
     }
     sql.push(" LIMIT ").push_bind(UNINDEXED_MOST).push(") c");
     let row = readers.fetch_one(sql).await.map_err(unavailable)?;
@@ -68,38 +72,89 @@ fn anew(row: &Record, words: &Words) -> Result<Indexed, sqlx::Error> {
     let kind = words.kind_back(row.get(1)?);
     let is_deleted = row.get::<i64>(3)? == 1;
     let rid = row.get(0)?;
-    let after = match kind {
-        _ if is_deleted => Vec::new(),
+    let has_full_text = kind.is_some_and(|kind| words.has_full_text(kind));
+    let (after, full_text) = match kind {
+        _ if is_deleted => (Vec::new(), None),
         Some(kind) => read(kind, row.get(4)?, words).unwrap_or_else(|| {
             warn!(%kind, rid, "A stored resource cannot be read; it is found as before.");
-            before.clone()
+            (before.clone(), None)
         }),
-        None => before.clone(),
+        None => (before.clone(), None),
     };
-    Ok(Indexed { rid, version: row.get::<i64>(2)?.unsigned_abs(), before, after })
+    Ok(Indexed { rid, version: row.get::<i64>(2)?.unsigned_abs(), before, after, has_full_text, full_text })
 }
 
-fn read(kind: ResourceType, body: &[u8], words: &Words) -> Option<Vec<Entry>> {
+fn read(kind: ResourceType, body: &[u8], words: &Words) -> Option<(Vec<Entry>, Option<FullText>)> {
     match json::parse(std::str::from_utf8(body).ok()?) {
-        Ok(Json::Object(tree)) => Some(entries(&index::rows(kind, &tree), words)),
+        Ok(Json::Object(tree)) => {
+            let full_text = words.has_full_text(kind).then(|| FullText::of(kind, &tree));
+            Some((entries(&index::rows(kind, &tree), words), full_text))
+        }
         _ => None,
     }
 }
 
-/// Refuses a search that would not find all while resources of its type are stale. Earlier versions made rows of tokens, strings,
-/// references and dates as this one does.
+/// What a search looks at, by how long there have been rows of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Needs {
+    /// Rows that every generation has.
+    Nothing,
+    /// Those of numbers, URIs and composites.
+    Numbers,
+    /// Those of the aspects of elements.
+    Aspects,
+    /// The words of texts: where a type is named for them anew, its resources are put back by a generation.
+    Texts,
+}
+
+impl Needs {
+    fn of(on: &FilterOn) -> Self {
+        match on {
+            FilterOn::Param(id) => Self::of_param(*id),
+            FilterOn::Narrative | FilterOn::Content => Needs::Texts,
+            FilterOn::Id | FilterOn::LastUpdated | FilterOn::Pointed | FilterOn::Each => Needs::Nothing,
+        }
+    }
+
+    fn of_param(id: ParamId) -> Self {
+        use params::ParamKind::{Composite, Number, Quantity, Uri};
+        match params::by_id(id).map(|param| param.kind) {
+            Some(Number | Quantity | Uri | Composite) => Needs::Numbers,
+            _ => Needs::Nothing,
+        }
+    }
+
+    /// The first generation that has it.
+    fn generation(self) -> i64 {
+        match self {
+            Needs::Nothing => 0,
+            Needs::Numbers => 1,
+            Needs::Aspects | Needs::Texts => 2,
+        }
+    }
+}
+
+/// Refuses a search that would not find all while resources of its type are stale: when it looks at what their generation has not; and
+/// one for texts that are not kept.
 pub(crate) async fn is_whole(readers: &Readers, words: &Words, search: &Search) -> Result<(), StoreError> {
-    let mut kinds = Vec::new();
+    let mut needed = Vec::new();
     for Sort { on, .. } in &search.sort {
-        sorted_anew(search.kind, on, &mut kinds);
+        sort_needs(search.kind, on, &mut needed);
     }
     for filter in &search.filters {
-        asked_anew(search.kind, filter, &mut kinds);
+        needs(search.kind, filter, &mut needed);
     }
-    kinds.sort_unstable();
-    kinds.dedup();
-    for kind in kinds {
-        let left = stale(readers, words, Some(kind)).await?;
+    needed.retain(|(_, needs)| *needs != Needs::Nothing);
+    needed.sort_unstable();
+    needed.dedup();
+    for (kind, needs) in needed {
+        if needs == Needs::Texts && !words.has_full_text(kind) {
+            let what = format!(
+                "`_text` and `_content` of {kind} are not searched: `fhir.search.text` does not name it"
+            );
+            return Err(StoreError::Invalid { what });
+        }
+        let left = left(readers, words, Some((kind, needs.generation()))).await?;
         if left > 0 {
             return Err(StoreError::Unavailable(Box::new(Indexing { left })));
         }
@@ -107,30 +162,25 @@ pub(crate) async fn is_whole(readers: &Readers, words: &Words, search: &Search) 
     Ok(())
 }
 
-/// Adds the types of which a filter compares what earlier versions did not index.
-fn asked_anew(kind: ResourceType, filter: &Filter, kinds: &mut Vec<ResourceType>) {
+/// Adds the types a filter looks at, each with what it looks at there.
+fn needs(kind: ResourceType, filter: &Filter, needed: &mut Vec<(ResourceType, Needs)>) {
     for test in &filter.any {
         match test {
-            Test::Through(to, inner) | Test::From(to, _, inner) => asked_anew(*to, inner, kinds),
-            Test::All(filters) => filters.iter().for_each(|filter| asked_anew(kind, filter, kinds)),
-            _ => match filter.on {
-                FilterOn::Param(id) if is_new(id) => kinds.push(kind),
-                _ => {}
-            },
+            Test::Through(to, inner) | Test::From(to, _, inner) => needs(*to, inner, needed),
+            Test::All(filters) => filters.iter().for_each(|filter| needs(kind, filter, needed)),
+            // Meanwhile names are found as before: as they are written.
+            Test::Of(Aspect::Spelling, _) => {}
+            Test::Of(..) => needed.push((kind, Needs::Aspects)),
+            _ => needed.push((kind, Needs::of(&filter.on))),
         }
     }
 }
 
 /// The same of a sort key.
-fn sorted_anew(kind: ResourceType, on: &SortOn, kinds: &mut Vec<ResourceType>) {
+fn sort_needs(kind: ResourceType, on: &SortOn, needed: &mut Vec<(ResourceType, Needs)>) {
     match on {
-        SortOn::Param(id) if is_new(*id) => kinds.push(kind),
-        SortOn::Through(_, ways) => ways.iter().for_each(|(to, on)| sorted_anew(*to, on, kinds)),
-        SortOn::Id | SortOn::LastUpdated | SortOn::Param(_) => {}
+        SortOn::Param(id) => needed.push((kind, Needs::of_param(*id))),
+        SortOn::Through(_, ways) => ways.iter().for_each(|(to, on)| sort_needs(*to, on, needed)),
+        SortOn::Id | SortOn::LastUpdated => {}
     }
-}
-
-fn is_new(id: ParamId) -> bool {
-    use params::ParamKind::{Composite, Number, Quantity, Uri};
-    params::by_id(id).is_some_and(|param| matches!(param.kind, Number | Quantity | Uri | Composite))
 }

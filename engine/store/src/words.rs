@@ -3,16 +3,16 @@
 //! The numbers are the database's own and never change; those of the program's tables may, from version to version.
 //! Only names that come from the configuration or the program are interned, never what a sender chooses.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{PoisonError, RwLock};
 
 use compact_str::{CompactString, format_compact};
 use hub_fhir::ResourceType;
-use hub_fhir::index::ParamId;
+use hub_fhir::index::{Aspect, ParamId};
 use hub_fhir::params::{params_of, supported};
 
 use crate::database::Kind::Text;
-use crate::database::{Connection, DatabaseError, Rows, Shape, all, transaction};
+use crate::database::{Connection, DatabaseError, Rows, Shape, all, run, transaction};
 
 /// What a word names. Its letter keeps the kinds apart in the one table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +48,7 @@ pub(crate) struct Words {
     types: HashMap<ResourceType, i64>,
     types_back: HashMap<i64, ResourceType>,
     params: HashMap<ParamId, i64>,
+    full_text: HashSet<ResourceType>,
 }
 
 const INSERT: Shape = Shape {
@@ -59,7 +60,8 @@ const INSERT: Shape = Shape {
 
 impl Words {
     /// The words of a database that is only read: a type or parameter that it does not know yet is -1, which no row has.
-    pub fn read_only(rows: impl IntoIterator<Item = (i64, CompactString)>) -> Self {
+    /// The texts of these types are searched.
+    pub fn read_only(rows: impl IntoIterator<Item = (i64, CompactString)>, full_text: &[i64]) -> Self {
         let mut known = Known::default();
         for (number, text) in rows {
             known.numbers.insert(text.clone(), number);
@@ -73,6 +75,11 @@ impl Words {
             types: types.iter().map(|(kind, number)| (*kind, number.unwrap_or(-1))).collect(),
             types_back: types.iter().filter_map(|(kind, number)| Some(((*number)?, *kind))).collect(),
             params,
+            full_text: types
+                .iter()
+                .filter(|(_, number)| number.is_some_and(|number| full_text.contains(&number)))
+                .map(|(kind, _)| *kind)
+                .collect(),
             known: RwLock::new(known),
         }
     }
@@ -83,6 +90,7 @@ impl Words {
         let params: Vec<_> = params().collect();
         let mut words = Self {
             known: RwLock::default(),
+            full_text: HashSet::new(),
             types: HashMap::new(),
             types_back: HashMap::new(),
             params: HashMap::new(),
@@ -103,6 +111,40 @@ impl Words {
         Ok(words)
     }
 
+    /// Takes the types whose texts are searched. The resources of those that are named anew are put back by a generation, so that they are
+    /// indexed; the words of those that are named no more stay where they are until they are named again.
+    pub fn with_full_text(
+        mut self,
+        connection: &Connection,
+        types: &HashSet<ResourceType>,
+    ) -> Result<Self, DatabaseError> {
+        let known = all(connection, "SELECT type FROM full_text_type", &[], |row| row.get::<i64>(0))?;
+        let wanted: HashSet<i64> = types.iter().map(|kind| self.kind(*kind)).collect();
+        transaction(connection, || {
+            for kind in wanted.iter().filter(|kind| !known.contains(kind)) {
+                run(
+                    connection,
+                    "INSERT INTO full_text_type (type) VALUES (?1) ON CONFLICT DO NOTHING",
+                    &[(*kind).into()],
+                )?;
+                let put_back = "UPDATE resource SET indexed = version * 256 + 1
+                                WHERE type = ?1 AND indexed > version * 256 + 1";
+                run(connection, put_back, &[(*kind).into()])?;
+            }
+            for kind in known.iter().filter(|kind| !wanted.contains(kind)) {
+                run(connection, "DELETE FROM full_text_type WHERE type = ?1", &[(*kind).into()])?;
+            }
+            Ok(())
+        })?;
+        self.full_text = types.clone();
+        Ok(self)
+    }
+
+    /// Whether the texts of a type are searched.
+    pub fn has_full_text(&self, kind: ResourceType) -> bool {
+        self.full_text.contains(&kind)
+    }
+
     /// The number of a resource type.
     pub fn kind(&self, kind: ResourceType) -> i64 {
         *self.types.get(&kind).expect("every type is interned when the store is opened")
@@ -116,6 +158,15 @@ impl Words {
     /// The number of a search parameter that resources are indexed by; -1, which no row has, for the others.
     pub fn param(&self, id: ParamId) -> i64 {
         self.params.get(&id).copied().unwrap_or(-1)
+    }
+
+    /// The number of an aspect of a search parameter: the parameter's own, raised above all words. Nothing need be interned for it, and
+    /// the database keeps it as long as the parameter's.
+    pub fn aspect(&self, id: ParamId, aspect: Aspect) -> i64 {
+        match self.param(id) {
+            -1 => -1,
+            param => param + raised(aspect),
+        }
     }
 
     /// The number of a name, where it is known.
@@ -184,6 +235,25 @@ impl Words {
         self.absorb(rows);
         Ok(())
     }
+}
+
+/// What stands in for a parameter where the texts beside codes are looked up: see [`crate::entries::texts`].
+pub(crate) const TEXTS: i64 = 255 << 24;
+
+/// Whether a number is that of the texts beside a parameter's codes.
+pub(crate) fn is_text(number: i64) -> bool {
+    number >> 24 == raised(Aspect::Text) >> 24
+}
+
+fn raised(aspect: Aspect) -> i64 {
+    let step = match aspect {
+        Aspect::Value => 0,
+        Aspect::Text => 1,
+        Aspect::Identifier => 2,
+        Aspect::OfType => 3,
+        Aspect::Spelling => 4,
+    };
+    step << 24
 }
 
 /// The types of the program's tables, with their words.

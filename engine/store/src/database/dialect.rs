@@ -93,6 +93,14 @@ impl Dialect {
         }
     }
 
+    /// Whether a component of a group `g` has values.
+    pub fn has_values_in_group(self, component: usize) -> String {
+        match self {
+            Dialect::Sqlite => format!("g.value -> {component} <> '{{}}'"),
+            Dialect::Postgres => format!("g.value -> {component} <> '{{}}'::jsonb"),
+        }
+    }
+
     /// The text at a place of a pair of [`Dialect::pairs`].
     pub fn pair_text(self, place: usize) -> String {
         match self {

@@ -17,6 +17,8 @@ pub(crate) enum Kind {
     Blob,
     /// A JSON text, which PostgreSQL keeps as `jsonb`.
     Json,
+    /// The words of a text, which PostgreSQL keeps with their places.
+    Words,
 }
 
 /// A statement that takes rows.
@@ -46,6 +48,7 @@ impl Shape {
                 Kind::Text => format!("${place}::text[]"),
                 Kind::Blob => format!("${place}::bytea[]"),
                 Kind::Json => format!("${place}::text[]::jsonb[]"),
+                Kind::Words => format!("${place}::text[]::tsvector[]"),
             }
         });
         let rows = format!("SELECT * FROM unnest({})", arrays.collect::<Vec<_>>().join(", "));
@@ -146,6 +149,7 @@ impl Rows {
                 Kind::Int => arguments.add(column.map(Value::as_int).collect::<Vec<_>>()),
                 Kind::Text => arguments.add(column.map(Value::as_text).collect::<Vec<_>>()),
                 Kind::Json => arguments.add(column.map(Value::as_json).collect::<Vec<_>>()),
+                Kind::Words => arguments.add(column.map(Value::as_words).collect::<Vec<_>>()),
                 Kind::Blob => arguments.add(column.map(Value::as_bytes).collect::<Vec<_>>()),
             }
             .map_err(sqlx::Error::Encode)?;

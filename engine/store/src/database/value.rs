@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use compact_str::CompactString;
+use hub_fhir::full_text::BREAK;
 use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
 
 /// A value to bind.
@@ -54,6 +55,19 @@ impl Value {
         }
         told.push_str(rest);
         Some(told.into())
+    }
+
+    /// Words with spaces between them as PostgreSQL takes them, each with its place. A break has a place and is no word.
+    pub fn as_words(&self) -> Option<String> {
+        use std::fmt::Write;
+        let text = self.as_text()?;
+        let mut words = String::with_capacity(text.len() * 2);
+        for (at, word) in
+            text.split(' ').enumerate().filter(|(_, word)| !word.is_empty() && !word.contains(BREAK))
+        {
+            write!(words, "'{word}':{} ", at + 1).expect("writing to a string succeeds");
+        }
+        Some(words)
     }
 
     /// The bytes, where they are some.

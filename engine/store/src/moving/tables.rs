@@ -264,8 +264,18 @@ pub(crate) const TABLES: [Table; 23] = [
     Table { name: "attachment_use", key: 2, unique: &[], columns: &[("place", Text), ("resource", Text)] },
 ];
 
-/// Tables of SQLite that are not moved row by row: the counters are counted anew, and each database knows its own migrations.
-pub(crate) const NOT_MOVED: [&str; 2] = ["tally", "_sqlx_migrations"];
+/// Tables of SQLite that are not moved row by row: the counters are counted anew, each database knows its own migrations, and the words of
+/// texts are made anew when the hub starts on the other side.
+pub(crate) const NOT_MOVED: [&str; 8] = [
+    "tally",
+    "_sqlx_migrations",
+    "full_text_type",
+    "full_text",
+    "full_text_config",
+    "full_text_data",
+    "full_text_docsize",
+    "full_text_idx",
+];
 
 impl Table {
     /// Its columns, with commas between them.

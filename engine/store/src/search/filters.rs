@@ -1,8 +1,9 @@
 //! Filters as SQL: as a probe on one resource `r`, and as a list of the resources that match.
 
 use hub_fhir::ResourceType;
-use hub_fhir::index::ParamId;
-use hub_fhir::normal::normal;
+use hub_fhir::composite;
+use hub_fhir::index::{Aspect, ParamId};
+use hub_fhir::normal::{as_written, normal};
 use hub_fhir::params::{ParamKind, by_id};
 use hub_fhir::search::{Counted, Filter, FilterOn, StringTest, Test};
 
@@ -10,7 +11,7 @@ use crate::database::Sql;
 use crate::entries::{SHORT_SPAN_US, kind_number, system_number};
 use crate::search::dates::Asked;
 use crate::short::short;
-use crate::words::Words;
+use crate::words::{TEXTS, Words};
 
 /// A filter with more look-ups is only probed: SQLite takes so many parts of a union.
 const MOST_LOOK_UPS: usize = 500;
@@ -76,9 +77,10 @@ fn test_looked_up(filter: &Filter, test: &Test) -> Option<(Rarity, usize)> {
                 matches!(filter.on, FilterOn::Param(id) if by_id(id).is_some_and(|p| p.code == "identifier"));
             (if is_identifier { Rarity::Sure } else { Rarity::Unknown }, 1)
         }
-        Test::Reference { .. } => (Rarity::Unknown, 1),
+        Test::Reference { .. } | Test::Sought(_) => (Rarity::Unknown, 1),
         Test::Date { .. } | Test::Number { .. } | Test::Below(_) => (Rarity::Unknown, 2),
         Test::String(how, _) if is_looked_up(*how) => (Rarity::Unknown, 1),
+        Test::Of(_, inner) => return test_looked_up(filter, inner),
         // What is looked through leads to as many as point there or are pointed at.
         Test::Through(_, inner) | Test::From(_, _, inner) => {
             rarity(inner)?;
@@ -133,7 +135,7 @@ fn letter(test: &Test) -> char {
 /// Whether the resources an index gives for a filter are those that match, and not some more.
 pub(super) fn is_exact(filter: &Filter) -> bool {
     filter.any.iter().all(|test| match test {
-        Test::Together(_) | Test::Number { of: Counted::Named(_), .. } => false,
+        Test::Together(_) | Test::Of(Aspect::Text, _) | Test::Number { of: Counted::Named(_), .. } => false,
         Test::All(filters) => matches!(filters.as_slice(), [only] if is_exact(only)),
         _ => true,
     })
@@ -182,6 +184,7 @@ impl Compiler<'_> {
                 FilterOn::Id => self.probe_id(sql, test),
                 FilterOn::LastUpdated => self.probe_updated(sql, test),
                 FilterOn::Param(id) => self.probe_param(sql, id, test),
+                FilterOn::Narrative | FilterOn::Content => self.probe_text(sql, &filter.on, test),
                 FilterOn::Pointed => self.probe_pointed(sql, test),
                 FilterOn::Each => self.probe_all(sql, test),
             }
@@ -221,13 +224,41 @@ impl Compiler<'_> {
     }
 
     fn probe_param(&self, sql: &mut Sql, id: ParamId, test: &Test) {
-        let (param, dialect) = (self.words.param(id), sql.dialect);
-        let member = dialect.member(&member(self.words, id));
         match test {
-            Test::Missing(true) => drop(sql.push(format_args!("{member} IS NULL"))),
-            Test::Missing(false) | Test::Token { system: None, code: None } => {
-                sql.push(format_args!("{member} IS NOT NULL"));
+            Test::Missing(missing) => {
+                sql.push(if *missing { "NOT " } else { "" });
+                self.probe_present(sql, id);
             }
+            Test::Of(aspect, test) => self.probe_value(sql, self.words.aspect(id, *aspect), test),
+            Test::Token { system: None, code: None } => self.probe_present(sql, id),
+            test => self.probe_value(sql, self.words.param(id), test),
+        }
+    }
+
+    /// Pushes whether the resource `r` has a value; of a composite, one of each component in one element.
+    fn probe_present(&self, sql: &mut Sql, id: ParamId) {
+        let dialect = sql.dialect;
+        let has = |id: ParamId| format!("{} IS NOT NULL", dialect.member(&member(self.words, id)));
+        let Some(composite) = by_id(id).and_then(composite::of) else {
+            sql.push(format_args!("({})", has(id)));
+            return;
+        };
+        let (components, groups) = (&composite.components, member_of('c', self.words.param(id)));
+        sql.push(format_args!("(({} IS NULL", dialect.member(&groups)));
+        for component in components {
+            sql.push(format_args!(" AND {}", has(component.id)));
+        }
+        sql.push(format_args!(") OR EXISTS (SELECT 1 FROM {} WHERE TRUE", dialect.groups(&groups)));
+        for at in 0..components.len() {
+            sql.push(format_args!(" AND {}", dialect.has_values_in_group(at)));
+        }
+        sql.push("))");
+    }
+
+    /// Pushes whether the resource `r` has a value that passes, under this number of a parameter or of an aspect of one.
+    fn probe_value(&self, sql: &mut Sql, param: i64, test: &Test) {
+        let dialect = sql.dialect;
+        match test {
             Test::Token { system, code: Some(code) } => {
                 sql.push("EXISTS (SELECT 1 FROM idx_token x WHERE x.param = ").push_bind(param);
                 sql.push(" AND x.code = ").push_bind(short(code)).push(" AND x.rid = r.rid");
@@ -256,7 +287,12 @@ impl Compiler<'_> {
                 let pairs = dialect.pairs(&member_of(letter(test), param));
                 self.in_pairs(sql, &pairs, test);
             }
-            Test::Id(_) | Test::From(..) | Test::All(_) => drop(sql.push("FALSE")),
+            Test::Id(_)
+            | Test::From(..)
+            | Test::All(_)
+            | Test::Missing(_)
+            | Test::Sought(_)
+            | Test::Of(..) => drop(sql.push("FALSE")),
         }
     }
 
@@ -330,6 +366,8 @@ impl Compiler<'_> {
             }
             Test::Id(_)
             | Test::Missing(_)
+            | Test::Sought(_)
+            | Test::Of(..)
             | Test::Together(_)
             | Test::Through(..)
             | Test::From(..)
@@ -362,7 +400,12 @@ impl Compiler<'_> {
                 sql.push(" UNION ALL ");
             }
             match filter.on {
-                FilterOn::Param(id) => self.drive_param(sql, self.words.param(id), test),
+                FilterOn::Param(id) => match test {
+                    Test::Of(Aspect::Text, test) => self.drive_param(sql, TEXTS, test),
+                    Test::Of(aspect, test) => self.drive_param(sql, self.words.aspect(id, *aspect), test),
+                    test => self.drive_param(sql, self.words.param(id), test),
+                },
+                FilterOn::Narrative | FilterOn::Content => self.drive_text(sql, &filter.on, test),
                 FilterOn::Pointed => self.drive_pointed(sql, test),
                 FilterOn::Each => match test {
                     Test::All(filters) if let Some((filter, ..)) = driver(filters) => self.drive(sql, filter),
@@ -400,7 +443,11 @@ impl Compiler<'_> {
                 sql.push("SELECT x.rid FROM idx_string x WHERE x.param = ").push_bind(param);
                 match how {
                     StringTest::Exact => {
-                        sql.push(" AND x.normal = ").push_bind(short(&normal(text)));
+                        // Earlier generations of rows have it as it is written.
+                        let forms = [normal(text), as_written(text)];
+                        sql.push(" AND x.normal IN (")
+                            .push_list(forms.iter().map(|form| short(form)))
+                            .push(")");
                         sql.push(" AND x.exact = ").push_bind(short(text));
                     }
                     StringTest::Is => drop(sql.push(" AND x.normal = ").push_bind(short(text))),
@@ -464,6 +511,8 @@ impl Compiler<'_> {
             | Test::Missing(_)
             | Test::Unlike(_)
             | Test::All(_)
+            | Test::Sought(_)
+            | Test::Of(..)
             | Test::From(..) => {
                 sql.push("SELECT 0 WHERE FALSE");
             }

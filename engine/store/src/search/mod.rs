@@ -7,6 +7,7 @@
 
 mod dates;
 mod filters;
+mod full_text;
 mod include;
 mod keys;
 mod links;

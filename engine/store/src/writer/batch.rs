@@ -364,7 +364,7 @@ impl Batch<'_> {
     fn write(self, connection: &Connection, node: i64) -> Result<(Learned, HashSet<i64>), DatabaseError> {
         let mut together = Together::default();
         let answered = self.messages.write(connection, self.words, &mut together)?;
-        let learned = self.resources.write(self.words, &mut together);
+        let learned = self.resources.write(self.words, connection.dialect(), &mut together);
         self.attachments.write(&mut together);
         together.add(self.wakes);
         together.add(self.audit);

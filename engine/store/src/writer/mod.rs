@@ -15,6 +15,7 @@ mod connect;
 mod decide;
 mod deployments;
 mod failure;
+mod full_texts;
 mod guards;
 mod import;
 mod locks;

@@ -4,7 +4,8 @@ use std::collections::HashSet;
 
 use crate::database::Kind::{Int, Json};
 use crate::database::{Connection, DatabaseError, Rows, Shape, Together};
-use crate::entries::{Beside, indexed};
+use crate::entries::{Beside, indexed, stale};
+use crate::writer::full_texts::FullTexts;
 use crate::writer::search_rows::SearchRows;
 use crate::writer::work::Indexed;
 
@@ -12,8 +13,10 @@ use crate::writer::work::Indexed;
 const AS_READ: Shape = Shape {
     before: "WITH w(rid, version) AS (VALUES ",
     columns: &[Int, Int],
-    after: ") SELECT r.rid FROM w CROSS JOIN resource r
-              WHERE r.rid = w.rid AND r.version = w.version AND r.indexed <> r.version * 256 + 1",
+    after: concat!(
+        ") SELECT r.rid FROM w CROSS JOIN resource r WHERE r.rid = w.rid AND r.version = w.version AND ",
+        stale!()
+    ),
     locks: " ORDER BY r.rid FOR UPDATE OF r",
 };
 const WRITE: Shape = Shape {
@@ -31,14 +34,19 @@ pub(super) fn write(connection: &Connection, made: &[Indexed]) -> Result<u64, Da
     }
     let as_read: HashSet<i64> = asked.ask(connection, |row| row.get(0))?.into_iter().collect();
     let (mut search, mut rows) = (SearchRows::default(), Rows::new(&WRITE));
+    let mut texts = FullTexts::new(connection.dialect());
     for one in made.iter().filter(|one| as_read.contains(&one.rid)) {
         search.change(one.rid, &one.before, &one.after);
+        if one.has_full_text {
+            texts.change(one.rid, one.full_text.as_ref());
+        }
         let beside = Beside::of(&one.after);
         rows.push([one.rid.into(), beside.rows.into(), beside.more.into(), indexed(one.version).into()]);
     }
     let mut together = Together::default();
     together.add(rows);
     search.write(&mut together);
+    texts.write(&mut together);
     together.write(connection)?;
     Ok(as_read.len() as u64)
 }

@@ -9,10 +9,11 @@ use hub_core::store::{Standing, StoreError};
 use hub_fhir::Reference;
 
 use crate::database::Kind::{Blob, Int, Json, Text};
-use crate::database::{Connection, DatabaseError, Rows, Shape, Together, Value};
-use crate::entries::{Beside, Entry, indexed};
+use crate::database::{Connection, DatabaseError, Dialect, Rows, Shape, Together, Value};
+use crate::entries::{Beside, Entry, indexed, stale};
 use crate::words::Words;
 use crate::writer::decide::{Outcome, State, advance, decide};
+use crate::writer::full_texts::FullTexts;
 use crate::writer::numbers::Numbers;
 use crate::writer::recent::{Known, Recent};
 use crate::writer::search_rows::SearchRows;
@@ -42,12 +43,12 @@ enum Wanted {
 const LOOK_UP: Shape = Shape {
     before: "WITH w(n, type, id, digest, body, known) AS (VALUES ",
     columns: &[Int, Int, Text, Blob, Int, Int],
-    after: ") SELECT w.n, r.rid, r.version, r.updated_us, r.deleted, r.digest,
+    after: concat!(") SELECT w.n, r.rid, r.version, r.updated_us, r.deleted, r.digest,
                 CASE WHEN r.digest IS DISTINCT FROM w.digest AND r.version <> w.known THEN CAST(r.rows AS TEXT) END,
                 CASE WHEN w.body = 1 AND r.version <> w.known THEN r.body END,
                 CASE WHEN r.digest IS DISTINCT FROM w.digest AND r.version <> w.known THEN CAST(r.more AS TEXT) END,
-                CAST(CASE WHEN r.indexed <> r.version * 256 + 1 THEN 1 ELSE 0 END AS BIGINT)
-              FROM w CROSS JOIN resource r WHERE r.type = w.type AND r.id = w.id",
+                CAST(CASE WHEN ", stale!(), " THEN 1 ELSE 0 END AS BIGINT)
+              FROM w CROSS JOIN resource r WHERE r.type = w.type AND r.id = w.id"),
     locks: " ORDER BY r.rid FOR UPDATE OF r",
 };
 const KEEP: Shape = Shape {
@@ -212,11 +213,11 @@ impl ResourceStates {
     }
 
     /// Hands over what is to be written. Comes back with what is to be remembered when it is durable.
-    pub fn write(self, words: &Words, together: &mut Together) -> Learned {
+    pub fn write(self, words: &Words, dialect: Dialect, together: &mut Together) -> Learned {
         let mut keep = Rows::new(&KEEP);
         let mut history = Rows::new(&HISTORY);
         let mut rows = Rows::new(&WRITE);
-        let mut search = SearchRows::default();
+        let (mut search, mut texts) = (SearchRows::default(), FullTexts::new(dialect));
         let mut learned = Vec::with_capacity(self.0.len());
         for (reference, mut state) in self.0 {
             let is_changed = state.version != state.stored_version;
@@ -244,6 +245,9 @@ impl ResourceStates {
             let stored = state.stored_rows.as_ref().map(Beside::entries).unwrap_or_default();
             let entries: &[Entry] = state.ready.as_ref().map_or(&[], |ready| &ready.entries);
             search.change(state.rid, &stored, entries);
+            if words.has_full_text(reference.kind) {
+                texts.change(state.rid, state.ready.as_ref().and_then(|ready| ready.full_text.as_ref()));
+            }
             let beside = Beside::of(entries);
             rows.push([
                 state.rid.into(),
@@ -267,6 +271,7 @@ impl ResourceStates {
         together.add(history);
         together.add(rows);
         search.write(together);
+        texts.write(together);
         Learned(learned)
     }
 }

@@ -2,7 +2,8 @@
 
 use crate::database::Kind::{Int, Text};
 use crate::database::{Rows, Shape, Together};
-use crate::entries::Entry;
+use crate::entries::{Entry, texts};
+use crate::words::{TEXTS, is_text};
 
 /// Search rows that come and go.
 pub(super) struct SearchRows {
@@ -20,10 +21,13 @@ pub(super) struct SearchRows {
 
 macro_rules! search_table {
     ($insert:ident, $delete:ident, $table:literal, $columns:literal, $kinds:expr) => {
+        search_table!($insert, $delete, $table, $columns, $kinds, "");
+    };
+    ($insert:ident, $delete:ident, $table:literal, $columns:literal, $kinds:expr, $after:literal) => {
         const $insert: Shape = Shape {
             before: concat!("INSERT INTO ", $table, " (", $columns, ") VALUES "),
             columns: $kinds,
-            after: "",
+            after: $after,
             locks: "",
         };
         const $delete: Shape = Shape {
@@ -35,7 +39,15 @@ macro_rules! search_table {
     };
 }
 search_table!(TOKEN, GONE_TOKEN, "idx_token", "param, code, rid, system", &[Int, Text, Int, Int]);
-search_table!(STRING, GONE_STRING, "idx_string", "param, normal, rid, exact", &[Int, Text, Int, Text]);
+// A program of before takes no texts away with what it changes.
+search_table!(
+    STRING,
+    GONE_STRING,
+    "idx_string",
+    "param, normal, rid, exact",
+    &[Int, Text, Int, Text],
+    " ON CONFLICT DO NOTHING"
+);
 search_table!(REFERENCE, GONE_REFERENCE, "idx_reference", "param, target, rid, kind", &[Int, Text, Int, Int]);
 search_table!(DATE, GONE_DATE, "idx_date", "param, long, low, rid, high", &[Int, Int, Int, Int, Int]);
 
@@ -73,6 +85,13 @@ impl SearchRows {
         for entry in new.iter().filter(|entry| stored.binary_search(entry).is_err()) {
             self.add(rid, entry, false);
         }
+        let (before, after) = (texts(stored), texts(new));
+        for text in before.difference(&after) {
+            self.gone_strings.push([TEXTS.into(), (*text).into(), rid.into(), "".into()]);
+        }
+        for text in after.difference(&before) {
+            self.strings.push([TEXTS.into(), (*text).into(), rid.into(), "".into()]);
+        }
     }
 
     fn add(&mut self, rid: i64, entry: &Entry, is_gone: bool) {
@@ -81,6 +100,7 @@ impl SearchRows {
                 let rows = if is_gone { &mut self.gone_tokens } else { &mut self.tokens };
                 rows.push([(*param).into(), code.into(), rid.into(), (*system).into()]);
             }
+            Entry::String { param, .. } if is_text(*param) => {}
             Entry::String { param, normal, exact } => {
                 let rows = if is_gone { &mut self.gone_strings } else { &mut self.strings };
                 rows.push([(*param).into(), normal.into(), rid.into(), exact.into()]);

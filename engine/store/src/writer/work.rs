@@ -11,6 +11,7 @@ use hub_core::envelope::{Envelope, Raw};
 use hub_core::id::{DestinationId, MessageId, ParcelId};
 use hub_core::replay::{Place, ReplayTurn};
 use hub_core::store::{Answered, Cause, Committed, End, Imported, Received, RetryWhich};
+use hub_fhir::full_text::FullText;
 use hub_fhir::prepare::Prepared;
 use hub_fhir::{Object, Reference, Resource};
 
@@ -79,6 +80,10 @@ pub(crate) struct Indexed {
     pub before: Vec<SearchEntry>,
     /// The rows it is to have, sorted.
     pub after: Vec<SearchEntry>,
+    /// Whether the texts of its type are searched.
+    pub has_full_text: bool,
+    /// The words it is to have; `None`: it is deleted, or cannot be read.
+    pub full_text: Option<FullText>,
 }
 
 /// Which rows of a trail are forgotten.
@@ -148,6 +153,8 @@ pub(crate) enum DraftChange {
 pub(crate) struct Ready {
     pub prepared: Prepared,
     pub entries: Vec<SearchEntry>,
+    /// The words of its texts, where those of its type are searched.
+    pub full_text: Option<FullText>,
 }
 
 impl Ready {
@@ -155,7 +162,9 @@ impl Ready {
     pub fn of(resource: &Resource, words: &Words) -> Self {
         let prepared = Prepared::of(resource);
         let entries = entries(&prepared.rows, words);
-        Self { prepared, entries }
+        let has_full_text = words.has_full_text(resource.kind());
+        let full_text = has_full_text.then(|| FullText::of(resource.kind(), resource.tree()));
+        Self { prepared, entries, full_text }
     }
 }
 

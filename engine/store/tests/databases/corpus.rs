@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use hub_core::commit::Change;
 use hub_core::store::Searches;
-use hub_fhir::index::{IndexRow, IndexValue, ParamId};
+use hub_fhir::index::{Aspect, IndexRow, IndexValue, ParamId};
 use hub_fhir::params::{Param, by_id};
 use hub_fhir::search::{Counted, Filter, FilterOn, Prefix, Search, StringTest, Test, parse};
 use hub_fhir::{Prepared, Resource, json};
@@ -37,7 +37,18 @@ fn examples() -> BTreeMap<String, Resource> {
 }
 
 /// What is asked for to find a row.
-fn test_of(value: &IndexValue) -> Test {
+fn test_of(row: &IndexRow) -> Test {
+    match (row.aspect, &row.value) {
+        (Aspect::Value, value) => test_of_value(value),
+        // What people read has no exact form.
+        (aspect, IndexValue::String { normal, .. }) => {
+            Test::Of(aspect, Box::new(Test::String(StringTest::Starts, normal.clone())))
+        }
+        (aspect, value) => Test::Of(aspect, Box::new(test_of_value(value))),
+    }
+}
+
+fn test_of_value(value: &IndexValue) -> Test {
     match value {
         IndexValue::Token { system, code } => {
             Test::Token { system: Some(system.clone()), code: Some(code.clone()) }
@@ -59,12 +70,17 @@ fn number(low: i64, high: i64, of: Counted) -> Test {
 /// What is asked for to find a resource by a composite: a value of each component, in one element where there are several.
 fn together(param: &Param, rows: &[IndexRow]) -> Option<Test> {
     let components = &hub_fhir::composite::of(param)?.components;
-    let groups = rows.iter().filter(|row| row.param == param.id).filter_map(|row| match &row.value {
-        IndexValue::Group(group) => Some(group),
-        _ => None,
-    });
+    let groups =
+        rows.iter().filter(|row| row.param == param.id && row.aspect == Aspect::Value).filter_map(|row| {
+            match &row.value {
+                IndexValue::Group(group) => Some(group),
+                _ => None,
+            }
+        });
     let groups: Vec<_> = groups.collect();
-    let first = |id: ParamId| rows.iter().find(|row| row.param == id).map(|row| &row.value);
+    let first = |id: ParamId| {
+        rows.iter().find(|row| row.param == id && row.aspect == Aspect::Value).map(|row| &row.value)
+    };
     let values: Vec<&IndexValue> = match groups
         .iter()
         .find(|group| group.iter().all(|values| !values.is_empty()))
@@ -74,7 +90,7 @@ fn together(param: &Param, rows: &[IndexRow]) -> Option<Test> {
         None => return None,
     };
     Some(Test::Together(
-        components.iter().zip(values).map(|(part, value)| (part.id, test_of(value))).collect(),
+        components.iter().zip(values).map(|(part, value)| (part.id, test_of_value(value))).collect(),
     ))
 }
 
@@ -93,7 +109,7 @@ async fn finds(store: &Store, resource: &Resource, param: &Param, test: Test) {
         not: false,
     });
     assert_eq!(store.search(&search).await.unwrap().matches.len(), 1, "{reference} by {}", param.code);
-    if param.kind != hub_fhir::params::ParamKind::Composite {
+    if !matches!(search.filters[0].any[0], Test::Of(..)) {
         search.filters[0].any = vec![Test::Missing(true)];
         assert!(store.search(&search).await.unwrap().matches.is_empty(), "{reference} by {}", param.code);
     }
@@ -108,22 +124,22 @@ async fn every_official_example_is_found_by_every_parameter_it_fills() {
         for changes in all.chunks(50) {
             write(&store, changes.to_vec()).await;
         }
-        let mut asked: HashMap<ParamId, usize> = HashMap::new();
+        let mut asked: HashMap<(ParamId, Aspect), usize> = HashMap::new();
         for resource in examples.values() {
             let rows = Prepared::of(resource).rows;
-            let mut found: Vec<(&Param, Test)> = Vec::new();
+            let mut found: Vec<(&Param, Aspect, Test)> = Vec::new();
             for row in &rows {
                 let is_group = matches!(row.value, IndexValue::Group(_));
                 if let (Some(param), false) = (by_id(row.param), is_group) {
-                    found.push((param, test_of(&row.value)));
+                    found.push((param, row.aspect, test_of(row)));
                 }
             }
             for param in hub_fhir::params::params_of(resource.kind()) {
-                found.extend(together(param, &rows).map(|test| (param, test)));
+                found.extend(together(param, &rows).map(|test| (param, Aspect::Value, test)));
             }
-            found.dedup_by_key(|(param, _)| param.id);
-            for (param, test) in found {
-                let times = asked.entry(param.id).or_default();
+            found.dedup_by_key(|(param, aspect, _)| (param.id, *aspect));
+            for (param, aspect, test) in found {
+                let times = asked.entry((param.id, aspect)).or_default();
                 if *times < EXAMPLES_EACH {
                     *times += 1;
                     finds(&store, resource, param, test).await;

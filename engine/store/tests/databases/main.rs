@@ -22,9 +22,12 @@ mod writes;
 
 use std::collections::HashSet;
 
-use conformance::{deployments, guards, journal, message, outbox, pieces, replays, resources, search};
+use conformance::{
+    deployments, guards, journal, message, names, outbox, pieces, replays, resources, search, texts,
+};
 use hub_core::commit::{Change, Commit};
-use hub_core::store::{Cause, Journal, Outbox, Received, Resources, StoreError};
+use hub_core::store::{Cause, Journal, Outbox, Received, Resources, Searches, StoreError, Upkeep};
+use hub_fhir::ResourceType;
 use hub_store::{OpenError, Store, StoreOptions};
 use place::Place;
 use tempfile::TempDir;
@@ -118,7 +121,43 @@ async fn searches_find_what_the_search_rows_say() {
     for place in Place::both() {
         let store = place.open().await;
         search::searches_find_what_the_search_rows_say(&store).await;
+        names::chinese_names_are_found_as_they_are_spelt(&store).await;
         search::pages_neither_lose_nor_repeat_while_others_write(&store).await;
+    }
+}
+
+#[tokio::test]
+async fn texts_are_found_by_what_stands_in_them() {
+    let report = ResourceType::from_name("DiagnosticReport").unwrap();
+    for place in Place::both() {
+        let options = StoreOptions { full_text: HashSet::from([report]), ..place.options() };
+        let store = Store::open(options).await.unwrap();
+        texts::texts_are_found_by_what_stands_in_them(&store).await;
+    }
+}
+
+#[tokio::test]
+async fn a_type_whose_texts_are_to_be_searched_from_now_on_is_indexed() {
+    let basic = ResourceType::from_name("Basic").unwrap();
+    let text = r#"{"resourceType":"Basic","id":"b1","text":{"status":"additional","div":"<div>高血压</div>"},"code":{}}"#;
+    for place in Place::both() {
+        let store = place.open().await;
+        search::write(&store, vec![Change::Put(conformance::resource(text))]).await;
+        let asked = search::search("Basic", "_text=血压");
+        assert!(matches!(store.search(&asked).await, Err(StoreError::Invalid { .. })));
+        store.close().await;
+        drop(store);
+        let store = place.open_with(HashSet::from([basic])).await;
+        assert!(matches!(store.search(&asked).await, Err(StoreError::Unavailable(_))));
+        assert_eq!(store.index_anew(10).await.unwrap(), 1);
+        assert_eq!(store.search(&asked).await.unwrap().matches.len(), 1);
+        store.close().await;
+        drop(store);
+        // Opened again with the same, nothing is to be done.
+        let store = place.open_with(HashSet::from([basic])).await;
+        assert_eq!(store.search(&asked).await.unwrap().matches.len(), 1);
+        assert_eq!(place.archive().await.search(&asked).await.unwrap().matches.len(), 1);
+        store.close().await;
     }
 }
 

@@ -1,7 +1,9 @@
 //! Where a test's store stands: a folder with SQLite, or a database of the tests' own PostgreSQL server.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
+use hub_fhir::ResourceType;
 use hub_store::{Archive, OpenError, Store, StoreOptions};
 use tempfile::TempDir;
 
@@ -48,8 +50,13 @@ impl Place {
 
     /// Opens the store. One that is being closed elsewhere is waited for.
     pub async fn open(&self) -> Store {
+        self.open_with(HashSet::new()).await
+    }
+
+    /// The same, and the texts of these types are searched.
+    pub async fn open_with(&self, full_text: HashSet<ResourceType>) -> Store {
         for _ in 0..200 {
-            match Store::open(self.options()).await {
+            match Store::open(StoreOptions { full_text: full_text.clone(), ..self.options() }).await {
                 Ok(store) => return store,
                 Err(OpenError::InUse { .. }) => tokio::time::sleep(Duration::from_millis(20)).await,
                 Err(error) => {

@@ -426,3 +426,33 @@ async fn what_an_older_program_has_written_is_indexed_anew_and_searches_wait_for
         store.close().await;
     }
 }
+
+/// What a program of generation 1 leaves of a resource: nothing beside its values, and the texts that it does not know of where they were.
+const OF_GENERATION_ONE: &str = "UPDATE resource SET indexed = version * 256 + 1, rows = '{}'";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_older_generation_has_waits_for_what_it_has_not() {
+    let search = |query: (&str, &str)| {
+        let query = [(query.0.to_owned(), query.1.to_owned())];
+        parse(ResourceType::from_name("Observation").unwrap(), &query).unwrap()
+    };
+    for database in BOTH {
+        let old = Old::new(database, &database.steps()).await;
+        let store = old.open().await;
+        let text = r#"{"resourceType":"Observation","id":"t1","status":"final","code":{"text":"Haemoglobin"},"subject":{"identifier":{"value":"7"}},"valueQuantity":{"value":5}}"#;
+        search::write(&store, vec![Change::Put(resource(text))]).await;
+        old.run(OF_GENERATION_ONE).await;
+        old.run("DELETE FROM idx_token").await;
+        for later in [("code:text", "haemo"), ("subject:identifier", "7")] {
+            let waits = store.search(&search(later)).await.unwrap_err();
+            assert!(matches!(waits, StoreError::Unavailable(_)), "{database:?} {later:?}: {waits}");
+        }
+        store.search(&search(("value-quantity", "5"))).await.unwrap();
+        assert_eq!(store.index_anew(10).await.unwrap(), 1);
+        for later in [("code:text", "haemo"), ("subject:identifier", "7"), ("value-quantity", "5")] {
+            let found = store.search(&search(later)).await.unwrap().matches;
+            assert_eq!(found.len(), 1, "{database:?} {later:?}");
+        }
+        store.close().await;
+    }
+}

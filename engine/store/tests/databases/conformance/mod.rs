@@ -3,11 +3,13 @@
 pub mod deployments;
 pub mod guards;
 pub mod journal;
+pub mod names;
 pub mod outbox;
 pub mod pieces;
 pub mod replays;
 pub mod resources;
 pub mod search;
+pub mod texts;
 
 use bytes::Bytes;
 use hub_core::commit::Parcel;

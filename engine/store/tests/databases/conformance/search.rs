@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 
 use hub_core::commit::{Change, Commit};
 use hub_core::store::{Cause, Resources};
-use hub_fhir::compartments;
-use hub_fhir::index::{IndexRow, IndexValue, ParamId};
+use hub_fhir::index::{Aspect, IndexRow, IndexValue, ParamId};
+use hub_fhir::params::by_id;
 use hub_fhir::search::{
     Counted, Filter, FilterOn, Prefix, Search, SortOn, StringTest, Test, parse, parse_across,
 };
-use hub_fhir::{Prepared, Reference, Resource, ResourceType};
+use hub_fhir::{Prepared, Reference, Resource, ResourceType, compartments, composite};
 
 use super::resource;
 
@@ -29,16 +29,19 @@ impl Dice {
 }
 
 fn patient(dice: &mut Dice, n: usize) -> Resource {
-    let family = dice.pick(&["Wang", "Wáng", "Müller", "muller", "O'Neil", "Smith", "Smithson"]);
+    let family =
+        dice.pick(&["Wang", "Wáng", "Müller", "muller", "O'Neil", "Smith", "Smithson", "王", "張", "单"]);
     let mut text = format!(r#"{{"resourceType":"Patient","id":"p{n}""#);
     text.push_str(&format!(
-        r#","identifier":[{{"system":"urn:mrn","value":"{n}"}},{{"value":"{}"}}]"#,
-        n % 50
+        r#","identifier":[{{"system":"urn:mrn","value":"{n}"}},{{"value":"{}","type":{{"coding":[{{"system":"urn:types","code":"{}"}}],"text":"{}"}}}}]"#,
+        n % 50,
+        dice.pick(&["MR", "SS"]),
+        dice.pick(&["Medical record", "医保卡"]),
     ));
     if dice.roll(5) > 0 {
         text.push_str(&format!(
             r#","name":[{{"family":"{family}","given":["Li","{}"]}}]"#,
-            dice.pick(&["An", "Bo"])
+            dice.pick(&["An", "Bo", "小明", "国"])
         ));
     }
     if dice.roll(4) > 0 {
@@ -59,10 +62,20 @@ fn observation(dice: &mut Dice, n: usize, patients: usize) -> Resource {
     );
     let system = dice.pick(&[r#""system":"http://loinc.org","#, r#""system":"urn:local","#, ""]);
     text.push_str(&format!(
-        r#","code":{{"coding":[{{{system}"code":"{}"}}]}}"#,
-        dice.pick(&["718-7", "2823-3", "x"])
+        r#","code":{{"coding":[{{{system}"code":"{}","display":"{}"}}],"text":"{}"}}"#,
+        dice.pick(&["718-7", "2823-3", "x"]),
+        dice.pick(&["Hemoglobin in blood", "Hämatokrit", "血红蛋白"]),
+        dice.pick(&["hb", "Blood count", "血红蛋白测定"])
     ));
-    text.push_str(&format!(r#","subject":{{"reference":"Patient/p{}"}}"#, dice.roll(patients)));
+    let patient = dice.roll(patients);
+    text.push_str(&match dice.roll(9) {
+        0 => format!(r#","subject":{{"identifier":{{"system":"urn:mrn","value":"{patient}"}}}}"#),
+        1 => format!(
+            r#","subject":{{"reference":"Patient/p{patient}","identifier":{{"value":"{}"}}}}"#,
+            patient % 7
+        ),
+        _ => format!(r#","subject":{{"reference":"Patient/p{patient}"}}"#),
+    });
     match dice.roll(4) {
         0 => {}
         1 => text.push_str(r#","effectivePeriod":{"start":"2024-05-01"}"#),
@@ -112,7 +125,12 @@ struct Known {
 
 impl Known {
     fn values(&self, param: ParamId) -> impl Iterator<Item = &IndexValue> {
-        self.rows.iter().filter(move |row| row.param == param).map(|row| &row.value)
+        self.aspect(param, Aspect::Value)
+    }
+
+    fn aspect(&self, param: ParamId, aspect: Aspect) -> impl Iterator<Item = &IndexValue> {
+        let rows = self.rows.iter().filter(move |row| row.param == param && row.aspect == aspect);
+        rows.map(|row| &row.value)
     }
 }
 
@@ -195,6 +213,18 @@ fn together(known: &Known, param: ParamId, tests: &[(ParamId, Test)]) -> bool {
     })
 }
 
+/// Whether it has a value; of a composite, one of each component in one element.
+fn is_present(known: &Known, param: ParamId) -> bool {
+    let Some(composite) = by_id(param).and_then(composite::of) else {
+        return known.values(param).next().is_some();
+    };
+    let mut groups = known.values(param).peekable();
+    if groups.peek().is_none() {
+        return composite.components.iter().all(|part| known.values(part.id).next().is_some());
+    }
+    groups.any(|group| matches!(group, IndexValue::Group(group) if group.iter().all(|part| !part.is_empty())))
+}
+
 fn points_at(from: &Known, by: ParamId, to: &Known) -> bool {
     from.values(by).any(|value| {
         matches!(value, IndexValue::Reference { kind, id } if *kind == Some(to.kind) && id.as_str() == to.id)
@@ -213,7 +243,10 @@ fn passes(all: &All, known: &Known, filter: &Filter) -> bool {
         (FilterOn::Id, Test::Id(id)) => known.id == id.as_str(),
         (FilterOn::Id, Test::Unlike(test)) => !matches!(&**test, Test::Id(id) if known.id == id.as_str()),
         (FilterOn::Each, Test::All(filters)) => filters.iter().all(|filter| passes(all, known, filter)),
-        (FilterOn::Param(param), Test::Missing(missing)) => known.values(*param).next().is_none() == *missing,
+        (FilterOn::Param(param), Test::Missing(missing)) => is_present(known, *param) != *missing,
+        (FilterOn::Param(param), Test::Of(aspect, test)) => {
+            known.aspect(*param, *aspect).any(|value| value_passes(test, value))
+        }
         (FilterOn::Param(param), test) => known.values(*param).any(|value| value_passes(test, value)),
         _ => false,
     });
@@ -287,7 +320,8 @@ pub async fn write(resources: &dyn Resources, changes: Vec<Change>) {
     resources.commit(Cause::Timer { name: "test" }, commit).await.unwrap();
 }
 
-async fn all_pages(resources: &dyn Resources, mut searches: Vec<Search>) -> Vec<String> {
+/// Everything searches find, page by page.
+pub async fn all_pages(resources: &dyn Resources, mut searches: Vec<Search>) -> Vec<String> {
     let mut found = Vec::new();
     loop {
         let page = resources.search_across(&searches).await.unwrap();
@@ -305,7 +339,8 @@ fn pairs(query: &str) -> Vec<(String, String)> {
     pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
-fn search(kind: &str, query: &str) -> Search {
+/// A search of its text.
+pub fn search(kind: &str, query: &str) -> Search {
     parse(ResourceType::from_name(kind).unwrap(), &pairs(query))
         .unwrap_or_else(|error| panic!("{query}: {error}"))
 }
@@ -365,6 +400,13 @@ pub async fn searches_find_what_the_search_rows_say(resources: &dyn Resources) {
         ("Patient", "family=wang"),
         ("Patient", "family=smith&_sort=family,-birthdate"),
         ("Patient", "family:exact=Smith"),
+        ("Patient", "family=wang,shan&_sort=birthdate"),
+        ("Patient", "name=Zhang Li xiao"),
+        ("Patient", "name:contains=ming&gender:not=male"),
+        ("Patient", "family=张"),
+        ("Patient", "family:exact=張"),
+        ("Patient", "family:exact=张"),
+        ("Patient", "given=xm&_sort=-family"),
         ("Patient", "family:contains=ull&gender=male"),
         ("Patient", "gender:not=male&_sort=birthdate"),
         ("Patient", "gender:missing=true&_sort=-family"),
@@ -433,6 +475,24 @@ pub async fn searches_find_what_the_search_rows_say(resources: &dyn Resources) {
         ("Patient", "_has:Observation:patient:_has:Provenance:target:agent=x"),
         ("Patient", "_has:Observation:patient:status:not=final"),
         ("Patient", "_has:Observation:patient:_id=o3"),
+        ("Observation", "code:text=hem"),
+        ("Observation", "code:text=HAMATO&_sort=-date"),
+        ("Observation", "code:text=血红蛋白,hb&code=x"),
+        ("Observation", "combo-code:text=blood count&status=final"),
+        ("Observation", "code:text=count"),
+        ("Observation", "subject:identifier=urn:mrn|5,urn:mrn|17"),
+        ("Observation", "patient:identifier=3&_sort=date"),
+        ("Observation", "subject:identifier=|3&status=final"),
+        ("Observation", "subject:identifier=urn:mrn|"),
+        ("Observation", "patient.identifier:of-type=urn:types|MR|5"),
+        ("Patient", "identifier:of-type=urn:types|MR|17,urn:types|SS|3"),
+        ("Patient", "identifier:of-type=urn:types|XX|17"),
+        ("Patient", "identifier:text=医保&gender=male"),
+        ("Patient", "identifier:text=medical"),
+        ("Observation", "code-value-quantity:missing=true&_sort=date"),
+        ("Observation", "code-value-quantity:missing=false&code=x"),
+        ("Observation", "combo-code-value-quantity:missing=false"),
+        ("Observation", "component-code-value-quantity:missing=true&status=final"),
         ("Observation", "_source=http://lab/a"),
         ("Observation", "_source:below=http://lab"),
         ("Observation", "_source:below=http://lab/a/"),
@@ -519,7 +579,7 @@ const FILTERS: [(&str, &str); 30] = [
 /// Of several types.
 const ACROSS: [(&str, &str); 8] = [
     ("", "_id=p5,o5"),
-    ("", "_sort=_id"),
+    ("Patient,Observation,Encounter,Basic,Flag", "_sort=_id"),
     ("Patient,Observation", "_sort=-_id"),
     ("Patient,Observation", "_source:missing=true&_sort=_id"),
     ("Patient,Observation", "_source=http://lab/a"),
