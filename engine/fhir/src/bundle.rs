@@ -5,6 +5,7 @@ use std::fmt::Write;
 use bytes::Bytes;
 use time::OffsetDateTime;
 
+use crate::json::{Json, parse};
 use crate::json_write::write_string;
 use crate::outcome::Outcome;
 use crate::prepare::instant;
@@ -24,7 +25,7 @@ pub struct Link {
 pub fn searchset(base: &str, page: &Page, links: &[Link], told: Option<&Outcome>) -> Bytes {
     let stored = page.matches.iter().chain(&page.included);
     let mut text = start("searchset", page.total, links, stored);
-    let modes = page.matches.iter().map(|stored| (Entry::Stored(stored), "match"));
+    let modes = matches(page).into_iter().map(|entry| (entry, "match"));
     let entries = modes.chain(page.included.iter().map(|stored| (Entry::Stored(stored), "include")));
     let entries = entries.chain(told.map(|told| (Entry::Told(told), "outcome")));
     list(&mut text, entries, |text, (entry, mode)| {
@@ -33,6 +34,16 @@ pub fn searchset(base: &str, page: &Page, links: &[Link], told: Option<&Outcome>
                 full_url(text, base, stored);
                 text.extend_from_slice(b",\"resource\":");
                 text.extend_from_slice(&stored.body);
+            }
+            Entry::Within(stored, id, body) => {
+                full_url(text, base, stored);
+                // The address of the container, and what it is called there.
+                text.pop();
+                let mut place = format!("#{id}");
+                place.retain(|letter| letter.is_ascii_alphanumeric() || "#-._".contains(letter));
+                text.extend_from_slice(place.as_bytes());
+                text.extend_from_slice(b"\",\"resource\":");
+                text.extend_from_slice(body.as_bytes());
             }
             Entry::Told(told) => {
                 text.extend_from_slice(b"\"resource\":");
@@ -98,7 +109,28 @@ pub fn responses(kind: &str, entries: &[EntryResponse]) -> Bytes {
 /// What an entry of a searchset holds.
 enum Entry<'p> {
     Stored(&'p Stored),
+    /// What a resource contains: its id within that, and its text.
+    Within(&'p Stored, String, String),
     Told(&'p Outcome),
+}
+
+/// The matches of a page: what they contain, where that was asked for.
+fn matches(page: &Page) -> Vec<Entry<'_>> {
+    let mut entries = Vec::with_capacity(page.matches.len());
+    for (at, stored) in page.matches.iter().enumerate() {
+        let places = page.contained.get(at).map(Vec::as_slice).unwrap_or_default();
+        let tree = if places.is_empty() { None } else { std::str::from_utf8(&stored.body).ok() };
+        let Some(Json::Object(tree)) = tree.and_then(|text| parse(text).ok()) else {
+            entries.push(Entry::Stored(stored));
+            continue;
+        };
+        let contained = tree.get("contained").map(Json::items).unwrap_or_default();
+        for one in places.iter().filter_map(|place| contained.get(*place)) {
+            let id = one.get("id").and_then(Json::as_str).unwrap_or_default().to_owned();
+            entries.push(Entry::Within(stored, id, one.to_text()));
+        }
+    }
+    entries
 }
 
 /// A Bundle of type `history`: versions of resources, newest first; deletions have no resource.
@@ -225,9 +257,8 @@ mod tests {
         let page = Page {
             matches: vec![stored(1, false)],
             included: vec![stored(1, false)],
-            next: None,
             total: Some(1),
-            is_cut: false,
+            ..Page::default()
         };
         let link = Link { relation: "self", url: "http://hub/fhir/Patient?name=\"a\"".into() };
         let bundle =

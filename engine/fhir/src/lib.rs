@@ -22,6 +22,7 @@ pub mod bundle;
 pub mod codes;
 pub mod compartments;
 pub mod composite;
+pub mod contained;
 mod cursor;
 pub mod difference;
 pub mod elements;

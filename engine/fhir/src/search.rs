@@ -8,6 +8,7 @@ use bytes::Bytes;
 use compact_str::CompactString;
 use time::OffsetDateTime;
 
+use crate::contained::Among;
 use crate::index::{Aspect, ParamId};
 use crate::resource::Reference;
 use crate::types::ResourceType;
@@ -35,6 +36,11 @@ pub struct Search {
     pub total: bool,
     /// Where the page before ended.
     pub after: Option<Cursor>,
+    /// `_contained`: whether resources within others are looked for. Such a search is run as what [`spread`](crate::contained::spread)
+    /// makes of it.
+    pub among: Among,
+    /// `_containedType=contained`: what is contained is given, not what contains it.
+    pub gives_contained: bool,
 }
 
 /// One parameter of a search: the value matches when any of its alternatives does.
@@ -65,6 +71,8 @@ pub enum FilterOn {
     Pointed,
     /// Each alternative names what it compares: `_filter`, compartments.
     Each,
+    /// What the resource contains: `_contained`.
+    Contains,
 }
 
 /// One alternative.
@@ -128,6 +136,8 @@ pub enum Test {
     Unlike(Box<Test>),
     /// All of these hold; an alternative of [`FilterOn::Each`].
     All(Vec<Filter>),
+    /// It contains a resource of this type for which all of these hold.
+    Contains(ResourceType, Vec<Filter>),
 }
 
 /// What the number of a quantity counts.
@@ -261,6 +271,8 @@ pub struct Page {
     pub total: Option<u64>,
     /// More was to come along than comes with one page.
     pub is_cut: bool,
+    /// Of each match, where contained resources were asked for, the places of those that match among what it contains.
+    pub contained: Vec<Vec<usize>>,
 }
 
 impl fmt::Debug for Test {
@@ -287,6 +299,7 @@ impl fmt::Debug for Test {
             Self::Missing(missing) => write!(f, "Missing({missing})"),
             Self::Unlike(test) => write!(f, "Unlike({test:?})"),
             Self::All(filters) => write!(f, "All({filters:?})"),
+            Self::Contains(kind, filters) => write!(f, "Contains({kind}, {filters:?})"),
         }
     }
 }

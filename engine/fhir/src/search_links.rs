@@ -36,7 +36,7 @@ impl Filter {
             match test {
                 Test::Through(_, inner) | Test::From(_, _, inner) => 2 + inner.weight(),
                 Test::Together(tests) => tests.len() * 4,
-                Test::All(filters) => filters.iter().map(Filter::weight).sum(),
+                Test::All(filters) | Test::Contains(_, filters) => filters.iter().map(Filter::weight).sum(),
                 Test::Unlike(test) | Test::Of(_, test) => one(test),
                 Test::Sought(sought) => sought.weight(),
                 _ => 1,

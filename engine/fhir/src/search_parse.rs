@@ -2,6 +2,7 @@
 
 use thiserror::Error;
 
+use crate::contained::Among;
 use crate::params::{ParamKind, find, params_of, supported};
 use crate::search::{Cursor, Filter, FilterOn, Include, Search};
 use crate::search_filter;
@@ -106,6 +107,8 @@ pub fn parse_at(
         count: DEFAULT_COUNT,
         total: false,
         after: None,
+        among: Among::Own,
+        gives_contained: false,
     };
     let mut summary_count = false;
     for (name, value) in query {
@@ -143,6 +146,21 @@ pub fn parse_at(
             }
             "_include" => search.includes.push(include(code, modifier, value)?),
             "_revinclude" => search.revincludes.push(include(code, modifier, value)?),
+            "_contained" => {
+                search.among = match value.as_str() {
+                    "false" => Among::Own,
+                    "true" => Among::Contained,
+                    "both" => Among::Both,
+                    _ => return Err(wrong("`true`, `false` or `both`")),
+                }
+            }
+            "_containedType" => {
+                search.gives_contained = match value.as_str() {
+                    "container" => false,
+                    "contained" => true,
+                    _ => return Err(wrong("`container` or `contained`")),
+                }
+            }
             "_filter" => search.filters.push(search_filter::read(kind, value, &Reading::new(base))?),
             _ => {
                 let found = filter(kind, name, value, &Reading::new(base));
@@ -207,7 +225,7 @@ pub(crate) fn filter_on(kind: ResourceType, code: &str) -> Result<FilterOn, Sear
         _ => {}
     }
     let unsupported = |why| Err(SearchError::NotSupported { name: shown(code), why });
-    if matches!(code, "_elements" | "_contained" | "_containedType") {
+    if code == "_elements" {
         return unsupported("resources come whole and are searched as such");
     }
     let Some(param) = find(kind, code) else {

@@ -34,7 +34,7 @@ fn sort_on(kind: ResourceType, path: &str) -> Result<SortOn, SearchError> {
         }
         FilterOn::Param(id) => Ok(SortOn::Param(id)),
         FilterOn::Narrative | FilterOn::Content => not_supported("a text has no order"),
-        FilterOn::Pointed | FilterOn::Each => not_supported("it has no order"),
+        FilterOn::Pointed | FilterOn::Each | FilterOn::Contains => not_supported("it has no order"),
     }
 }
 

@@ -50,7 +50,8 @@ pub(crate) fn alternatives(asked: &Asked<'_>, value: &str) -> Result<(Vec<Test>,
         | FilterOn::Narrative
         | FilterOn::Content
         | FilterOn::Pointed
-        | FilterOn::Each => None,
+        | FilterOn::Each
+        | FilterOn::Contains => None,
     };
     if let (Some("missing"), Some(_)) = (asked.modifier, param) {
         return match value {
@@ -77,7 +78,7 @@ pub(crate) fn alternatives(asked: &Asked<'_>, value: &str) -> Result<(Vec<Test>,
         (FilterOn::LastUpdated, _) => date(asked, part),
         (FilterOn::Narrative | FilterOn::Content, _) => sought(asked, part),
         (FilterOn::Param(_), Some(param)) => value_of(asked, param, part),
-        (FilterOn::Param(_) | FilterOn::Pointed | FilterOn::Each, None | Some(_)) => {
+        (FilterOn::Param(_) | FilterOn::Pointed | FilterOn::Each | FilterOn::Contains, None | Some(_)) => {
             Err(asked.wrong("a parameter of this server"))
         }
     });

@@ -195,7 +195,10 @@ fn a_filter_expression_says_what_parameters_say() {
     let family = filter("Patient", "family", "x").on;
     assert_eq!(read("family co \"a,b\""), filter("Patient", "family:contains", r"a\,b"));
     let named = read(r#"family eq "José \u0041""#);
-    assert_eq!((&named.on, named.any.first()), (&family, Some(&Test::String(StringTest::Is, "jose a".into()))));
+    assert_eq!(
+        (&named.on, named.any.first()),
+        (&family, Some(&Test::String(StringTest::Is, "jose a".into())))
+    );
     assert_eq!(read("family ne jose").any.len(), 1);
     assert_eq!(read("_content co \"a b\"").any, filter("Patient", "_content", "a b").any);
     assert_eq!(read("birthdate ge 1980"), filter("Patient", "birthdate", "ge1980"));

@@ -126,7 +126,7 @@ pub(crate) const STRETCH: Duration = Duration::from_secs(24 * 60 * 60);
 /// Of a new database. A message touches some 70 pages, most of them for one search row each, and all of them go through the
 /// log: pages half as large halve what is written, for a twentieth more on disk.
 const PAGE_BYTES: u32 = 4_096;
-pub(crate) const MIGRATIONS: [(i64, &str, &str); 9] = [
+pub(crate) const MIGRATIONS: [(i64, &str, &str); 10] = [
     (1, "store", include_str!("../migrations/sqlite/0001_store.sql")),
     (2, "pieces", include_str!("../migrations/sqlite/0002_pieces.sql")),
     (3, "deployments", include_str!("../migrations/sqlite/0003_deployments.sql")),
@@ -136,6 +136,7 @@ pub(crate) const MIGRATIONS: [(i64, &str, &str); 9] = [
     (25, "history", include_str!("../migrations/sqlite/0025_history.sql")),
     (30, "numbers", include_str!("../migrations/sqlite/0030_numbers.sql")),
     (35, "aspects", include_str!("../migrations/sqlite/0035_aspects.sql")),
+    (36, "contained", include_str!("../migrations/sqlite/0036_contained.sql")),
 ];
 
 impl Store {

@@ -20,7 +20,7 @@ use crate::partitions;
 use crate::words::Words;
 use crate::writer::Way;
 
-pub(crate) const MIGRATIONS: [(i64, &str, &str); 8] = [
+pub(crate) const MIGRATIONS: [(i64, &str, &str); 9] = [
     (1, "store", include_str!("../migrations/postgres/0001_store.sql")),
     (2, "deployments", include_str!("../migrations/postgres/0002_deployments.sql")),
     (3, "imported", include_str!("../migrations/postgres/0003_imported.sql")),
@@ -29,6 +29,7 @@ pub(crate) const MIGRATIONS: [(i64, &str, &str); 8] = [
     (25, "history", include_str!("../migrations/postgres/0025_history.sql")),
     (30, "numbers", include_str!("../migrations/postgres/0030_numbers.sql")),
     (35, "aspects", include_str!("../migrations/postgres/0035_aspects.sql")),
+    (36, "contained", include_str!("../migrations/postgres/0036_contained.sql")),
 ];
 
 /// How many bytes a database takes, its indexes included.

@@ -16,7 +16,7 @@ use crate::entries::{Beside, Entry, entries, stale};
 use crate::error::{closed, unavailable};
 use crate::open::Store;
 use crate::words::Words;
-use crate::writer::{Answer, Indexed, Upkeep, Work};
+use crate::writer::{Answer, Indexed, Upkeep, Within, Work};
 
 impl Store {
     /// Takes some of the stale resources and makes their rows anew.
@@ -73,22 +73,32 @@ fn anew(row: &Record, words: &Words) -> Result<Indexed, sqlx::Error> {
     let is_deleted = row.get::<i64>(3)? == 1;
     let rid = row.get(0)?;
     let has_full_text = kind.is_some_and(|kind| words.has_full_text(kind));
-    let (after, full_text) = match kind {
-        _ if is_deleted => (Vec::new(), None),
+    let Read { after, full_text, within } = match kind {
+        _ if is_deleted => Read::default(),
         Some(kind) => read(kind, row.get(4)?, words).unwrap_or_else(|| {
             warn!(%kind, rid, "A stored resource cannot be read; it is found as before.");
-            (before.clone(), None)
+            Read { after: before.clone(), ..Read::default() }
         }),
-        None => (before.clone(), None),
+        None => Read { after: before.clone(), ..Read::default() },
     };
-    Ok(Indexed { rid, version: row.get::<i64>(2)?.unsigned_abs(), before, after, has_full_text, full_text })
+    let version = row.get::<i64>(2)?.unsigned_abs();
+    Ok(Indexed { rid, version, before, after, has_full_text, full_text, within })
 }
 
-fn read(kind: ResourceType, body: &[u8], words: &Words) -> Option<(Vec<Entry>, Option<FullText>)> {
+/// What this program makes of a resource.
+#[derive(Default)]
+struct Read {
+    after: Vec<Entry>,
+    full_text: Option<FullText>,
+    within: Vec<Within>,
+}
+
+fn read(kind: ResourceType, body: &[u8], words: &Words) -> Option<Read> {
     match json::parse(std::str::from_utf8(body).ok()?) {
         Ok(Json::Object(tree)) => {
             let full_text = words.has_full_text(kind).then(|| FullText::of(kind, &tree));
-            Some((entries(&index::rows(kind, &tree), words), full_text))
+            let after = entries(&index::rows(kind, &tree), words);
+            Some(Read { after, full_text, within: Within::all_of(&tree, words) })
         }
         _ => None,
     }
@@ -112,7 +122,11 @@ impl Needs {
         match on {
             FilterOn::Param(id) => Self::of_param(*id),
             FilterOn::Narrative | FilterOn::Content => Needs::Texts,
-            FilterOn::Id | FilterOn::LastUpdated | FilterOn::Pointed | FilterOn::Each => Needs::Nothing,
+            FilterOn::Id
+            | FilterOn::LastUpdated
+            | FilterOn::Pointed
+            | FilterOn::Each
+            | FilterOn::Contains => Needs::Nothing,
         }
     }
 
@@ -168,6 +182,8 @@ fn needs(kind: ResourceType, filter: &Filter, needed: &mut Vec<(ResourceType, Ne
         match test {
             Test::Through(to, inner) | Test::From(to, _, inner) => needs(*to, inner, needed),
             Test::All(filters) => filters.iter().for_each(|filter| needs(kind, filter, needed)),
+            // What is contained came with the aspects.
+            Test::Contains(..) => needed.push((kind, Needs::Aspects)),
             // Meanwhile names are found as before: as they are written.
             Test::Of(Aspect::Spelling, _) => {}
             Test::Of(..) => needed.push((kind, Needs::Aspects)),

@@ -4,6 +4,7 @@ use axum::http::StatusCode;
 use hub_fhir::ResourceType;
 use hub_fhir::bundle::{self, Link};
 use hub_fhir::compartments;
+use hub_fhir::contained::{self, Among};
 use hub_fhir::outcome::{Outcome, Severity};
 use hub_fhir::search::{self, Page, Search, SearchError, Stored};
 
@@ -37,7 +38,10 @@ pub(crate) async fn run(
     }
     let links = links(question, path, used, &page);
     if let Some(part) = &question.wants.part {
-        page = Page { matches: cut(page.matches, part)?, included: cut(page.included, part)?, ..page };
+        // What is given of containers is not a part of them.
+        let is_cut = page.contained.iter().all(Vec::is_empty);
+        let matches = if is_cut { cut(page.matches, part)? } else { page.matches };
+        page = Page { matches, included: cut(page.included, part)?, ..page };
     }
     let told = told(left_out, page.is_cut);
     Ok(Reply::fresh(bundle::searchset(&question.base, &page, &links, told.as_ref())))
@@ -98,6 +102,21 @@ fn within(scope: &Scope, searches: Vec<Search>) -> Vec<Search> {
     within.collect()
 }
 
+/// Where contained resources are looked for, the types that may contain them.
+fn among_contained(scope: &Scope, searches: Vec<Search>) -> Result<Vec<Search>, SearchError> {
+    if searches.iter().all(|search| search.among == Among::Own) {
+        return Ok(searches);
+    }
+    match (scope, <[Search; 1]>::try_from(searches)) {
+        (Scope::Type(_), Ok([search])) => contained::spread(search),
+        _ => {
+            let why =
+                "contained resources are searched one type at a time, as in `Medication?_contained=true`";
+            Err(SearchError::NotSupported { name: "_contained".to_owned(), why })
+        }
+    }
+}
+
 /// The searches, the parameters that went into it, and why others did not. A parameter that is unknown or not supported is refused, unless
 /// the client is lenient: then it is left out, and the self link shows what was used (R4B §3.1.1.1.2).
 fn understand(scope: &Scope, question: &Question) -> Result<Understood, Problem> {
@@ -109,7 +128,9 @@ fn understand(scope: &Scope, question: &Question) -> Result<Understood, Problem>
         let is_asked = |(name, _): &&(String, String)| !names_types || name != TYPES;
         let asked: Vec<(String, String)> = used.iter().filter(is_asked).cloned().collect();
         let wrong = match search::parse_across(&kinds, &asked, Some(&question.base)) {
-            Ok(searches) => return Ok((within(scope, searches), used, left_out)),
+            Ok(searches) => {
+                return Ok((within(scope, among_contained(scope, searches)?), used, left_out));
+            }
             Err(wrong) => wrong,
         };
         let (SearchError::UnknownParameter { name, .. } | SearchError::NotSupported { name, .. }) = &wrong

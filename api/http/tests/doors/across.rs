@@ -146,3 +146,69 @@ async fn matches_are_sorted_by_what_they_point_at() {
         assert_eq!(page["entry"][0]["resource"]["meta"]["tag"][0]["code"], "SUBSETTED");
     }
 }
+
+#[tokio::test]
+async fn contained_resources_are_found_in_their_containers() {
+    for shelf in Shelf::both().await {
+        let ordered = |id: &str, codes: &[&str]| {
+            let contained: Vec<Value> = codes.iter().enumerate()
+                .map(|(nth, code)| json!({ "resourceType": "Medication", "id": format!("m{nth}"), "status": if nth == 0 { "active" } else { "inactive" },
+                    "code": { "coding": [{ "system": "urn:drugs", "code": code }] } }))
+                .collect();
+            json!({ "resourceType": "MedicationRequest", "id": id, "status": "active", "intent": "order", "contained": contained,
+                "medicationReference": { "reference": "#m0" }, "subject": { "reference": "Patient/p" } })
+        };
+        let put = async |resource: Value| {
+            let (kind, id) = (resource["resourceType"].as_str().unwrap(), resource["id"].as_str().unwrap());
+            let answer = shelf.tell(&format!("PUT /fhir/{kind}/{id}"), &resource).await;
+            assert!(answer.status.is_success(), "{}", answer.text());
+        };
+        put(ordered("r1", &["aspirin", "ibuprofen"])).await;
+        put(ordered("r2", &["ibuprofen"])).await;
+        put(json!({ "resourceType": "Medication", "id": "own", "code": { "coding": [{ "system": "urn:drugs", "code": "aspirin" }] } })).await;
+        let of =
+            async |query: &str| walk(&shelf, &format!("/fhir/Medication?{query}&_sort=_id&_count=1")).await;
+        assert_eq!(of("code=aspirin").await, ["Medication/own"]);
+        assert_eq!(of("_contained=true&code=urn:drugs%7Caspirin").await, ["MedicationRequest/r1"]);
+        assert_eq!(of("_contained=both&code=aspirin").await, ["Medication/own", "MedicationRequest/r1"]);
+        assert_eq!(
+            of("_contained=true&code=ibuprofen").await,
+            ["MedicationRequest/r1", "MedicationRequest/r2"]
+        );
+        // In one contained resource, not one in each.
+        assert_eq!(of("_contained=true&code=aspirin&status=inactive").await, Vec::<String>::new());
+        assert_eq!(
+            of("_contained=true&_filter=code%20eq%20ibuprofen%20and%20not%20(status%20eq%20active)").await,
+            ["MedicationRequest/r1"]
+        );
+        assert_eq!(of("_contained=true&status:not=active").await, ["MedicationRequest/r1"]);
+        let found = shelf.get("/fhir/Medication?_contained=true&_containedType=contained&code=ibuprofen&_sort=_id&_summary=true").await;
+        let entries: Vec<(&Value, &Value)> = found["entry"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|entry| (&entry["fullUrl"], &entry["resource"]["id"]))
+            .collect();
+        assert_eq!(
+            entries,
+            [
+                (&json!("http://hub/fhir/MedicationRequest/r1#m1"), &json!("m1")),
+                (&json!("http://hub/fhir/MedicationRequest/r2#m0"), &json!("m0")),
+            ]
+        );
+        // What is no longer contained is not found, nor what is deleted.
+        put(ordered("r1", &["paracetamol"])).await;
+        assert_eq!(of("_contained=true&code=aspirin").await, Vec::<String>::new());
+        assert_eq!(of("_contained=true&code=ibuprofen").await, ["MedicationRequest/r2"]);
+        shelf.tell("DELETE /fhir/MedicationRequest/r2", &Value::Null).await;
+        assert_eq!(of("_contained=true").await, ["MedicationRequest/r1"]);
+        for target in [
+            "/fhir/Medication?_contained=true&_lastUpdated=2026",
+            "/fhir?_contained=true",
+            "/fhir/Medication?_contained=some",
+            "/fhir/Medication?_contained=true&_sort=code",
+        ] {
+            assert_eq!(shelf.send(&format!("GET {target}"), &[], "").await.status, 400, "{target}");
+        }
+    }
+}

@@ -142,7 +142,7 @@ impl Searches for Fake {
             false => vec![stored("Patient/3", 1, ""), stored("Organization/o", 1, "")],
         };
         let total = search.total.then_some(living.len() as u64);
-        Ok(Page { matches, included, next, total, is_cut: false })
+        Ok(Page { matches, included, next, total, ..Page::default() })
     }
 }
 

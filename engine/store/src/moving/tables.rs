@@ -32,7 +32,7 @@ pub(crate) struct Table {
 use Holds::{Blob, Int, Place, ReplayPlace, SearchRows, Text};
 
 /// Every table that is moved row by row. What refers to another table comes after it.
-pub(crate) const TABLES: [Table; 23] = [
+pub(crate) const TABLES: [Table; 24] = [
     Table { name: "word", key: 1, unique: &["text"], columns: &[("number", Int), ("text", Text)] },
     Table {
         name: "message",
@@ -148,6 +148,19 @@ pub(crate) const TABLES: [Table; 23] = [
         key: 6,
         unique: &[],
         columns: &[("param", Int), ("unit", Int), ("long", Int), ("low", Int), ("rid", Int), ("high", Int)],
+    },
+    Table {
+        name: "contained",
+        key: 2,
+        unique: &[],
+        columns: &[
+            ("rid", Int),
+            ("nth", Int),
+            ("type", Int),
+            ("id", Text),
+            ("rows", SearchRows),
+            ("more", SearchRows),
+        ],
     },
     Table {
         name: "parcel",

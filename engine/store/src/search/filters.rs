@@ -21,6 +21,8 @@ pub(super) struct Compiler<'a> {
     pub words: &'a Words,
     pub now: i64,
     pub kind: ResourceType,
+    /// Whether `r` is a contained resource: it has its rows beside itself alone.
+    pub is_contained: bool,
 }
 
 /// How many resources a filter's value is likely to have.
@@ -77,7 +79,7 @@ fn test_looked_up(filter: &Filter, test: &Test) -> Option<(Rarity, usize)> {
                 matches!(filter.on, FilterOn::Param(id) if by_id(id).is_some_and(|p| p.code == "identifier"));
             (if is_identifier { Rarity::Sure } else { Rarity::Unknown }, 1)
         }
-        Test::Reference { .. } | Test::Sought(_) => (Rarity::Unknown, 1),
+        Test::Reference { .. } | Test::Sought(_) | Test::Contains(..) => (Rarity::Unknown, 1),
         Test::Date { .. } | Test::Number { .. } | Test::Below(_) => (Rarity::Unknown, 2),
         Test::String(how, _) if is_looked_up(*how) => (Rarity::Unknown, 1),
         Test::Of(_, inner) => return test_looked_up(filter, inner),
@@ -187,6 +189,12 @@ impl Compiler<'_> {
                 FilterOn::Narrative | FilterOn::Content => self.probe_text(sql, &filter.on, test),
                 FilterOn::Pointed => self.probe_pointed(sql, test),
                 FilterOn::Each => self.probe_all(sql, test),
+                FilterOn::Contains => {
+                    let (one_of, end) = sql.dialect.one_of();
+                    sql.push(format_args!("r.rid{one_of}"));
+                    self.drive_contains(sql, test);
+                    sql.push(end);
+                }
             }
         }
         sql.push(")");
@@ -259,6 +267,9 @@ impl Compiler<'_> {
     fn probe_value(&self, sql: &mut Sql, param: i64, test: &Test) {
         let dialect = sql.dialect;
         match test {
+            _ if self.is_contained && matches!(test, Test::Token { .. } | Test::Reference { .. }) => {
+                self.in_pairs(sql, &dialect.pairs(&member_of(letter(test), param)), test);
+            }
             Test::Token { system, code: Some(code) } => {
                 sql.push("EXISTS (SELECT 1 FROM idx_token x WHERE x.param = ").push_bind(param);
                 sql.push(" AND x.code = ").push_bind(short(code)).push(" AND x.rid = r.rid");
@@ -290,6 +301,7 @@ impl Compiler<'_> {
             Test::Id(_)
             | Test::From(..)
             | Test::All(_)
+            | Test::Contains(..)
             | Test::Missing(_)
             | Test::Sought(_)
             | Test::Of(..) => drop(sql.push("FALSE")),
@@ -371,6 +383,7 @@ impl Compiler<'_> {
             | Test::Together(_)
             | Test::Through(..)
             | Test::From(..)
+            | Test::Contains(..)
             | Test::All(_) => {
                 sql.push("FALSE");
             }
@@ -407,6 +420,7 @@ impl Compiler<'_> {
                 },
                 FilterOn::Narrative | FilterOn::Content => self.drive_text(sql, &filter.on, test),
                 FilterOn::Pointed => self.drive_pointed(sql, test),
+                FilterOn::Contains => self.drive_contains(sql, test),
                 FilterOn::Each => match test {
                     Test::All(filters) if let Some((filter, ..)) = driver(filters) => self.drive(sql, filter),
                     _ => drop(sql.push("SELECT 0 WHERE FALSE")),
@@ -511,6 +525,7 @@ impl Compiler<'_> {
             | Test::Missing(_)
             | Test::Unlike(_)
             | Test::All(_)
+            | Test::Contains(..)
             | Test::Sought(_)
             | Test::Of(..)
             | Test::From(..) => {

@@ -9,7 +9,7 @@ use crate::search::filters::{Compiler, is_exact, member, member_of};
 
 impl<'a> Compiler<'a> {
     fn of(&self, kind: ResourceType) -> Compiler<'a> {
-        Compiler { words: self.words, now: self.now, kind }
+        Compiler { words: self.words, now: self.now, kind, is_contained: false }
     }
 
     /// Pushes how many resources a filter with a rarity finds, counted up to a bound. What is looked through is counted first: where that

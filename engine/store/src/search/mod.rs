@@ -5,6 +5,7 @@
 //! filters are probed until the page is full. Which way is taken is decided by counting, up to a bound, how many rows a
 //! filter's value has.
 
+mod contained;
 mod dates;
 mod filters;
 mod full_text;
@@ -77,6 +78,10 @@ impl Searcher<'_> {
             matches.pop();
             page.next = matches.last().map(|last| last.cursor.clone());
         }
+        if let (true, Some(leg)) = (first.gives_contained, legs.first()) {
+            let rids: Vec<i64> = matches.iter().map(|matched| matched.cursor.row).collect();
+            page.contained = self.places(leg.search, &leg.compiler, &rids).await?;
+        }
         let mut seen: HashSet<Reference> = HashSet::new();
         let mut found = Vec::with_capacity(matches.len());
         for matched in matches {
@@ -138,7 +143,7 @@ impl Searcher<'_> {
         let now = clock::now();
         let leg = |search: &&'l Search| Leg {
             search,
-            compiler: Compiler { words: self.words, now, kind: search.kind },
+            compiler: Compiler { words: self.words, now, kind: search.kind, is_contained: false },
             order: Order::of(&search.sort, self.words),
             way: Way::Walk,
         };

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use crate::database::Kind::{Int, Json};
 use crate::database::{Connection, DatabaseError, Rows, Shape, Together};
 use crate::entries::{Beside, indexed, stale};
+use crate::writer::contained_rows::ContainedRows;
 use crate::writer::full_texts::FullTexts;
 use crate::writer::search_rows::SearchRows;
 use crate::writer::work::Indexed;
@@ -34,12 +35,13 @@ pub(super) fn write(connection: &Connection, made: &[Indexed]) -> Result<u64, Da
     }
     let as_read: HashSet<i64> = asked.ask(connection, |row| row.get(0))?.into_iter().collect();
     let (mut search, mut rows) = (SearchRows::default(), Rows::new(&WRITE));
-    let mut texts = FullTexts::new(connection.dialect());
+    let (mut texts, mut contained) = (FullTexts::new(connection.dialect()), ContainedRows::default());
     for one in made.iter().filter(|one| as_read.contains(&one.rid)) {
         search.change(one.rid, &one.before, &one.after);
         if one.has_full_text {
             texts.change(one.rid, one.full_text.as_ref());
         }
+        contained.change(one.rid, false, &one.within);
         let beside = Beside::of(&one.after);
         rows.push([one.rid.into(), beside.rows.into(), beside.more.into(), indexed(one.version).into()]);
     }
@@ -47,6 +49,7 @@ pub(super) fn write(connection: &Connection, made: &[Indexed]) -> Result<u64, Da
     together.add(rows);
     search.write(&mut together);
     texts.write(&mut together);
+    contained.write(&mut together);
     together.write(connection)?;
     Ok(as_read.len() as u64)
 }

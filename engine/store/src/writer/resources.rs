@@ -12,6 +12,7 @@ use crate::database::Kind::{Blob, Int, Json, Text};
 use crate::database::{Connection, DatabaseError, Dialect, Rows, Shape, Together, Value};
 use crate::entries::{Beside, Entry, indexed, stale};
 use crate::words::Words;
+use crate::writer::contained_rows::ContainedRows;
 use crate::writer::decide::{Outcome, State, advance, decide};
 use crate::writer::full_texts::FullTexts;
 use crate::writer::numbers::Numbers;
@@ -218,6 +219,7 @@ impl ResourceStates {
         let mut history = Rows::new(&HISTORY);
         let mut rows = Rows::new(&WRITE);
         let (mut search, mut texts) = (SearchRows::default(), FullTexts::new(dialect));
+        let mut contained = ContainedRows::default();
         let mut learned = Vec::with_capacity(self.0.len());
         for (reference, mut state) in self.0 {
             let is_changed = state.version != state.stored_version;
@@ -248,6 +250,8 @@ impl ResourceStates {
             if words.has_full_text(reference.kind) {
                 texts.change(state.rid, state.ready.as_ref().and_then(|ready| ready.full_text.as_ref()));
             }
+            let within = state.ready.as_ref().map_or(&[][..], |ready| &ready.within);
+            contained.change(state.rid, state.stored_version == 0, within);
             let beside = Beside::of(entries);
             rows.push([
                 state.rid.into(),
@@ -272,6 +276,7 @@ impl ResourceStates {
         together.add(rows);
         search.write(together);
         texts.write(together);
+        contained.write(together);
         Learned(learned)
     }
 }

@@ -19,6 +19,7 @@ use crate::archiving::Entry;
 use crate::entries::{Entry as SearchEntry, entries};
 use crate::words::Words;
 use crate::writer::attachments::contents_in;
+use crate::writer::contained_rows::Within;
 use crate::writer::guards::DraftGuard;
 
 /// One thing to do.
@@ -84,6 +85,8 @@ pub(crate) struct Indexed {
     pub has_full_text: bool,
     /// The words it is to have; `None`: it is deleted, or cannot be read.
     pub full_text: Option<FullText>,
+    /// What it contains.
+    pub within: Vec<Within>,
 }
 
 /// Which rows of a trail are forgotten.
@@ -155,6 +158,8 @@ pub(crate) struct Ready {
     pub entries: Vec<SearchEntry>,
     /// The words of its texts, where those of its type are searched.
     pub full_text: Option<FullText>,
+    /// What it contains.
+    pub within: Vec<Within>,
 }
 
 impl Ready {
@@ -164,7 +169,8 @@ impl Ready {
         let entries = entries(&prepared.rows, words);
         let has_full_text = words.has_full_text(resource.kind());
         let full_text = has_full_text.then(|| FullText::of(resource.kind(), resource.tree()));
-        Self { prepared, entries, full_text }
+        let within = Within::all_of(resource.tree(), words);
+        Self { prepared, entries, full_text, within }
     }
 }
 

@@ -1,5 +1,6 @@
 //! What every store must do, whatever database it stands on: functions over the traits.
 
+pub mod contained;
 pub mod deployments;
 pub mod guards;
 pub mod journal;
