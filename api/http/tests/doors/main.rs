@@ -9,6 +9,7 @@ mod deployments;
 mod fake;
 mod fhir;
 mod front;
+mod habits;
 mod histories;
 mod metrics;
 mod operators;
