@@ -6,6 +6,7 @@ mod bundles;
 mod capabilities;
 mod corpus;
 mod deployments;
+mod desk;
 mod fake;
 mod fhir;
 mod front;
