@@ -20,4 +20,6 @@ mod postgres;
 mod races;
 mod replays;
 mod shelf;
+mod walks;
+mod wholes;
 mod writes;
