@@ -1,5 +1,6 @@
 //! What must hold of every answer, whatever was asked.
 
+use std::io::Read as _;
 use std::time::Duration;
 
 use axum::http::{HeaderMap, Method, StatusCode};
@@ -35,7 +36,8 @@ pub fn verdict(asked: &Asked, answer: &Answer) -> Result<(), String> {
             asked.method == Method::HEAD || status.is_redirection() || status == 204 || asked.wants_little();
         return if may_be { Ok(()) } else { Err(format!("{status} without a body")) };
     }
-    let text = std::str::from_utf8(&answer.body).map_err(|_| format!("{status} is no UTF-8"))?;
+    let body = unpacked(answer)?;
+    let text = std::str::from_utf8(&body).map_err(|_| format!("{status} is no UTF-8"))?;
     let Ok(Json::Object(tree)) = parse(text) else {
         return Err(format!("{status} is no JSON object: {text}"));
     };
@@ -45,6 +47,17 @@ pub fn verdict(asked: &Asked, answer: &Answer) -> Result<(), String> {
         return Err(format!("{status} does not conform: {issues:?}: {text}"));
     }
     if status.is_success() { Ok(()) } else { refusal(status, &answer.headers, &tree, text) }
+}
+
+/// The body as it was before it was compressed.
+fn unpacked(answer: &Answer) -> Result<Vec<u8>, String> {
+    if answer.headers.get("content-encoding").is_none_or(|coding| coding != "gzip") {
+        return Ok(answer.body.clone());
+    }
+    let mut body = Vec::new();
+    let read = flate2::read::GzDecoder::new(answer.body.as_slice()).read_to_end(&mut body);
+    read.map(|_| body)
+        .map_err(|wrong| format!("{}: what was compressed is not whole: {wrong}", answer.status))
 }
 
 fn refusal(status: StatusCode, headers: &HeaderMap, tree: &Object, text: &str) -> Result<(), String> {
