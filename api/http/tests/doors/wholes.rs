@@ -28,13 +28,14 @@ fn transaction(resources: impl IntoIterator<Item = Value>) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_looks_all_the_time_never_sees_a_part_of_a_transaction() {
-    for shelf in Shelf::both().await {
+    for shelves in Shelf::sites().await {
+        let shelf = &shelves[0];
         let ids = ["a", "b", "c", "d", "e"];
         shelf.tell("POST /fhir", &transaction(ids.map(|id| basic(id, "0")))).await;
         let stop = Arc::new(AtomicBool::new(false));
         let mut lookers = JoinSet::new();
-        for _ in 0..2 {
-            let (shelf, stop) = (shelf.clone(), stop.clone());
+        for looker in 0..2 {
+            let (shelf, stop) = (shelves[looker].clone(), stop.clone());
             lookers.spawn(async move {
                 let mut looks = 0_u64;
                 while !stop.load(Ordering::Relaxed) {
@@ -53,7 +54,7 @@ async fn who_looks_all_the_time_never_sees_a_part_of_a_transaction() {
         }
         let mut writers = JoinSet::new();
         for writer in 0..3 {
-            let shelf = shelf.clone();
+            let shelf = shelves[writer % 2].clone();
             writers.spawn(async move {
                 for nth in 0..25 {
                     let mut all = ids.map(|id| basic(id, &format!("{writer}-{nth}")));
@@ -81,7 +82,8 @@ async fn who_looks_all_the_time_never_sees_a_part_of_a_transaction() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn conditional_patches_and_deletes_at_once_do_each_what_they_say() {
-    for shelf in Shelf::both().await {
+    for shelves in Shelf::sites().await {
+        let shelf = &shelves[0];
         for nth in 0..8 {
             shelf
                 .tell(&format!("PUT /fhir/Basic/x{nth}"), &basic(&format!("x{nth}"), &format!("t{nth}")))
@@ -89,7 +91,7 @@ async fn conditional_patches_and_deletes_at_once_do_each_what_they_say() {
         }
         let mut clients = JoinSet::new();
         for client in 0..64 {
-            let (shelf, nth) = (shelf.clone(), client % 8);
+            let (shelf, nth) = (shelves[client / 8 % 2].clone(), client % 8);
             clients.spawn(async move {
                 let target = format!("/fhir/Basic?identifier=urn:w|t{nth}");
                 let headers = [("content-type", "application/json-patch+json")];
@@ -131,13 +133,14 @@ async fn conditional_patches_and_deletes_at_once_do_each_what_they_say() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn transfers_in_opposite_directions_lose_nothing() {
-    for shelf in Shelf::both().await {
+    for shelves in Shelf::sites().await {
+        let shelf = &shelves[0];
         let ids = ["p", "q", "r", "s"];
         let account = |id: &str, value: i64| json!({ "resourceType": "Patient", "id": id, "multipleBirthInteger": value });
         shelf.tell("POST /fhir", &transaction(ids.map(|id| account(id, 100)))).await;
         let mut clients = JoinSet::new();
         for client in 0..8_usize {
-            let shelf = shelf.clone();
+            let shelf = shelves[client % 2].clone();
             clients.spawn(async move {
                 let (from, to) = (ids[client % 4], ids[(client + 1 + client / 4) % 4]);
                 for _ in 0..6 {

@@ -12,9 +12,10 @@ pub fn patch(dice: &mut Dice, samples: &Samples) -> (&'static str, Vec<u8>) {
     let (media, text) = match dice.below(4) {
         0 => ("application/merge-patch+json", mutated(dice, &resource)),
         1 => ("application/fhir+json", fhir(dice).to_string()),
-        2 => {
-            ("application/json", json!({ (texts::odd(dice)): texts::odd(dice), "active": null }).to_string())
-        }
+        2 => (
+            "application/json",
+            json!({ (texts::odd_name(dice)): texts::odd(dice), "active": null }).to_string(),
+        ),
         _ => ("application/json-patch+json", json(dice)),
     };
     match dice.below(6) {
@@ -67,7 +68,7 @@ fn pointer(dice: &mut Dice) -> String {
         "/contained/0",
     ];
     match dice.below(6) {
-        0 => format!("/{}", texts::odd(dice)),
+        0 => format!("/{}", texts::odd_name(dice)),
         1 => texts::many(dice, "/a", 500),
         _ => (*dice.one_of(&known)).to_owned(),
     }
