@@ -95,7 +95,7 @@ async function pages_lose_and_repeat_nothing() {
     assert.deepEqual(found.map((one) => one.id).sort(), made.map((one) => one.id).sort(), _sort);
     if (_sort.endsWith("_id") && !_sort.includes(",")) {
       const ids = found.map((one) => one.id);
-      assert.deepEqual(ids, _sort === "_id" ? ids.toSorted() : ids.toSorted().reverse());
+      assert.deepEqual(ids, _sort === "_id" ? [...ids].sort() : [...ids].sort().reverse());
     }
   }
 }

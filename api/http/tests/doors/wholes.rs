@@ -34,8 +34,8 @@ async fn who_looks_all_the_time_never_sees_a_part_of_a_transaction() {
         shelf.tell("POST /fhir", &transaction(ids.map(|id| basic(id, "0")))).await;
         let stop = Arc::new(AtomicBool::new(false));
         let mut lookers = JoinSet::new();
-        for looker in 0..2 {
-            let (shelf, stop) = (shelves[looker].clone(), stop.clone());
+        for shelf in &shelves {
+            let (shelf, stop) = (shelf.clone(), stop.clone());
             lookers.spawn(async move {
                 let mut looks = 0_u64;
                 while !stop.load(Ordering::Relaxed) {
