@@ -43,7 +43,7 @@ use crate::verdict::{Answer, verdict};
 /// Requests of a run when nothing is said.
 const ROUNDS: u64 = 3_000;
 /// What the process may have grown by after its first third: what the caches of the database and the allocator's own slack come to.
-const MOST_GROWTH: u64 = 64 << 20;
+const MOST_GROWTH: u64 = 128 << 20;
 
 /// The doors in front of a store of their own.
 async fn doors(folder: &TempDir) -> Router {
