@@ -108,10 +108,10 @@ impl Outcome {
                 tree.set("details", details);
             }
             if !issue.diagnostics.is_empty() {
-                tree.set("diagnostics", issue.diagnostics.as_str());
+                tree.set("diagnostics", told(&issue.diagnostics));
             }
             if !issue.expression.is_empty() {
-                tree.set("expression", issue.expression.iter().map(Json::string).collect::<Vec<_>>());
+                tree.set("expression", issue.expression.iter().map(|place| told(place)).collect::<Vec<_>>());
             }
             Json::Object(tree)
         });
@@ -127,9 +127,33 @@ impl Outcome {
     }
 }
 
+/// The longest text that is told, in characters. What a client calls a parameter may be as long as an address.
+const LONGEST: usize = 2_000;
+
+/// A text as FHIR allows it (R4B §2.24.0.1, `string`), whatever names of a client stand in it: control characters are replaced, and
+/// what is too long is cut.
+fn told(text: &str) -> Json {
+    let allowed = |c: char| if c.is_control() && !matches!(c, '\t' | '\n' | '\r') { '\u{fffd}' } else { c };
+    let cut = text.char_indices().nth(LONGEST).map(|(at, _)| at);
+    let mut told: String = text[..cut.unwrap_or(text.len())].chars().map(allowed).collect();
+    if cut.is_some() {
+        told.push('…');
+    }
+    Json::string(told)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn whatever_a_client_calls_a_thing_the_outcome_is_a_valid_resource() {
+        for name in ["\u{0}\u{1}\u{7f}", &"x".repeat(2 << 20), "王\u{85}"] {
+            let outcome =
+                Outcome::error("not-supported", format!("`{name}` is not known")).at(format!("http.{name}"));
+            assert_eq!(crate::validate(&outcome.tree()), []);
+        }
+    }
 
     #[test]
     fn an_outcome_is_a_valid_resource() {

@@ -12,6 +12,7 @@ use crate::database::{Record, Sql};
 use crate::error::{damaged, unavailable};
 use crate::open::Store;
 use crate::resources::stored;
+use crate::settled;
 
 const ORDER: &str = " ORDER BY updated_us DESC, rid DESC, version DESC LIMIT ";
 
@@ -20,19 +21,22 @@ impl Store {
         &self,
         query: &ChangesQuery,
     ) -> Result<Vec<(Stored, VersionPlace)>, StoreError> {
+        // The versions of one resource come one after the other, and what is older than a page that was told is settled.
+        let is_settled = query.after.is_some() || matches!(query.of, ChangesOf::Resource(_));
+        let until = if is_settled { None } else { settled::moment(&self.inner.readers).await? };
         let mut sql = self.inner.readers.sql("");
-        self.push_changes(&mut sql, query);
+        self.push_changes(&mut sql, query, until);
         let rows = self.inner.readers.fetch_all(sql).await.map_err(unavailable)?;
         rows.iter().map(|row| self.read_change(row)).collect()
     }
 
-    fn push_changes(&self, sql: &mut Sql, query: &ChangesQuery) {
+    fn push_changes(&self, sql: &mut Sql, query: &ChangesQuery, until: Option<i64>) {
         sql.push(
             "SELECT k.version, k.updated_us, CASE WHEN r.version = k.version THEN r.deleted ELSE h.deleted END,
                     CASE WHEN r.version = k.version THEN r.body ELSE h.body END, r.type, r.id, k.rid
              FROM (SELECT updated_us, rid, version FROM (",
         );
-        self.push_places(sql, query);
+        self.push_places(sql, query, until);
         sql.push(") places").push(ORDER).push_bind(i64::from(query.count));
         let join = sql.dialect.join();
         sql.push(format_args!(
@@ -55,7 +59,7 @@ impl Store {
     }
 
     /// Pushes the places of the versions asked for, each part cut by itself.
-    fn push_places(&self, sql: &mut Sql, query: &ChangesQuery) {
+    fn push_places(&self, sql: &mut Sql, query: &ChangesQuery, until: Option<i64>) {
         let words = &self.inner.words;
         let (kinds, id): (Vec<ResourceType>, Option<&Id>) = match &query.of {
             ChangesOf::Resource(reference) => (vec![reference.kind], Some(&reference.id)),
@@ -67,7 +71,7 @@ impl Store {
                 sql.push("SELECT * FROM (SELECT updated_us, rid, version FROM resource r WHERE r.type = ");
                 sql.push_bind(words.kind(*kind)).push(format_args!(" AND r.deleted = {deleted}"));
                 push_id(sql, id);
-                push_times(sql, "r", None, query);
+                push_times(sql, "r", None, query, until);
                 sql.push(" ORDER BY updated_us DESC, rid DESC LIMIT ").push_bind(i64::from(query.count));
                 sql.push(") c UNION ALL ");
             }
@@ -85,7 +89,7 @@ impl Store {
         } else {
             sql.push("TRUE");
         }
-        push_times(sql, "h", Some("r"), query);
+        push_times(sql, "h", Some("r"), query, until);
         sql.push(" ORDER BY h.updated_us DESC, h.rid DESC, h.version DESC LIMIT ");
         sql.push_bind(i64::from(query.count)).push(") o");
     }
@@ -97,8 +101,11 @@ fn push_id(sql: &mut Sql, id: Option<&Id>) {
     }
 }
 
-/// Pushes the times of versions in `of`. `current`: the table of what superseded the last of them.
-fn push_times(sql: &mut Sql, of: &str, current: Option<&str>, query: &ChangesQuery) {
+/// Pushes the times of versions in `of`. `current`: the table of what superseded the last of them. `until`: none later is told yet.
+fn push_times(sql: &mut Sql, of: &str, current: Option<&str>, query: &ChangesQuery, until: Option<i64>) {
+    if let Some(until) = until {
+        sql.push(format_args!(" AND {of}.updated_us <= ")).push_bind(until);
+    }
     if let Some(since) = query.since {
         sql.push(format_args!(" AND {of}.updated_us >= ")).push_bind(clock::micros(since));
     }
@@ -130,7 +137,11 @@ mod tests {
         let folder = TempDir::new().unwrap();
         let store = Store::open(StoreOptions::new(folder.path())).await.unwrap();
         let mut sql = store.inner.readers.sql("EXPLAIN QUERY PLAN ");
-        store.push_changes(&mut sql, &ChangesQuery { of, since: None, at: None, after: None, count: 51 });
+        store.push_changes(
+            &mut sql,
+            &ChangesQuery { of, since: None, at: None, after: None, count: 51 },
+            None,
+        );
         let rows = store.inner.readers.fetch_all(sql).await.unwrap();
         rows.iter().map(|row| row.get::<String>(3).unwrap()).collect::<Vec<_>>().join("\n")
     }

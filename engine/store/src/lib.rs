@@ -30,6 +30,7 @@ mod resources;
 mod retire;
 pub mod scheduler;
 mod search;
+mod settled;
 mod short;
 mod trace;
 mod upkeep;

@@ -13,11 +13,12 @@ fn patient(number: &str) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_64_conditional_creates_one_creates() {
-    for shelf in Shelf::both().await {
+    for shelves in Shelf::sites().await {
+        let shelf = &shelves[0];
         for round in 0..3 {
             let mut clients = JoinSet::new();
-            for _ in 0..64 {
-                let shelf = shelf.clone();
+            for client in 0..64 {
+                let shelf = shelves[client % 2].clone();
                 clients.spawn(async move {
                     let condition = format!("identifier=urn:mrn|{round}");
                     let body = patient(&round.to_string()).to_string();

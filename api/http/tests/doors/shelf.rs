@@ -38,6 +38,24 @@ impl Shelf {
         Self::open(options, folder, FhirSettings::default()).await
     }
 
+    /// Two nodes on one database of PostgreSQL.
+    pub async fn nodes() -> [Self; 2] {
+        let database = postgres::shared().database();
+        let node = async |name: &str| {
+            let folder = TempDir::new().unwrap();
+            let options = StoreOptions::postgres(&database, folder.path());
+            let options = StoreOptions { node: name.to_owned(), ..options };
+            Self::open(options, folder, FhirSettings::default()).await
+        };
+        [node("a").await, node("b").await]
+    }
+
+    /// Every way to be several clients at once: on one door or two.
+    pub async fn sites() -> [[Self; 2]; 3] {
+        let [sqlite, postgres] = Self::both().await;
+        [[sqlite.clone(), sqlite], [postgres.clone(), postgres], Self::nodes().await]
+    }
+
     async fn open(options: StoreOptions, folder: TempDir, settings: FhirSettings) -> Self {
         let store = Store::open(options).await.unwrap();
         let doors = Doors { resources: Arc::new(store), fhir: settings, ..doors_of(&Fake::new()) };

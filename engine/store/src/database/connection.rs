@@ -34,8 +34,9 @@ const NUMBERS: &str = "
            ARRAY(SELECT nextval('resource_rid') FROM generate_series(1, $3)),
            ARRAY(SELECT nextval('parcel_seq') FROM generate_series(1, $4)),
            (SELECT count(*) > 1 FROM node), (SELECT sum(number)::bigint FROM node),
-           (SELECT count(CASE WHEN whole THEN pg_advisory_xact_lock(name)
-                              ELSE pg_advisory_xact_lock_shared(name) END)
+           (SELECT CASE WHEN count(CASE WHEN whole THEN pg_advisory_xact_lock(name)
+                                        ELSE pg_advisory_xact_lock_shared(name) END) >= 0
+                   THEN floor(extract(epoch FROM clock_timestamp()) * 1000000)::int8 END
             FROM unnest($5::int8[], $6::bool[]) AS w(name, whole))
     FROM node n WHERE n.number = $1 FOR KEY SHARE OF n";
 
@@ -125,7 +126,7 @@ impl PostgresLink {
         node: i64,
         wanted: [u64; 3],
         locks: &Locks,
-    ) -> Result<([Vec<i64>; 3], Company), DatabaseError> {
+    ) -> Result<([Vec<i64>; 3], Company, i64), DatabaseError> {
         let mut arguments = vec![Value::Int(node)];
         arguments.extend(wanted.map(Value::from));
         let mut arguments = for_postgres(&arguments)?;
@@ -134,7 +135,7 @@ impl PostgresLink {
         let rows = self.fetch(SqlStr::from_static(NUMBERS), arguments)?;
         let row = rows.first().ok_or(DatabaseError::Fenced)?;
         let company = Company { has_others: row.try_get(3)?, generation: row.try_get(4)? };
-        Ok(([row.try_get(0)?, row.try_get(1)?, row.try_get(2)?], company))
+        Ok(([row.try_get(0)?, row.try_get(1)?, row.try_get(2)?], company, row.try_get(5)?))
     }
 
     /// Begins, commits or rolls back.

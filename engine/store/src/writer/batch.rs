@@ -307,7 +307,7 @@ impl Batch<'_> {
         };
         let (message, by) = message.unzip();
         let Changed { wrote, stands } =
-            self.resources.change(&draft.changes, by, self.words, self.now, &mut self.numbers)?;
+            self.resources.change(&draft.changes, by, self.words, &mut self.numbers)?;
         self.attachments.used_by(draft);
         let mut owed = Vec::new();
         let mut parcels = 0_i64;

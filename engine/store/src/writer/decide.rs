@@ -180,10 +180,10 @@ fn at_version(change: &DraftChange, current: Option<&State>, expected: u64) -> R
 pub(super) fn advance(
     current: Option<&State>,
     next: Next,
-    now: i64,
     by: Option<Place>,
     numbers: &mut Numbers,
 ) -> State {
+    let now = numbers.written_us;
     let mut state = match current {
         Some(state) => state.clone(),
         None => State {

@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use crate::database::Kind::Int;
 use crate::database::{Connection, DatabaseError, Locks, Rows, Shape};
+use crate::settled::GATE;
 use crate::short::short;
 use crate::writer::work::{Draft, Work};
 
@@ -25,6 +26,9 @@ pub(super) fn of(works: &[&Work]) -> Locks {
     for draft in works.iter().filter_map(|work| work.draft()) {
         for guard in &draft.guards {
             locks.insert(type_lock(guard.kind), true);
+        }
+        if !draft.changes.is_empty() {
+            locks.insert(GATE, false);
         }
         for change in &draft.changes {
             locks.entry(type_lock(change.reference().kind)).or_insert(false);

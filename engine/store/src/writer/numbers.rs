@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use hub_core::cluster::Company;
 
+use crate::clock;
 use crate::database::{Connection, DatabaseError, Line, Locks, all};
 use crate::writer::locks;
 use crate::writer::work::{Draft, Work};
@@ -39,13 +40,16 @@ pub(crate) struct Numbers {
     pub parcel: Supply,
     /// Who else there is.
     pub company: Company,
+    /// The time of the resources that are written, in microseconds: not before any that was, and on PostgreSQL by the database's clock,
+    /// taken under the locks of the batch ([`crate::settled`]).
+    pub written_us: i64,
 }
 
 impl Numbers {
     /// None to give out: nothing is known of the database yet.
     pub fn none() -> Self {
         let none = || Supply::Given(VecDeque::new());
-        Self { message: none(), resource: none(), parcel: none(), company: Company::default() }
+        Self { message: none(), resource: none(), parcel: none(), company: Company::default(), written_us: 0 }
     }
 
     /// Reads where the numbers stand.
@@ -55,13 +59,15 @@ impl Numbers {
         }
         let read = |line: &Line<'_>| {
             let next = |column| Ok::<_, DatabaseError>(Supply::Next(line.get(column)?));
-            Ok(Self { message: next(0)?, resource: next(1)?, parcel: next(2)?, company: Company::default() })
+            let (company, written_us) = (Company::default(), line.get(3)?);
+            Ok(Self { message: next(0)?, resource: next(1)?, parcel: next(2)?, company, written_us })
         };
         let found = all(
             connection,
             "SELECT (SELECT coalesce(max(seq), 0) + 1 FROM message),
                     (SELECT coalesce(max(rid), 0) + 1 FROM resource),
-                    (SELECT coalesce(max(seq), 0) + 1 FROM parcel)",
+                    (SELECT coalesce(max(seq), 0) + 1 FROM parcel),
+                    0",
             &[],
             read,
         )?;
@@ -77,7 +83,7 @@ impl Numbers {
         works: &[&Work],
     ) -> Result<Self, DatabaseError> {
         if !connection.dialect().is_postgres() {
-            return Ok(self.clone());
+            return Ok(Self { written_us: self.written_us.max(clock::now()), ..self.clone() });
         }
         let (mut messages, mut resources, mut parcels) = (0_u64, 0_u64, 0_u64);
         for work in works {
@@ -100,9 +106,9 @@ impl Numbers {
             }
         }
         let Connection::Postgres(link) = connection else { return Ok(self.clone()) };
-        let (given, company) = link.numbers(node, [messages, resources, parcels], &locks::of(works))?;
+        let (given, company, now) = link.numbers(node, [messages, resources, parcels], &locks::of(works))?;
         let [message, resource, parcel] = given.map(|given| Supply::Given(given.into()));
-        Ok(Self { message, resource, parcel, company })
+        Ok(Self { message, resource, parcel, company, written_us: self.written_us.max(now) })
     }
 
     /// The numbers for so many messages and parcels that are taken back in.
@@ -114,8 +120,8 @@ impl Numbers {
         parcels: u64,
     ) -> Result<Self, DatabaseError> {
         let Connection::Postgres(link) = connection else { return Ok(self.clone()) };
-        let (given, company) = link.numbers(node, [messages, 0, parcels], &Locks::new())?;
+        let (given, company, _) = link.numbers(node, [messages, 0, parcels], &Locks::new())?;
         let [message, resource, parcel] = given.map(|given| Supply::Given(given.into()));
-        Ok(Self { message, resource, parcel, company })
+        Ok(Self { message, resource, parcel, company, written_us: self.written_us })
     }
 }

@@ -167,7 +167,6 @@ impl ResourceStates {
         changes: &[DraftChange],
         by: Option<Place>,
         words: &Words,
-        now: i64,
         numbers: &mut Numbers,
     ) -> Result<Changed, StoreError> {
         let mut staged: HashMap<&Reference, State> = HashMap::with_capacity(changes.len());
@@ -193,7 +192,7 @@ impl ResourceStates {
                     continue;
                 }
             };
-            let state = advance(current, next, now, by, numbers);
+            let state = advance(current, next, by, numbers);
             wrote.push((reference.clone(), state.version));
             stands.push(Some(state.standing(was_there)));
             staged.insert(reference, state);

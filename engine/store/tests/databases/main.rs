@@ -8,6 +8,7 @@ mod attachments;
 mod conformance;
 mod corpus;
 mod crashes;
+mod following;
 mod killed;
 mod model;
 mod moving;

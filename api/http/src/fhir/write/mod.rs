@@ -29,9 +29,11 @@ pub(crate) const MOST_TRIES: u32 = 32;
 /// Who writes, as long as there are no accounts.
 const NOBODY: &str = "anonymous";
 
-/// `POST /Patient`, also with `If-None-Exist`
+/// `POST /Patient`, also with `If-None-Exist`, and with `POST /Patient?..`, which some clients (fhirpy) write for it
 pub(crate) async fn create(fhir: &Fhir, question: &Question, kind: ResourceType) -> Result<Reply, Problem> {
-    refuse_parameters(question, &[])?;
+    if question.headers.contains_key("if-none-exist") {
+        refuse_parameters(question, &[])?;
+    }
     let mut tree = body::resource(kind, &question.headers, &question.body)?;
     conform(fhir, &question.base, &mut tree, &Beside::new()).await?;
     let order = Order::create(kind, tree, &said(question)?)?;

@@ -63,7 +63,8 @@ impl Order {
     /// `POST /Patient`
     pub fn create(kind: ResourceType, tree: Object, said: &Said<'_>) -> Result<Self, Problem> {
         let at = match said.if_none_exist {
-            None => Where::New,
+            None if said.pairs.is_empty() => Where::New,
+            None => Where::Found(criteria(kind, said.pairs, said.base)?),
             Some(condition) => Where::Found(criteria(kind, &pairs_of(kind, condition)?, said.base)?),
         };
         Ok(Self { kind, at, what: What::Create(tree), expected: Expected::Any })

@@ -44,6 +44,10 @@ impl Patch {
             return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not-supported", text));
         }
         match tree(body)? {
+            // What some clients (fhirpy) send as plain JSON; a resource it is not.
+            Json::Object(patch) if bare == "application/json" && patch.get("resourceType").is_none() => {
+                Ok(Self::Merge(patch))
+            }
             Json::Object(parameters) => Self::of_parameters(&parameters),
             _ => Err(unreadable(PatchError::whole("a FHIRPath Patch is a resource `Parameters`"))),
         }
