@@ -192,7 +192,7 @@ fn what_is_not_supported_says_so() {
         message("Observation", "status.name", "x"),
         "the search parameter `status.name` is not supported: only references can be looked through"
     );
-    for name in ["_text", "_content", "_elements"] {
+    for name in ["_list", "_contained", "_elements"] {
         assert!(
             matches!(search("Observation", &[(name, "x")]), Err(SearchError::NotSupported { .. })),
             "{name}"

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use hub_core::id::Digest;
-use hub_fhir::params::{Param, ParamKind, params_of, supported};
+use hub_fhir::params::{Param, ParamKind, find, params_of, supported};
 use hub_fhir::prepare::instant;
 use hub_fhir::{Json, Object, ResourceType};
 use time::OffsetDateTime;
@@ -128,7 +128,9 @@ fn resource(kind: ResourceType, settings: &FhirSettings) -> Object {
     }
     let own = params_of(kind).iter().filter(|param| supported(param));
     let own = own.map(|param| (param.code, param.kind.name()));
-    let params = [("_id", "token"), ("_lastUpdated", "date")].into_iter().chain(own);
+    let has_text = |name: &&str| settings.full_text.contains(&kind) && find(kind, name).is_some();
+    let texts = ["_text", "_content"].into_iter().filter(has_text).map(|name| (name, "string"));
+    let params = [("_id", "token"), ("_lastUpdated", "date")].into_iter().chain(texts).chain(own);
     let params = params
         .map(|(name, kind)| object([("name", Json::string(name)), ("type", Json::string(kind))]).into());
     resource.set("searchParam", params.collect::<Vec<Json>>());
@@ -175,6 +177,21 @@ mod tests {
     use time::macros::datetime;
 
     use super::*;
+
+    #[test]
+    fn the_texts_that_are_searched_are_told() {
+        let kind = |name| ResourceType::from_name(name).unwrap();
+        let full_text = [kind("DiagnosticReport"), kind("Binary")].into();
+        let settings = FhirSettings { full_text, ..FhirSettings::default() };
+        let texts = |name| {
+            let resource = resource(kind(name), &settings);
+            let params = resource.get("searchParam").map(Json::items).unwrap_or_default().to_vec();
+            let names = params.iter().filter_map(|param| param.get("name")?.as_str().map(str::to_owned));
+            names.filter(|name| matches!(name.as_str(), "_text" | "_content")).collect::<Vec<_>>()
+        };
+        assert_eq!(texts("DiagnosticReport"), ["_text", "_content"]);
+        assert_eq!(texts("Patient"), [""; 0]);
+    }
 
     #[test]
     fn the_statement_is_valid_r4b() {
