@@ -24,6 +24,7 @@ pub mod composite;
 mod cursor;
 pub mod difference;
 pub mod elements;
+pub mod expand;
 pub mod fhirpath;
 mod fhirpath_read;
 pub mod full_text;

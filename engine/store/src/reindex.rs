@@ -139,7 +139,7 @@ pub(crate) async fn is_whole(readers: &Readers, words: &Words, search: &Search) 
         needed.push((search.kind, Needs::of(on)));
     }
     for filter in &search.filters {
-        needs(search.kind, filter, &mut needed);
+        needs(search.kind, filter, &mut needed)?;
     }
     needed.retain(|(_, needs)| *needs != Needs::Nothing);
     needed.sort_unstable();
@@ -160,14 +160,23 @@ pub(crate) async fn is_whole(readers: &Readers, words: &Words, search: &Search) 
 }
 
 /// Adds the types a filter looks at, each with what it looks at there.
-fn needs(kind: ResourceType, filter: &Filter, needed: &mut Vec<(ResourceType, Needs)>) {
+fn needs(
+    kind: ResourceType,
+    filter: &Filter,
+    needed: &mut Vec<(ResourceType, Needs)>,
+) -> Result<(), StoreError> {
     for test in &filter.any {
         match test {
-            Test::Through(to, inner) | Test::From(to, _, inner) => needs(*to, inner, needed),
+            Test::Through(to, inner) | Test::From(to, _, inner) => needs(*to, inner, needed)?,
+            Test::Told(_) => {
+                let what = "`:in`, `:not-in`, `:above` and `:below` of codes have no place in a condition";
+                return Err(StoreError::Invalid { what: what.to_owned() });
+            }
             // Meanwhile names are found as before: as they are written.
             Test::Of(Aspect::Spelling, _) => {}
             Test::Of(..) => needed.push((kind, Needs::Aspects)),
             _ => needed.push((kind, Needs::of(&filter.on))),
         }
     }
+    Ok(())
 }

@@ -130,7 +130,8 @@ fn resource(kind: ResourceType, settings: &FhirSettings) -> Object {
     let own = own.map(|param| (param.code, param.kind.name()));
     let has_text = |name: &&str| settings.full_text.contains(&kind) && find(kind, name).is_some();
     let texts = ["_text", "_content"].into_iter().filter(has_text).map(|name| (name, "string"));
-    let params = [("_id", "token"), ("_lastUpdated", "date")].into_iter().chain(texts).chain(own);
+    let params =
+        [("_id", "token"), ("_lastUpdated", "date"), ("_list", "string")].into_iter().chain(texts).chain(own);
     let params = params
         .map(|(name, kind)| object([("name", Json::string(name)), ("type", Json::string(kind))]).into());
     resource.set("searchParam", params.collect::<Vec<Json>>());

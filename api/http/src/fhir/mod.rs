@@ -14,6 +14,7 @@ mod reply;
 mod search;
 mod settings;
 mod shape;
+mod terms;
 mod texts;
 mod wants;
 mod write;

@@ -9,11 +9,12 @@ use crate::fhir::links::address;
 use crate::fhir::problem::Problem;
 use crate::fhir::reply::Reply;
 use crate::fhir::wants::Part;
-use crate::fhir::{Fhir, Question, shape};
+use crate::fhir::{Fhir, Question, shape, terms};
 
 /// `GET /Patient?..` and `POST /Patient/_search`
 pub(crate) async fn search(fhir: &Fhir, question: &Question, kind: ResourceType) -> Result<Reply, Problem> {
-    let (search, used, left_out) = understand(kind, question)?;
+    let (mut search, used, left_out) = understand(kind, question)?;
+    terms::tell(fhir, &question.base, &mut search).await?;
     let first = search.after.is_none();
     let mut page = fhir.doors.resources.search(&search).await?;
     // A first page without a next one holds all matches: the total is known without counting.

@@ -47,6 +47,7 @@ async fn every_parameter_listed_is_searched_by_and_every_other_is_refused() {
             own.map(|param| (param.code.to_owned(), param.kind.name().to_owned())).collect();
         expected.insert(("_id".into(), "token".into()));
         expected.insert(("_lastUpdated".into(), "date".into()));
+        expected.insert(("_list".into(), "string".into()));
         assert_eq!(listed, expected);
         for (name, sort) in &listed {
             let value = if sort == "date" { "2026" } else { "1" };
@@ -63,7 +64,8 @@ async fn every_parameter_listed_is_searched_by_and_every_other_is_refused() {
             assert!(read.is_ok(), "{kind} {name}: {read:?}");
         }
         // Whether texts are searched the store knows.
-        let is_refused = |param: &&Param| !supported(param) && !matches!(param.code, "_text" | "_content");
+        let is_refused =
+            |param: &&Param| !supported(param) && !matches!(param.code, "_text" | "_content" | "_list");
         for param in params_of(kind).iter().filter(is_refused) {
             assert!(parse(kind, &[(param.code.into(), "1".into())]).is_err(), "{kind} {}", param.code);
         }

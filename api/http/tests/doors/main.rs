@@ -18,4 +18,5 @@ mod postgres;
 mod races;
 mod replays;
 mod shelf;
+mod terms;
 mod writes;

@@ -2,7 +2,9 @@
 
 use hub_fhir::ResourceType;
 use hub_fhir::composite;
+use hub_fhir::expand::Coded;
 use hub_fhir::index::{Aspect, ParamId};
+use hub_fhir::json::Json;
 use hub_fhir::normal::{as_written, normal};
 use hub_fhir::params::{ParamKind, by_id};
 use hub_fhir::search::{Counted, Filter, FilterOn, StringTest, Test};
@@ -73,6 +75,7 @@ fn test_rarity(filter: &Filter, test: &Test) -> Option<Rarity> {
         | Test::Date { .. }
         | Test::Number { .. }
         | Test::Below(_)
+        | Test::OneOf(_)
         | Test::Sought(_) => Some(Rarity::Unknown),
         Test::String(StringTest::Starts | StringTest::Exact, _) => Some(Rarity::Unknown),
         Test::String(StringTest::Contains, _) | Test::Token { code: None, .. } => None,
@@ -80,7 +83,7 @@ fn test_rarity(filter: &Filter, test: &Test) -> Option<Rarity> {
         // What is looked through leads to as many as point there or are pointed at.
         Test::Through(_, inner) | Test::From(_, _, inner) => rarity(inner).map(|_| Rarity::Unknown),
         Test::Together(tests) => tests.iter().any(|(_, test)| is_driven(test)).then_some(Rarity::Unknown),
-        Test::Holds(_) | Test::Missing(_) => None,
+        Test::Holds(_) | Test::Missing(_) | Test::Told(_) => None,
     }
 }
 
@@ -245,6 +248,8 @@ impl Compiler<'_> {
             | Test::Below(_)
             | Test::Holds(_)
             | Test::Missing(_)
+            | Test::OneOf(_)
+            | Test::Told(_)
             | Test::Sought(_)
             | Test::Of(..)
             | Test::Id(_)
@@ -253,6 +258,15 @@ impl Compiler<'_> {
                 self.in_pairs(sql, &pairs, test);
             }
         }
+    }
+
+    /// Codes as the search rows have them, as JSON.
+    fn pairs(&self, codes: &[Coded]) -> String {
+        let pair = |(system, code): &Coded| {
+            let code = Json::String(short(code));
+            Json::Array(vec![code, Json::Number(system_number(system).to_string().into())])
+        };
+        Json::Array(codes.iter().map(pair).collect()).to_text()
     }
 
     /// Pushes whether one of the pairs passes.
@@ -303,8 +317,14 @@ impl Compiler<'_> {
                 sql.push(format_args!(" OR ({first} >= ")).push_bind(format!("{uri}/"));
                 sql.push(format_args!(" AND {first} < ")).push_bind(format!("{uri}0")).push("))");
             }
+            Test::OneOf(codes) => {
+                let given = dialect.given(&self.pairs(codes), sql);
+                let (code, system) = (dialect.text_of("c.value", 0), dialect.number_of("c.value", 1));
+                sql.push(format_args!("({first}, {number}) IN (SELECT {code}, {system} FROM {given})"));
+            }
             Test::Id(_)
             | Test::Missing(_)
+            | Test::Told(_)
             | Test::Sought(_)
             | Test::Of(..)
             | Test::Together(_)
@@ -435,9 +455,19 @@ impl Compiler<'_> {
                 }
             },
             Test::Through(kind, filter) => self.drive_through(sql, param, *kind, filter),
+            Test::OneOf(codes) => {
+                let dialect = sql.dialect;
+                let given = dialect.given(&self.pairs(codes), sql);
+                let join = dialect.join();
+                sql.push(format_args!("SELECT x.rid FROM {given} {join} idx_token x ON x.param = "))
+                    .push_bind(param);
+                sql.push(format_args!(" AND x.code = {}", dialect.text_of("c.value", 0)));
+                sql.push(format_args!(" AND x.system = {}", dialect.number_of("c.value", 1)));
+            }
             Test::Id(_)
             | Test::Holds(_)
             | Test::Missing(_)
+            | Test::Told(_)
             | Test::Sought(_)
             | Test::Of(..)
             | Test::From(..) => {
