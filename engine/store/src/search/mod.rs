@@ -14,6 +14,7 @@ mod links;
 mod order;
 #[cfg(test)]
 mod plan_tests;
+mod rarity;
 
 use std::collections::HashSet;
 
@@ -96,7 +97,7 @@ impl Searcher<'_> {
         let way = match self.choose_way(search, &compiler, &Order::of(&[], self.words)).await? {
             // All of its filters are common, and nothing is to be sorted.
             Way::Walk => {
-                Way::Filter(search.filters.iter().position(|filter| filters::rarity(filter).is_some()))
+                Way::Filter(search.filters.iter().position(|filter| rarity::rarity(filter).is_some()))
             }
             way @ Way::Filter(_) => way,
         };
@@ -113,7 +114,7 @@ impl Searcher<'_> {
     ) -> Result<Way, StoreError> {
         let mut counted = Vec::new();
         for (at, filter) in search.filters.iter().enumerate() {
-            match filters::rarity(filter) {
+            match rarity::rarity(filter) {
                 Some(rarity) if rarity.is_sure() => return Ok(Way::Filter(Some(at))),
                 Some(_) => counted.push(at),
                 None => {}
