@@ -115,7 +115,7 @@ fn readings(letters: &[char], begins_with_surname: bool) -> Vec<Reading> {
         let of_two = SURNAMES_OF_TWO.iter().find(|(name, _)| *name == surname);
         let of_one = letters.first().and_then(|letter| listed(SURNAMES, *letter));
         if let (Some((_, sounds)), true) = (of_two, letters.len() > 2) {
-            readings.extend(sounds.split(' ').map(|sound| Reading::of(sound)));
+            readings.extend(sounds.split(' ').map(Reading::of));
             rest = &letters[2..];
         } else if let Some(sounds) = of_one {
             readings.push(Reading::of(sounds));
