@@ -1,6 +1,6 @@
 //! The settings of a hub: defaults, then the settings file, then the environment, then `--set` and `--data`.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -112,6 +112,43 @@ pub struct Fhir {
     pub delete_several: bool,
     /// What is looked at before a resource is written.
     pub validate: Validate,
+    /// What resources are found by, beside their search parameters.
+    pub search: Search,
+}
+
+/// What resources are found by, beside their search parameters.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Search {
+    /// Whose texts are searched.
+    pub text: Texts,
+}
+
+/// Whose texts are searched.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(untagged, expecting = "expected true, false or a list of resource types")]
+pub enum Texts {
+    /// Those of all types, or of none.
+    All(bool),
+    /// Those of these types.
+    Of(Vec<String>),
+}
+
+impl Texts {
+    /// The types; an error names what is none.
+    fn types(&self) -> anyhow::Result<HashSet<ResourceType>> {
+        match self {
+            Texts::All(true) => Ok(ResourceType::all().collect()),
+            Texts::All(false) => Ok(HashSet::new()),
+            Texts::Of(names) => names
+                .iter()
+                .map(|name| {
+                    let kind = ResourceType::from_name(name);
+                    kind.with_context(|| format!("`fhir.search.text`: `{name}` is no resource type of R4B"))
+                })
+                .collect(),
+        }
+    }
 }
 
 /// What is looked at before a resource is written.
@@ -163,7 +200,8 @@ impl Fhir {
     pub fn settings(&self) -> anyhow::Result<FhirSettings> {
         let validate = self.validate.settings()?;
         let Self { writes, body_bytes, bundle_entries, delete_several, .. } = *self;
-        Ok(FhirSettings { writes, body_bytes, bundle_entries, delete_several, validate })
+        let full_text = self.search.text.types()?;
+        Ok(FhirSettings { writes, body_bytes, bundle_entries, delete_several, validate, full_text })
     }
 }
 
@@ -365,6 +403,7 @@ impl Settings {
             node: self.node(),
             readers: self.store.readers,
             cache_bytes: self.store.cache_bytes,
+            full_text: self.fhir.search.text.types()?,
             ..options
         })
     }

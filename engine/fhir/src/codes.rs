@@ -69,6 +69,11 @@ impl ValueSet {
         }
     }
 
+    /// The listed codes with their systems.
+    pub fn pairs(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        self.systems.iter().flat_map(|system| system.codes.iter().flatten().map(|code| (system.url, *code)))
+    }
+
     /// The listed codes, for help texts.
     pub fn codes(&self) -> impl Iterator<Item = &'static str> {
         self.systems.iter().flat_map(|system| system.codes.iter().flatten().copied())

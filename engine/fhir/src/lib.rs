@@ -26,6 +26,7 @@ pub mod contained;
 mod cursor;
 pub mod difference;
 pub mod elements;
+pub mod expand;
 pub mod fhirpath;
 mod fhirpath_read;
 pub mod full_text;

@@ -9,6 +9,7 @@ use compact_str::CompactString;
 use time::OffsetDateTime;
 
 use crate::contained::Among;
+use crate::expand::Coded;
 use crate::index::{Aspect, ParamId};
 use crate::resource::Reference;
 use crate::types::ResourceType;
@@ -126,6 +127,10 @@ pub enum Test {
     Through(ResourceType, Box<Filter>),
     /// `_has`: a resource of this type, for which the filter holds, points at it by the parameter.
     From(ResourceType, ParamId, Box<Filter>),
+    /// One of these codes with their systems.
+    OneOf(Vec<Coded>),
+    /// A code that value sets or code systems tell of: to be replaced by [`Test::OneOf`] before the search is run.
+    Told(Told),
     /// These words stand in the text.
     Sought(Sought),
     /// The test is made on another aspect of the elements than their value.
@@ -138,6 +143,40 @@ pub enum Test {
     All(Vec<Filter>),
     /// It contains a resource of this type for which all of these hold.
     Contains(ResourceType, Vec<Filter>),
+}
+
+/// Which codes are meant, by what tells of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// Those of a value set, by its URL or reference: `:in` and `:not-in`.
+    In(CompactString),
+    /// A code and what it is a kind of.
+    Above(CompactString, CompactString),
+    /// A code and its kinds.
+    Below(CompactString, CompactString),
+}
+
+impl Search {
+    /// The tests that are to be replaced before it is run.
+    pub fn told(&mut self) -> Vec<&mut Test> {
+        fn each<'t>(filter: &'t mut Filter, told: &mut Vec<&'t mut Test>) {
+            for test in &mut filter.any {
+                match test {
+                    Test::Told(_) => told.push(test),
+                    Test::Through(_, inner) | Test::From(_, _, inner) => each(inner, told),
+                    Test::All(filters) | Test::Contains(_, filters) => {
+                        filters.iter_mut().for_each(|filter| each(filter, told));
+                    }
+                    _ => {}
+                }
+            }
+        }
+        let mut told = Vec::new();
+        for filter in &mut self.filters {
+            each(filter, &mut told);
+        }
+        told
+    }
 }
 
 /// What the number of a quantity counts.
@@ -294,6 +333,8 @@ impl fmt::Debug for Test {
             Self::Together(tests) => write!(f, "Together({tests:?})"),
             Self::Through(kind, filter) => write!(f, "Through({kind}, {filter:?})"),
             Self::From(kind, param, filter) => write!(f, "From({kind}, {param:?}, {filter:?})"),
+            Self::OneOf(codes) => write!(f, "OneOf({} codes)", codes.len()),
+            Self::Told(told) => write!(f, "Told({told:?})"),
             Self::Sought(sought) => write!(f, "Sought({} words)", sought.weight()),
             Self::Of(aspect, test) => write!(f, "Of({aspect:?}, {test:?})"),
             Self::Missing(missing) => write!(f, "Missing({missing})"),

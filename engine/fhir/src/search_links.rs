@@ -57,6 +57,9 @@ pub(crate) fn linked(
         bounded(name)?;
         return pointed(kind, name, value, reading).map(Some);
     }
+    if name == "_list" {
+        return of_list(value, reading).map(Some);
+    }
     let Some((head, rest)) = name.split_once('.') else { return Ok(None) };
     let (code, through) = match head.split_once(':') {
         Some((code, through)) => (code, Some(through)),
@@ -66,6 +69,20 @@ pub(crate) fn linked(
     bounded(name)?;
     let inner = |kind| filter(kind, rest, value, reading);
     through_reference(param, through, name, reading, &inner).map(Some)
+}
+
+/// `_list`: what the entries of a List point at (R4B §3.1.1.5.2).
+fn of_list(value: &str, reading: &Reading<'_>) -> Result<Filter, SearchError> {
+    let name = || "_list".to_owned();
+    if value.contains('$') {
+        let why = "lists that a server keeps by itself, such as `$current-problems`, are not kept";
+        return Err(SearchError::NotSupported { name: name(), why });
+    }
+    let list = ResourceType::from_name("List").expect("R4B has this type");
+    let item = find(list, "item").expect("R4B has this parameter");
+    let ids: Vec<&str> = value.split(',').map(|id| id.strip_prefix("List/").unwrap_or(id)).collect();
+    let inner = filter(list, "_id", &ids.join(","), reading)?;
+    Ok(Filter { on: FilterOn::Pointed, any: vec![Test::From(list, item.id, Box::new(inner))], not: false })
 }
 
 /// Each link costs the stack and the database.

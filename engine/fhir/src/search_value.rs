@@ -10,7 +10,7 @@ use crate::moment;
 use crate::normal::{as_written, normal};
 use crate::params::{Param, ParamKind, by_id};
 use crate::resource::Id;
-use crate::search::{Counted, FilterOn, Prefix, StringTest, Test};
+use crate::search::{Counted, FilterOn, Prefix, StringTest, Test, Told};
 use crate::search_parse::{SearchError, shown};
 use crate::sought::Sought;
 use crate::spelling::spelt;
@@ -19,8 +19,7 @@ use crate::types::ResourceType;
 /// More comma-separated alternatives are refused.
 const MAX_ALTERNATIVES: usize = 500;
 
-const TOKEN_MODIFIERS: &str =
-    "`:not`, `:missing`, `:text` of what has a text beside it, or `:of-type` of identifiers";
+const TOKEN_MODIFIERS: &str = "`:not`, `:missing`, `:in`, `:not-in`, `:above`, `:below`, `:text` of what has a text beside it, or `:of-type` of identifiers";
 
 /// A parameter as it stands in the query.
 pub(crate) struct Asked<'q> {
@@ -60,7 +59,8 @@ pub(crate) fn alternatives(asked: &Asked<'_>, value: &str) -> Result<(Vec<Test>,
             _ => Err(asked.wrong("`true` or `false`")),
         };
     }
-    let not = asked.modifier == Some("not") && param.is_some_and(|param| param.kind == ParamKind::Token);
+    let not = matches!(asked.modifier, Some("not" | "not-in"))
+        && param.is_some_and(|param| param.kind == ParamKind::Token);
     let parts = split(value, ',');
     if parts.len() > MAX_ALTERNATIVES {
         return Err(asked.wrong("at most 500 alternatives"));
@@ -182,6 +182,14 @@ fn of_token(asked: &Asked<'_>, param: &Param, modifier: &str, part: &str) -> Res
                 Ok(Test::Of(Aspect::OfType, Box::new(value)))
             }
             _ => Err(asked.wrong("`system|code|value`: the type of the identifier and its value")),
+        },
+        "in" | "not-in" => Ok(Test::Told(Told::In(unescape(part)))),
+        "above" | "below" => match split(part, '|').as_slice() {
+            [system, code] if !system.is_empty() && !code.is_empty() => {
+                let told = if modifier == "above" { Told::Above } else { Told::Below };
+                Ok(Test::Told(told(unescape(system), unescape(code))))
+            }
+            _ => Err(asked.wrong("`system|code`")),
         },
         _ => Err(asked.misfit(TOKEN_MODIFIERS)),
     }

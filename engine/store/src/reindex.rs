@@ -156,7 +156,7 @@ pub(crate) async fn is_whole(readers: &Readers, words: &Words, search: &Search) 
         sort_needs(search.kind, on, &mut needed);
     }
     for filter in &search.filters {
-        needs(search.kind, filter, &mut needed);
+        needs(search.kind, filter, &mut needed)?;
     }
     needed.retain(|(_, needs)| *needs != Needs::Nothing);
     needed.sort_unstable();
@@ -177,19 +177,28 @@ pub(crate) async fn is_whole(readers: &Readers, words: &Words, search: &Search) 
 }
 
 /// Adds the types a filter looks at, each with what it looks at there.
-fn needs(kind: ResourceType, filter: &Filter, needed: &mut Vec<(ResourceType, Needs)>) {
+fn needs(
+    kind: ResourceType,
+    filter: &Filter,
+    needed: &mut Vec<(ResourceType, Needs)>,
+) -> Result<(), StoreError> {
     for test in &filter.any {
         match test {
-            Test::Through(to, inner) | Test::From(to, _, inner) => needs(*to, inner, needed),
-            Test::All(filters) => filters.iter().for_each(|filter| needs(kind, filter, needed)),
+            Test::Through(to, inner) | Test::From(to, _, inner) => needs(*to, inner, needed)?,
+            Test::All(filters) => filters.iter().try_for_each(|filter| needs(kind, filter, needed))?,
             // What is contained came with the aspects.
             Test::Contains(..) => needed.push((kind, Needs::Aspects)),
+            Test::Told(_) => {
+                let what = "`:in`, `:not-in`, `:above` and `:below` of codes have no place in a condition";
+                return Err(StoreError::Invalid { what: what.to_owned() });
+            }
             // Meanwhile names are found as before: as they are written.
             Test::Of(Aspect::Spelling, _) => {}
             Test::Of(..) => needed.push((kind, Needs::Aspects)),
             _ => needed.push((kind, Needs::of(&filter.on))),
         }
     }
+    Ok(())
 }
 
 /// The same of a sort key.

@@ -137,7 +137,9 @@ fn resource(kind: ResourceType, settings: &FhirSettings) -> Object {
     }
     let own = params_of(kind).iter().filter(|param| supported(param));
     let own = own.map(|param| (param.code, param.kind.name()));
-    resource.set("searchParam", params(own));
+    let has_text = |name: &&str| settings.full_text.contains(&kind) && find(kind, name).is_some();
+    let texts = ["_text", "_content"].into_iter().filter(has_text).map(|name| (name, "string"));
+    resource.set("searchParam", params(texts.chain(own)));
     let operations = operations::of(kind).map(|(name, definition)| {
         object([("name", Json::string(name)), ("definition", Json::string(definition))]).into()
     });
@@ -146,7 +148,8 @@ fn resource(kind: ResourceType, settings: &FhirSettings) -> Object {
 }
 
 /// What every type is searched by, but the parameters of its own.
-const OF_EVERY_TYPE: [(&str, &str); 3] = [("_id", "token"), ("_lastUpdated", "date"), ("_filter", "special")];
+const OF_EVERY_TYPE: [(&str, &str); 4] =
+    [("_id", "token"), ("_lastUpdated", "date"), ("_list", "string"), ("_filter", "special")];
 
 /// Search parameters with those of every type before them.
 fn params<'n>(own: impl Iterator<Item = (&'n str, &'n str)>) -> Vec<Json> {
@@ -205,6 +208,21 @@ mod tests {
     use time::macros::datetime;
 
     use super::*;
+
+    #[test]
+    fn the_texts_that_are_searched_are_told() {
+        let kind = |name| ResourceType::from_name(name).unwrap();
+        let full_text = [kind("DiagnosticReport"), kind("Binary")].into();
+        let settings = FhirSettings { full_text, ..FhirSettings::default() };
+        let texts = |name| {
+            let resource = resource(kind(name), &settings);
+            let params = resource.get("searchParam").map(Json::items).unwrap_or_default().to_vec();
+            let names = params.iter().filter_map(|param| param.get("name")?.as_str().map(str::to_owned));
+            names.filter(|name| matches!(name.as_str(), "_text" | "_content")).collect::<Vec<_>>()
+        };
+        assert_eq!(texts("DiagnosticReport"), ["_text", "_content"]);
+        assert_eq!(texts("Patient"), [""; 0]);
+    }
 
     #[test]
     fn the_statement_is_valid_r4b() {

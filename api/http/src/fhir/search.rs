@@ -13,11 +13,12 @@ use crate::fhir::links::address;
 use crate::fhir::problem::Problem;
 use crate::fhir::reply::Reply;
 use crate::fhir::wants::Part;
-use crate::fhir::{Fhir, Question, shape};
+use crate::fhir::{Fhir, Question, shape, terms};
 
 /// `GET /Patient?..`, `POST /Patient/_search`, and the same without a type and in a compartment.
 pub(crate) async fn search(fhir: &Fhir, question: &Question, scope: &Scope) -> Result<Reply, Problem> {
-    let (searches, used, left_out) = understand(scope, question)?;
+    let (mut searches, used, left_out) = understand(scope, question)?;
+    terms::tell(fhir, &question.base, &mut searches).await?;
     run(fhir, question, &scope.path(), &searches, used, &left_out).await
 }
 

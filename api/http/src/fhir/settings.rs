@@ -1,6 +1,6 @@
 //! What the FHIR door grants those who write.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use hub_fhir::ResourceType;
 
@@ -17,6 +17,8 @@ pub struct FhirSettings {
     pub delete_several: bool,
     /// What is looked at before a resource is written.
     pub validate: Validation,
+    /// The types whose texts the store searches, by `_text` and `_content`.
+    pub full_text: HashSet<ResourceType>,
 }
 
 impl Default for FhirSettings {
@@ -27,6 +29,7 @@ impl Default for FhirSettings {
             bundle_entries: 2_000,
             delete_several: false,
             validate: Validation::default(),
+            full_text: HashSet::new(),
         }
     }
 }

@@ -22,6 +22,7 @@ mod postgres;
 mod races;
 mod replays;
 mod shelf;
+mod terms;
 mod walks;
 mod wholes;
 mod writes;

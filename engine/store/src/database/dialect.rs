@@ -1,5 +1,6 @@
 //! Where the two databases differ in their words.
 
+use super::Sql;
 use crate::entries::is_more;
 
 /// Which database it is.
@@ -101,20 +102,39 @@ impl Dialect {
         }
     }
 
+    /// A JSON array that is given with the statement as a table `c` with the column `value`.
+    pub fn given(self, array: &str, sql: &mut Sql) -> String {
+        let place = sql.hold(array.to_owned());
+        match self {
+            Dialect::Sqlite => format!("json_each({place}) c"),
+            Dialect::Postgres => format!("jsonb_array_elements({place}::text::jsonb) c(value)"),
+        }
+    }
+
+    /// The text at a place of a JSON array.
+    pub fn text_of(self, array: &str, place: usize) -> String {
+        match self {
+            Dialect::Sqlite => format!("{array} ->> {place}"),
+            Dialect::Postgres => format!(r#"({array} ->> {place}) COLLATE "C""#),
+        }
+    }
+
+    /// The number at a place of a JSON array.
+    pub fn number_of(self, array: &str, place: usize) -> String {
+        match self {
+            Dialect::Sqlite => format!("({array} ->> {place})"),
+            Dialect::Postgres => format!("({array} ->> {place})::bigint"),
+        }
+    }
+
     /// The text at a place of a pair of [`Dialect::pairs`].
     pub fn pair_text(self, place: usize) -> String {
-        match self {
-            Dialect::Sqlite => format!("j.value ->> {place}"),
-            Dialect::Postgres => format!(r#"(j.value ->> {place}) COLLATE "C""#),
-        }
+        self.text_of("j.value", place)
     }
 
     /// The number at a place of a pair of [`Dialect::pairs`].
     pub fn pair_number(self, place: usize) -> String {
-        match self {
-            Dialect::Sqlite => format!("(j.value ->> {place})"),
-            Dialect::Postgres => format!("(j.value ->> {place})::bigint"),
-        }
+        self.number_of("j.value", place)
     }
 
     /// A value of the first or last pair of a member.

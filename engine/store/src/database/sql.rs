@@ -46,6 +46,12 @@ impl Sql {
         }
     }
 
+    /// Takes a value whose place is pushed later; says how it is written.
+    pub fn hold(&mut self, value: impl Into<Value>) -> String {
+        self.values.push(value.into());
+        format!("${}", self.values.len())
+    }
+
     /// Adds places for several values, with commas between them.
     pub fn push_list<T: Into<Value>>(&mut self, values: impl IntoIterator<Item = T>) -> &mut Self {
         for (at, value) in values.into_iter().enumerate() {

@@ -2,7 +2,9 @@
 
 use hub_fhir::ResourceType;
 use hub_fhir::composite;
+use hub_fhir::expand::Coded;
 use hub_fhir::index::{Aspect, ParamId};
+use hub_fhir::json::Json;
 use hub_fhir::normal::{as_written, normal};
 use hub_fhir::params::{ParamKind, by_id};
 use hub_fhir::search::{Counted, Filter, FilterOn, StringTest, Test};
@@ -10,11 +12,9 @@ use hub_fhir::search::{Counted, Filter, FilterOn, StringTest, Test};
 use crate::database::Sql;
 use crate::entries::{SHORT_SPAN_US, kind_number, system_number};
 use crate::search::dates::Asked;
+use crate::search::rarity::{driver, is_driven, is_exact};
 use crate::short::short;
 use crate::words::{TEXTS, Words};
-
-/// A filter with more look-ups is only probed: SQLite takes so many parts of a union.
-const MOST_LOOK_UPS: usize = 500;
 
 /// What filters are compiled with.
 pub(super) struct Compiler<'a> {
@@ -23,101 +23,6 @@ pub(super) struct Compiler<'a> {
     pub kind: ResourceType,
     /// Whether `r` is a contained resource: it has its rows beside itself alone.
     pub is_contained: bool,
-}
-
-/// How many resources a filter's value is likely to have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Rarity {
-    /// Few, whatever is stored.
-    Sure,
-    /// It must be counted.
-    Unknown,
-}
-
-impl Rarity {
-    pub fn is_sure(self) -> bool {
-        self == Rarity::Sure
-    }
-}
-
-/// How rare what a filter asks for is; `None` when an index does not give its resources.
-pub(super) fn rarity(filter: &Filter) -> Option<Rarity> {
-    looked_up(filter).map(|(rarity, _)| rarity)
-}
-
-/// The same, and in how many parts of a union the resources are looked up.
-fn looked_up(filter: &Filter) -> Option<(Rarity, usize)> {
-    if filter.not || filter.on == FilterOn::LastUpdated {
-        return None;
-    }
-    let (mut all, mut parts) = (Rarity::Sure, 0);
-    for test in &filter.any {
-        let (rarity, more) = test_looked_up(filter, test)?;
-        parts += more;
-        if !rarity.is_sure() {
-            all = Rarity::Unknown;
-        }
-    }
-    (parts <= MOST_LOOK_UPS).then_some((all, parts))
-}
-
-/// Of filters that must all hold the one whose resources are looked up, and how.
-fn driver(filters: &[Filter]) -> Option<(&Filter, Rarity, usize)> {
-    let drivers = filters.iter().filter_map(|filter| {
-        let (rarity, parts) = looked_up(filter)?;
-        Some((filter, rarity, parts))
-    });
-    drivers.min_by_key(|(_, rarity, _)| !rarity.is_sure())
-}
-
-fn test_looked_up(filter: &Filter, test: &Test) -> Option<(Rarity, usize)> {
-    let (rarity, parts) = match test {
-        Test::Id(_) => (Rarity::Sure, 1),
-        Test::Token { code: Some(_), .. } => {
-            // Identifiers are there to tell apart.
-            let is_identifier =
-                matches!(filter.on, FilterOn::Param(id) if by_id(id).is_some_and(|p| p.code == "identifier"));
-            (if is_identifier { Rarity::Sure } else { Rarity::Unknown }, 1)
-        }
-        Test::Reference { .. } | Test::Sought(_) | Test::Contains(..) => (Rarity::Unknown, 1),
-        Test::Date { .. } | Test::Number { .. } | Test::Below(_) => (Rarity::Unknown, 2),
-        Test::String(how, _) if is_looked_up(*how) => (Rarity::Unknown, 1),
-        Test::Of(_, inner) => return test_looked_up(filter, inner),
-        // What is looked through leads to as many as point there or are pointed at.
-        Test::Through(_, inner) | Test::From(_, _, inner) => {
-            rarity(inner)?;
-            (Rarity::Unknown, 1)
-        }
-        Test::Together(tests) => {
-            tests.iter().find(|(_, test)| is_driven(test))?;
-            (Rarity::Unknown, 2)
-        }
-        Test::All(filters) => {
-            let (_, rarity, parts) = driver(filters)?;
-            (rarity, parts)
-        }
-        Test::Token { code: None, .. }
-        | Test::String(..)
-        | Test::Holds(_)
-        | Test::Missing(_)
-        | Test::Unlike(_) => return None,
-    };
-    Some((rarity, parts))
-}
-
-/// Whether the index has strings in an order that helps.
-fn is_looked_up(how: StringTest) -> bool {
-    matches!(how, StringTest::Starts | StringTest::Exact | StringTest::Is)
-}
-
-/// Whether an index gives the resources of a component.
-fn is_driven(test: &Test) -> bool {
-    match test {
-        Test::Token { code, .. } => code.is_some(),
-        Test::String(how, _) => is_looked_up(*how),
-        Test::Reference { .. } | Test::Date { .. } | Test::Number { .. } | Test::Below(_) => true,
-        _ => false,
-    }
 }
 
 /// The letter of the member that holds the values a test is made on.
@@ -132,15 +37,6 @@ fn letter(test: &Test) -> char {
         Test::Unlike(test) => letter(test),
         _ => 't',
     }
-}
-
-/// Whether the resources an index gives for a filter are those that match, and not some more.
-pub(super) fn is_exact(filter: &Filter) -> bool {
-    filter.any.iter().all(|test| match test {
-        Test::Together(_) | Test::Of(Aspect::Text, _) | Test::Number { of: Counted::Named(_), .. } => false,
-        Test::All(filters) => matches!(filters.as_slice(), [only] if is_exact(only)),
-        _ => true,
-    })
 }
 
 /// The end of the strings that start with `text`, in byte order.
@@ -294,6 +190,7 @@ impl Compiler<'_> {
             | Test::Number { .. }
             | Test::Below(_)
             | Test::Holds(_)
+            | Test::OneOf(_)
             | Test::Unlike(_) => {
                 let pairs = dialect.pairs(&member_of(letter(test), param));
                 self.in_pairs(sql, &pairs, test);
@@ -303,9 +200,19 @@ impl Compiler<'_> {
             | Test::All(_)
             | Test::Contains(..)
             | Test::Missing(_)
+            | Test::Told(_)
             | Test::Sought(_)
             | Test::Of(..) => drop(sql.push("FALSE")),
         }
+    }
+
+    /// Codes as the search rows have them, as JSON.
+    fn pairs(&self, codes: &[Coded]) -> String {
+        let pair = |(system, code): &Coded| {
+            let code = Json::String(short(code));
+            Json::Array(vec![code, Json::Number(system_number(system).to_string().into())])
+        };
+        Json::Array(codes.iter().map(pair).collect()).to_text()
     }
 
     /// Pushes whether one of the pairs passes.
@@ -376,8 +283,14 @@ impl Compiler<'_> {
                 self.pair(sql, test);
                 sql.push(")");
             }
+            Test::OneOf(codes) => {
+                let given = dialect.given(&self.pairs(codes), sql);
+                let (code, system) = (dialect.text_of("c.value", 0), dialect.number_of("c.value", 1));
+                sql.push(format_args!("({first}, {number}) IN (SELECT {code}, {system} FROM {given})"));
+            }
             Test::Id(_)
             | Test::Missing(_)
+            | Test::Told(_)
             | Test::Sought(_)
             | Test::Of(..)
             | Test::Together(_)
@@ -520,12 +433,22 @@ impl Compiler<'_> {
                 }
             },
             Test::Through(kind, filter) => self.drive_through(sql, param, *kind, filter),
+            Test::OneOf(codes) => {
+                let dialect = sql.dialect;
+                let given = dialect.given(&self.pairs(codes), sql);
+                let join = dialect.join();
+                sql.push(format_args!("SELECT x.rid FROM {given} {join} idx_token x ON x.param = "))
+                    .push_bind(param);
+                sql.push(format_args!(" AND x.code = {}", dialect.text_of("c.value", 0)));
+                sql.push(format_args!(" AND x.system = {}", dialect.number_of("c.value", 1)));
+            }
             Test::Id(_)
             | Test::Holds(_)
             | Test::Missing(_)
             | Test::Unlike(_)
             | Test::All(_)
             | Test::Contains(..)
+            | Test::Told(_)
             | Test::Sought(_)
             | Test::Of(..)
             | Test::From(..) => {

@@ -5,7 +5,8 @@ use hub_fhir::ResourceType;
 use hub_fhir::search::{Filter, Test};
 
 use crate::database::Sql;
-use crate::search::filters::{Compiler, is_exact, member, member_of};
+use crate::search::filters::{Compiler, member, member_of};
+use crate::search::rarity::is_exact;
 
 impl<'a> Compiler<'a> {
     fn of(&self, kind: ResourceType) -> Compiler<'a> {

@@ -15,6 +15,7 @@ mod links;
 mod order;
 #[cfg(test)]
 mod plan_tests;
+mod rarity;
 
 use std::collections::HashSet;
 
@@ -31,6 +32,7 @@ use crate::resources::stored;
 use crate::search::filters::Compiler;
 use crate::search::keys::{Leg, Way};
 use crate::search::order::Order;
+use crate::search::rarity::{Rarity, rarity};
 use crate::words::Words;
 use crate::writer::DraftGuard;
 
@@ -130,8 +132,7 @@ impl Searcher<'_> {
         for leg in &mut legs {
             // All of its filters are common, and nothing is to be sorted.
             if leg.way == Way::Walk {
-                leg.way =
-                    Way::Filter(search.filters.iter().position(|filter| filters::rarity(filter).is_some()));
+                leg.way = Way::Filter(search.filters.iter().position(|filter| rarity(filter).is_some()));
             }
             keys::ids(&mut sql, leg, guard.finds.len() + 1);
         }
@@ -150,8 +151,8 @@ impl Searcher<'_> {
         let mut legs: Vec<Leg<'_>> = searches.iter().map(leg).collect();
         let (mut counted, mut best) = (Vec::new(), vec![None; legs.len()]);
         for (at, leg) in legs.iter_mut().enumerate() {
-            let rarities = leg.search.filters.iter().map(filters::rarity).enumerate();
-            let found: Vec<(usize, filters::Rarity)> =
+            let rarities = leg.search.filters.iter().map(rarity).enumerate();
+            let found: Vec<(usize, Rarity)> =
                 rarities.filter_map(|(filter, rarity)| Some((filter, rarity?))).collect();
             match found.iter().find(|(_, rarity)| rarity.is_sure()) {
                 Some((filter, _)) => best[at] = Some((*filter, 0)),

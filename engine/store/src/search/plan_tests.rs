@@ -127,6 +127,11 @@ async fn what_is_looked_through_is_found_by_its_trees() {
         ("Patient", "_has:Observation:patient:code=718-7", true),
         ("Patient", "_has:Observation:patient:encounter.identifier=1", false),
         ("ValueSet", "url:below=http://a", false),
+        ("Observation", "code:text=hem", false),
+        ("Observation", "subject:identifier=urn:mrn|17", false),
+        ("Patient", "identifier:of-type=urn:t|MR|17", false),
+        ("Patient", "name=wang xm", false),
+        ("Patient", "_list=17", false),
     ] {
         let plan = plan(&store, kind, query, walks).await;
         assert!(!scans_a_table(&plan), "{kind}?{query}:\n{plan}");

@@ -1,0 +1,94 @@
+//! Codes that value sets and code systems of the store tell of: looked up before a search is run (`:in`, `:not-in`, `:above`, `:below`).
+
+use hub_fhir::expand::{ExpandError, MOST_CODES, Terms};
+use hub_fhir::search::{self, Search, Test, Told};
+use hub_fhir::{Id, Json, Object, Reference, ResourceType, json};
+
+use axum::http::StatusCode;
+
+use crate::fhir::Fhir;
+use crate::fhir::problem::Problem;
+
+/// So many value sets and code systems are read for one search.
+const MOST_READ: usize = 64;
+
+/// Replaces what searches say by value sets and hierarchies by the codes themselves. `base` is the server's own URL.
+pub(crate) async fn tell(fhir: &Fhir, base: &str, searches: &mut [Search]) -> Result<(), Problem> {
+    let mut terms = Terms::default();
+    for search in searches {
+        tell_one(fhir, base, search, &mut terms).await?;
+    }
+    Ok(())
+}
+
+async fn tell_one(fhir: &Fhir, base: &str, search: &mut Search, terms: &mut Terms) -> Result<(), Problem> {
+    let mut count = 0;
+    for test in search.told() {
+        let Test::Told(told) = test else { continue };
+        let codes = loop {
+            let found = match told {
+                Told::In(url) => {
+                    terms.expand(url.strip_prefix(base).map_or(url, |id| id.trim_start_matches('/')))
+                }
+                Told::Above(system, code) => terms.above(system, code),
+                Told::Below(system, code) => terms.below(system, code),
+            };
+            match found {
+                Ok(codes) => break codes,
+                Err(why) => read(fhir, terms, why).await?,
+            }
+        };
+        count += codes.len();
+        if count > MOST_CODES {
+            return Err(problem(&ExpandError::TooLarge("all value sets of the search together".to_owned())));
+        }
+        *test = Test::OneOf(codes.into_iter().collect());
+    }
+    Ok(())
+}
+
+/// Reads what is missing; an error where that is not the reason, or it is not there.
+async fn read(fhir: &Fhir, terms: &mut Terms, why: ExpandError) -> Result<(), Problem> {
+    let (kind, url, known) = match &why {
+        ExpandError::NoValueSet(url) => ("ValueSet", url, &mut terms.value_sets),
+        ExpandError::NoCodeSystem(url) => ("CodeSystem", url, &mut terms.code_systems),
+        _ => return Err(problem(&why)),
+    };
+    if known.contains_key(url) || known.len() >= MOST_READ {
+        return Err(problem(&why));
+    }
+    let kind = ResourceType::from_name(kind).ok_or_else(Problem::broken)?;
+    let found = find(fhir, kind, url).await?.ok_or_else(|| problem(&why))?;
+    known.insert(url.clone(), found);
+    Ok(())
+}
+
+/// By its URL and version, the one that was written last; or by its reference.
+async fn find(fhir: &Fhir, kind: ResourceType, url: &str) -> Result<Option<Object>, Problem> {
+    let id = url.strip_prefix(kind.name()).and_then(|rest| Id::new(rest.strip_prefix('/')?).ok());
+    let stored = match id {
+        Some(id) => {
+            fhir.doors.resources.read(&Reference { kind, id }).await?.filter(|stored| !stored.deleted)
+        }
+        None => {
+            let (url, version) =
+                url.split_once('|').map_or((url, None), |(url, version)| (url, Some(version)));
+            let escaped = |text: &str| text.replace('\\', "\\\\").replace(',', "\\,").replace('|', "\\|");
+            let mut pairs = vec![("url".to_owned(), escaped(url)), ("_count".to_owned(), "1".to_owned())];
+            pairs.extend(version.map(|version| ("version".to_owned(), escaped(version))));
+            let page = fhir.doors.resources.search(&search::parse(kind, &pairs)?).await?;
+            page.matches.into_iter().next()
+        }
+    };
+    let tree = stored.and_then(|stored| json::parse(std::str::from_utf8(&stored.body).ok()?).ok());
+    Ok(tree.and_then(|tree| if let Json::Object(object) = tree { Some(object) } else { None }))
+}
+
+fn problem(why: &ExpandError) -> Problem {
+    let code = match why {
+        ExpandError::NoValueSet(_) | ExpandError::NoCodeSystem(_) | ExpandError::NoCode(_) => "not-found",
+        ExpandError::TooLarge(_) => "too-costly",
+        ExpandError::NotUnderstood(..) => "not-supported",
+    };
+    Problem::new(StatusCode::BAD_REQUEST, code, why.to_string())
+}
