@@ -5,22 +5,29 @@ use std::sync::{LazyLock, OnceLock};
 use compact_str::CompactString;
 
 use crate::composite::{self, Composite};
-use crate::fhirpath::{Expression, Item, Value, points_at, split_literal};
+use crate::fhirpath::{Item, Value, points_at, split_literal};
 use crate::index::{IndexRow, IndexValue, ParamId};
 use crate::index_numbers::{number, quantity};
 use crate::json::{Json, Object};
+use crate::language::Finder;
 use crate::moment;
 use crate::normal::normal;
+use crate::parameters::Parameters;
 use crate::params::{Param, ParamKind, indexed, params_of};
 use crate::types::ResourceType;
 
 /// Every row that the supported parameters of `kind` give for this tree: sorted, each once.
 pub fn rows(kind: ResourceType, tree: &Object) -> Vec<IndexRow> {
+    rows_of(kind, tree, Parameters::of_r4b())
+}
+
+/// The same with the server's own parameters.
+pub fn rows_of(kind: ResourceType, tree: &Object, parameters: &Parameters) -> Vec<IndexRow> {
     let mut rows = Vec::with_capacity(32);
-    for (param, expression) in indexed(kind) {
-        each(param, expression, tree, &mut |value| rows.push(IndexRow { param: param.id, value }));
+    for (param, finder) in indexed(kind).iter().chain(parameters.indexed(kind)) {
+        each(param, finder, tree, &mut |value| rows.push(IndexRow { param: param.id, value }));
     }
-    for (param, composite) in composites(kind) {
+    for (param, composite) in composites(kind).iter().chain(parameters.composites(kind)) {
         for group in composite.groups(tree) {
             rows.push(IndexRow { param: *param, value: IndexValue::Group(group) });
         }
@@ -31,7 +38,7 @@ pub fn rows(kind: ResourceType, tree: &Object) -> Vec<IndexRow> {
 }
 
 /// A composite parameter and what it is made of.
-type Made = (ParamId, &'static Composite);
+pub(crate) type Made = (ParamId, &'static Composite);
 
 /// The composites of a type.
 fn composites(kind: ResourceType) -> &'static [Made] {
@@ -45,16 +52,16 @@ fn composites(kind: ResourceType) -> &'static [Made] {
 /// What one parameter finds: sorted, each once.
 pub(crate) fn values(param: &Param, tree: &Object) -> Vec<IndexValue> {
     let mut values = Vec::new();
-    if let Some(expression) = param.compiled() {
-        each(param, expression, tree, &mut |value| values.push(value));
+    if let Some(finder) = param.finder() {
+        each(param, finder, tree, &mut |value| values.push(value));
     }
     values.sort_unstable();
     values.dedup();
     values
 }
 
-fn each(param: &Param, expression: &Expression, tree: &Object, add: Add<'_>) {
-    expression.each(tree, &mut |item| match param.kind {
+fn each(param: &Param, finder: &Finder, tree: &Object, add: Add<'_>) {
+    finder.each(tree, &mut |item| match param.kind {
         ParamKind::Token => token(item, add),
         ParamKind::String => string(item, add),
         ParamKind::Reference => reference(item, add),

@@ -13,7 +13,7 @@ use crate::resource::Reference;
 use crate::types::ResourceType;
 use crate::veil::Veil;
 
-pub use crate::search_parse::{DEFAULT_COUNT, MAX_COUNT, SearchError, parse, parse_at};
+pub use crate::search_parse::{DEFAULT_COUNT, MAX_COUNT, SearchError, parse, parse_at, parse_by};
 
 /// One search on one type.
 #[derive(Clone, Debug, PartialEq, Eq)]

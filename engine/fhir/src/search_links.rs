@@ -2,7 +2,8 @@
 
 use std::cell::Cell;
 
-use crate::params::{Param, ParamKind, find, supported};
+use crate::parameters::Parameters;
+use crate::params::{Param, ParamKind, supported};
 use crate::search::{Filter, FilterOn, Test};
 use crate::search_parse::{SearchError, filter, shown};
 use crate::types::ResourceType;
@@ -20,12 +21,14 @@ const MANY: &str =
 pub(crate) struct Reading<'q> {
     /// The server's own URL.
     pub(crate) base: Option<&'q str>,
+    /// The parameters in force.
+    pub(crate) parameters: &'q Parameters,
     tried: Cell<usize>,
 }
 
 impl<'q> Reading<'q> {
-    pub(crate) fn new(base: Option<&'q str>) -> Self {
-        Self { base, tried: Cell::new(0) }
+    pub(crate) fn new(base: Option<&'q str>, parameters: &'q Parameters) -> Self {
+        Self { base, parameters, tried: Cell::new(0) }
     }
 }
 
@@ -57,7 +60,7 @@ pub(crate) fn linked(
         Some((code, through)) => (code, Some(through)),
         None => (head, None),
     };
-    let Some(param) = find(kind, code) else { return Ok(None) };
+    let Some(param) = reading.parameters.find(kind, code) else { return Ok(None) };
     bounded(name)?;
     through_reference(param, through, (name, rest), value, reading).map(Some)
 }
@@ -133,7 +136,7 @@ fn pointed(
     };
     let source =
         ResourceType::from_name(source).ok_or_else(|| wrong("a resource type of R4B after `_has:`"))?;
-    let reference = find(source, code).filter(|param| {
+    let reference = reading.parameters.find(source, code).filter(|param| {
         param.kind == ParamKind::Reference
             && supported(param)
             && (param.targets.is_empty() || param.targets.contains(&kind))

@@ -2,7 +2,8 @@
 
 use thiserror::Error;
 
-use crate::params::{ParamKind, by_id, find, params_of, supported};
+use crate::parameters::Parameters;
+use crate::params::{ParamKind, by_id, supported};
 use crate::search::{Cursor, Filter, FilterOn, Include, Search, Sort};
 use crate::search_links::{Reading, linked};
 use crate::search_value::{Asked, alternatives};
@@ -86,6 +87,16 @@ pub fn parse_at(
     query: &[(String, String)],
     base: Option<&str>,
 ) -> Result<Search, SearchError> {
+    parse_by(kind, query, base, Parameters::of_r4b())
+}
+
+/// The same on a server that has parameters of its own.
+pub fn parse_by(
+    kind: ResourceType,
+    query: &[(String, String)],
+    base: Option<&str>,
+    parameters: &Parameters,
+) -> Result<Search, SearchError> {
     let mut search = Search {
         kind,
         filters: Vec::new(),
@@ -124,15 +135,16 @@ pub fn parse_at(
                 search.after = Some(Cursor::decode(value).ok_or_else(|| wrong("a cursor this server gave"))?)
             }
             "_sort" => {
-                search.sort = value.split(',').map(|key| sort(kind, key)).collect::<Result<_, _>>()?;
+                search.sort =
+                    value.split(',').map(|key| sort(kind, key, parameters)).collect::<Result<_, _>>()?;
                 if search.sort.len() > MAX_SORTS {
                     return Err(wrong("at most 5 sort keys"));
                 }
             }
-            "_include" => search.includes.push(include(kind, code, modifier, value)?),
-            "_revinclude" => search.revincludes.push(include(kind, code, modifier, value)?),
+            "_include" => search.includes.push(include(kind, code, modifier, value, parameters)?),
+            "_revinclude" => search.revincludes.push(include(kind, code, modifier, value, parameters)?),
             _ => {
-                let found = filter(kind, name, value, &Reading::new(base));
+                let found = filter(kind, name, value, &Reading::new(base, parameters));
                 search.filters.push(found.map_err(|error| error.named(name))?);
             }
         }
@@ -178,14 +190,14 @@ pub(crate) fn filter(
         Some((code, modifier)) => (code, Some(modifier)),
         None => (name, None),
     };
-    let on = filter_on(kind, code)?;
+    let on = filter_on(kind, code, reading.parameters)?;
     let asked = Asked { on: &on, code, modifier, base: reading.base };
     let (any, not) = alternatives(&asked, value)?;
     Ok(Filter { on, any, not })
 }
 
 /// What a name in a query means for this type.
-fn filter_on(kind: ResourceType, code: &str) -> Result<FilterOn, SearchError> {
+fn filter_on(kind: ResourceType, code: &str, parameters: &Parameters) -> Result<FilterOn, SearchError> {
     match code {
         "_id" => return Ok(FilterOn::Id),
         "_lastUpdated" => return Ok(FilterOn::LastUpdated),
@@ -195,8 +207,8 @@ fn filter_on(kind: ResourceType, code: &str) -> Result<FilterOn, SearchError> {
     if matches!(code, "_elements" | "_contained" | "_containedType") {
         return unsupported("resources come whole and are searched as such");
     }
-    let Some(param) = find(kind, code) else {
-        let known = params_of(kind).iter().filter(|param| supported(param)).map(|param| param.code);
+    let Some(param) = parameters.find(kind, code) else {
+        let known = parameters.of(kind).filter(|param| supported(param)).map(|param| param.code);
         let hint = nearest(
             code,
             known.chain(["_id", "_lastUpdated", "_sort", "_count", "_include", "_revinclude", "_total"]),
@@ -210,12 +222,12 @@ fn filter_on(kind: ResourceType, code: &str) -> Result<FilterOn, SearchError> {
     unsupported("it is not indexed")
 }
 
-fn sort(kind: ResourceType, key: &str) -> Result<Sort, SearchError> {
+fn sort(kind: ResourceType, key: &str, parameters: &Parameters) -> Result<Sort, SearchError> {
     let (code, descending) = match key.strip_prefix('-') {
         Some(code) => (code, true),
         None => (key, false),
     };
-    let on = filter_on(kind, code)?;
+    let on = filter_on(kind, code, parameters)?;
     let is_composite = matches!(on, FilterOn::Param(id) if by_id(id).is_some_and(|param| param.kind == ParamKind::Composite));
     if is_composite {
         return Err(SearchError::NotSupported { name: shown(code), why: "a composite has no order" });
@@ -229,6 +241,7 @@ fn include(
     code: &str,
     modifier: Option<&str>,
     value: &str,
+    parameters: &Parameters,
 ) -> Result<Include, SearchError> {
     let iterate = match modifier {
         None => false,
@@ -263,7 +276,8 @@ fn include(
     if name == "*" {
         return Ok(Include { source, param: None, target, iterate });
     }
-    match find(source, name).filter(|param| param.kind == ParamKind::Reference && supported(param)) {
+    match parameters.find(source, name).filter(|param| param.kind == ParamKind::Reference && supported(param))
+    {
         Some(param) => Ok(Include { source, param: Some(param.id), target, iterate }),
         None => Err(wrong("a reference parameter of the type named first")),
     }
