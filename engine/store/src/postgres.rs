@@ -18,7 +18,7 @@ use crate::partitions;
 use crate::words::Words;
 use crate::writer::Way;
 
-pub(crate) const MIGRATIONS: [(i64, &str, &str); 7] = [
+pub(crate) const MIGRATIONS: [(i64, &str, &str); 8] = [
     (1, "store", include_str!("../migrations/postgres/0001_store.sql")),
     (2, "deployments", include_str!("../migrations/postgres/0002_deployments.sql")),
     (3, "imported", include_str!("../migrations/postgres/0003_imported.sql")),
@@ -26,6 +26,7 @@ pub(crate) const MIGRATIONS: [(i64, &str, &str); 7] = [
     (20, "attachments", include_str!("../migrations/postgres/0020_attachments.sql")),
     (25, "history", include_str!("../migrations/postgres/0025_history.sql")),
     (30, "numbers", include_str!("../migrations/postgres/0030_numbers.sql")),
+    (40, "parameters", include_str!("../migrations/postgres/0040_parameters.sql")),
 ];
 
 /// How many bytes a database takes, its indexes included.

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use hub_core::store::StoreError;
-use hub_fhir::params::{ParamKind, params_of, supported};
+use hub_fhir::params::{ParamKind, supported};
 use hub_fhir::search::{Include, Search, Stored};
 use hub_fhir::{Id, Reference, ResourceType};
 
@@ -118,8 +118,8 @@ impl Searcher<'_> {
         let words = self.words;
         let params: Vec<i64> = match include.param {
             Some(param) => vec![words.param(param)],
-            None => params_of(include.source)
-                .iter()
+            None => (words.in_force().parameters)
+                .of(include.source)
                 .filter(|param| param.kind == ParamKind::Reference && supported(param))
                 .map(|param| words.param(param.id))
                 .collect(),

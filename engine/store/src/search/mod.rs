@@ -24,6 +24,7 @@ use hub_fhir::{Id, Reference};
 use crate::clock;
 use crate::database::{Readers, Record};
 use crate::error::{damaged, unavailable};
+use crate::parameters::own_are_whole;
 use crate::reindex;
 use crate::resources::stored;
 use crate::search::filters::Compiler;
@@ -54,6 +55,15 @@ impl Searcher<'_> {
     /// Runs a search.
     pub(crate) async fn run(&self, search: &Search) -> Result<Page, StoreError> {
         reindex::is_whole(self.readers, self.words, search).await?;
+        let has_own = own_are_whole(self.readers, self.words, search).await?;
+        let page = self.page(search).await?;
+        if has_own {
+            own_are_whole(self.readers, self.words, search).await?;
+        }
+        Ok(page)
+    }
+
+    async fn page(&self, search: &Search) -> Result<Page, StoreError> {
         let compiler = Compiler { words: self.words, now: clock::now(), kind: search.kind };
         let order = Order::of(&search.sort, self.words);
         let way = self.choose_way(search, &compiler, &order).await?;

@@ -3,6 +3,7 @@
 use hub_fhir::{Id, ResourceType};
 
 use crate::database::{Connection, DatabaseError, Sql, asked};
+use crate::words::Words;
 use crate::writer::work::Work;
 
 /// A guard, made ready.
@@ -25,7 +26,15 @@ impl DraftGuard {
 }
 
 /// Whether all guards of the works hold. On PostgreSQL the types they search are locked before, so that what is found stays as it is.
-pub(super) fn all_hold(connection: &Connection, works: &[&Work]) -> Result<bool, DatabaseError> {
+pub(super) fn all_hold(
+    connection: &Connection,
+    words: &Words,
+    works: &[&Work],
+) -> Result<bool, DatabaseError> {
+    let mut guarded = works.iter().filter_map(|work| work.draft()).filter(|draft| !draft.guards.is_empty());
+    if guarded.any(|draft| draft.generation != words.in_force().generation) {
+        return Ok(false);
+    }
     for guard in works.iter().filter_map(|work| work.draft()).flat_map(|draft| &draft.guards) {
         if !guard.holds(connection)? {
             return Ok(false);

@@ -4,6 +4,7 @@ pub mod deployments;
 pub mod guards;
 pub mod journal;
 pub mod outbox;
+pub mod own_parameters;
 pub mod pieces;
 pub mod replays;
 pub mod resources;

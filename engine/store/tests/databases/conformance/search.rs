@@ -99,12 +99,12 @@ fn observation(dice: &mut Dice, n: usize, patients: usize) -> Resource {
 }
 
 /// A resource as the brute force sees it. Its place in the store is the order in which it was first written.
-struct Known {
-    name: String,
-    kind: ResourceType,
-    id: String,
-    place: i64,
-    rows: Vec<IndexRow>,
+pub(super) struct Known {
+    pub(super) name: String,
+    pub(super) kind: ResourceType,
+    pub(super) id: String,
+    pub(super) place: i64,
+    pub(super) rows: Vec<IndexRow>,
 }
 
 impl Known {
@@ -167,7 +167,7 @@ fn value_passes(test: &Test, value: &IndexValue) -> bool {
 }
 
 /// All that is known, by name.
-type All = BTreeMap<String, Known>;
+pub(super) type All = BTreeMap<String, Known>;
 
 /// Whether all components of a composite pass in one element: among the groups where there are some, else anywhere.
 fn together(known: &Known, param: ParamId, tests: &[(ParamId, Test)]) -> bool {
@@ -226,7 +226,7 @@ fn sort_value(known: &Known, on: &FilterOn, descending: bool) -> Option<(i64, St
     if descending { values.pop() } else { values.into_iter().next() }
 }
 
-fn expected(all: &All, search: &Search) -> Vec<String> {
+pub(super) fn expected(all: &All, search: &Search) -> Vec<String> {
     let mut found: Vec<&Known> = all
         .values()
         .filter(|known| {
@@ -256,7 +256,7 @@ pub async fn write(resources: &dyn Resources, changes: Vec<Change>) {
     resources.commit(Cause::Timer { name: "test" }, commit).await.unwrap();
 }
 
-async fn all_pages(resources: &dyn Resources, mut search: Search) -> Vec<String> {
+pub(super) async fn all_pages(resources: &dyn Resources, mut search: Search) -> Vec<String> {
     let mut found = Vec::new();
     loop {
         let page = resources.search(&search).await.unwrap();
