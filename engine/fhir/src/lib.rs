@@ -22,6 +22,7 @@ pub mod codes;
 pub mod composite;
 mod cursor;
 pub mod definition;
+pub mod described;
 pub mod difference;
 pub mod elements;
 pub mod fhirpath;

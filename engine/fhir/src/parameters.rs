@@ -9,10 +9,11 @@ use compact_str::CompactString;
 
 use crate::composite;
 use crate::definition::{Definition, alternatives};
+use crate::described;
 use crate::index_rows::Made;
 use crate::language::{Finder, Language};
 use crate::own::{Facts, intern};
-use crate::params::{self, DEFINITIONS, Indexed, Param, ParamKind, params_of, supported};
+use crate::params::{self, Indexed, Param, ParamKind, params_of, supported};
 use crate::types::ResourceType;
 
 /// A set of search parameters.
@@ -64,10 +65,9 @@ impl Parameters {
     /// Takes a definition in, for all of its types or for none.
     pub fn add(&mut self, definition: &Definition, language: Option<&dyn Language>) -> Result<(), Clash> {
         let wrong = |element, what: String| Clash { element, what };
-        if definition.url.starts_with(DEFINITIONS) {
-            let what =
-                format!("definitions below `{DEFINITIONS}` are R4B's own; this server writes them itself");
-            return Err(wrong("url", what));
+        if described::is_url(&definition.url) {
+            let what = "this is the URL of one of R4B's own definitions, which this server writes itself";
+            return Err(wrong("url", what.to_owned()));
         }
         let mut added = Vec::with_capacity(definition.bases.len());
         for base in definition.bases.iter().copied() {

@@ -1,8 +1,12 @@
 //! The CapabilityStatement: written of the tables the server runs on, so that it says what is true and nothing else.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
+use compact_str::format_compact;
 use hub_core::id::Digest;
-use hub_fhir::params::{Param, ParamKind, params_of, supported};
+use hub_fhir::parameters::Parameters;
+use hub_fhir::params::{DEFINITIONS, Param, ParamKind, supported};
 use hub_fhir::prepare::instant;
 use hub_fhir::{Json, Object, ResourceType};
 use time::OffsetDateTime;
@@ -23,14 +27,20 @@ pub(crate) struct Capabilities {
     body: Bytes,
     tag: String,
     since: OffsetDateTime,
+    parameters: Arc<Parameters>,
 }
 
 impl Capabilities {
     /// The statement of what is granted, true since `since`.
-    pub(crate) fn of(settings: &FhirSettings, since: OffsetDateTime) -> Self {
-        let body = Bytes::from(Json::Object(statement(settings, since)).to_text());
+    pub(crate) fn of(settings: &FhirSettings, since: OffsetDateTime, parameters: Arc<Parameters>) -> Self {
+        let body = Bytes::from(Json::Object(statement(settings, since, &parameters)).to_text());
         let tag = format!("W/\"{:?}\"", Digest::of(&body));
-        Self { body, tag, since }
+        Self { body, tag, since, parameters }
+    }
+
+    /// Whether it is written of these search parameters.
+    pub(crate) fn is_of(&self, parameters: &Arc<Parameters>) -> bool {
+        Arc::ptr_eq(&self.parameters, parameters)
     }
 
     /// `GET /metadata`
@@ -56,8 +66,9 @@ fn capability_type() -> ResourceType {
     ResourceType::from_name("CapabilityStatement").expect("R4B has this type")
 }
 
-fn statement(settings: &FhirSettings, since: OffsetDateTime) -> Object {
-    let resources: Vec<Json> = ResourceType::all().map(|kind| resource(kind, settings).into()).collect();
+fn statement(settings: &FhirSettings, since: OffsetDateTime, parameters: &Parameters) -> Object {
+    let resource = |kind| resource(kind, settings, parameters).into();
+    let resources: Vec<Json> = ResourceType::all().map(resource).collect();
     let mut rest = object([("mode", Json::string("server"))]);
     let (documentation, security) = match settings.writes {
         true => (
@@ -99,7 +110,7 @@ fn named(name: &str, version: &str) -> Json {
     object([("name", Json::string(name)), ("version", Json::string(version))]).into()
 }
 
-fn resource(kind: ResourceType, settings: &FhirSettings) -> Object {
+fn resource(kind: ResourceType, settings: &FhirSettings, parameters: &Parameters) -> Object {
     let writing: &[&str] = if settings.writes { &WRITING } else { &[] };
     let codes = READING.iter().chain(writing);
     let interactions = codes.map(|code| object([("code", Json::string(code))]).into()).collect();
@@ -118,19 +129,23 @@ fn resource(kind: ResourceType, settings: &FhirSettings) -> Object {
         let attachments = "Attachments are here as well, as they came in and to be read only: their ids are the SHA-256 of their bytes. Ranges are given.";
         resource.set("documentation", Json::string(attachments));
     }
-    let includes = with_wildcards(references(kind));
+    let includes = with_wildcards(references(kind, parameters));
     let points_here = |param: &&Param| param.targets.is_empty() || param.targets.contains(&kind);
-    let revincludes = with_wildcards(ResourceType::all().flat_map(references).filter(points_here));
+    let revincludes =
+        with_wildcards(ResourceType::all().flat_map(|kind| references(kind, parameters)).filter(points_here));
     for (member, values) in [("searchInclude", includes), ("searchRevInclude", revincludes)] {
         if !values.is_empty() {
             resource.set(member, strings(values));
         }
     }
-    let own = params_of(kind).iter().filter(|param| supported(param));
-    let own = own.map(|param| (param.code, param.kind.name()));
-    let params = [("_id", "token"), ("_lastUpdated", "date")].into_iter().chain(own);
-    let params = params
-        .map(|(name, kind)| object([("name", Json::string(name)), ("type", Json::string(kind))]).into());
+    let of_all = [("_id", "token", "Resource-id"), ("_lastUpdated", "date", "Resource-lastUpdated")];
+    let of_all = of_all.map(|(name, kind, id)| (name, kind, format_compact!("{DEFINITIONS}{id}")));
+    let of_type = parameters.of(kind).filter(|param| supported(param));
+    let of_type = of_type.map(|param| (param.code, param.kind.name(), param.url()));
+    let params = of_all.into_iter().chain(of_type).map(|(name, kind, url)| {
+        let definition = ("definition", Json::string(url.as_str()));
+        object([("name", Json::string(name)), definition, ("type", Json::string(kind))]).into()
+    });
     resource.set("searchParam", params.collect::<Vec<Json>>());
     resource
 }
@@ -144,8 +159,8 @@ fn conditional_delete(settings: &FhirSettings) -> &'static str {
 }
 
 /// The references of a type that can be followed.
-fn references(kind: ResourceType) -> impl Iterator<Item = &'static Param> {
-    params_of(kind).iter().filter(|param| supported(param) && param.kind == ParamKind::Reference)
+fn references(kind: ResourceType, parameters: &Parameters) -> impl Iterator<Item = &'static Param> {
+    parameters.of(kind).filter(|param| supported(param) && param.kind == ParamKind::Reference)
 }
 
 /// `Encounter:*`, `Encounter:patient`, ..: each source's wildcard goes before its parameters.
@@ -180,7 +195,14 @@ mod tests {
     fn the_statement_is_valid_r4b() {
         for writes in [true, false] {
             let settings = FhirSettings { writes, ..FhirSettings::default() };
-            assert_eq!(hub_fhir::validate(&statement(&settings, datetime!(2026-11-23 0:00 UTC))), []);
+            assert_eq!(
+                hub_fhir::validate(&statement(
+                    &settings,
+                    datetime!(2026-11-23 0:00 UTC),
+                    Parameters::of_r4b()
+                )),
+                []
+            );
         }
     }
 }

@@ -56,7 +56,7 @@ fn understand(kind: ResourceType, question: &Question) -> Result<Understood, Pro
     let mut used = question.pairs.clone();
     let mut left_out = Vec::new();
     loop {
-        let wrong = match search::parse_at(kind, &used, Some(&question.base)) {
+        let wrong = match search::parse_by(kind, &used, Some(&question.base), &question.parameters) {
             Ok(search) => return Ok((search, used, left_out)),
             Err(wrong) => wrong,
         };

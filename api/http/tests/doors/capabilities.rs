@@ -39,6 +39,9 @@ async fn every_parameter_listed_is_searched_by_and_every_other_is_refused() {
             .unwrap()
             .iter()
             .map(|param| {
+                assert!(
+                    param["definition"].as_str().unwrap().starts_with("http://hl7.org/fhir/SearchParameter/")
+                );
                 (param["name"].as_str().unwrap().to_owned(), param["type"].as_str().unwrap().to_owned())
             })
             .collect();

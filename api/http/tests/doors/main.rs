@@ -12,6 +12,7 @@ mod front;
 mod histories;
 mod metrics;
 mod operators;
+mod parameters;
 #[expect(dead_code, reason = "nothing here ends its server")]
 #[path = "../../../../tests/harness/postgres.rs"]
 mod postgres;

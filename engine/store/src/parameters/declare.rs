@@ -7,8 +7,7 @@ use hub_core::store::StoreError;
 use hub_fhir::definition::{Definition, is_active};
 use hub_fhir::json::{self, Json};
 use hub_fhir::parameters::Parameters;
-use hub_fhir::params::DEFINITIONS;
-use hub_fhir::{Object, ResourceType};
+use hub_fhir::{Object, ResourceType, described};
 use tracing::warn;
 
 use super::{Declared, Row};
@@ -86,7 +85,7 @@ fn own(body: &[u8]) -> Option<Definition> {
         _ => return None,
     };
     let url = tree.get("url").and_then(Json::as_str).unwrap_or_default();
-    if !is_active(&tree) || url.starts_with(DEFINITIONS) {
+    if !is_active(&tree) || described::is_url(url) {
         return None;
     }
     match Definition::read(&tree) {
