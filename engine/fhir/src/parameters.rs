@@ -127,6 +127,11 @@ impl Parameters {
         rest
     }
 
+    /// Whether there are none but those of R4B.
+    pub fn is_of_r4b_alone(&self) -> bool {
+        self.own.values().all(|own| own.params.is_empty())
+    }
+
     /// The parameter of this type and name.
     pub fn find(&self, kind: ResourceType, code: &str) -> Option<&'static Param> {
         params::find(kind, code).or_else(|| self.own(kind).iter().copied().find(|param| param.code == code))

@@ -32,7 +32,7 @@ impl Store {
         let stays = |definition: &Definition| before.iter().find(|known| known.definition == *definition);
         let after: Vec<Declared> = definitions
             .iter()
-            .filter(|definition| !refused.contains(definition))
+            .filter(|definition| !refused.iter().any(|refused| std::ptr::eq(*refused, *definition)))
             .map(|definition| match stays(definition) {
                 Some(known) => known.clone(),
                 None => Declared { since: next, definition: definition.clone() },

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use hub_core::commit::Change;
-use hub_core::store::{Resources, Searches, Upkeep};
+use hub_core::store::{Searches, Upkeep};
 use hub_fhir::Resource;
 use hub_store::{Store, StoreOptions};
 use sqlx::{Connection, PgConnection};
