@@ -233,6 +233,17 @@ pub async fn a_parameter_goes_and_comes_back_as_another(resources: &dyn Resource
     write(resources, vec![Change::Delete(super::reference("SearchParameter/own-called"))]).await;
     assert!(search(resources, "Location", "called=other").is_err());
     index_all(upkeep, 8).await;
+    // Two that say the same, as channels may write them: it is in force once, and goes with the last of them.
+    let one = definition("Location", "called", "string", "Location.name", "active");
+    let id = hub_fhir::Id::new("own-twin").unwrap();
+    let twin = Resource::new(one.kind(), id, one.clone().into_tree());
+    write(resources, vec![Change::Put(one), Change::Put(twin)]).await;
+    write(resources, vec![Change::Delete(super::reference("SearchParameter/own-called"))]).await;
+    index_all(upkeep, 8).await;
+    let called = search(resources, "Location", "called=name").unwrap();
+    assert_eq!(all_pages(resources, called).await.len(), 20);
+    write(resources, vec![Change::Delete(super::reference("SearchParameter/own-twin"))]).await;
+    index_all(upkeep, 8).await;
     // A draft, and one that cannot be: neither is in force, and nothing else suffers.
     write(resources, put("Location.name", "draft")).await;
     write(resources, put("Location.nmae", "active")).await;
