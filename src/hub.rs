@@ -15,6 +15,7 @@ use hub_core::jobs::Job;
 use hub_http::{Doors, ServeLimits};
 use hub_runtime::clock::SystemClock;
 use hub_runtime::deaths::Deaths;
+use hub_runtime::definitions::Definitions;
 use hub_runtime::house::House;
 use hub_runtime::hub::Hub;
 use hub_runtime::reindex::Reindex;
@@ -154,6 +155,10 @@ pub async fn start(begun: Begun, global: Global) -> anyhow::Result<RunningHub> {
     let reindex =
         Reindex { upkeep: store.clone(), cluster: hub.house.cluster.clone(), turns: hub.job_turns.clone() };
     tasks.spawn(reindex.run(stopped.clone()));
+    if settings.fhir.definitions {
+        let (cluster, turns) = (hub.house.cluster.clone(), hub.job_turns.clone());
+        tasks.spawn(Definitions { resources: store.clone(), cluster, turns }.run(stopped.clone()));
+    }
     tasks.spawn(clockwork(&settings, store.clone(), &hub, stopped));
     Ok(RunningHub { hub, store, http, settings, ready, stop, tasks })
 }

@@ -5,6 +5,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
@@ -14,6 +15,7 @@ use config::{Config, Environment, File, FileFormat};
 use hub_core::id::ChannelId;
 use hub_core::registry::Secrets as _;
 use hub_fhir::ResourceType;
+use hub_fhirpath::SearchLanguage;
 use hub_http::{Checks, FhirSettings, Validation};
 use hub_runtime::retention::Keep;
 use hub_spec::{ChannelOverride, Origin, Overrides};
@@ -110,6 +112,8 @@ pub struct Fhir {
     pub bundle_entries: usize,
     /// Whether a conditional delete may delete several resources.
     pub delete_several: bool,
+    /// Whether the definitions of R4B's search parameters are kept as resources.
+    pub definitions: bool,
     /// What is looked at before a resource is written.
     pub validate: Validate,
     /// What resources are found by, beside their search parameters.
@@ -199,9 +203,17 @@ impl Fhir {
     /// The settings as the door takes them.
     pub fn settings(&self) -> anyhow::Result<FhirSettings> {
         let validate = self.validate.settings()?;
-        let Self { writes, body_bytes, bundle_entries, delete_several, .. } = *self;
+        let Self { writes, body_bytes, bundle_entries, delete_several, definitions, .. } = *self;
         let full_text = self.search.text.types()?;
-        Ok(FhirSettings { writes, body_bytes, bundle_entries, delete_several, validate, full_text })
+        Ok(FhirSettings {
+            writes,
+            body_bytes,
+            bundle_entries,
+            delete_several,
+            definitions,
+            validate,
+            full_text,
+        })
     }
 }
 
@@ -404,6 +416,7 @@ impl Settings {
             readers: self.store.readers,
             cache_bytes: self.store.cache_bytes,
             full_text: self.fhir.search.text.types()?,
+            language: Some(Arc::new(SearchLanguage)),
             ..options
         })
     }

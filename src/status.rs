@@ -48,7 +48,9 @@ fn show(status: &Value) {
     let unindexed = number(status, "unindexed");
     if unindexed > 0 {
         println!();
-        println!("{unindexed} resources are being indexed for the searches that came with the last update.");
+        println!(
+            "{unindexed} resources are being indexed for searches that came with an update or a new search parameter."
+        );
     }
     let nodes: Vec<Row> = items(status, "nodes").iter().map(node).collect();
     if !nodes.is_empty() {

@@ -22,6 +22,7 @@ mod moving;
 mod operators;
 mod out;
 mod pages;
+mod parameters;
 mod program;
 mod replays;
 mod replies;

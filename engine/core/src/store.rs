@@ -2,9 +2,12 @@
 
 mod outbox;
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use compact_str::CompactString;
+use hub_fhir::parameters::Parameters;
 use hub_fhir::search::{Page, Search, Stored};
 use hub_fhir::{Reference, ResourceType};
 use thiserror::Error;
@@ -125,6 +128,11 @@ pub trait Searches: Send + Sync {
     /// Runs a search of one type.
     async fn search(&self, search: &Search) -> Result<Page, StoreError> {
         self.search_across(std::slice::from_ref(search)).await
+    }
+
+    /// The search parameters in force. A search is read by them; one that is read by others finds what it meant, or is refused.
+    fn parameters(&self) -> Arc<Parameters> {
+        Arc::default()
     }
 
     /// How many resources have search rows of an earlier version of the program, counted up to [`UNINDEXED_MOST`]. A store that

@@ -9,7 +9,7 @@ use std::sync::{LazyLock, OnceLock};
 use crate::index::{IndexValue, ParamId};
 use crate::index_rows::values;
 use crate::json::{Json, Object};
-use crate::params::{Param, ParamKind, find, params_of, supported};
+use crate::params::{Param, ParamKind, by_id, find, params_of, supported};
 use crate::types::ResourceType;
 
 /// A composite that is understood.
@@ -23,6 +23,9 @@ pub struct Composite {
 
 /// What a composite is made of; `None` when the parameter is none, or one that is not understood.
 pub fn of(param: &Param) -> Option<&'static Composite> {
+    if param.is_own() {
+        return by_id(param.id)?.composite.as_ref();
+    }
     static KNOWN: LazyLock<Vec<OnceLock<HashMap<ParamId, Composite>>>> =
         LazyLock::new(|| ResourceType::all().map(|_| OnceLock::new()).collect());
     let known = KNOWN[param.base.index()].get_or_init(|| {
@@ -37,15 +40,26 @@ fn read(param: &'static Param) -> Option<Composite> {
         find(param.base, code).filter(|found| found.kind != ParamKind::Composite && supported(found))
     };
     let components: Vec<&Param> = param.components.iter().map(component).collect::<Option<_>>()?;
-    let place = |path: &'static str| match path.trim().split_once('.') {
-        None => (path.trim() == param.base.name()).then_some(None),
-        Some((_, member)) => (!member.contains(['.', '('])).then_some(Some(member)),
-    };
-    let places: Vec<Option<&str>> = param.expression.split('|').map(place).collect::<Option<_>>()?;
-    (components.len() > 1).then_some(Composite { components, places })
+    Composite::made(param.base, param.expression, components)
 }
 
 impl Composite {
+    /// Of an expression that names the resource or elements of it; `None` when it does not.
+    pub(crate) fn made(
+        base: ResourceType,
+        expression: &'static str,
+        components: Vec<&'static Param>,
+    ) -> Option<Self> {
+        let place = |path: &'static str| match path.trim().split_once('.') {
+            None => (path.trim() == base.name()).then_some(None),
+            Some((owner, member)) => {
+                (owner == base.name() && !member.contains(['.', '('])).then_some(Some(member))
+            }
+        };
+        let places: Vec<Option<&str>> = expression.split('|').map(place).collect::<Option<_>>()?;
+        (components.len() > 1).then_some(Self { components, places })
+    }
+
     /// The groups of a resource where it has several; a group has the values of each component.
     pub(crate) fn groups(&self, tree: &Object) -> Vec<Vec<Vec<IndexValue>>> {
         let parts = self.parts(tree);

@@ -4,6 +4,7 @@ use compact_str::CompactString;
 
 use crate::index::{IndexRow, rows};
 use crate::json::{Json, Object};
+use crate::params::by_id;
 use crate::search::{Filter, FilterOn, Search, SortOn, Test};
 use crate::search_parse::SearchError;
 use crate::types::ResourceType;
@@ -49,7 +50,8 @@ pub enum Among {
 }
 
 /// The searches that a search of one type becomes where contained resources are looked for: their containers may be of any type.
-/// [`SearchError::NotSupported`] for what a contained resource has not: a time, pages of texts, references to it.
+/// [`SearchError::NotSupported`] for what a contained resource has not: a time, texts, references to it, values of the server's own
+/// parameters.
 pub fn spread(search: Search) -> Result<Vec<Search>, SearchError> {
     if search.among == Among::Own {
         return Ok(vec![search]);
@@ -64,7 +66,7 @@ pub fn spread(search: Search) -> Result<Vec<Search>, SearchError> {
     if !search.filters.iter().all(is_of_contained) {
         return Err(wrong(
             "_contained",
-            "a contained resource has no `_lastUpdated`, `_text` and `_content`, is in no `_list` and nothing points at it",
+            "a contained resource has no `_lastUpdated`, `_text` and `_content`, is in no `_list`, nothing points at it, and it is found by R4B's parameters alone",
         ));
     }
     let within = Test::Contains(search.kind, search.filters.clone());
@@ -94,7 +96,9 @@ pub fn looked_for(search: &Search) -> Option<&Test> {
 
 fn is_of_contained(filter: &Filter) -> bool {
     match filter.on {
-        FilterOn::Id | FilterOn::Param(_) => true,
+        FilterOn::Id => true,
+        // By parameters of the server's own only resources that stand for themselves are indexed.
+        FilterOn::Param(id) => by_id(id).is_some_and(|param| !param.is_own()),
         FilterOn::Each => filter.any.iter().all(|test| match test {
             Test::All(filters) => filters.iter().all(is_of_contained),
             _ => false,

@@ -105,6 +105,11 @@ impl Expression {
         compile(text, kind).map(Self)
     }
 
+    /// The names of the types its values may have.
+    pub(crate) fn types(&self) -> Vec<&'static str> {
+        self.0.types()
+    }
+
     /// Hands every value of the expression on `resource` to `sink`, in the order of the tree.
     pub fn each<'a>(&self, resource: &'a Object, sink: &mut dyn FnMut(Item<'a>)) {
         self.0.each(Item { value: Value::Resource(resource), of: None }, sink);
@@ -136,6 +141,20 @@ impl<'a> Value<'a> {
 }
 
 impl Step {
+    fn types(&self) -> Vec<&'static str> {
+        match self {
+            Step::Input => vec!["Resource"],
+            Step::Member { names, .. } => names.iter().map(|named| named.of.name).collect(),
+            Step::OfType { of, name } => match ResourceType::from_name(name) {
+                Some(_) => vec!["Resource"],
+                None => of.types().into_iter().filter(|of| of == name).collect(),
+            },
+            Step::Where { of, .. } | Step::Index { of, .. } => of.types(),
+            Step::Union(parts) => parts.iter().flat_map(Step::types).collect(),
+            Step::Exists(_) | Step::ResolvesTo(_) | Step::Equals { .. } | Step::And(..) => vec!["boolean"],
+        }
+    }
+
     fn each<'a>(&self, input: Item<'a>, sink: &mut dyn FnMut(Item<'a>)) {
         match self {
             Step::Input => sink(input),

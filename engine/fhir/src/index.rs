@@ -8,7 +8,7 @@ use crate::types::ResourceType;
 use crate::veil::Veil;
 
 pub use crate::aspects::Aspect;
-pub use crate::index_rows::rows;
+pub use crate::index_rows::{rows, rows_of};
 
 /// A search parameter of one type, as its place in the table of [`crate::params`].
 /// Not stable between versions of the program: the store keeps its own number for `(type, code)`.

@@ -12,21 +12,27 @@ use crate::index_numbers::{number, quantity};
 use crate::json::{Json, Object};
 use crate::moment;
 use crate::normal::normal;
+use crate::parameters::Parameters;
 use crate::params::{Param, ParamKind, indexed, params_of};
 use crate::types::ResourceType;
 
 /// Every row that the supported parameters of `kind` give for this tree: sorted, each once.
 pub fn rows(kind: ResourceType, tree: &Object) -> Vec<IndexRow> {
+    rows_of(kind, tree, Parameters::of_r4b())
+}
+
+/// The same with the server's own parameters.
+pub fn rows_of(kind: ResourceType, tree: &Object, parameters: &Parameters) -> Vec<IndexRow> {
     let mut rows = Vec::with_capacity(32);
-    for (param, expression) in indexed(kind) {
+    for (param, finder) in indexed(kind).iter().chain(parameters.indexed(kind)) {
         let param_id = param.id;
-        expression.each(tree, &mut |item| {
+        finder.each(tree, &mut |item| {
             let mut put = |aspect, value| rows.push(IndexRow { param: param_id, aspect, value });
             value_of(param, item, &mut |value| put(Aspect::Value, value));
             aspects(param, item, &mut put);
         });
     }
-    for (param, composite) in composites(kind) {
+    for (param, composite) in composites(kind).iter().chain(parameters.composites(kind)) {
         for group in composite.groups(tree) {
             rows.push(IndexRow { param: *param, aspect: Aspect::Value, value: IndexValue::Group(group) });
         }
@@ -37,7 +43,7 @@ pub fn rows(kind: ResourceType, tree: &Object) -> Vec<IndexRow> {
 }
 
 /// A composite parameter and what it is made of.
-type Made = (ParamId, &'static Composite);
+pub(crate) type Made = (ParamId, &'static Composite);
 
 /// The composites of a type.
 fn composites(kind: ResourceType) -> &'static [Made] {
@@ -51,8 +57,8 @@ fn composites(kind: ResourceType) -> &'static [Made] {
 /// What one parameter finds: sorted, each once.
 pub(crate) fn values(param: &Param, tree: &Object) -> Vec<IndexValue> {
     let mut values = Vec::new();
-    if let Some(expression) = param.compiled() {
-        expression.each(tree, &mut |item| value_of(param, item, &mut |value| values.push(value)));
+    if let Some(finder) = param.finder() {
+        finder.each(tree, &mut |item| value_of(param, item, &mut |value| values.push(value)));
     }
     values.sort_unstable();
     values.dedup();

@@ -1,14 +1,19 @@
 //! The search parameters of R4B.
 //!
 //! Read once, at first use, from `tables/params.tsv`. A [`ParamId`] is a place in one list of all parameters of all
-//! types; those of `Resource` (`_tag`, ..) stand there once for each type.
+//! types; those of `Resource` (`_tag`, ..) stand there once for each type. The server's own parameters have ids as well, behind
+//! those of the table: see [`crate::own`]. Which of them are in force is what [`crate::parameters::Parameters`] says.
 
 use std::ops::Range;
 use std::sync::{LazyLock, OnceLock};
 
-use crate::composite;
+use compact_str::{CompactString, format_compact};
+
+use crate::composite::{self, Composite};
 use crate::fhirpath::Expression;
 use crate::index::ParamId;
+use crate::language::Finder;
+use crate::own;
 use crate::types::ResourceType;
 
 /// One search parameter of one type.
@@ -28,7 +33,11 @@ pub struct Param {
     pub components: Vec<&'static str>,
     /// The part of its FHIRPath expression for this type; empty for some of `Resource`'s.
     pub expression: &'static str,
-    compiled: OnceLock<Option<Expression>>,
+    /// The id of its definition where that is not `base-code`; of one of the server's own the whole URL.
+    pub(crate) definition: &'static str,
+    pub(crate) finder: OnceLock<Option<Finder>>,
+    /// What one of the server's own composites is made of.
+    pub(crate) composite: Option<Composite>,
 }
 
 /// How the values of a parameter compare.
@@ -62,7 +71,8 @@ impl ParamKind {
         }
     }
 
-    fn from_name(name: &str) -> Self {
+    /// The kind of this code; what is not known is special.
+    pub(crate) fn from_name(name: &str) -> Self {
         match name {
             "token" => Self::Token,
             "string" => Self::String,
@@ -77,16 +87,40 @@ impl ParamKind {
     }
 }
 
+/// Where the definitions of R4B's own parameters are.
+pub const DEFINITIONS: &str = "http://hl7.org/fhir/SearchParameter/";
+
 impl Param {
-    /// Its expression, compiled at first use. `None` when it has none or the evaluator does not know a word of it.
-    pub fn compiled(&self) -> Option<&Expression> {
-        let compile = || Expression::compile(self.expression, self.base).ok();
-        self.compiled.get_or_init(compile).as_ref()
+    /// What finds its values, compiled at first use. `None` when it has no expression or the evaluator does not know a word of it.
+    pub(crate) fn finder(&self) -> Option<&Finder> {
+        let compile = || Expression::compile(self.expression, self.base).ok().map(Finder::Small);
+        self.finder.get_or_init(compile).as_ref()
+    }
+
+    /// Whether it is one of the server's own, and not of R4B.
+    pub fn is_own(&self) -> bool {
+        own::is_own(self.id)
+    }
+
+    /// The canonical URL of its definition.
+    pub fn url(&self) -> CompactString {
+        match self.is_own() {
+            true => self.definition.into(),
+            false => format_compact!("{DEFINITIONS}{}", self.definition_id()),
+        }
+    }
+
+    /// The id of its definition among those of R4B: `individual-birthdate`.
+    pub(crate) fn definition_id(&self) -> CompactString {
+        match self.definition {
+            "" => format_compact!("{}-{}", self.base.name(), self.code),
+            id => id.into(),
+        }
     }
 
     /// Whether its elements may be of one of these types.
     pub fn may_be(&self, types: &[&str]) -> bool {
-        self.compiled().is_some_and(|compiled| types.iter().any(|name| compiled.may_yield(name)))
+        self.finder().is_some_and(|finder| types.iter().any(|name| finder.may_yield(name)))
     }
 }
 
@@ -112,11 +146,16 @@ pub fn find(kind: ResourceType, code: &str) -> Option<&'static Param> {
 
 /// The parameter at this place; `None` when the id is not of this program.
 pub fn by_id(id: ParamId) -> Option<&'static Param> {
-    TABLE.params.get(usize::from(id.0))
+    TABLE.params.get(usize::from(id.0)).or_else(|| own::by_id(id))
 }
 
-/// A parameter and its expression.
-type Indexed = (&'static Param, &'static Expression);
+/// How many parameters R4B has, each counted once for each of its types.
+pub(crate) fn count() -> usize {
+    TABLE.params.len()
+}
+
+/// A parameter and what finds its values.
+pub(crate) type Indexed = (&'static Param, &'static Finder);
 
 /// The supported parameters of a type that are no composites, with their compiled expressions.
 pub(crate) fn indexed(kind: ResourceType) -> &'static [Indexed] {
@@ -125,7 +164,7 @@ pub(crate) fn indexed(kind: ResourceType) -> &'static [Indexed] {
     INDEXED[kind.index()].get_or_init(|| {
         let is_plain = |param: &&Param| supported(param) && param.kind != ParamKind::Composite;
         let params = params_of(kind).iter().filter(is_plain);
-        params.filter_map(|param| Some((param, param.compiled()?))).collect()
+        params.filter_map(|param| Some((param, param.finder()?))).collect()
     })
 }
 
@@ -172,6 +211,7 @@ fn param(line: &'static str, base: ResourceType) -> Option<Param> {
     let kind = ParamKind::from_name(cells.next().unwrap_or_default());
     let expression = cells.next().unwrap_or_default();
     let last = cells.next().unwrap_or_default().split(',').filter(|name| !name.is_empty());
+    let definition = cells.next().unwrap_or_default();
     let (components, targets) = match kind {
         ParamKind::Composite => (last.collect(), Vec::new()),
         _ => (Vec::new(), last.filter_map(ResourceType::from_name).collect()),
@@ -184,7 +224,9 @@ fn param(line: &'static str, base: ResourceType) -> Option<Param> {
         targets,
         components,
         expression,
-        compiled: OnceLock::new(),
+        definition,
+        finder: OnceLock::new(),
+        composite: None,
     })
 }
 
@@ -210,6 +252,17 @@ mod tests {
         let patient = find(kind("Observation"), "patient").unwrap();
         assert_eq!(patient.expression, "Observation.subject.where(resolve() is Patient)");
         assert!(find(kind("Condition"), "code").unwrap().expression.starts_with("Condition.code"));
+    }
+
+    #[test]
+    fn a_parameter_names_its_definition() {
+        let url = |of, code| find(kind(of), code).unwrap().url();
+        assert_eq!(url("Patient", "birthdate"), "http://hl7.org/fhir/SearchParameter/individual-birthdate");
+        assert_eq!(
+            url("Observation", "value-date"),
+            "http://hl7.org/fhir/SearchParameter/Observation-value-date"
+        );
+        assert_eq!(url("Observation", "_tag"), "http://hl7.org/fhir/SearchParameter/Resource-tag");
     }
 
     #[test]

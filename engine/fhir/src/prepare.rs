@@ -7,9 +7,10 @@ use compact_str::CompactString;
 use sha2::{Digest, Sha256};
 use time::{OffsetDateTime, UtcOffset};
 
-use crate::index::{IndexRow, rows};
+use crate::index::{IndexRow, rows_of};
 use crate::json::Json;
 use crate::json_write::{write, write_string};
+use crate::parameters::Parameters;
 use crate::resource::{Reference, Resource};
 
 /// What the store writes of a resource. Made outside the transaction, so that the writer only concatenates.
@@ -30,6 +31,11 @@ pub struct Prepared {
 impl Prepared {
     /// Prepares a resource. A version and time it carries are dropped: they are the store's to give.
     pub fn of(resource: &Resource) -> Self {
+        Self::by(resource, Parameters::of_r4b())
+    }
+
+    /// The same with the server's own search parameters.
+    pub fn by(resource: &Resource, parameters: &Parameters) -> Self {
         let mut text = String::with_capacity(1024);
         text.push_str("{\"resourceType\":");
         write_string(resource.kind().name(), &mut text);
@@ -53,7 +59,7 @@ impl Prepared {
         text.push('}');
         let mut digest = [0; 16];
         digest.copy_from_slice(&Sha256::digest(text.as_bytes())[..16]);
-        let rows = rows(resource.kind(), resource.tree());
+        let rows = rows_of(resource.kind(), resource.tree(), parameters);
         Self { reference: resource.reference(), digest, rows, text, gap }
     }
 

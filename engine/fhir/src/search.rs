@@ -15,7 +15,9 @@ use crate::resource::Reference;
 use crate::types::ResourceType;
 use crate::veil::Veil;
 
-pub use crate::search_parse::{DEFAULT_COUNT, MAX_COUNT, SearchError, parse, parse_across, parse_at};
+pub use crate::search_parse::{
+    DEFAULT_COUNT, MAX_COUNT, SearchError, parse, parse_across, parse_at, parse_by,
+};
 pub use crate::sought::Sought;
 
 /// One search on one type.

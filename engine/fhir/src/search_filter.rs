@@ -3,7 +3,7 @@
 //! Each comparison becomes what the same parameter says in a query; `and`, `or`, `not` and parentheses become filters of
 //! filters. `and` binds closer than `or`.
 
-use crate::params::{Param, ParamKind, find};
+use crate::params::{Param, ParamKind};
 use crate::search::{Filter, FilterOn, Prefix, StringTest, Test};
 use crate::search_links::{Reading, bounded, through_reference};
 use crate::search_parse::{SearchError, filter_on, shown};
@@ -214,8 +214,8 @@ fn compared(
         None => (step.name, None),
     };
     bounded(&".".repeat(path.len()))?;
-    filter_on(kind, code)?;
-    let param = find(kind, code).ok_or_else(|| wrong("a reference before a dot"))?;
+    filter_on(kind, code, reading.parameters)?;
+    let param = reading.parameters.find(kind, code).ok_or_else(|| wrong("a reference before a dot"))?;
     through_reference(param, through, step.name, reading, &|to| {
         let found = compared(to, rest, operator, value, reading)?;
         let Some(when) = &step.when else { return Ok(found) };
@@ -232,9 +232,9 @@ fn one(
     value: &Value<'_>,
     reading: &Reading<'_>,
 ) -> Result<Filter, SearchError> {
-    let on = filter_on(kind, code)?;
+    let on = filter_on(kind, code, reading.parameters)?;
     let param = match on {
-        FilterOn::Param(_) => find(kind, code),
+        FilterOn::Param(_) => reading.parameters.find(kind, code),
         _ => None,
     };
     let text = escaped(value, param);

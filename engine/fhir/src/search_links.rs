@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 
+use crate::parameters::Parameters;
 use crate::params::{Param, ParamKind, find, supported};
 use crate::search::{Filter, FilterOn, Test};
 use crate::search_parse::{SearchError, filter, shown};
@@ -20,12 +21,14 @@ pub(crate) const MANY: &str =
 pub(crate) struct Reading<'q> {
     /// The server's own URL.
     pub(crate) base: Option<&'q str>,
+    /// The parameters in force.
+    pub(crate) parameters: &'q Parameters,
     tried: Cell<usize>,
 }
 
 impl<'q> Reading<'q> {
-    pub(crate) fn new(base: Option<&'q str>) -> Self {
-        Self { base, tried: Cell::new(0) }
+    pub(crate) fn new(base: Option<&'q str>, parameters: &'q Parameters) -> Self {
+        Self { base, parameters, tried: Cell::new(0) }
     }
 }
 
@@ -65,7 +68,7 @@ pub(crate) fn linked(
         Some((code, through)) => (code, Some(through)),
         None => (head, None),
     };
-    let Some(param) = find(kind, code) else { return Ok(None) };
+    let Some(param) = reading.parameters.find(kind, code) else { return Ok(None) };
     bounded(name)?;
     let inner = |kind| filter(kind, rest, value, reading);
     through_reference(param, through, name, reading, &inner).map(Some)
@@ -157,7 +160,7 @@ fn pointed(
     };
     let source =
         ResourceType::from_name(source).ok_or_else(|| wrong("a resource type of R4B after `_has:`"))?;
-    let reference = find(source, code).filter(|param| {
+    let reference = reading.parameters.find(source, code).filter(|param| {
         param.kind == ParamKind::Reference
             && supported(param)
             && (param.targets.is_empty() || param.targets.contains(&kind))

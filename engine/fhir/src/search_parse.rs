@@ -3,7 +3,8 @@
 use thiserror::Error;
 
 use crate::contained::Among;
-use crate::params::{ParamKind, find, params_of, supported};
+use crate::parameters::Parameters;
+use crate::params::{ParamKind, find, supported};
 use crate::search::{Cursor, Filter, FilterOn, Include, Search};
 use crate::search_filter;
 use crate::search_links::{Reading, linked};
@@ -87,8 +88,9 @@ pub fn parse_across(
     kinds: &[ResourceType],
     query: &[(String, String)],
     base: Option<&str>,
+    parameters: &Parameters,
 ) -> Result<Vec<Search>, SearchError> {
-    kinds.iter().map(|kind| parse_at(*kind, query, base)).collect()
+    kinds.iter().map(|kind| parse_by(*kind, query, base, parameters)).collect()
 }
 
 /// The same on a server whose URL is `base` (without a slash at its end): a reference given as a full URL below it
@@ -97,6 +99,16 @@ pub fn parse_at(
     kind: ResourceType,
     query: &[(String, String)],
     base: Option<&str>,
+) -> Result<Search, SearchError> {
+    parse_by(kind, query, base, Parameters::of_r4b())
+}
+
+/// The same on a server that has parameters of its own.
+pub fn parse_by(
+    kind: ResourceType,
+    query: &[(String, String)],
+    base: Option<&str>,
+    parameters: &Parameters,
 ) -> Result<Search, SearchError> {
     let mut search = Search {
         kind,
@@ -138,14 +150,16 @@ pub fn parse_at(
                 search.after = Some(Cursor::decode(value).ok_or_else(|| wrong("a cursor this server gave"))?)
             }
             "_sort" => {
-                search.sort =
-                    value.split(',').map(|key| search_sort::key(kind, key)).collect::<Result<_, _>>()?;
+                search.sort = value
+                    .split(',')
+                    .map(|key| search_sort::key(kind, key, parameters))
+                    .collect::<Result<_, _>>()?;
                 if search.sort.len() > MAX_SORTS {
                     return Err(wrong("at most 5 sort keys"));
                 }
             }
-            "_include" => search.includes.push(include(code, modifier, value)?),
-            "_revinclude" => search.revincludes.push(include(code, modifier, value)?),
+            "_include" => search.includes.push(include(code, modifier, value, parameters)?),
+            "_revinclude" => search.revincludes.push(include(code, modifier, value, parameters)?),
             "_contained" => {
                 search.among = match value.as_str() {
                     "false" => Among::Own,
@@ -161,9 +175,11 @@ pub fn parse_at(
                     _ => return Err(wrong("`container` or `contained`")),
                 }
             }
-            "_filter" => search.filters.push(search_filter::read(kind, value, &Reading::new(base))?),
+            "_filter" => {
+                search.filters.push(search_filter::read(kind, value, &Reading::new(base, parameters))?)
+            }
             _ => {
-                let found = filter(kind, name, value, &Reading::new(base));
+                let found = filter(kind, name, value, &Reading::new(base, parameters));
                 search.filters.push(found.map_err(|error| error.named(name))?);
             }
         }
@@ -209,14 +225,18 @@ pub(crate) fn filter(
         Some((code, modifier)) => (code, Some(modifier)),
         None => (name, None),
     };
-    let on = filter_on(kind, code)?;
+    let on = filter_on(kind, code, reading.parameters)?;
     let asked = Asked { on: &on, code, modifier, base: reading.base };
     let (any, not) = alternatives(&asked, value)?;
     Ok(Filter { on, any, not })
 }
 
 /// What a name in a query means for this type.
-pub(crate) fn filter_on(kind: ResourceType, code: &str) -> Result<FilterOn, SearchError> {
+pub(crate) fn filter_on(
+    kind: ResourceType,
+    code: &str,
+    parameters: &Parameters,
+) -> Result<FilterOn, SearchError> {
     match code {
         "_id" => return Ok(FilterOn::Id),
         "_lastUpdated" => return Ok(FilterOn::LastUpdated),
@@ -228,8 +248,8 @@ pub(crate) fn filter_on(kind: ResourceType, code: &str) -> Result<FilterOn, Sear
     if code == "_elements" {
         return unsupported("resources come whole and are searched as such");
     }
-    let Some(param) = find(kind, code) else {
-        let known = params_of(kind).iter().filter(|param| supported(param)).map(|param| param.code);
+    let Some(param) = parameters.find(kind, code) else {
+        let known = parameters.of(kind).filter(|param| supported(param)).map(|param| param.code);
         let hint = nearest(
             code,
             known.chain(["_id", "_lastUpdated", "_sort", "_count", "_include", "_revinclude", "_total"]),
@@ -244,7 +264,12 @@ pub(crate) fn filter_on(kind: ResourceType, code: &str) -> Result<FilterOn, Sear
 }
 
 /// `Source:param[:Target]`, `Source:*` or `*`.
-fn include(code: &str, modifier: Option<&str>, value: &str) -> Result<Include, SearchError> {
+fn include(
+    code: &str,
+    modifier: Option<&str>,
+    value: &str,
+    parameters: &Parameters,
+) -> Result<Include, SearchError> {
     let iterate = match modifier {
         None => false,
         Some("iterate" | "recurse") => true,
@@ -276,7 +301,8 @@ fn include(code: &str, modifier: Option<&str>, value: &str) -> Result<Include, S
     if name == "*" {
         return Ok(Include { source: Some(source), param: None, target, iterate });
     }
-    match find(source, name).filter(|param| param.kind == ParamKind::Reference && supported(param)) {
+    match parameters.find(source, name).filter(|param| param.kind == ParamKind::Reference && supported(param))
+    {
         Some(param) => Ok(Include { source: Some(source), param: Some(param.id), target, iterate }),
         None => Err(wrong("a reference parameter of the type named first")),
     }

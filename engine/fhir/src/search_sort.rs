@@ -1,19 +1,20 @@
 //! Reads a sort key: a parameter, or one of what a reference points at (`patient.name`).
 
-use crate::params::{ParamKind, by_id, find, supported};
+use crate::parameters::Parameters;
+use crate::params::{ParamKind, by_id, supported};
 use crate::search::{FilterOn, Sort, SortOn};
 use crate::search_links::{MANY, MAX_TYPES, bounded};
 use crate::search_parse::{SearchError, filter_on, shown};
 use crate::types::ResourceType;
 
 /// `name`, `-name`, `patient.name`, `subject:Patient.name`
-pub(crate) fn key(kind: ResourceType, key: &str) -> Result<Sort, SearchError> {
+pub(crate) fn key(kind: ResourceType, key: &str, parameters: &Parameters) -> Result<Sort, SearchError> {
     let (path, descending) = match key.strip_prefix('-') {
         Some(path) => (path, true),
         None => (key, false),
     };
     bounded(path)?;
-    let on = sort_on(kind, path)?;
+    let on = sort_on(kind, path, parameters)?;
     if !is_of_one_sort(&on) {
         let why = "the types it may point at have values of different kinds; name one, as in `subject:Patient.name`";
         return Err(SearchError::NotSupported { name: shown(path), why });
@@ -21,12 +22,12 @@ pub(crate) fn key(kind: ResourceType, key: &str) -> Result<Sort, SearchError> {
     Ok(Sort { on, descending })
 }
 
-fn sort_on(kind: ResourceType, path: &str) -> Result<SortOn, SearchError> {
+fn sort_on(kind: ResourceType, path: &str, parameters: &Parameters) -> Result<SortOn, SearchError> {
     if let Some((head, rest)) = path.split_once('.') {
-        return through(kind, head, rest);
+        return through(kind, head, rest, parameters);
     }
     let not_supported = |why| Err(SearchError::NotSupported { name: shown(path), why });
-    match filter_on(kind, path)? {
+    match filter_on(kind, path, parameters)? {
         FilterOn::Id => Ok(SortOn::Id),
         FilterOn::LastUpdated => Ok(SortOn::LastUpdated),
         FilterOn::Param(id) if by_id(id).is_some_and(|param| param.kind == ParamKind::Composite) => {
@@ -38,16 +39,22 @@ fn sort_on(kind: ResourceType, path: &str) -> Result<SortOn, SearchError> {
     }
 }
 
-fn through(kind: ResourceType, head: &str, rest: &str) -> Result<SortOn, SearchError> {
+fn through(
+    kind: ResourceType,
+    head: &str,
+    rest: &str,
+    parameters: &Parameters,
+) -> Result<SortOn, SearchError> {
     let (code, named) = match head.split_once(':') {
         Some((code, named)) => (code, Some(named)),
         None => (head, None),
     };
     let name = || format!("{}.{}", shown(head), shown(rest));
-    let FilterOn::Param(id) = filter_on(kind, code)? else {
+    let FilterOn::Param(id) = filter_on(kind, code, parameters)? else {
         return Err(SearchError::NotSupported { name: name(), why: "only references can be looked through" });
     };
-    let param = find(kind, code).filter(|param| param.kind == ParamKind::Reference && supported(param));
+    let param =
+        parameters.find(kind, code).filter(|param| param.kind == ParamKind::Reference && supported(param));
     let Some(param) = param else {
         return Err(SearchError::NotSupported { name: name(), why: "only references can be looked through" });
     };
@@ -58,11 +65,11 @@ fn through(kind: ResourceType, head: &str, rest: &str) -> Result<SortOn, SearchE
             modifier: shown(named),
             expected: "a resource type the reference may point at",
         })?;
-        return Ok(SortOn::Through(id, vec![(to, sort_on(to, rest)?)]));
+        return Ok(SortOn::Through(id, vec![(to, sort_on(to, rest, parameters)?)]));
     }
     let (mut ways, mut fault) = (Vec::new(), None);
     for to in ResourceType::all().filter(may_be) {
-        match sort_on(to, rest) {
+        match sort_on(to, rest, parameters) {
             Ok(on) => ways.push((to, on)),
             Err(error) => drop(fault.get_or_insert(error)),
         }

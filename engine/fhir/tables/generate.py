@@ -6,7 +6,8 @@
 types.txt     one resource type a line
 elements.tsv  `@name <tab> class <tab> base`, then its own elements: name, types, min, max, marks, binding; the marks are `m` for a
               modifier and `s` for what belongs to a summary
-params.tsv    `@base`, then its search parameters: code, kind, expression, target types; of a composite the components' codes
+params.tsv    `@base`, then its search parameters: code, kind, expression, target types; of a composite the components' codes; the id of
+              its definition where that is not `base-code`
 compartments.tsv  `@compartment`, then a line for each type that has members in it: type, parameters; `{def}` is the resource itself
 codes.tsv     `@value set`, then a line for each system: system, codes; `*` when the codes are not listed here
 """
@@ -165,7 +166,8 @@ def params_table(parameters, types):
                 targets = []
             if parameter["type"] == "composite":
                 targets = [code_of[part["definition"]] for part in parameter["component"]]
-            row = [parameter["code"], parameter["type"], " | ".join(parts), ",".join(targets)]
+            known_as = "" if parameter["id"] == f"{base}-{parameter['code']}" else parameter["id"]
+            row = [parameter["code"], parameter["type"], " | ".join(parts), ",".join(targets), known_as]
             by_base.setdefault(base, {}).setdefault(parameter["code"], "\t".join(row).rstrip("\t"))
     # `_text` stands in DomainResource and in Resource; both mean every type.
     by_base.setdefault("Resource", {}).update(by_base.pop("DomainResource", {}))

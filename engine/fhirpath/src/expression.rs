@@ -9,6 +9,7 @@ use crate::check::{Kinds, Scope, kinds};
 use crate::environment::Environment;
 use crate::error::{EvaluationError, SyntaxError};
 use crate::item::{Item, Items, Node};
+use crate::kind::Kind;
 use crate::read::read;
 use crate::run::Run;
 use crate::tree::Expr;
@@ -17,6 +18,7 @@ use crate::tree::Expr;
 pub struct Expression {
     text: CompactString,
     root: Expr,
+    leads_to: Kinds,
 }
 
 /// What an expression is evaluated on, so that its names can be checked.
@@ -70,13 +72,21 @@ impl Expression {
             has_index: false,
             has_total: false,
         };
-        kinds(&root, &scope)?;
-        Ok(Self { text: text.into(), root })
+        let leads_to = kinds(&root, &scope)?;
+        Ok(Self { text: text.into(), root, leads_to })
     }
 
     /// The text it was compiled from.
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    /// The types its values may have; `None` where that is not known.
+    pub(crate) fn leads_to(&self) -> Option<&[Kind]> {
+        match &self.leads_to {
+            Kinds::Of(kinds) => Some(kinds),
+            Kinds::Any | Kinds::AnyResource => None,
+        }
     }
 
     /// Evaluates it on an element or resource.

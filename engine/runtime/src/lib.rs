@@ -15,6 +15,7 @@ pub mod circuit;
 pub mod clock;
 pub mod crash;
 pub mod deaths;
+pub mod definitions;
 pub mod deploy;
 mod destination;
 pub mod dispatch;

@@ -1,4 +1,4 @@
-//! Sees to it that resources which an earlier version of the program has written are indexed as this one does, without haste: what is
+//! Sees to it that resources which were there before an update or a new search parameter are indexed anew, without haste: what is
 //! received goes first.
 
 use std::sync::Arc;
@@ -15,8 +15,8 @@ use crate::shares::Turns;
 const SLICE: u32 = 100;
 /// How long it rests after each slice: two thousand resources a second at most.
 const REST: Duration = Duration::from_millis(50);
-/// How often it is looked whether there is something to do: a node of an earlier version may still write.
-const LOOK_EVERY: Duration = Duration::from_secs(10);
+/// How often it is looked whether there is something to do: a search parameter may be new, and a node of an earlier version may still write.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// Indexes what is to be indexed anew, for as long as the hub runs.
 pub struct Reindex {
@@ -42,7 +42,10 @@ impl Reindex {
         loop {
             match self.all().await {
                 Ok(0) => {}
-                Ok(done) => info!(resources = done, "What was written before the last update is indexed."),
+                Ok(done) => info!(
+                    resources = done,
+                    "What was written before an update or a new search parameter is indexed."
+                ),
                 Err(error) => warn!(%error, "Indexing anew stopped; it goes on in a while."),
             }
             tokio::time::sleep(LOOK_EVERY).await;

@@ -21,6 +21,7 @@ mod moving;
 mod open;
 mod orders;
 mod outbox;
+mod parameters;
 mod partitions;
 mod postgres;
 mod reindex;

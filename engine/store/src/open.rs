@@ -16,6 +16,8 @@ use sqlx::{ConnectOptions, Connection as _, SqlStr};
 
 use hub_core::cluster::{Alone, Cluster};
 use hub_fhir::ResourceType;
+use hub_fhir::language::Language;
+use tokio::sync::Mutex;
 
 use crate::archiving::ArchiveOptions;
 use crate::cluster::{LastCompany, Nodes};
@@ -23,6 +25,7 @@ use crate::database::{Connection, Readers};
 use crate::error::OpenError;
 use crate::leases::{Begun, Dues, Queues};
 use crate::moving;
+use crate::parameters;
 use crate::postgres;
 use crate::retire::Archiving;
 use crate::words::Words;
@@ -54,6 +57,8 @@ pub struct StoreOptions {
     pub full_text: HashSet<ResourceType>,
     /// How large the database may become; then the store is unavailable until something is pruned. `None`: as the disk.
     pub max_bytes: Option<u64>,
+    /// What reads expressions of search parameters of its own that the small language of R4B's does not take; `None`: they are refused.
+    pub language: Option<Arc<dyn Language>>,
 }
 
 impl std::fmt::Debug for StoreOptions {
@@ -79,6 +84,7 @@ impl StoreOptions {
             cache_bytes: 32 << 20,
             full_text: HashSet::new(),
             max_bytes: None,
+            language: None,
         }
     }
 
@@ -118,6 +124,9 @@ pub(crate) struct Inner {
     pub(crate) tokens: AtomicU64,
     pub(crate) stretch_us: i64,
     pub(crate) archiving: Option<Archiving>,
+    pub(crate) language: Option<Arc<dyn Language>>,
+    /// One looks at a time which search parameters are in force.
+    pub(crate) refreshing: Mutex<()>,
     counters: Arc<Counters>,
 }
 
@@ -126,7 +135,7 @@ pub(crate) const STRETCH: Duration = Duration::from_secs(24 * 60 * 60);
 /// Of a new database. A message touches some 70 pages, most of them for one search row each, and all of them go through the
 /// log: pages half as large halve what is written, for a twentieth more on disk.
 const PAGE_BYTES: u32 = 4_096;
-pub(crate) const MIGRATIONS: [(i64, &str, &str); 10] = [
+pub(crate) const MIGRATIONS: [(i64, &str, &str); 11] = [
     (1, "store", include_str!("../migrations/sqlite/0001_store.sql")),
     (2, "pieces", include_str!("../migrations/sqlite/0002_pieces.sql")),
     (3, "deployments", include_str!("../migrations/sqlite/0003_deployments.sql")),
@@ -137,6 +146,7 @@ pub(crate) const MIGRATIONS: [(i64, &str, &str); 10] = [
     (30, "numbers", include_str!("../migrations/sqlite/0030_numbers.sql")),
     (35, "aspects", include_str!("../migrations/sqlite/0035_aspects.sql")),
     (36, "contained", include_str!("../migrations/sqlite/0036_contained.sql")),
+    (40, "parameters", include_str!("../migrations/sqlite/0040_parameters.sql")),
 ];
 
 impl Store {
@@ -173,9 +183,16 @@ impl Store {
             tokens: AtomicU64::new(1),
             stretch_us: i64::try_from(options.stretch.as_micros()).unwrap_or(i64::MAX),
             archiving: options.archive.map(Archiving::new),
+            language: options.language,
+            refreshing: Mutex::new(()),
             counters,
         };
-        Ok(Self { inner: Arc::new(inner) })
+        let store = Self { inner: Arc::new(inner) };
+        // Before anything is written: the others may have begun to rely on it.
+        let known = store.refresh_parameters().await;
+        known.map_err(|error| OpenError::Start(std::io::Error::other(error)))?;
+        tokio::spawn(parameters::look_on(Arc::downgrade(&store.inner)));
+        Ok(store)
     }
 
     /// Writes what is waiting, empties the log and closes. Every later call is refused as unavailable.

@@ -22,28 +22,30 @@ impl Store {
     /// Takes some of the stale resources and makes their rows anew.
     pub(crate) async fn index_some(&self, limit: u32) -> Result<u64, StoreError> {
         let mut sql = self.inner.readers.sql(
-            "SELECT r.rid, r.type, r.version, r.deleted, r.body, CAST(r.rows AS TEXT), CAST(r.more AS TEXT) FROM resource r WHERE ",
+            "SELECT r.rid, r.type, r.version, r.deleted, r.body, CAST(r.rows AS TEXT), CAST(r.more AS TEXT), r.indexed FROM resource r WHERE ",
         );
         sql.push(stale!()).push(" LIMIT ").push_bind(limit);
         let rows = self.inner.readers.fetch_all(sql).await.map_err(unavailable)?;
         if rows.is_empty() {
-            return Ok(0);
+            return self.walk_some(limit).await;
         }
         let words = std::sync::Arc::clone(&self.inner.words);
+        let by = words.in_force().generation;
         let made = tokio::task::spawn_blocking(move || {
             rows.iter().map(|row| anew(row, &words)).collect::<Result<Vec<_>, _>>()
         });
         let made = made.await.map_err(|error| StoreError::Unavailable(error.into()))?.map_err(unavailable)?;
         let count = made.len() as u64;
-        match self.inner.writer.ask(Work::Upkeep(Upkeep::Index(made))).await? {
+        match self.inner.writer.ask(Work::Upkeep(Upkeep::Index { by, made })).await? {
             Answer::Count(_) => Ok(count),
             _ => Err(closed()),
         }
     }
 
-    /// How many are stale, of one type or of all, counted up to a bound.
+    /// How many are stale or are still to be walked over, counted up to a bound.
     pub(crate) async fn stale(&self) -> Result<u64, StoreError> {
-        left(&self.inner.readers, &self.inner.words, None).await
+        let stale = left(&self.inner.readers, &self.inner.words, None).await?;
+        Ok((stale + self.left_to_walk().await?).min(UNINDEXED_MOST))
     }
 }
 
@@ -65,7 +67,7 @@ async fn left(
 }
 
 /// A resource with the rows this program makes of it.
-fn anew(row: &Record, words: &Words) -> Result<Indexed, sqlx::Error> {
+pub(crate) fn anew(row: &Record, words: &Words) -> Result<Indexed, sqlx::Error> {
     let beside =
         Beside { rows: row.get::<&str>(5)?.into(), more: row.get::<Option<&str>>(6)?.map(Into::into) };
     let before = beside.entries();
@@ -81,8 +83,8 @@ fn anew(row: &Record, words: &Words) -> Result<Indexed, sqlx::Error> {
         }),
         None => Read { after: before.clone(), ..Read::default() },
     };
-    let version = row.get::<i64>(2)?.unsigned_abs();
-    Ok(Indexed { rid, version, before, after, has_full_text, full_text, within })
+    let (version, was_indexed) = (row.get::<i64>(2)?.unsigned_abs(), row.get(7)?);
+    Ok(Indexed { rid, version, was_indexed, before, after, has_full_text, full_text, within })
 }
 
 /// What this program makes of a resource.
@@ -97,7 +99,7 @@ fn read(kind: ResourceType, body: &[u8], words: &Words) -> Option<Read> {
     match json::parse(std::str::from_utf8(body).ok()?) {
         Ok(Json::Object(tree)) => {
             let full_text = words.has_full_text(kind).then(|| FullText::of(kind, &tree));
-            let after = entries(&index::rows(kind, &tree), words);
+            let after = entries(&index::rows_of(kind, &tree, &words.in_force().parameters), words);
             Some(Read { after, full_text, within: Within::all_of(&tree, words) })
         }
         _ => None,

@@ -1,16 +1,21 @@
 //! The FHIR store: current versions, older ones, searches and commits.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use hub_core::commit::Commit;
 use hub_core::store::{Cause, ChangesQuery, Committed, Resources, Searches, StoreError, VersionPlace};
 use hub_fhir::Reference;
+use hub_fhir::parameters::Parameters;
 use hub_fhir::search::{Page, Search, Stored};
+use tracing::warn;
 
 use crate::clock;
 use crate::database::Record;
 use crate::error::{closed, unavailable};
 use crate::open::Store;
+use crate::parameters::search_parameter;
 use crate::search::Searcher;
 use crate::writer::{Answer, Draft, Work};
 
@@ -24,6 +29,10 @@ impl Store {
 impl Searches for Store {
     async fn search_across(&self, searches: &[Search]) -> Result<Page, StoreError> {
         self.searcher().run(searches).await
+    }
+
+    fn parameters(&self) -> Arc<Parameters> {
+        Arc::clone(&self.inner.words.in_force().parameters)
     }
 
     async fn unindexed(&self) -> Result<u64, StoreError> {
@@ -86,15 +95,22 @@ impl Resources for Store {
     }
 
     async fn commit(&self, cause: Cause, commit: Commit) -> Result<Committed, StoreError> {
+        let generation = self.inner.words.in_force().generation;
         let mut guards = Vec::with_capacity(commit.guards.len());
         for guard in &commit.guards {
             guards.push(self.searcher().guard(guard).await?);
         }
-        let draft = Draft { guards, ..Draft::of(commit, &self.inner.words) };
-        match self.inner.writer.ask(Work::Commit { cause, draft }).await? {
-            Answer::Committed(committed) => Ok(committed),
-            _ => Err(closed()),
+        let draft = Draft::of(commit, &self.inner.words);
+        let draft = Draft { guards, generation: generation.min(draft.generation), ..draft };
+        let Answer::Committed(committed) = self.inner.writer.ask(Work::Commit { cause, draft }).await? else {
+            return Err(closed());
+        };
+        if committed.wrote.iter().any(|(reference, _)| reference.kind == search_parameter())
+            && let Err(error) = self.refresh_parameters().await
+        {
+            warn!(%error, "Search parameters have changed, which is not in force yet; it will be tried again.");
         }
+        Ok(committed)
     }
 }
 

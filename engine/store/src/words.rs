@@ -4,15 +4,16 @@
 //! Only names that come from the configuration or the program are interned, never what a sender chooses.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use compact_str::{CompactString, format_compact};
 use hub_fhir::ResourceType;
 use hub_fhir::index::{Aspect, ParamId};
-use hub_fhir::params::{params_of, supported};
+use hub_fhir::params::{by_id, params_of, supported};
 
 use crate::database::Kind::Text;
 use crate::database::{Connection, DatabaseError, Rows, Shape, all, run, transaction};
+use crate::parameters::InForce;
 
 /// What a word names. Its letter keeps the kinds apart in the one table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +50,7 @@ pub(crate) struct Words {
     types_back: HashMap<i64, ResourceType>,
     params: HashMap<ParamId, i64>,
     full_text: HashSet<ResourceType>,
+    in_force: RwLock<Arc<InForce>>,
 }
 
 const INSERT: Shape = Shape {
@@ -81,6 +83,7 @@ impl Words {
                 .map(|(kind, _)| *kind)
                 .collect(),
             known: RwLock::new(known),
+            in_force: RwLock::default(),
         }
     }
 
@@ -94,6 +97,7 @@ impl Words {
             types: HashMap::new(),
             types_back: HashMap::new(),
             params: HashMap::new(),
+            in_force: RwLock::default(),
         };
         words.read(connection)?;
         let wanted = types.iter().map(|(_, text)| text).chain(params.iter().map(|(_, text)| text));
@@ -157,7 +161,26 @@ impl Words {
 
     /// The number of a search parameter that resources are indexed by; -1, which no row has, for the others.
     pub fn param(&self, id: ParamId) -> i64 {
-        self.params.get(&id).copied().unwrap_or(-1)
+        self.params.get(&id).copied().or_else(|| self.own_param(id)).unwrap_or(-1)
+    }
+
+    /// The number of one of the server's own.
+    fn own_param(&self, id: ParamId) -> Option<i64> {
+        let param = by_id(id).filter(|param| param.is_own())?;
+        self.number(WordKind::Param, &format_compact!("{}.{}", param.base.name(), param.code))
+    }
+
+    /// The search parameters that are in force.
+    pub fn in_force(&self) -> Arc<InForce> {
+        Arc::clone(&self.in_force.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Takes over what is in force, unless something later is already.
+    pub fn put_in_force(&self, next: Arc<InForce>) {
+        let mut known = self.in_force.write().unwrap_or_else(PoisonError::into_inner);
+        if next.generation >= known.generation {
+            *known = next;
+        }
     }
 
     /// The number of an aspect of a search parameter: the parameter's own, raised above all words. Nothing need be interned for it, and

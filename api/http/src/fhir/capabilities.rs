@@ -1,9 +1,13 @@
 //! The CapabilityStatement: written of the tables the server runs on, so that it says what is true and nothing else.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
+use compact_str::{CompactString, format_compact};
 use hub_core::id::Digest;
 use hub_fhir::compartments;
-use hub_fhir::params::{Param, ParamKind, find, params_of, supported};
+use hub_fhir::parameters::Parameters;
+use hub_fhir::params::{DEFINITIONS, Param, ParamKind, find, params_of, supported};
 use hub_fhir::prepare::instant;
 use hub_fhir::{Json, Object, ResourceType};
 use time::OffsetDateTime;
@@ -25,14 +29,20 @@ pub(crate) struct Capabilities {
     body: Bytes,
     tag: String,
     since: OffsetDateTime,
+    parameters: Arc<Parameters>,
 }
 
 impl Capabilities {
     /// The statement of what is granted, true since `since`.
-    pub(crate) fn of(settings: &FhirSettings, since: OffsetDateTime) -> Self {
-        let body = Bytes::from(Json::Object(statement(settings, since)).to_text());
+    pub(crate) fn of(settings: &FhirSettings, since: OffsetDateTime, parameters: Arc<Parameters>) -> Self {
+        let body = Bytes::from(Json::Object(statement(settings, since, &parameters)).to_text());
         let tag = format!("W/\"{:?}\"", Digest::of(&body));
-        Self { body, tag, since }
+        Self { body, tag, since, parameters }
+    }
+
+    /// Whether it is written of these search parameters.
+    pub(crate) fn is_of(&self, parameters: &Arc<Parameters>) -> bool {
+        Arc::ptr_eq(&self.parameters, parameters)
     }
 
     /// `GET /metadata`
@@ -58,8 +68,9 @@ fn capability_type() -> ResourceType {
     ResourceType::from_name("CapabilityStatement").expect("R4B has this type")
 }
 
-fn statement(settings: &FhirSettings, since: OffsetDateTime) -> Object {
-    let resources: Vec<Json> = ResourceType::all().map(|kind| resource(kind, settings).into()).collect();
+fn statement(settings: &FhirSettings, since: OffsetDateTime, parameters: &Parameters) -> Object {
+    let resource = |kind| resource(kind, settings, parameters).into();
+    let resources: Vec<Json> = ResourceType::all().map(resource).collect();
     let mut rest = object([("mode", Json::string("server"))]);
     let (documentation, security) = match settings.writes {
         true => (
@@ -108,7 +119,7 @@ fn named(name: &str, version: &str) -> Json {
     object([("name", Json::string(name)), ("version", Json::string(version))]).into()
 }
 
-fn resource(kind: ResourceType, settings: &FhirSettings) -> Object {
+fn resource(kind: ResourceType, settings: &FhirSettings, parameters: &Parameters) -> Object {
     let writing: &[&str] = if settings.writes { &WRITING } else { &[] };
     let codes = READING.iter().chain(writing);
     let interactions = codes.map(|code| object([("code", Json::string(code))]).into()).collect();
@@ -127,19 +138,20 @@ fn resource(kind: ResourceType, settings: &FhirSettings) -> Object {
         let attachments = "Attachments are here as well, as they came in and to be read only: their ids are the SHA-256 of their bytes. Ranges are given.";
         resource.set("documentation", Json::string(attachments));
     }
-    let includes = with_wildcards(references(kind));
+    let includes = with_wildcards(references(kind, parameters));
     let points_here = |param: &&Param| param.targets.is_empty() || param.targets.contains(&kind);
-    let revincludes = with_wildcards(ResourceType::all().flat_map(references).filter(points_here));
+    let revincludes =
+        with_wildcards(ResourceType::all().flat_map(|kind| references(kind, parameters)).filter(points_here));
     for (member, values) in [("searchInclude", includes), ("searchRevInclude", revincludes)] {
         if !values.is_empty() {
             resource.set(member, strings(values));
         }
     }
-    let own = params_of(kind).iter().filter(|param| supported(param));
-    let own = own.map(|param| (param.code, param.kind.name()));
-    let has_text = |name: &&str| settings.full_text.contains(&kind) && find(kind, name).is_some();
-    let texts = ["_text", "_content"].into_iter().filter(has_text).map(|name| (name, "string"));
-    resource.set("searchParam", params(texts.chain(own)));
+    let of_type = parameters.of(kind).filter(|param| supported(param));
+    let of_type = of_type.map(|param| (param.code, param.kind.name(), param.url()));
+    let texts = ["_text", "_content"].into_iter().filter(|_| settings.full_text.contains(&kind));
+    let texts = texts.filter_map(|name| listed(kind, name));
+    resource.set("searchParam", params(texts.chain(of_type)));
     let operations = operations::of(kind).map(|(name, definition)| {
         object([("name", Json::string(name)), ("definition", Json::string(definition))]).into()
     });
@@ -147,25 +159,38 @@ fn resource(kind: ResourceType, settings: &FhirSettings) -> Object {
     resource
 }
 
-/// What every type is searched by, but the parameters of its own.
-const OF_EVERY_TYPE: [(&str, &str); 4] =
-    [("_id", "token"), ("_lastUpdated", "date"), ("_list", "string"), ("_filter", "special")];
+/// A search parameter as it is listed: name, type and definition.
+type Listed = (&'static str, &'static str, CompactString);
 
-/// Search parameters with those of every type before them.
-fn params<'n>(own: impl Iterator<Item = (&'n str, &'n str)>) -> Vec<Json> {
-    let all = OF_EVERY_TYPE.into_iter().chain(own);
-    all.map(|(name, kind)| object([("name", Json::string(name)), ("type", Json::string(kind))]).into())
-        .collect()
+/// Search parameters with those before them that every type has.
+fn params(own: impl Iterator<Item = Listed>) -> Vec<Json> {
+    let ours = [("_id", "token", "Resource-id"), ("_lastUpdated", "date", "Resource-lastUpdated")];
+    let ours = ours.map(|(name, kind, id)| (name, kind, format_compact!("{DEFINITIONS}{id}")));
+    let any = ResourceType::all().next().into_iter();
+    let ways =
+        any.flat_map(|kind| ["_list", "_filter"].into_iter().filter_map(move |name| listed(kind, name)));
+    let all = ours.into_iter().chain(ways).chain(own).map(|(name, kind, url)| {
+        let definition = ("definition", Json::string(url.as_str()));
+        object([("name", Json::string(name)), definition, ("type", Json::string(kind))]).into()
+    });
+    all.collect()
+}
+
+/// A parameter of R4B, whether it is one of those that resources are indexed by or not.
+fn listed(kind: ResourceType, name: &str) -> Option<Listed> {
+    find(kind, name).map(|param| (param.code, param.kind.name(), param.url()))
 }
 
 /// The parameters by which all types together can be searched.
-fn of_all_types() -> impl Iterator<Item = (&'static str, &'static str)> {
+fn of_all_types() -> impl Iterator<Item = Listed> {
     let mut kinds = ResourceType::all();
-    let first = kinds.next().map(params_of).unwrap_or_default();
+    let first = kinds.next();
     let others: Vec<ResourceType> = kinds.collect();
     let has = move |code| others.iter().all(|kind| find(*kind, code).is_some_and(supported));
-    let shared = first.iter().filter(move |param| supported(param) && has(param.code));
-    shared.map(|param| (param.code, param.kind.name())).chain([("_type", "special")])
+    let shared = first.map(params_of).unwrap_or_default().iter();
+    let shared = shared.filter(move |param| supported(param) && has(param.code));
+    let shared = shared.map(|param| (param.code, param.kind.name(), param.url()));
+    shared.chain(first.and_then(|kind| listed(kind, "_type")))
 }
 
 fn conditional_delete(settings: &FhirSettings) -> &'static str {
@@ -177,8 +202,8 @@ fn conditional_delete(settings: &FhirSettings) -> &'static str {
 }
 
 /// The references of a type that can be followed.
-fn references(kind: ResourceType) -> impl Iterator<Item = &'static Param> {
-    params_of(kind).iter().filter(|param| supported(param) && param.kind == ParamKind::Reference)
+fn references(kind: ResourceType, parameters: &Parameters) -> impl Iterator<Item = &'static Param> {
+    parameters.of(kind).filter(|param| supported(param) && param.kind == ParamKind::Reference)
 }
 
 /// `Encounter:*`, `Encounter:patient`, ..: each source's wildcard goes before its parameters.
@@ -215,7 +240,7 @@ mod tests {
         let full_text = [kind("DiagnosticReport"), kind("Binary")].into();
         let settings = FhirSettings { full_text, ..FhirSettings::default() };
         let texts = |name| {
-            let resource = resource(kind(name), &settings);
+            let resource = resource(kind(name), &settings, Parameters::of_r4b());
             let params = resource.get("searchParam").map(Json::items).unwrap_or_default().to_vec();
             let names = params.iter().filter_map(|param| param.get("name")?.as_str().map(str::to_owned));
             names.filter(|name| matches!(name.as_str(), "_text" | "_content")).collect::<Vec<_>>()
@@ -228,7 +253,14 @@ mod tests {
     fn the_statement_is_valid_r4b() {
         for writes in [true, false] {
             let settings = FhirSettings { writes, ..FhirSettings::default() };
-            assert_eq!(hub_fhir::validate(&statement(&settings, datetime!(2026-11-23 0:00 UTC))), []);
+            assert_eq!(
+                hub_fhir::validate(&statement(
+                    &settings,
+                    datetime!(2026-11-23 0:00 UTC),
+                    Parameters::of_r4b()
+                )),
+                []
+            );
         }
     }
 }

@@ -21,7 +21,7 @@ mod texts;
 mod wants;
 mod write;
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
@@ -32,6 +32,7 @@ use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use bytes::Bytes;
+use hub_fhir::parameters::Parameters;
 use time::OffsetDateTime;
 use tokio::time::timeout;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -62,13 +63,20 @@ pub(crate) struct Fhir {
     doors: Arc<Doors>,
     /// Since when the statement is true.
     since: OffsetDateTime,
-    /// Written when it is asked for the first time.
-    capabilities: OnceLock<Capabilities>,
+    /// Written when it is asked for, and anew when other search parameters are in force.
+    capabilities: Mutex<Option<Arc<Capabilities>>>,
 }
 
 impl Fhir {
-    fn capabilities(&self) -> &Capabilities {
-        self.capabilities.get_or_init(|| Capabilities::of(&self.doors.fhir, self.since))
+    fn capabilities(&self, parameters: &Arc<Parameters>) -> Arc<Capabilities> {
+        let mut known = self.capabilities.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = known.as_ref().filter(|known| known.is_of(parameters)) {
+            return Arc::clone(known);
+        }
+        let since = if known.is_some() { OffsetDateTime::now_utc() } else { self.since };
+        let written = Arc::new(Capabilities::of(&self.doors.fhir, since, Arc::clone(parameters)));
+        *known = Some(Arc::clone(&written));
+        written
     }
 }
 
@@ -87,6 +95,8 @@ pub(crate) struct Question {
     body: Bytes,
     /// What the request is called.
     request_id: String,
+    /// The search parameters in force when it came.
+    parameters: Arc<Parameters>,
 }
 
 impl Question {
@@ -99,7 +109,7 @@ impl Question {
 
 /// The routes below `/fhir`.
 pub(crate) fn router(doors: Arc<Doors>) -> Router {
-    let (since, capabilities) = (OffsetDateTime::now_utc(), OnceLock::new());
+    let (since, capabilities) = (OffsetDateTime::now_utc(), Mutex::new(None));
     let fhir = Arc::new(Fhir { doors, since, capabilities });
     Router::new()
         .route("/fhir", any(door))
@@ -161,7 +171,7 @@ async fn answer(fhir: &Fhir, ask: Ask, request: Request) -> Response {
 /// Answers what only reads.
 async fn look(fhir: &Fhir, ask: Ask, question: &Question) -> Result<Reply, Problem> {
     match ask {
-        Ask::Capabilities => fhir.capabilities().reply(question),
+        Ask::Capabilities => fhir.capabilities(&question.parameters).reply(question),
         Ask::Read(reference) => read::read(fhir, question, &reference).await,
         Ask::Vread(reference, version) => read::vread(fhir, question, &reference, version).await,
         Ask::History(of) => history::history(fhir, question, of).await,
@@ -193,7 +203,8 @@ async fn question(fhir: &Fhir, ask: &Ask, request: Request) -> Result<Question, 
     let wants = wants(&parts.headers, &pairs)?;
     let (looks, pairs) = pairs.into_iter().partition(|(name, value)| is_about_looks(name, value));
     let request_id = parts.extensions.get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default();
-    Ok(Question { headers: parts.headers, base, pairs, looks, wants, body, request_id })
+    let parameters = fhir.doors.resources.parameters();
+    Ok(Question { headers: parts.headers, base, pairs, looks, wants, body, request_id, parameters })
 }
 
 /// The parameters of a search that come as a form.

@@ -138,7 +138,7 @@ impl From<StoreError> for Problem {
             StoreError::Unavailable(source) => {
                 if let Some(Indexing { left }) = source.downcast_ref() {
                     let text = format!(
-                        "resources of before the last update are being indexed for this search, {left} are left; ask again in a while"
+                        "resources that were there before are being indexed for this search, {left} are left; ask again in a while"
                     );
                     return Self::new(StatusCode::SERVICE_UNAVAILABLE, "transient", text);
                 }

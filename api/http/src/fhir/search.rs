@@ -128,7 +128,7 @@ fn understand(scope: &Scope, question: &Question) -> Result<Understood, Problem>
     loop {
         let is_asked = |(name, _): &&(String, String)| !names_types || name != TYPES;
         let asked: Vec<(String, String)> = used.iter().filter(is_asked).cloned().collect();
-        let wrong = match search::parse_across(&kinds, &asked, Some(&question.base)) {
+        let wrong = match search::parse_across(&kinds, &asked, Some(&question.base), &question.parameters) {
             Ok(searches) => {
                 return Ok((within(scope, among_contained(scope, searches)?), used, left_out));
             }

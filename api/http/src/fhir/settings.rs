@@ -15,6 +15,8 @@ pub struct FhirSettings {
     pub bundle_entries: usize,
     /// Whether a conditional delete may delete several resources (R4B §3.1.0.7.1); otherwise it must find at most one.
     pub delete_several: bool,
+    /// Whether the definitions of R4B's search parameters are kept as resources, which nobody else may write.
+    pub definitions: bool,
     /// What is looked at before a resource is written.
     pub validate: Validation,
     /// The types whose texts the store searches, by `_text` and `_content`.
@@ -28,6 +30,7 @@ impl Default for FhirSettings {
             body_bytes: 16 << 20,
             bundle_entries: 2_000,
             delete_several: false,
+            definitions: true,
             validate: Validation::default(),
             full_text: HashSet::new(),
         }

@@ -27,7 +27,7 @@ pub(crate) struct StatusAnswer {
     ready: bool,
     /// The number of the deployment that runs.
     deployment: Option<u64>,
-    /// Resources still to be indexed for the searches that came with the last update.
+    /// Resources still to be indexed for searches that came with an update or by a new search parameter.
     unindexed: u64,
     /// The nodes that share the database; none where it stands alone.
     #[serde(skip_serializing_if = "Vec::is_empty")]

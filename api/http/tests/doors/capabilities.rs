@@ -40,6 +40,9 @@ async fn every_parameter_listed_is_searched_by_and_every_other_is_refused() {
             .unwrap()
             .iter()
             .map(|param| {
+                assert!(
+                    param["definition"].as_str().unwrap().starts_with("http://hl7.org/fhir/SearchParameter/")
+                );
                 (param["name"].as_str().unwrap().to_owned(), param["type"].as_str().unwrap().to_owned())
             })
             .collect();
@@ -48,13 +51,13 @@ async fn every_parameter_listed_is_searched_by_and_every_other_is_refused() {
             own.map(|param| (param.code.to_owned(), param.kind.name().to_owned())).collect();
         expected.insert(("_id".into(), "token".into()));
         expected.insert(("_lastUpdated".into(), "date".into()));
-        expected.insert(("_filter".into(), "special".into()));
+        expected.insert(("_filter".into(), "token".into()));
         expected.insert(("_list".into(), "string".into()));
         assert_eq!(listed, expected);
         for (name, sort) in &listed {
-            let value = match sort.as_str() {
-                "date" => "2026",
-                "special" => "_id eq 1",
+            let value = match (name.as_str(), sort.as_str()) {
+                ("_filter", _) => "_id eq 1",
+                (_, "date") => "2026",
                 _ => "1",
             };
             // A composite takes a value for each of its components.

@@ -16,6 +16,7 @@ mod histories;
 mod metrics;
 mod operations;
 mod operators;
+mod parameters;
 #[expect(dead_code, reason = "nothing here ends its server")]
 #[path = "../../../../tests/harness/postgres.rs"]
 mod postgres;

@@ -3,6 +3,10 @@
 use std::sync::Arc;
 
 use axum::Router;
+use hub_core::commit::{Change, Commit};
+use hub_core::store::{Cause, Resources as _, Upkeep as _};
+use hub_fhir::Resource;
+use hub_fhirpath::SearchLanguage;
 use hub_http::{Doors, FhirSettings, router};
 use hub_store::{Store, StoreOptions};
 use serde_json::Value;
@@ -15,6 +19,7 @@ use crate::postgres;
 #[derive(Clone)]
 pub struct Shelf {
     doors: Router,
+    store: Store,
     folder: Arc<TempDir>,
 }
 
@@ -57,9 +62,22 @@ impl Shelf {
     }
 
     async fn open(options: StoreOptions, folder: TempDir, settings: FhirSettings) -> Self {
+        let options = StoreOptions { language: Some(Arc::new(SearchLanguage)), ..options };
         let store = Store::open(options).await.unwrap();
-        let doors = Doors { resources: Arc::new(store), fhir: settings, ..doors_of(&Fake::new()) };
-        Self { doors: router(doors), folder: Arc::new(folder) }
+        let doors = Doors { resources: Arc::new(store.clone()), fhir: settings, ..doors_of(&Fake::new()) };
+        Self { doors: router(doors), store, folder: Arc::new(folder) }
+    }
+
+    /// Indexes all that is to be indexed anew.
+    pub async fn index(&self) {
+        while self.store.index_anew(100).await.unwrap() > 0 {}
+    }
+
+    /// Writes what this server writes itself.
+    pub async fn put(&self, resources: impl IntoIterator<Item = Resource>) {
+        let changes = resources.into_iter().map(Change::Put).collect();
+        let commit = Commit { changes, ..Commit::default() };
+        self.store.commit(Cause::Timer { name: "test" }, commit).await.unwrap();
     }
 
     /// One of each.

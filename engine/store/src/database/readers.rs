@@ -63,6 +63,14 @@ impl Readers {
         self.fetch_optional(sql).await?.ok_or(sqlx::Error::RowNotFound)
     }
 
+    /// Whether they have been closed.
+    pub fn is_closed(&self) -> bool {
+        match self {
+            Readers::Sqlite(pool) => pool.is_closed(),
+            Readers::Postgres(pool) => pool.is_closed(),
+        }
+    }
+
     /// Closes all of them.
     pub async fn close(&self) {
         match self {

@@ -32,7 +32,7 @@ pub(crate) struct Table {
 use Holds::{Blob, Int, Place, ReplayPlace, SearchRows, Text};
 
 /// Every table that is moved row by row. What refers to another table comes after it.
-pub(crate) const TABLES: [Table; 24] = [
+pub(crate) const TABLES: [Table; 26] = [
     Table { name: "word", key: 1, unique: &["text"], columns: &[("number", Int), ("text", Text)] },
     Table {
         name: "message",
@@ -272,6 +272,18 @@ pub(crate) const TABLES: [Table; 24] = [
             ("state", Int),
             ("due_us", Int),
         ],
+    },
+    Table {
+        name: "parameter_set",
+        key: 1,
+        unique: &[],
+        columns: &[("one", Int), ("changes", Int), ("seen", Int), ("generation", Int), ("definitions", Text)],
+    },
+    Table {
+        name: "parameter_type",
+        key: 1,
+        unique: &[],
+        columns: &[("type", Int), ("generation", Int), ("whole", Int), ("place", Text)],
     },
     Table { name: "attachment_need", key: 2, unique: &[], columns: &[("seq", Place), ("place", Text)] },
     Table { name: "attachment_use", key: 2, unique: &[], columns: &[("place", Text), ("resource", Text)] },

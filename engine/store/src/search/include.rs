@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use hub_core::store::StoreError;
-use hub_fhir::params::{ParamKind, params_of, supported};
+use hub_fhir::params::{ParamKind, supported};
 use hub_fhir::search::{Include, Search, Stored};
 use hub_fhir::{Id, Reference, ResourceType};
 
@@ -116,11 +116,12 @@ impl Searcher<'_> {
         room: usize,
     ) -> Result<(), StoreError> {
         let words = self.words;
+        let in_force = words.in_force();
         let params: Vec<i64> = match include.param {
             Some(param) => vec![words.param(param)],
             None => ResourceType::all()
                 .filter(|kind| include.applies(*kind))
-                .flat_map(params_of)
+                .flat_map(|kind| in_force.parameters.of(kind))
                 .filter(|param| param.kind == ParamKind::Reference && supported(param))
                 .map(|param| words.param(param.id))
                 .collect(),

@@ -27,6 +27,7 @@ use hub_fhir::{Id, Reference};
 use crate::clock;
 use crate::database::{Readers, Record};
 use crate::error::{damaged, unavailable};
+use crate::parameters::own_are_whole;
 use crate::reindex;
 use crate::resources::stored;
 use crate::search::filters::Compiler;
@@ -61,10 +62,20 @@ pub(crate) struct Searcher<'s> {
 impl Searcher<'_> {
     /// Runs a search of one type, or of several that have the same order, place to go on from and includes.
     pub(crate) async fn run(&self, searches: &[Search]) -> Result<Page, StoreError> {
-        let Some(first) = searches.first() else { return Ok(Page::default()) };
+        let mut has_own = false;
         for search in searches {
             reindex::is_whole(self.readers, self.words, search).await?;
+            has_own |= own_are_whole(self.readers, self.words, search).await?;
         }
+        let page = self.page(searches).await?;
+        for search in searches.iter().filter(|_| has_own) {
+            own_are_whole(self.readers, self.words, search).await?;
+        }
+        Ok(page)
+    }
+
+    async fn page(&self, searches: &[Search]) -> Result<Page, StoreError> {
+        let Some(first) = searches.first() else { return Ok(Page::default()) };
         let legs = self.legs(&self.stored(searches).await?).await?;
         let mut page = Page::default();
         if first.total || first.count == 0 {

@@ -1,6 +1,7 @@
 //! The database's own account of how it runs the searches that must be fast.
 
 use hub_fhir::ResourceType;
+use hub_fhir::parameters::Parameters;
 use hub_fhir::search::{Search, parse_across};
 use hub_fhir::{Reference, compartments};
 use tempfile::TempDir;
@@ -15,7 +16,7 @@ fn pairs(query: &str) -> Vec<(String, String)> {
 
 fn searches(kinds: &str, query: &str) -> Vec<Search> {
     let kinds: Vec<ResourceType> = kinds.split(',').filter_map(ResourceType::from_name).collect();
-    parse_across(&kinds, &pairs(query), None).unwrap()
+    parse_across(&kinds, &pairs(query), None, Parameters::of_r4b()).unwrap()
 }
 
 /// The plan of a page of a search, one step a line.

@@ -176,7 +176,7 @@ fn in_transaction(
     let numbers = memory.numbers.for_works(connection, memory.node, works)?;
     // Before the settlements of this batch, which take the marks away again.
     marks.write(connection)?;
-    if !guards::all_hold(connection, works)? {
+    if !guards::all_hold(connection, words, works)? {
         let answers = works.iter().map(|_| Err(StoreError::Overtaken)).collect();
         let done = Done { answers, due: HashSet::new() };
         return Ok((done, memory.numbers.clone(), Learned::default()));

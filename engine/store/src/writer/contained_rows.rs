@@ -9,7 +9,7 @@ use crate::entries::{Beside, Entry, entries};
 use crate::words::Words;
 
 /// The rows of a contained resource.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Within {
     /// Its place among those that its container contains.
     pub nth: usize,

@@ -354,9 +354,12 @@ impl Running {
 
     /// Writes a batch and answers. A batch that the database refuses, or at which the program fails, is tried work by work,
     /// so that one bad work does not harm its neighbours.
-    fn write(&mut self, asked: Vec<Asked>) {
+    fn write(&mut self, mut asked: Vec<Asked>) {
         if asked.is_empty() && !self.begun.is_waiting() {
             return;
+        }
+        for asked in &mut asked {
+            asked.work.renew(&self.words);
         }
         let works: Vec<&Work> = asked.iter().map(|asked| &asked.work).collect();
         match self.transaction(&works) {

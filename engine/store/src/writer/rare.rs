@@ -9,7 +9,7 @@ use crate::words::{WordKind, Words};
 use crate::writer::batch::{Memory, TALLY_PARCELS, Tallies};
 use crate::writer::parcels::{PENDING, PROMOTE};
 use crate::writer::work::{Answer, Upkeep, Work};
-use crate::writer::{attachments, deployments, import, locks, prune, reindex, replay, trim};
+use crate::writer::{attachments, deployments, import, locks, parameters, prune, reindex, replay, trim};
 
 /// How many parcels one retry puts back in one transaction.
 const MOST_RETRIED: i64 = 10_000;
@@ -23,6 +23,9 @@ pub(super) fn apply(
 ) -> Result<Answer, DatabaseError> {
     if let Work::Upkeep(Upkeep::Import(entries)) = work {
         import::intern(connection, words, entries)?;
+    }
+    if let Work::Upkeep(Upkeep::Declare(set)) = work {
+        parameters::intern(connection, words, set)?;
     }
     let node = memory.node;
     let mut numbers = None;
@@ -44,7 +47,12 @@ pub(super) fn apply(
             Work::Upkeep(Upkeep::Forget { before_us, seqs }) => {
                 prune::forget(connection, words, node, *before_us, seqs)?
             }
-            Work::Upkeep(Upkeep::Index(made)) => reindex::write(connection, made)?,
+            Work::Upkeep(Upkeep::Index { by, made }) if words.in_force().generation == *by => {
+                reindex::write(connection, made)?
+            }
+            Work::Upkeep(Upkeep::Declare(set)) => parameters::declare(connection, set)?,
+            Work::Upkeep(Upkeep::Adopt(in_force)) => parameters::confirm(connection, node, in_force)?,
+            Work::Upkeep(Upkeep::Walk(step)) => parameters::step(connection, words, step)?,
             Work::Upkeep(Upkeep::Trim(what)) => trim::trim(connection, what)?,
             Work::Upkeep(Upkeep::Book(work)) => attachments::apply(connection, words, work)?,
             Work::Upkeep(Upkeep::Shrink { pages }) => trim::shrink(connection, *pages)?,
@@ -57,6 +65,11 @@ pub(super) fn apply(
     })?;
     if let Some(numbers) = numbers {
         memory.numbers = numbers;
+    }
+    if let Work::Upkeep(Upkeep::Adopt(in_force)) = work {
+        parameters::adopt(words, in_force);
+        // The rows that are remembered are of the set before.
+        memory.recent.forget();
     }
     Ok(answer)
 }

@@ -27,12 +27,34 @@ const WRITE: Shape = Shape {
     locks: "",
 };
 
-/// Writes what differs; says of how many.
+/// Of resources that are walked over, those that nobody has changed or indexed since they were read.
+const AS_WALKED: Shape = Shape {
+    before: "WITH w(rid, version, indexed) AS (VALUES ",
+    columns: &[Int, Int, Int],
+    after: ") SELECT r.rid FROM w CROSS JOIN resource r
+              WHERE r.rid = w.rid AND r.version = w.version AND r.indexed = w.indexed",
+    locks: " ORDER BY r.rid FOR UPDATE OF r",
+};
+
+/// Writes what differs in stale resources; says of how many.
 pub(super) fn write(connection: &Connection, made: &[Indexed]) -> Result<u64, DatabaseError> {
     let mut asked = Rows::new(&AS_READ);
     for one in made {
         asked.push([one.rid.into(), one.version.into()]);
     }
+    write_those(connection, made, asked)
+}
+
+/// Writes what differs in resources that are walked over; says of how many.
+pub(super) fn write_walked(connection: &Connection, made: &[Indexed]) -> Result<u64, DatabaseError> {
+    let mut asked = Rows::new(&AS_WALKED);
+    for one in made {
+        asked.push([one.rid.into(), one.version.into(), one.was_indexed.into()]);
+    }
+    write_those(connection, made, asked)
+}
+
+fn write_those(connection: &Connection, made: &[Indexed], asked: Rows) -> Result<u64, DatabaseError> {
     let as_read: HashSet<i64> = asked.ask(connection, |row| row.get(0))?.into_iter().collect();
     let (mut search, mut rows) = (SearchRows::default(), Rows::new(&WRITE));
     let (mut texts, mut contained) = (FullTexts::new(connection.dialect()), ContainedRows::default());

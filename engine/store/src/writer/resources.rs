@@ -11,11 +11,13 @@ use hub_fhir::Reference;
 use crate::database::Kind::{Blob, Int, Json, Text};
 use crate::database::{Connection, DatabaseError, Dialect, Rows, Shape, Together, Value};
 use crate::entries::{Beside, Entry, indexed, stale};
+use crate::parameters::search_parameter;
 use crate::words::Words;
 use crate::writer::contained_rows::ContainedRows;
 use crate::writer::decide::{Outcome, State, advance, decide};
 use crate::writer::full_texts::FullTexts;
 use crate::writer::numbers::Numbers;
+use crate::writer::parameters;
 use crate::writer::recent::{Known, Recent};
 use crate::writer::search_rows::SearchRows;
 use crate::writer::work::{DraftChange, Work};
@@ -220,15 +222,18 @@ impl ResourceStates {
         let (mut search, mut texts) = (SearchRows::default(), FullTexts::new(dialect));
         let mut contained = ContainedRows::default();
         let mut learned = Vec::with_capacity(self.0.len());
+        let (in_force, defines) = (words.in_force(), search_parameter());
+        let mut is_defined_anew = false;
         for (reference, mut state) in self.0 {
             let is_changed = state.version != state.stored_version;
             if !is_changed {
                 // What is stale is indexed anew behind the writer's back: its rows are not remembered.
-                let is_kept = state.is_news && !state.is_stale;
+                let is_kept = state.is_news && !state.is_stale && !in_force.is_walked(reference.kind);
                 let known = if is_kept { state.known(state.stored_rows.clone()) } else { None };
                 learned.push((reference, known));
                 continue;
             }
+            is_defined_anew |= reference.kind == defines;
             if state.stored_version > 0 {
                 keep.push([state.rid.into()]);
             }
@@ -276,6 +281,9 @@ impl ResourceStates {
         search.write(together);
         texts.write(together);
         contained.write(together);
+        if is_defined_anew {
+            together.add(parameters::change());
+        }
         Learned(learned)
     }
 }

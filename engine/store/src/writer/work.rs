@@ -12,15 +12,18 @@ use hub_core::id::{DestinationId, MessageId, ParcelId};
 use hub_core::replay::{Place, ReplayTurn};
 use hub_core::store::{Answered, Cause, Committed, End, Imported, Received, RetryWhich};
 use hub_fhir::full_text::FullText;
+use hub_fhir::json::{self, Json};
 use hub_fhir::prepare::Prepared;
-use hub_fhir::{Object, Reference, Resource};
+use hub_fhir::{Object, Reference, Resource, index};
 
 use crate::archiving::Entry;
 use crate::entries::{Entry as SearchEntry, entries};
+use crate::parameters::InForce;
 use crate::words::Words;
 use crate::writer::attachments::contents_in;
 use crate::writer::contained_rows::Within;
 use crate::writer::guards::DraftGuard;
+use crate::writer::parameters::{NewSet, Step};
 
 /// One thing to do.
 #[derive(Debug)]
@@ -56,8 +59,14 @@ pub(crate) enum Upkeep {
     Import(Vec<Entry>),
     /// Keeps the book of attachments.
     Book(BookWork),
-    /// Writes search rows that were made anew.
-    Index(Vec<Indexed>),
+    /// Writes search rows that were made anew, by the search parameters of this generation.
+    Index { by: i64, made: Vec<Indexed> },
+    /// Declares which search parameters of the server's own are in force.
+    Declare(NewSet),
+    /// Uses them from now on.
+    Adopt(Arc<InForce>),
+    /// Goes over resources that were there before.
+    Walk(Step),
 }
 
 /// What is done to the book of attachments beside the messages.
@@ -77,6 +86,8 @@ pub(crate) struct Indexed {
     pub rid: i64,
     /// The version they were made of.
     pub version: u64,
+    /// What said of which version its rows were.
+    pub was_indexed: i64,
     /// The rows it had, sorted.
     pub before: Vec<SearchEntry>,
     /// The rows it is to have, sorted.
@@ -132,6 +143,8 @@ pub(crate) struct Draft {
     /// The attachments that the resources it writes hold addresses of.
     pub uses: Vec<(ContentId, Reference)>,
     pub guards: Vec<DraftGuard>,
+    /// The search parameters it was made ready by, or earlier ones.
+    pub generation: i64,
 }
 
 /// A change, made ready.
@@ -165,18 +178,39 @@ pub(crate) struct Ready {
 impl Ready {
     /// Makes a resource ready.
     pub fn of(resource: &Resource, words: &Words) -> Self {
-        let prepared = Prepared::of(resource);
+        let prepared = Prepared::by(resource, &words.in_force().parameters);
         let entries = entries(&prepared.rows, words);
         let has_full_text = words.has_full_text(resource.kind());
         let full_text = has_full_text.then(|| FullText::of(resource.kind(), resource.tree()));
         let within = Within::all_of(resource.tree(), words);
         Self { prepared, entries, full_text, within }
     }
+
+    /// The same by the search parameters that are in force now.
+    fn renewed(&self, words: &Words) -> Self {
+        let mut prepared = self.prepared.clone();
+        if let Ok(Json::Object(tree)) = json::parse(prepared.text()) {
+            prepared.rows = index::rows_of(prepared.reference.kind, &tree, &words.in_force().parameters);
+        }
+        let entries = entries(&prepared.rows, words);
+        // What else it has does not depend on them.
+        Self { prepared, entries, full_text: self.full_text.clone(), within: self.within.clone() }
+    }
 }
 
 impl DraftChange {
     /// What is written, as far as this commit says it.
     fn ready(&self) -> Option<&Ready> {
+        match self {
+            DraftChange::Put(ready)
+            | DraftChange::PutIf(ready, _)
+            | DraftChange::Merge { whole: ready, .. }
+            | DraftChange::Ensure(ready) => Some(ready),
+            DraftChange::Delete(..) => None,
+        }
+    }
+
+    fn ready_mut(&mut self) -> Option<&mut Arc<Ready>> {
         match self {
             DraftChange::Put(ready)
             | DraftChange::PutIf(ready, _)
@@ -201,6 +235,8 @@ impl DraftChange {
 impl Draft {
     /// Makes a commit ready but for its guards. Costs some tens of microseconds a resource, on the caller's task.
     pub fn of(commit: Commit, words: &Words) -> Self {
+        // Before anything is made: what comes into force meanwhile has a generation of its own.
+        let generation = words.in_force().generation;
         let ready = |resource: &Resource| Arc::new(Ready::of(resource, words));
         let changes = commit.changes.into_iter().map(|change| match change {
             Change::Put(resource) => DraftChange::Put(ready(&resource)),
@@ -230,6 +266,20 @@ impl Draft {
             keys: commit.keys,
             notes: commit.notes,
             guards: Vec::new(),
+            generation,
+        }
+    }
+
+    /// Makes ready again what was made by search parameters that are not those in force. One with guards is left: what it was made of
+    /// has to be looked for again.
+    fn renew(&mut self, words: &Words) {
+        let now = words.in_force().generation;
+        if self.generation == now || !self.guards.is_empty() {
+            return;
+        }
+        self.generation = now;
+        for ready in self.changes.iter_mut().filter_map(DraftChange::ready_mut) {
+            *ready = Arc::new(ready.renewed(words));
         }
     }
 
@@ -303,6 +353,15 @@ impl Work {
             | Work::Upkeep(_)
             | Work::Finish { .. } => 1,
             Work::Record(deployment) => 1 + deployment.files.len(),
+        }
+    }
+
+    /// Makes the commit in it ready again, where the search parameters in force have changed.
+    pub fn renew(&mut self, words: &Words) {
+        match self {
+            Work::Commit { draft, .. } => draft.renew(words),
+            Work::Settle(settle) => settle.draft.iter_mut().for_each(|draft| draft.renew(words)),
+            _ => {}
         }
     }
 

@@ -13,6 +13,7 @@ mod killed;
 mod model;
 mod moving;
 mod nodes;
+mod own_parameters;
 mod place;
 #[path = "../../../../tests/harness/postgres.rs"]
 mod postgres;

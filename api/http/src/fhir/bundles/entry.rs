@@ -63,6 +63,7 @@ impl Entry {
         let said = Said {
             pairs: &all,
             base: &question.base,
+            parameters: &question.parameters,
             if_none_exist: text("ifNoneExist"),
             expected: expected(text("ifMatch"), text("ifNoneMatch"))?,
         };
@@ -111,7 +112,8 @@ fn reading(whole: &Question, request: &Object, all: Vec<(String, String)>) -> Re
     let wants = wants(&headers, &all)?;
     let (looks, pairs) = all.into_iter().partition(|(name, value)| is_about_looks(name, value));
     let (base, request_id) = (whole.base.clone(), whole.request_id.clone());
-    Ok(Question { headers, base, pairs, looks, wants, body: bytes::Bytes::new(), request_id })
+    let parameters = whole.parameters.clone();
+    Ok(Question { headers, base, pairs, looks, wants, body: bytes::Bytes::new(), request_id, parameters })
 }
 
 fn expected(if_match: Option<&str>, if_none_match: Option<&str>) -> Result<Expected, Problem> {

@@ -9,9 +9,9 @@ use hub_fhir::links::{LinkKind, change_links};
 use hub_fhir::search::Search;
 use hub_fhir::{Object, Reference, ResourceType};
 
-use crate::fhir::Fhir;
 use crate::fhir::problem::Problem;
 use crate::fhir::write::order::{criteria, pairs_of};
+use crate::fhir::{Fhir, Question};
 
 /// What the links of a transaction lead to.
 #[derive(Debug, Default)]
@@ -36,7 +36,7 @@ impl Links {
     pub async fn look_up(
         &mut self,
         fhir: &Fhir,
-        base: &str,
+        question: &Question,
         resource: &mut Object,
         guards: &mut Vec<Guard>,
     ) -> Result<(), Problem> {
@@ -53,7 +53,7 @@ impl Links {
                 let text = "the Bundle has too many references that are searches";
                 return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-costly", text));
             }
-            let search = criteria(kind, &pairs_of(kind, &link)?, base)?;
+            let search = criteria(kind, &pairs_of(kind, &link)?, &question.base, &question.parameters)?;
             let page = fhir.doors.resources.search(&Search { count: 2, ..search.clone() }).await?;
             let [one] = &page.matches[..] else {
                 let text = match page.matches.len() {

@@ -20,6 +20,7 @@ use crate::fhir::reply::Reply;
 use crate::fhir::write::aim::{Aim, aim, changes, other_version};
 use crate::fhir::write::answer::Written;
 use crate::fhir::write::conform::{Beside, conform};
+use crate::fhir::write::define::define;
 use crate::fhir::write::order::{Order, What, Where};
 use crate::fhir::write::{MOST_TRIES, cause};
 use crate::fhir::{Fhir, Question};
@@ -150,14 +151,23 @@ async fn link(
             links.add(full_url, reference).map_err(|problem| problem.of_entry(*at))?;
         }
     }
-    for Aimed { at, full_url, aim, .. } in aimed {
+    for Aimed { at, full_url, order, aim } in aimed {
         // What is there already stays as it is.
-        let Some(resource) = aim.becomes.as_mut().filter(|_| aim.there.is_none()) else { continue };
-        let looked = links.look_up(fhir, &question.base, resource, &mut commit.guards).await;
+        if aim.there.is_some() {
+            continue;
+        }
+        let Some(resource) = aim.becomes.as_mut() else {
+            let defined = define(fhir, question, order.kind, &aim.ids, None).await;
+            defined.map_err(|problem| problem.of_entry(*at))?;
+            continue;
+        };
+        let looked = links.look_up(fhir, question, resource, &mut commit.guards).await;
         looked.map_err(|problem| problem.of_entry(*at))?;
         links.write(resource, *full_url);
         let conforms = conform(fhir, &question.base, resource, &beside).await;
         conforms.map_err(|problem| problem.of_entry(*at))?;
+        let defined = define(fhir, question, order.kind, &aim.ids, Some(resource)).await;
+        commit.guards.extend(defined.map_err(|problem| problem.of_entry(*at))?);
     }
     Ok(())
 }

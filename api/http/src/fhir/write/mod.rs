@@ -6,6 +6,7 @@
 pub(crate) mod aim;
 pub(crate) mod answer;
 pub(crate) mod conform;
+pub(crate) mod define;
 pub(crate) mod order;
 pub(crate) mod patch;
 
@@ -20,6 +21,7 @@ use crate::fhir::reply::{Reply, refuse_parameters};
 use crate::fhir::write::aim::{aim, changes, may_succeed, other_version};
 use crate::fhir::write::answer::{Written, reply};
 use crate::fhir::write::conform::{Beside, conform};
+use crate::fhir::write::define::define;
 use crate::fhir::write::order::{Order, Said, What};
 use crate::fhir::write::patch::Patch;
 use crate::fhir::{Fhir, Question, body};
@@ -97,6 +99,7 @@ fn said(question: &Question) -> Result<Said<'_>, Problem> {
     Ok(Said {
         pairs: &question.pairs,
         base: &question.base,
+        parameters: &question.parameters,
         if_none_exist: condition.transpose()?,
         expected: Expected::of(&question.headers)?,
     })
@@ -114,6 +117,10 @@ pub(crate) async fn perform(fhir: &Fhir, question: &Question, order: &Order) -> 
         let mut aim = aim(fhir, order).await?;
         if let (What::Patch(_), Some(patched)) = (&order.what, &mut aim.becomes) {
             conform(fhir, &question.base, patched, &Beside::new()).await?;
+        }
+        if aim.there.is_none() {
+            let guards = define(fhir, question, order.kind, &aim.ids, aim.becomes.as_ref()).await?;
+            aim.guards.extend(guards);
         }
         let changes = changes(order, &mut aim);
         let commit = Commit { changes, guards: std::mem::take(&mut aim.guards), ..Commit::default() };

@@ -1,6 +1,7 @@
 //! One write as it was asked for, alone or as an entry of a Bundle.
 
 use axum::http::StatusCode;
+use hub_fhir::parameters::Parameters;
 use hub_fhir::search::{self, Search};
 use hub_fhir::{Id, Object, ResourceType};
 
@@ -53,6 +54,8 @@ pub(crate) struct Said<'s> {
     pub pairs: &'s [(String, String)],
     /// The FHIR base, as the client knows it.
     pub base: &'s str,
+    /// The search parameters in force.
+    pub parameters: &'s Parameters,
     /// `If-None-Exist`
     pub if_none_exist: Option<&'s str>,
     /// `If-Match`, `If-None-Match`
@@ -64,8 +67,10 @@ impl Order {
     pub fn create(kind: ResourceType, tree: Object, said: &Said<'_>) -> Result<Self, Problem> {
         let at = match said.if_none_exist {
             None if said.pairs.is_empty() => Where::New,
-            None => Where::Found(criteria(kind, said.pairs, said.base)?),
-            Some(condition) => Where::Found(criteria(kind, &pairs_of(kind, condition)?, said.base)?),
+            None => Where::Found(criteria(kind, said.pairs, said.base, said.parameters)?),
+            Some(condition) => {
+                Where::Found(criteria(kind, &pairs_of(kind, condition)?, said.base, said.parameters)?)
+            }
         };
         Ok(Self { kind, at, what: What::Create(tree), expected: Expected::Any })
     }
@@ -92,7 +97,7 @@ impl Order {
     ) -> Result<Self, Problem> {
         let at = match id {
             Some(id) => Where::Id(id),
-            None => Where::Found(criteria(kind, said.pairs, said.base)?),
+            None => Where::Found(criteria(kind, said.pairs, said.base, said.parameters)?),
         };
         Ok(Self { kind, at, what, expected: said.expected })
     }
@@ -107,6 +112,7 @@ pub(crate) fn criteria(
     kind: ResourceType,
     pairs: &[(String, String)],
     base: &str,
+    parameters: &Parameters,
 ) -> Result<Search, Problem> {
     let of_pages = ["_count", "_sort", "_total", "_cursor", "_include", "_revinclude", "_summary"];
     let bare = |name: &str| name.split(':').next().unwrap_or_default().to_owned();
@@ -115,7 +121,7 @@ pub(crate) fn criteria(
         let text = format!("`{name}` is about pages of a search and has no place in a condition");
         return Err(Problem::bad_parameter(&name, text));
     }
-    let search = search::parse_at(kind, pairs, Some(base))?;
+    let search = search::parse_by(kind, pairs, Some(base), parameters)?;
     if search.filters.is_empty() {
         let text = "a condition needs at least one search parameter, such as `identifier=system|value`";
         return Err(Problem::new(StatusCode::BAD_REQUEST, "required", text));

@@ -6,6 +6,7 @@ pub mod guards;
 pub mod journal;
 pub mod names;
 pub mod outbox;
+pub mod own_parameters;
 pub mod pieces;
 pub mod replays;
 pub mod resources;

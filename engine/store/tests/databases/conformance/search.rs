@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use hub_core::commit::{Change, Commit};
 use hub_core::store::{Cause, Resources};
 use hub_fhir::index::{Aspect, IndexRow, IndexValue, ParamId};
+use hub_fhir::parameters::Parameters;
 use hub_fhir::params::by_id;
 use hub_fhir::search::{
     Counted, Filter, FilterOn, Prefix, Search, SortOn, StringTest, Test, parse, parse_across,
@@ -115,12 +116,12 @@ fn observation(dice: &mut Dice, n: usize, patients: usize) -> Resource {
 }
 
 /// A resource as the brute force sees it. Its place in the store is the order in which it was first written.
-struct Known {
-    name: String,
-    kind: ResourceType,
-    id: String,
-    place: i64,
-    rows: Vec<IndexRow>,
+pub(super) struct Known {
+    pub(super) name: String,
+    pub(super) kind: ResourceType,
+    pub(super) id: String,
+    pub(super) place: i64,
+    pub(super) rows: Vec<IndexRow>,
 }
 
 impl Known {
@@ -198,7 +199,7 @@ fn value_passes(test: &Test, value: &IndexValue) -> bool {
 }
 
 /// All that is known, by name.
-type All = BTreeMap<String, Known>;
+pub(super) type All = BTreeMap<String, Known>;
 
 /// Whether all components of a composite pass in one element: among the groups where there are some, else anywhere.
 fn together(known: &Known, param: ParamId, tests: &[(ParamId, Test)]) -> bool {
@@ -284,7 +285,7 @@ fn sort_value(all: &All, known: &Known, on: &SortOn, descending: bool) -> Option
     if descending { values.pop() } else { values.into_iter().next() }
 }
 
-fn expected(all: &All, searches: &[Search]) -> Vec<String> {
+pub(super) fn expected(all: &All, searches: &[Search]) -> Vec<String> {
     let sort_of =
         |known: &Known| searches.iter().find(|search| search.kind == known.kind).map(|search| &search.sort);
     let mut found: Vec<&Known> = all
@@ -351,7 +352,8 @@ fn across(kinds: &str, query: &str) -> Vec<Search> {
         "" => ResourceType::all().collect(),
         _ => kinds.split(',').filter_map(ResourceType::from_name).collect(),
     };
-    parse_across(&kinds, &pairs(query), None).unwrap_or_else(|error| panic!("{query}: {error}"))
+    parse_across(&kinds, &pairs(query), None, Parameters::of_r4b())
+        .unwrap_or_else(|error| panic!("{query}: {error}"))
 }
 
 /// A search of what is in the compartment of a patient.
