@@ -8,6 +8,7 @@ use compact_str::{CompactString, format_compact};
 use crate::json::{Json, Object};
 use crate::params::{DEFINITIONS, Param, ParamKind, find, params_of, supported};
 use crate::resource::{Id, Resource};
+use crate::search_value::HAVE_TEXT;
 use crate::types::ResourceType;
 
 /// The prefixes that dates, numbers and quantities take.
@@ -42,7 +43,17 @@ pub fn is_url(url: &str) -> bool {
 pub fn all() -> impl Iterator<Item = Resource> {
     let of_all = OF_ALL.into_iter().map(|(id, code, kind, expression)| {
         let (bases, expression) = (vec!["Resource"], expression.to_owned());
-        Facts { id, code, kind, bases, expression, targets: Vec::new(), components: Vec::new() }.resource()
+        Facts {
+            id,
+            code,
+            kind,
+            bases,
+            expression,
+            targets: Vec::new(),
+            components: Vec::new(),
+            modifiers: Vec::new(),
+        }
+        .resource()
     });
     of_all.chain(BY_ID.iter().map(|(id, params)| Facts::of(id, params).resource()))
 }
@@ -56,6 +67,8 @@ struct Facts<'f> {
     expression: String,
     targets: Vec<ResourceType>,
     components: Vec<&'static Param>,
+    /// Those that it takes in each of its types.
+    modifiers: Vec<&'static str>,
 }
 
 impl<'f> Facts<'f> {
@@ -80,7 +93,9 @@ impl<'f> Facts<'f> {
         let component = |code: &&'static str| find(first.base, code);
         let components = first.components.iter().filter_map(component).collect();
         let (code, kind, expression) = (first.code, first.kind, parts.join(" | "));
-        Self { id, code, kind, bases, expression, targets, components }
+        let mut shared = modifiers(first);
+        shared.retain(|modifier| params.iter().all(|param| modifiers(param).contains(modifier)));
+        Self { id, code, kind, bases, expression, targets, components, modifiers: shared }
     }
 
     fn resource(self) -> Resource {
@@ -102,9 +117,7 @@ impl<'f> Facts<'f> {
             tree.set("comparator", texts(COMPARATORS));
         }
         // Those of every type that are no search rows take none.
-        let is_of_all = OF_ALL.iter().any(|(id, ..)| *id == self.id);
-        let modifiers = if is_of_all { &[] } else { modifiers(self.kind) };
-        tree.set("modifier", texts(modifiers.iter().copied()));
+        tree.set("modifier", texts(self.modifiers.iter().copied()));
         tree.set("chain", texts(self.chain()));
         tree.set("component", self.components.iter().map(|param| component(param)).collect::<Vec<Json>>());
         let said =
@@ -138,16 +151,23 @@ fn texts<'t>(texts: impl IntoIterator<Item = &'t str>) -> Json {
     Json::Array(texts.into_iter().map(Json::string).collect())
 }
 
-/// The modifiers that a kind takes; the reader of searches refuses every other.
-fn modifiers(kind: ParamKind) -> &'static [&'static str] {
-    match kind {
-        ParamKind::Token => &["missing", "not"],
-        ParamKind::String => &["missing", "exact", "contains"],
-        ParamKind::Reference => &["missing", "type"],
-        ParamKind::Uri => &["missing", "below", "above", "contains"],
-        ParamKind::Date | ParamKind::Number | ParamKind::Quantity => &["missing"],
-        ParamKind::Composite | ParamKind::Special => &[],
+/// The modifiers that a parameter takes; the reader of searches refuses every other.
+fn modifiers(param: &Param) -> Vec<&'static str> {
+    let mut modifiers = match param.kind {
+        ParamKind::Token => vec!["missing", "not", "in", "not-in", "below", "above"],
+        ParamKind::String => vec!["missing", "exact", "contains"],
+        ParamKind::Reference => vec!["missing", "type", "identifier"],
+        ParamKind::Uri => vec!["missing", "below", "above", "contains"],
+        ParamKind::Date | ParamKind::Number | ParamKind::Quantity | ParamKind::Composite => vec!["missing"],
+        ParamKind::Special => Vec::new(),
+    };
+    if param.kind == ParamKind::Token && param.may_be(&HAVE_TEXT) {
+        modifiers.push("text");
     }
+    if param.kind == ParamKind::Token && param.may_be(&["Identifier"]) {
+        modifiers.push("ofType");
+    }
+    modifiers
 }
 
 #[cfg(test)]
@@ -199,6 +219,8 @@ mod tests {
     fn the_modifiers_it_tells_are_those_that_are_taken() {
         let samples = [
             ("Patient", "gender", "x"),
+            ("Patient", "identifier", "x"),
+            ("Observation", "code", "x"),
             ("Patient", "name", "x"),
             ("Patient", "birthdate", "2026"),
             ("Observation", "subject", "x"),
@@ -223,13 +245,19 @@ mod tests {
         ];
         for (base, code, value) in samples {
             let base = ResourceType::from_name(base).unwrap();
-            let told = modifiers(find(base, code).unwrap().kind);
+            let told = modifiers(find(base, code).unwrap());
             for modifier in all_of_r4b {
                 let (modifier, written) = match modifier {
                     "type" => (modifier, "Patient"),
+                    "ofType" => (modifier, "of-type"),
                     other => (other, other),
                 };
-                let value = if modifier == "missing" { "true" } else { value };
+                let value = match modifier {
+                    "missing" => "true",
+                    "above" | "below" if !code.starts_with('_') => "urn:system|x",
+                    "ofType" => "urn:system|x|1",
+                    _ => value,
+                };
                 let is_taken = parse(base, &[(format!("{code}:{written}"), value.to_owned())]).is_ok();
                 assert_eq!(told.contains(&modifier), is_taken, "{code}:{modifier}");
             }

@@ -165,10 +165,13 @@ fn token(asked: &Asked<'_>, part: &str) -> Result<Test, SearchError> {
     }
 }
 
+/// The types that have a text beside their code, or a display.
+pub(crate) const HAVE_TEXT: [&str; 4] = ["CodeableConcept", "Coding", "CodeableReference", "Identifier"];
+
 /// What is beside a code: `:text` as a string, `:of-type` as `system|code|value`.
 fn of_token(asked: &Asked<'_>, param: &Param, modifier: &str, part: &str) -> Result<Test, SearchError> {
     match modifier {
-        "text" if param.may_be(&["CodeableConcept", "Coding", "CodeableReference", "Identifier"]) => {
+        "text" if param.may_be(&HAVE_TEXT) => {
             let text = normal(&unescape(part));
             if text.is_empty() {
                 return Err(asked.wrong("text that is more than spaces and accents"));
