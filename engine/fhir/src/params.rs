@@ -10,6 +10,7 @@ use std::sync::{LazyLock, OnceLock};
 use compact_str::{CompactString, format_compact};
 
 use crate::composite::{self, Composite};
+use crate::elements;
 use crate::fhirpath::Expression;
 use crate::index::ParamId;
 use crate::language::Finder;
@@ -118,10 +119,40 @@ impl Param {
         }
     }
 
+    /// Whether a resource can have no more than one value: its expression names one element, which is no list and stands in none. It
+    /// may name several types of it, of which the value has one.
+    pub fn has_one_value(&self) -> bool {
+        let mut paths = self.expression.split('|').map(path);
+        let first = paths.next().flatten();
+        first.is_some_and(|first| paths.all(|path| path == Some(first)) && is_one(self.base, first))
+    }
+
     /// Whether its elements may be of one of these types.
     pub fn may_be(&self, types: &[&str]) -> bool {
         self.finder().is_some_and(|finder| types.iter().any(|name| finder.may_yield(name)))
     }
+}
+
+/// The path of `Observation.value.as(Quantity)` or `(Observation.value as Quantity)`; `None` of an expression that says more than a path
+/// and a type.
+fn path(part: &str) -> Option<&str> {
+    let part = part.trim();
+    let part = part.strip_prefix('(').and_then(|part| part.strip_suffix(')')).unwrap_or(part);
+    let path = part.split_once(" as ").or_else(|| part.split_once(".as(")).map_or(part, |(path, _)| path);
+    (!path.contains([' ', '(', '['])).then_some(path)
+}
+
+/// Whether a path names one element of the type, at most once in a resource.
+fn is_one(base: ResourceType, path: &str) -> bool {
+    let mut within = Some(elements::of_resource(base));
+    let mut names = path.split('.');
+    names.next() == Some(base.name())
+        && names.all(|name| {
+            let Some(found) = within.take() else { return false };
+            let Some(element) = found.element(name).or_else(|| found.choice(name)) else { return false };
+            within = element.sole_type().and_then(elements::TypeRef::def);
+            !element.is_list()
+        })
 }
 
 /// Whether resources can be searched by the parameter. Not: `phonetic`, which promises a likeness of sound, and what has no expression.
@@ -252,6 +283,32 @@ mod tests {
         let patient = find(kind("Observation"), "patient").unwrap();
         assert_eq!(patient.expression, "Observation.subject.where(resolve() is Patient)");
         assert!(find(kind("Condition"), "code").unwrap().expression.starts_with("Condition.code"));
+    }
+
+    #[test]
+    fn what_a_resource_has_at_most_once_is_known() {
+        let is_one = |of, code| find(kind(of), code).unwrap().has_one_value();
+        for (of, code) in [
+            ("Patient", "birthdate"),
+            ("Patient", "death-date"),
+            ("Observation", "date"),
+            ("Observation", "value-quantity"),
+            ("Condition", "onset-date"),
+            ("Encounter", "date"),
+            ("Appointment", "date"),
+        ] {
+            assert!(is_one(of, code), "{of} {code}");
+        }
+        for (of, code) in [
+            ("Composition", "period"),
+            ("Observation", "combo-value-quantity"),
+            ("Observation", "component-value-quantity"),
+            ("Patient", "family"),
+            ("Observation", "patient"),
+            ("CarePlan", "activity-date"),
+        ] {
+            assert!(!is_one(of, code), "{of} {code}");
+        }
     }
 
     #[test]

@@ -135,7 +135,7 @@ impl Archive {
         if let Some(to) = stretch.to {
             sql.push(" AND m.received_us < ").push_bind(clock::micros(to));
         }
-        sql.push(" ORDER BY m.seq LIMIT ").push_bind(limit);
+        sql.push(" ORDER BY m.seq").push_limit(limit);
         let rows = self.readers.fetch_all(sql).await.map_err(unavailable)?;
         let past = |row: &Record| {
             let number: i64 = row.get(2).map_err(unavailable)?;

@@ -54,7 +54,7 @@ impl AttachmentBook for Store {
         let sql = self
             .inner
             .readers
-            .sql("SELECT place FROM attachment WHERE state = $1 ORDER BY place LIMIT $2")
+            .sql("SELECT place FROM attachment WHERE state = $1 ORDER BY place LIMIT $2 + 0")
             .bind(ATTACHMENT_GIVEN_UP)
             .bind(limit);
         self.places(sql).await

@@ -14,7 +14,7 @@ use crate::open::Store;
 use crate::resources::stored;
 use crate::settled;
 
-const ORDER: &str = " ORDER BY updated_us DESC, rid DESC, version DESC LIMIT ";
+const ORDER: &str = " ORDER BY updated_us DESC, rid DESC, version DESC";
 
 impl Store {
     pub(crate) async fn find_changes(
@@ -37,7 +37,7 @@ impl Store {
              FROM (SELECT updated_us, rid, version FROM (",
         );
         self.push_places(sql, query, until);
-        sql.push(") places").push(ORDER).push_bind(i64::from(query.count));
+        sql.push(") places").push(ORDER).push_limit(i64::from(query.count));
         let join = sql.dialect.join();
         sql.push(format_args!(
             ") k {join} resource r ON r.rid = k.rid
@@ -72,7 +72,7 @@ impl Store {
                 sql.push_bind(words.kind(*kind)).push(format_args!(" AND r.deleted = {deleted}"));
                 push_id(sql, id);
                 push_times(sql, "r", None, query, until);
-                sql.push(" ORDER BY updated_us DESC, rid DESC LIMIT ").push_bind(i64::from(query.count));
+                sql.push(" ORDER BY updated_us DESC, rid DESC").push_limit(i64::from(query.count));
                 sql.push(") c UNION ALL ");
             }
         }
@@ -90,8 +90,8 @@ impl Store {
             sql.push("TRUE");
         }
         push_times(sql, "h", Some("r"), query, until);
-        sql.push(" ORDER BY h.updated_us DESC, h.rid DESC, h.version DESC LIMIT ");
-        sql.push_bind(i64::from(query.count)).push(") o");
+        sql.push(" ORDER BY h.updated_us DESC, h.rid DESC, h.version DESC");
+        sql.push_limit(i64::from(query.count)).push(") o");
     }
 }
 

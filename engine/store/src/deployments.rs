@@ -44,7 +44,7 @@ impl Deployments for Store {
         if let Some(before) = before {
             query.push(" WHERE d.number < ").push_bind(before);
         }
-        query.push(" ORDER BY d.number DESC LIMIT ").push_bind(limit);
+        query.push(" ORDER BY d.number DESC").push_limit(limit);
         let rows = self.inner.readers.fetch_all(query).await.map_err(unavailable)?;
         rows.iter().map(row).collect()
     }

@@ -103,7 +103,7 @@ impl Store {
         if let Some(state) = query.state {
             sql.push(" AND ").push(plain("m.state")).push(" = ").push_bind(state_number(state));
         }
-        sql.push(" ORDER BY m.received_us DESC, m.seq DESC LIMIT ").push_bind(i64::from(limit));
+        sql.push(" ORDER BY m.received_us DESC, m.seq DESC").push_limit(i64::from(limit));
         let rows = self.inner.readers.fetch_all(sql).await.map_err(unavailable)?;
         places(&rows)
     }
@@ -148,8 +148,8 @@ impl Store {
                     .push(" AND m.state = ")
                     .push_bind(*state);
                 times(&mut sql, query, before, false);
-                sql.push(" ORDER BY m.received_us DESC, m.seq DESC LIMIT ")
-                    .push_bind(i64::from(limit))
+                sql.push(" ORDER BY m.received_us DESC, m.seq DESC")
+                    .push_limit(i64::from(limit))
                     .push(format_args!(") w{at}"));
             }
             let rows = self.inner.readers.fetch_all(sql).await.map_err(unavailable)?;

@@ -98,7 +98,7 @@ impl Journal for Store {
                     "SELECT seq, id, coalesce(parent, seq), coalesce(nth, 0) FROM message
                  WHERE channel = $1 AND state = 0 AND coalesce(parent, seq) >= $2
                    AND (coalesce(parent, seq), coalesce(nth, 0), seq) > ($2, $3, $4)
-                 ORDER BY coalesce(parent, seq), coalesce(nth, 0), seq LIMIT $5",
+                 ORDER BY coalesce(parent, seq), coalesce(nth, 0), seq LIMIT $5 + 0",
                 )
                 .bind(number)
                 .bind(after.0)

@@ -53,7 +53,7 @@ impl Outbox for Store {
                  p.correlation,
                  b.content_type, b.body
                  FROM parcel p LEFT JOIN parcel_body b ON b.seq = p.seq AND p.due_us <= $2
-                 WHERE p.dest = $1 AND p.due_us IS NOT NULL ORDER BY p.due_us, p.seq LIMIT $3",
+                 WHERE p.dest = $1 AND p.due_us IS NOT NULL ORDER BY p.due_us, p.seq LIMIT $3 + 0",
             )
             .bind(dest)
             .bind(now)
@@ -256,7 +256,7 @@ impl Store {
             .readers
             .sql(
                 "SELECT seq, due_us FROM parcel WHERE dest = $1 AND due_us IS NOT NULL ORDER BY
-                 due_us, seq LIMIT $2",
+                 due_us, seq LIMIT $2 + 0",
             )
             .bind(dest)
             .bind(i64::try_from(queue.count().saturating_add(1)).unwrap_or(i64::MAX));

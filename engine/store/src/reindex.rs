@@ -24,7 +24,7 @@ impl Store {
         let mut sql = self.inner.readers.sql(
             "SELECT r.rid, r.type, r.version, r.deleted, r.body, CAST(r.rows AS TEXT), CAST(r.more AS TEXT), r.indexed FROM resource r WHERE ",
         );
-        sql.push(stale!()).push(" LIMIT ").push_bind(limit);
+        sql.push(stale!()).push_limit(limit);
         let rows = self.inner.readers.fetch_all(sql).await.map_err(unavailable)?;
         if rows.is_empty() {
             return self.walk_some(limit).await;
@@ -61,7 +61,7 @@ async fn left(
         sql.push(" AND r.type = ").push_bind(words.kind(kind));
         sql.push(" AND r.indexed - r.version * 256 < ").push_bind(generation);
     }
-    sql.push(" LIMIT ").push_bind(UNINDEXED_MOST).push(") c");
+    sql.push_limit(UNINDEXED_MOST).push(") c");
     let row = readers.fetch_one(sql).await.map_err(unavailable)?;
     Ok(row.get::<i64>(0).map_err(unavailable)?.unsigned_abs())
 }

@@ -182,7 +182,7 @@ impl Store {
         if !(self.filter_family(&mut sql, query) && self.filter(&mut sql, query)) {
             return Ok(Vec::new());
         }
-        sql.push(" ORDER BY m.nth LIMIT ").push_bind(limit);
+        sql.push(" ORDER BY m.nth").push_limit(limit);
         self.found(sql).await
     }
 
@@ -212,7 +212,7 @@ impl Store {
         if !self.filter(&mut sql, query) {
             return Ok(Vec::new());
         }
-        sql.push(")) ORDER BY m.seq LIMIT ").push_bind(limit);
+        sql.push(")) ORDER BY m.seq").push_limit(limit);
         self.found(sql).await
     }
 

@@ -32,7 +32,7 @@ impl Replays for Store {
 
     async fn list(&self, limit: u32) -> Result<Vec<ReplayRow>, StoreError> {
         let mut sql = self.inner.readers.sql(ROW);
-        sql.push(" ORDER BY number DESC LIMIT ").push_bind(limit);
+        sql.push(" ORDER BY number DESC").push_limit(limit);
         let rows = self.inner.readers.fetch_all(sql).await.map_err(unavailable)?;
         rows.iter().map(read_row).collect()
     }
@@ -119,7 +119,7 @@ impl Replays for Store {
             Some(own) => sql.push("version > ").push_bind(own),
             None => sql.push("updated_us > ").push_bind(clock::micros(than.received_at)),
         };
-        sql.push(") ORDER BY version DESC LIMIT ").push_bind(limit);
+        sql.push(") ORDER BY version DESC").push_limit(limit);
         let rows = self.inner.readers.fetch_all(sql).await.map_err(unavailable)?;
         rows.iter().map(|row| Ok(row.get::<i64>(0).map_err(unavailable)?.unsigned_abs())).collect()
     }

@@ -79,8 +79,8 @@ impl Resources for Store {
                  (SELECT h.version, h.updated_us, h.deleted, h.body FROM history h
                  WHERE h.rid = (SELECT r.rid FROM resource r WHERE r.type = $1 AND r.id = $2) AND
                  h.version < $3
-                 ORDER BY h.version DESC LIMIT $4) older) versions
-                 ORDER BY version DESC LIMIT $4",
+                 ORDER BY h.version DESC LIMIT $4 + 0) older) versions
+                 ORDER BY version DESC LIMIT $4 + 0",
             )
             .bind(self.inner.words.kind(reference.kind))
             .bind(reference.id.as_str())

@@ -188,9 +188,9 @@ impl Store {
             sql.push_bind(before_us);
             sql.push(
                 " OR EXISTS (SELECT 1 FROM parcel p WHERE p.message = c.seq AND p.state <> 1)))
-                  ORDER BY m.received_us LIMIT ",
+                  ORDER BY m.received_us",
             );
-            sql.push_bind(MOST_MESSAGES as i64);
+            sql.push_limit(MOST_MESSAGES as i64);
             for row in readers.fetch_all(sql).await.map_err(unavailable)? {
                 if bytes >= MOST_BYTES {
                     break;

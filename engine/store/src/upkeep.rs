@@ -37,7 +37,7 @@ impl Keeping for Store {
                     "SELECT h.rid, h.version,
                             coalesce((SELECT n.updated_us FROM history n WHERE n.rid = h.rid AND n.version = h.version + 1),
                                      (SELECT r.updated_us FROM resource r WHERE r.rid = h.rid))
-                     FROM history h WHERE (h.rid, h.version) > ($1, $2) ORDER BY h.rid, h.version LIMIT $3",
+                     FROM history h WHERE (h.rid, h.version) > ($1, $2) ORDER BY h.rid, h.version LIMIT $3 + 0",
                 )
                 .bind(after.0)
                 .bind(after.1)

@@ -46,6 +46,12 @@ impl Sql {
         }
     }
 
+    /// Adds how many rows are wanted. SQLite prepares a statement anew for each value of a place that its planner looks at, as it does
+    /// at a bare `LIMIT ?`; behind a sum it does not look.
+    pub fn push_limit(&mut self, rows: impl Into<Value>) -> &mut Self {
+        self.push(" LIMIT ").push_bind(rows).push(" + 0")
+    }
+
     /// Takes a value whose place is pushed later; says how it is written.
     pub fn hold(&mut self, value: impl Into<Value>) -> String {
         self.values.push(value.into());
@@ -67,5 +73,36 @@ impl Sql {
     pub fn bind(mut self, value: impl Into<Value>) -> Self {
         self.values.push(value.into());
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::StatementStatus;
+
+    use super::*;
+
+    fn prepared_anew(sql: &Sql) -> i32 {
+        let connection = rusqlite::Connection::open_in_memory().unwrap();
+        connection.execute_batch("CREATE TABLE t (n INTEGER)").unwrap();
+        let mut statement = connection.prepare(&sql.text).unwrap();
+        for rows in 1..4 {
+            let found = statement.query_map([rows], |row| row.get::<_, i64>(0)).unwrap();
+            assert_eq!(found.count(), 0);
+        }
+        statement.get_status(StatementStatus::RePrepare)
+    }
+
+    #[test]
+    fn a_statement_is_not_prepared_anew_for_another_limit() {
+        let mut limited = Sql::new(Dialect::Sqlite, "SELECT n FROM t");
+        limited.push_limit(1_i64);
+        assert_eq!(prepared_anew(&limited), 0);
+        let mut bare = Sql::new(Dialect::Sqlite, "SELECT n FROM t LIMIT ");
+        bare.push_bind(1_i64);
+        assert!(
+            prepared_anew(&bare) > 0,
+            "SQLite does not look at a limit any more: push_limit need not hide it"
+        );
     }
 }

@@ -65,7 +65,7 @@ impl Store {
              FROM resource r WHERE r.deleted = 0 AND r.type = ",
         );
         sql.push_bind(stand.kind).push(" AND r.id > ").push_bind(stand.place.clone());
-        sql.push(" ORDER BY r.id LIMIT ").push_bind(limit);
+        sql.push(" ORDER BY r.id").push_limit(limit);
         let rows = self.inner.readers.fetch_all(sql).await.map_err(unavailable)?;
         let count = rows.len() as u64;
         let last = rows.last().map(|row| row.get::<String>(8)).transpose().map_err(unavailable)?;
@@ -121,7 +121,7 @@ async fn left_of(readers: &Readers, stand: &Stand) -> Result<u64, StoreError> {
     let mut sql =
         readers.sql("SELECT count(*) FROM (SELECT 1 FROM resource r WHERE r.deleted = 0 AND r.type = ");
     sql.push_bind(stand.kind).push(" AND r.id > ").push_bind(stand.place.clone());
-    sql.push(" LIMIT ").push_bind(UNINDEXED_MOST).push(") c");
+    sql.push_limit(UNINDEXED_MOST).push(") c");
     let row = readers.fetch_one(sql).await.map_err(unavailable)?;
     Ok(row.get::<i64>(0).map_err(unavailable)?.unsigned_abs())
 }

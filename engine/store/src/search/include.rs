@@ -142,7 +142,7 @@ impl Searcher<'_> {
             sql.push(") AND x.target IN (");
             sql.push_list(targets.iter().map(|target| target.id.as_str().to_owned()));
             sql.push(") AND x.kind = ").push_bind(targets.first().map(|target| words.kind(target.kind)));
-            sql.push(") ORDER BY r.rid LIMIT ").push_bind(i64::try_from(room).unwrap_or(i64::MAX));
+            sql.push(") ORDER BY r.rid").push_limit(i64::try_from(room).unwrap_or(i64::MAX));
             let mut pointing = Vec::new();
             self.read_found(sql, &mut pointing).await?;
             for (stored, rows) in pointing {

@@ -1,6 +1,7 @@
 //! The statements of a page: which resources, in which order, from where on.
 
-use hub_fhir::search::{Counted, Cursor, CursorValue, FilterOn, Search, Test};
+use hub_fhir::params::{Param, by_id};
+use hub_fhir::search::{Counted, Cursor, CursorValue, Filter, FilterOn, Search, Test};
 
 use crate::database::Sql;
 use crate::entries::SHORT_SPAN_US;
@@ -37,7 +38,10 @@ impl Leg<'_> {
         match self.way {
             Way::Filter(driver) => vec![Part::Sorted { driver, after }],
             Way::Walk => {
-                let has_all = !matches!(self.order.keys[0].walk, Walk::Table { .. });
+                let has_all = match self.order.keys[0].walk {
+                    Walk::Table { param, .. } => self.needs_value(param),
+                    _ => true,
+                };
                 match after {
                     Some(cursor) if cursor.values.first().is_none_or(Option::is_none) => {
                         vec![Part::Missing { after: Some(cursor.row) }]
@@ -47,6 +51,33 @@ impl Leg<'_> {
                 }
             }
         }
+    }
+
+    /// Whether the index of the sort key, entered and left where its values allow, gives the matches of each filter in their order: no
+    /// more is walked than is wanted, however rare or common the filters are.
+    pub fn is_walked_within_reach(&self) -> bool {
+        let [key] = self.order.keys.as_slice() else { return false };
+        let Walk::Table { param, .. } = key.walk else { return false };
+        let mut filters = self.search.filters.iter().peekable();
+        filters.peek().is_some() && filters.all(|filter| reach(filter, &self.compiler, param).is_some())
+    }
+
+    /// Whether a filter passes only what has a value of the parameter.
+    fn needs_value(&self, param: i64) -> bool {
+        self.search.filters.iter().any(|filter| {
+            let is_same = matches!(filter.on, FilterOn::Param(id) if self.compiler.words.param(id) == param);
+            let is_of_a_value = |test: &Test| {
+                matches!(
+                    test,
+                    Test::Date { .. }
+                        | Test::Number { .. }
+                        | Test::String(..)
+                        | Test::Token { .. }
+                        | Test::Reference { .. }
+                )
+            };
+            is_same && !filter.not && filter.any.iter().all(is_of_a_value)
+        })
     }
 }
 
@@ -84,7 +115,7 @@ pub(super) fn count(sql: &mut Sql, legs: &[Leg<'_>]) {
 pub(super) fn ids(sql: &mut Sql, leg: &Leg<'_>, limit: usize) {
     sql.push("SELECT r.id FROM resource r WHERE ");
     candidates(sql, leg, leg.way.driver());
-    sql.push(" LIMIT ").push_bind(i64::try_from(limit).unwrap_or(i64::MAX));
+    sql.push_limit(i64::try_from(limit).unwrap_or(i64::MAX));
 }
 
 /// Pushes which resources `r` match.
@@ -134,7 +165,7 @@ pub(super) fn page(sql: &mut Sql, parts: &[(&Leg<'_>, Part<'_>)], limit: usize) 
         }
     }
     order.push(sql);
-    sql.push(" LIMIT ").push_bind(limit);
+    sql.push_limit(limit);
     let join = sql.dialect.join();
     sql.push(format_args!(") k {join} resource r ON r.rid = k.rid"));
     // `rid` is both a result's and a table's; the order of the keys is meant.
@@ -222,7 +253,11 @@ fn walk(sql: &mut Sql, leg: &Leg<'_>, after: Option<&Cursor>, limit: i64) {
                     sql.push(format_args!(" AND x.long = {class}"));
                 }
                 if has_spans && class == 0 {
-                    reach(sql, search, compiler, *param);
+                    for (first, last) in
+                        search.filters.iter().filter_map(|filter| reach(filter, compiler, *param))
+                    {
+                        sql.push(" AND x.low >= ").push_bind(first).push(" AND x.low <= ").push_bind(last);
+                    }
                 }
                 // Of several values of a resource the one row it is sorted by counts.
                 sql.push(format_args!(
@@ -238,20 +273,19 @@ fn walk(sql: &mut Sql, leg: &Leg<'_>, after: Option<&Cursor>, limit: i64) {
     }
 }
 
-/// Narrows the walk of short spans by the filters on the same parameter.
-fn reach(sql: &mut Sql, search: &Search, compiler: &Compiler<'_>, param: i64) {
-    for filter in &search.filters {
-        let is_same = matches!(filter.on, FilterOn::Param(id) if compiler.words.param(id) == param);
-        let (first, last) = match (is_same && !filter.not, filter.any.as_slice()) {
-            (true, [Test::Date { prefix, low, high }]) => {
-                Asked::new(*prefix, *low, *high, compiler.now).reach(SHORT_SPAN_US)
-            }
-            (true, [Test::Number { prefix, low, high, of: Counted::Anything | Counted::Named(_) }]) => {
-                Asked::number(*prefix, *low, *high).reach(1)
-            }
-            _ => continue,
-        };
-        sql.push(" AND x.low >= ").push_bind(first).push(" AND x.low <= ").push_bind(last);
+/// From where to where short spans of a parameter can begin that pass a filter, where the filter is on that parameter. A resource that
+/// has several values may be sorted by another than the one that passes.
+fn reach(filter: &Filter, compiler: &Compiler<'_>, param: i64) -> Option<(i64, i64)> {
+    let is_same = matches!(filter.on, FilterOn::Param(id)
+        if compiler.words.param(id) == param && by_id(id).is_some_and(Param::has_one_value));
+    match (is_same && !filter.not, filter.any.as_slice()) {
+        (true, [Test::Date { prefix, low, high }]) => {
+            Some(Asked::new(*prefix, *low, *high, compiler.now).reach(SHORT_SPAN_US))
+        }
+        (true, [Test::Number { prefix, low, high, of: Counted::Anything }]) => {
+            Some(Asked::number(*prefix, *low, *high).reach(1))
+        }
+        _ => None,
     }
 }
 

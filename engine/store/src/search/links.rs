@@ -29,7 +29,7 @@ impl<'a> Compiler<'a> {
         }
         sql.push("(SELECT count(*) FROM (SELECT 1 FROM (");
         self.drive(sql, filter);
-        sql.push(") d LIMIT ").push_bind(bound).push(") c)");
+        sql.push(") d").push_limit(bound).push(") c)");
         sql.push(if has_links { " END)" } else { "" });
     }
 

@@ -162,6 +162,9 @@ impl Searcher<'_> {
         let mut legs: Vec<Leg<'_>> = searches.iter().map(leg).collect();
         let (mut counted, mut best) = (Vec::new(), vec![None; legs.len()]);
         for (at, leg) in legs.iter_mut().enumerate() {
+            if leg.is_walked_within_reach() {
+                continue;
+            }
             let rarities = leg.search.filters.iter().map(rarity).enumerate();
             let found: Vec<(usize, Rarity)> =
                 rarities.filter_map(|(filter, rarity)| Some((filter, rarity?))).collect();

@@ -228,9 +228,9 @@ fn release(connection: &Connection, words: &Words, now_us: i64, limit: u32) -> R
         &[DELETED.into(), now_us.into()],
     )?;
     let due = if connection.dialect().is_postgres() {
-        "SELECT place, sha256 FROM attachment WHERE state = 0 AND due_us <= ?1 ORDER BY place LIMIT ?2 FOR UPDATE"
+        "SELECT place, sha256 FROM attachment WHERE state = 0 AND due_us <= ?1 ORDER BY place LIMIT ?2 + 0 FOR UPDATE"
     } else {
-        "SELECT place, sha256 FROM attachment WHERE state = 0 AND due_us <= ?1 ORDER BY place LIMIT ?2"
+        "SELECT place, sha256 FROM attachment WHERE state = 0 AND due_us <= ?1 ORDER BY place LIMIT ?2 + 0"
     };
     let due = all(connection, due, &[now_us.into(), limit.into()], |row| {
         Ok((row.get::<String>(0)?, row.get::<Vec<u8>>(1)?))

@@ -86,7 +86,7 @@ pub(super) fn prune(
                AND NOT EXISTS (SELECT 1 FROM message c WHERE c.parent = m.seq
                                  AND (c.state = 0 OR c.ended_us >= ?3
                                       OR EXISTS (SELECT 1 FROM parcel p WHERE p.message = c.seq AND p.state <> 1)))
-             ORDER BY m.received_us LIMIT ?4",
+             ORDER BY m.received_us LIMIT ?4 + 0",
             &[channel.into(), state.into(), before_us.into(), left.into(), (*from_us).into()],
             |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
         )?;
@@ -97,7 +97,7 @@ pub(super) fn prune(
             if has_pieces > 0 {
                 let pieces: Vec<i64> = all(
                     connection,
-                    "SELECT seq FROM message WHERE parent = ?1 LIMIT ?2",
+                    "SELECT seq FROM message WHERE parent = ?1 LIMIT ?2 + 0",
                     &[message.into(), left.into()],
                     |row| row.get(0),
                 )?;

@@ -105,7 +105,7 @@ fn retry(
             let Some(dest) = words.number(WordKind::Destination, to.as_str()) else { return Ok(0) };
             all(
                 connection,
-                "SELECT seq, dest, okey, state FROM parcel WHERE dest = ?1 AND state >= 2 ORDER BY seq LIMIT ?2",
+                "SELECT seq, dest, okey, state FROM parcel WHERE dest = ?1 AND state >= 2 ORDER BY seq LIMIT ?2 + 0",
                 &[dest.into(), MOST_RETRIED.into()],
                 Stuck::read,
             )?

@@ -17,7 +17,7 @@ pub(super) fn trim(connection: &Connection, what: &Trim) -> Result<u64, Database
         // The rows stand in the order of time, as far as the clock did: only the oldest are looked at.
         Trim::Audit { before_us, limit } => run(
             connection,
-            "DELETE FROM audit WHERE seq IN (SELECT o.seq FROM (SELECT seq, at_us FROM audit ORDER BY seq LIMIT ?2) o
+            "DELETE FROM audit WHERE seq IN (SELECT o.seq FROM (SELECT seq, at_us FROM audit ORDER BY seq LIMIT ?2 + 0) o
                                              WHERE o.at_us < ?1)",
             &[(*before_us).into(), (*limit).into()],
         ),

@@ -25,8 +25,8 @@ mod writes;
 use std::collections::HashSet;
 
 use conformance::{
-    contained, deployments, guards, journal, message, names, outbox, pieces, replays, resources, search,
-    texts,
+    contained, deployments, guards, journal, message, names, orders, outbox, pieces, replays, resources,
+    search, texts,
 };
 use hub_core::commit::{Change, Commit};
 use hub_core::store::{Cause, Journal, Outbox, Received, Resources, Searches, StoreError, Upkeep};
@@ -126,6 +126,13 @@ async fn searches_find_what_the_search_rows_say() {
         search::searches_find_what_the_search_rows_say(&store).await;
         names::chinese_names_are_found_as_they_are_spelt(&store).await;
         search::pages_neither_lose_nor_repeat_while_others_write(&store).await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_sorted_by_what_it_is_searched_for_is_found_whole() {
+    for place in Place::both() {
+        orders::what_is_sorted_by_what_it_is_searched_for_is_found_whole(&place.open().await).await;
     }
 }
 

@@ -1,10 +1,12 @@
 //! What every store must do, whatever database it stands on: functions over the traits.
 
+pub mod brute_force;
 pub mod contained;
 pub mod deployments;
 pub mod guards;
 pub mod journal;
 pub mod names;
+pub mod orders;
 pub mod outbox;
 pub mod own_parameters;
 pub mod pieces;

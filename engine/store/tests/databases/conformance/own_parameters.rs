@@ -5,8 +5,9 @@ use hub_core::store::{Indexing, Resources, StoreError, Upkeep};
 use hub_fhir::search::{Search, SearchError, parse_by};
 use hub_fhir::{Prepared, Resource, ResourceType};
 
+use super::brute_force::{All, Known, expected};
 use super::resource;
-use super::search::{All, Known, all_pages, expected, write};
+use super::search::{all_pages, write};
 
 /// A SearchParameter resource.
 pub fn definition(base: &str, code: &str, kind: &str, expression: &str, status: &str) -> Resource {
