@@ -1,6 +1,5 @@
 //! The statements of a page: which resources, in which order, from where on.
 
-use hub_fhir::params::{Param, by_id};
 use hub_fhir::search::{Counted, Cursor, CursorValue, Filter, FilterOn, Search, Test};
 
 use crate::database::Sql;
@@ -57,9 +56,10 @@ impl Leg<'_> {
     /// more is walked than is wanted, however rare or common the filters are.
     pub fn is_walked_within_reach(&self) -> bool {
         let [key] = self.order.keys.as_slice() else { return false };
-        let Walk::Table { param, .. } = key.walk else { return false };
+        let Walk::Table { param, is_single: true, .. } = key.walk else { return false };
         let mut filters = self.search.filters.iter().peekable();
-        filters.peek().is_some() && filters.all(|filter| reach(filter, &self.compiler, param).is_some())
+        filters.peek().is_some()
+            && filters.all(|filter| asked(filter, &self.compiler, param).is_some_and(|asked| asked.is_all))
     }
 
     /// Whether a filter passes only what has a value of the parameter.
@@ -234,7 +234,7 @@ fn walk(sql: &mut Sql, leg: &Leg<'_>, after: Option<&Cursor>, limit: i64) {
         }
         // Such a key is not walked.
         Walk::Nothing => drop(sql.push("SELECT 0 AS rid, NULL AS s0 WHERE FALSE")),
-        Walk::Table { table, column, second, param } => {
+        Walk::Table { table, column, second, param, is_single } => {
             let (join, value, last) =
                 (sql.dialect.join(), key.expression(sql.dialect), key.second(sql.dialect));
             // Short spans and long ones are walked apart.
@@ -252,18 +252,28 @@ fn walk(sql: &mut Sql, leg: &Leg<'_>, after: Option<&Cursor>, limit: i64) {
                 if has_spans {
                     sql.push(format_args!(" AND x.long = {class}"));
                 }
-                if has_spans && class == 0 {
-                    for (first, last) in
-                        search.filters.iter().filter_map(|filter| reach(filter, compiler, *param))
-                    {
-                        sql.push(" AND x.low >= ").push_bind(first).push(" AND x.low <= ").push_bind(last);
+                // Short spans are the only ones of their resource.
+                let is_only = *is_single || (has_spans && class == 0);
+                if !is_only {
+                    // Of several values of a resource the one row it is sorted by counts.
+                    sql.push(format_args!(" AND x.{column} = {value} AND x.{second} = {last}"));
+                }
+                sql.push(" AND +r.deleted = 0");
+                for filter in &search.filters {
+                    let asked = asked(filter, compiler, *param).filter(|_| is_only);
+                    if let Some(Within { asked, widest, .. }) = asked {
+                        sql.push(" AND ");
+                        asked.condition(sql, "x.low", "x.high");
+                        if class == 0 {
+                            let (first, last) = asked.reach(widest);
+                            sql.push(" AND x.low >= ").push_bind(first);
+                            sql.push(" AND x.low <= ").push_bind(last);
+                        }
+                    }
+                    if !asked.is_some_and(|asked| asked.is_all) {
+                        compiler.probes(sql, std::slice::from_ref(filter), None);
                     }
                 }
-                // Of several values of a resource the one row it is sorted by counts.
-                sql.push(format_args!(
-                    " AND x.{column} = {value} AND x.{second} = {last} AND +r.deleted = 0"
-                ));
-                compiler.probes(sql, &search.filters, None);
                 let column = format!("x.{column}");
                 from(sql, &column, "x.rid", key.descending, after.clone());
                 cut(sql, &column, "x.rid", direction, limit);
@@ -273,17 +283,27 @@ fn walk(sql: &mut Sql, leg: &Leg<'_>, after: Option<&Cursor>, limit: i64) {
     }
 }
 
-/// From where to where short spans of a parameter can begin that pass a filter, where the filter is on that parameter. A resource that
-/// has several values may be sorted by another than the one that passes.
-fn reach(filter: &Filter, compiler: &Compiler<'_>, param: i64) -> Option<(i64, i64)> {
-    let is_same = matches!(filter.on, FilterOn::Param(id)
-        if compiler.words.param(id) == param && by_id(id).is_some_and(Param::has_one_value));
+/// What a filter asks of the spans it is walked along.
+#[derive(Clone, Copy)]
+struct Within {
+    asked: Asked,
+    /// How wide short spans are.
+    widest: i64,
+    /// It asks nothing else.
+    is_all: bool,
+}
+
+/// What a filter asks of the spans of this parameter.
+fn asked(filter: &Filter, compiler: &Compiler<'_>, param: i64) -> Option<Within> {
+    let is_same = matches!(filter.on, FilterOn::Param(id) if compiler.words.param(id) == param);
     match (is_same && !filter.not, filter.any.as_slice()) {
         (true, [Test::Date { prefix, low, high }]) => {
-            Some(Asked::new(*prefix, *low, *high, compiler.now).reach(SHORT_SPAN_US))
+            let asked = Asked::new(*prefix, *low, *high, compiler.now);
+            Some(Within { asked, widest: SHORT_SPAN_US, is_all: true })
         }
-        (true, [Test::Number { prefix, low, high, of: Counted::Anything }]) => {
-            Some(Asked::number(*prefix, *low, *high).reach(1))
+        (true, [Test::Number { prefix, low, high, of: of @ (Counted::Anything | Counted::Named(_)) }]) => {
+            let asked = Asked::number(*prefix, *low, *high);
+            Some(Within { asked, widest: 1, is_all: *of == Counted::Anything })
         }
         _ => None,
     }
@@ -302,5 +322,5 @@ fn from(sql: &mut Sql, column: &str, rid: &str, descending: bool, after: Option<
 }
 
 fn cut(sql: &mut Sql, column: &str, rid: &str, direction: &str, limit: i64) {
-    sql.push(format_args!(" ORDER BY {column}{direction}, {rid}{direction} LIMIT ")).push_bind(limit);
+    sql.push(format_args!(" ORDER BY {column}{direction}, {rid}{direction}")).push_limit(limit);
 }

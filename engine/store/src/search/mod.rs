@@ -147,7 +147,7 @@ impl Searcher<'_> {
             }
             keys::ids(&mut sql, leg, guard.finds.len() + 1);
         }
-        Ok(DraftGuard { kind: search.kind, sql, finds: guard.finds.clone() })
+        Ok(DraftGuard::new(guard, sql, self.words))
     }
 
     /// How each of the searches is gone about.

@@ -1,6 +1,6 @@
 //! The order of matches, and where a page goes on.
 
-use hub_fhir::params::{ParamKind, by_id};
+use hub_fhir::params::{Param, ParamKind, by_id};
 use hub_fhir::search::{Cursor, CursorValue, Sort, SortOn};
 
 use crate::database::{Dialect, Record, Sql};
@@ -35,6 +35,8 @@ pub(super) enum Walk {
         column: &'static str,
         second: &'static str,
         param: i64,
+        /// A resource has one row there at most.
+        is_single: bool,
     },
     /// No index has it.
     Nothing,
@@ -111,7 +113,9 @@ impl SortKey {
                 Self { member: member(words, *id), through: ways.collect(), ..key }
             }
             SortOn::Param(id) => {
-                let kind = by_id(*id).map(|param| param.kind);
+                let param = by_id(*id);
+                let kind = param.map(|param| param.kind);
+                let has_one_value = param.is_some_and(Param::has_one_value);
                 let (table, column, second) = match kind {
                     Some(ParamKind::String) => ("idx_string", "normal", "exact"),
                     Some(ParamKind::Reference) => ("idx_reference", "target", "kind"),
@@ -120,7 +124,14 @@ impl SortKey {
                     _ => ("idx_token", "code", "system"),
                 };
                 Self {
-                    walk: Walk::Table { table, column, second, param: words.param(*id) },
+                    walk: Walk::Table {
+                        table,
+                        column,
+                        second,
+                        param: words.param(*id),
+                        // The parts of one name or one code are rows of their own.
+                        is_single: has_one_value && matches!(table, "idx_date" | "idx_number"),
+                    },
                     member: member(words, *id),
                     is_second_integer: kind != Some(ParamKind::String),
                     ..key

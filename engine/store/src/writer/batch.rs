@@ -13,7 +13,6 @@ use crate::database::Kind::{Int, Text};
 use crate::database::{Connection, DatabaseError, Dialect, Rows, Shape, Together, Value, transaction};
 use crate::words::{WordKind, Words};
 use crate::writer::attachments::Attachments;
-use crate::writer::guards;
 use crate::writer::messages::{Message, Messages, Trace};
 use crate::writer::numbers::Numbers;
 use crate::writer::parcels::Parcels;
@@ -176,7 +175,14 @@ fn in_transaction(
     let numbers = memory.numbers.for_works(connection, memory.node, works)?;
     // Before the settlements of this batch, which take the marks away again.
     marks.write(connection)?;
-    if !guards::all_hold(connection, words, works)? {
+    let in_force = words.in_force();
+    let mut holds = Vec::with_capacity(works.len());
+    for work in works {
+        holds.push(work.draft().map_or(Ok(true), |draft| draft.holds(connection, &in_force))?);
+    }
+    let held: Vec<&Work> =
+        works.iter().zip(&holds).filter(|(_, holds)| **holds).map(|(work, _)| *work).collect();
+    if held.is_empty() && !works.is_empty() {
         let answers = works.iter().map(|_| Err(StoreError::Overtaken)).collect();
         let done = Done { answers, due: HashSet::new() };
         return Ok((done, memory.numbers.clone(), Learned::default()));
@@ -186,14 +192,18 @@ fn in_transaction(
         now: clock::now(),
         numbers,
         tallies: Tallies::default(),
-        messages: Messages::load(connection, words, works)?,
-        resources: ResourceStates::load(connection, words, &memory.recent, works)?,
-        parcels: Parcels::load(connection, works)?,
-        attachments: Attachments::load(connection, works)?,
+        messages: Messages::load(connection, words, &held)?,
+        resources: ResourceStates::load(connection, words, &memory.recent, &held)?,
+        parcels: Parcels::load(connection, &held)?,
+        attachments: Attachments::load(connection, &held)?,
         audit: Rows::new(&AUDIT),
         wakes: Rows::new(&WAKE),
     };
-    let answers = works.iter().map(|work| batch.decide(work)).collect();
+    let decide = |(work, holds): (&&Work, &bool)| match holds {
+        true => batch.decide(work),
+        false => Err(StoreError::Overtaken),
+    };
+    let answers = works.iter().zip(&holds).map(decide).collect();
     let next = batch.numbers.clone();
     let (learned, due) = batch.write(connection, memory.node)?;
     Ok((Done { answers, due }, next, learned))

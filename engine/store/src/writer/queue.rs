@@ -22,6 +22,7 @@ use crate::writer::batch::{self, Memory};
 use crate::writer::checkpoint::{Checkpoints, checkpoint_last};
 use crate::writer::connect::Way;
 use crate::writer::failure::Failure;
+use crate::writer::guards::can_share;
 use crate::writer::numbers::Numbers;
 use crate::writer::prune::Looked;
 use crate::writer::rare;
@@ -36,6 +37,8 @@ const MOST_RECEIVES: usize = 512;
 const MOST_EFFORT: usize = 768;
 const MOST_EFFORT_BESIDE_RECEIVES: usize = 256;
 const MOST_BYTES: usize = 8 << 20;
+/// So many guards are asked in one transaction: each is a statement of its own.
+const MOST_GUARDS: usize = 64;
 /// How long works wait for a receive to share their transaction, while receives come one after the other: a sender that waits for its
 /// receipt sends the next message right after it, and would otherwise wait for a transaction that began in between.
 const COMPANY_WAIT: Duration = Duration::from_millis(1);
@@ -225,6 +228,7 @@ impl Pace {
 struct Round {
     asked: Vec<Asked>,
     bytes: usize,
+    guards: usize,
     close: Option<oneshot::Sender<()>>,
     is_over: bool,
 }
@@ -232,11 +236,24 @@ struct Round {
 impl Round {
     fn add(&mut self, asked: Asked) {
         self.bytes += asked.weight;
+        self.guards += asked.work.guards();
         self.asked.push(asked);
     }
 
     fn has_room(&self) -> bool {
         self.bytes < MOST_BYTES
+    }
+
+    /// Whether a work can be done in the same transaction as those that are there.
+    fn suits(&self, work: &Work) -> bool {
+        if self.asked.is_empty() {
+            return true;
+        }
+        let guards = self.guards + work.guards();
+        // Works that guard nothing mind nothing.
+        !work.is_alone()
+            && guards <= MOST_GUARDS
+            && (guards == 0 || self.asked.iter().all(|asked| can_share(&asked.work, work)))
     }
 }
 
@@ -312,6 +329,10 @@ impl Running {
 
     /// Adds what else is waiting: receives first, then the other works in their order.
     fn gather(&mut self, round: &mut Round) {
+        // Which search parameters are in force changes between rounds, in this thread; who minds what is told by their rows.
+        for asked in &mut round.asked {
+            asked.work.renew(&self.words);
+        }
         let is_alone = |asked: &Asked| asked.work.is_alone();
         if round.asked.iter().any(is_alone) {
             return;
@@ -328,10 +349,12 @@ impl Running {
         let mut effort: usize = round.asked.iter().map(effort_of).sum();
         while effort < most && round.has_room() && round.close.is_none() && self.held.is_none() {
             match self.works.try_recv() {
-                Ok(Asks::Work(asked)) if is_alone(&asked) && !round.asked.is_empty() => {
-                    self.held = Some(*asked);
-                }
-                Ok(Asks::Work(asked)) => {
+                Ok(Asks::Work(mut asked)) => {
+                    asked.work.renew(&self.words);
+                    if !round.suits(&asked.work) {
+                        self.held = Some(*asked);
+                        break;
+                    }
                     let alone = is_alone(&asked);
                     effort += effort_of(&asked);
                     round.add(*asked);
@@ -354,12 +377,9 @@ impl Running {
 
     /// Writes a batch and answers. A batch that the database refuses, or at which the program fails, is tried work by work,
     /// so that one bad work does not harm its neighbours.
-    fn write(&mut self, mut asked: Vec<Asked>) {
+    fn write(&mut self, asked: Vec<Asked>) {
         if asked.is_empty() && !self.begun.is_waiting() {
             return;
-        }
-        for asked in &mut asked {
-            asked.work.renew(&self.words);
         }
         let works: Vec<&Work> = asked.iter().map(|asked| &asked.work).collect();
         match self.transaction(&works) {

@@ -376,7 +376,7 @@ impl Work {
 
     /// Whether it is done in a transaction of its own.
     pub fn is_alone(&self) -> bool {
-        self.is_rare() || self.is_guarded()
+        self.is_rare() || self.draft().is_some_and(|draft| !draft.has_plain_guards())
     }
 
     /// Whether it works on the database's rows, not on a batch's.
@@ -387,8 +387,8 @@ impl Work {
         )
     }
 
-    /// Whether it is only done when searches find in the database what they found before.
-    fn is_guarded(&self) -> bool {
-        matches!(self, Work::Commit { draft, .. } if !draft.guards.is_empty())
+    /// How many searches must find in the database what they found before, for it to be done.
+    pub fn guards(&self) -> usize {
+        self.draft().map_or(0, |draft| draft.guards.len())
     }
 }

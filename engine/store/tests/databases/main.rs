@@ -78,6 +78,7 @@ async fn the_guards_keep_their_promises() {
         guards::a_commit_whose_search_finds_something_else_writes_nothing(&store).await;
         guards::a_delete_from_another_version_fails(&store).await;
         guards::a_commit_says_how_each_resource_stands(&store).await;
+        guards::guarded_commits_share_transactions(&store).await;
         for round in ["1", "2", "3"] {
             guards::of_many_who_look_and_then_create_one_creates(std::slice::from_ref(&store), round).await;
         }

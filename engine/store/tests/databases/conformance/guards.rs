@@ -115,3 +115,34 @@ pub async fn of_many_who_look_and_then_create_one_creates(stores: &[Store], roun
     let search = guard("identifier", &format!("race-{round}"), &[]).search;
     assert_eq!(stores[0].search(&search).await.unwrap().matches.len(), 1);
 }
+
+/// Commits whose guards have nothing to do with each other share transactions, and each of those that have is decided for itself:
+/// of 256 writers with 64 numbers one of each writes.
+pub async fn guarded_commits_share_transactions(store: &Store) {
+    let before = store.stats();
+    let mut writers = JoinSet::new();
+    for nth in 0..256 {
+        let store = store.clone();
+        let number = format!("shared-{}", nth % 64);
+        writers.spawn(async move {
+            let none = guard("identifier", &format!("urn:mrn|{number}"), &[]);
+            let written = write(&store, vec![numbered(&format!("shared-{nth}"), &number)], vec![none]).await;
+            match written {
+                Ok(1) => Some(number),
+                Err(StoreError::Overtaken) => None,
+                other => panic!("{other:?}"),
+            }
+        });
+    }
+    let mut numbers: Vec<String> = writers.join_all().await.into_iter().flatten().collect();
+    numbers.sort();
+    let all = numbers.len();
+    numbers.dedup();
+    assert_eq!((all, numbers.len()), (64, 64), "one of each number");
+    for number in numbers {
+        let search = guard("identifier", &format!("urn:mrn|{number}"), &[]).search;
+        assert_eq!(store.search(&search).await.unwrap().matches.len(), 1);
+    }
+    let transactions = store.stats().transactions - before.transactions;
+    assert!(transactions < 128, "{transactions} transactions for 256 commits");
+}
