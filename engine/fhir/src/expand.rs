@@ -145,7 +145,7 @@ impl Terms {
         })
     }
 
-    fn codes_of<'a>(&'a self, system: &'a str) -> Result<Codes<'a>, ExpandError> {
+    pub(crate) fn codes_of<'a>(&'a self, system: &'a str) -> Result<Codes<'a>, ExpandError> {
         let missing = || ExpandError::NoCodeSystem(system.into());
         let resource = self.code_systems.get(system).ok_or_else(missing)?;
         if text(resource, "content") != Some("complete") {
@@ -184,14 +184,14 @@ fn versioned(url: &str, version: Option<&str>) -> String {
 }
 
 /// The codes of a code system.
-struct Codes<'a> {
+pub(crate) struct Codes<'a> {
     system: &'a str,
     concepts: HashMap<&'a str, &'a Object>,
     parents: HashMap<&'a str, Vec<&'a str>>,
 }
 
 impl<'a> Codes<'a> {
-    fn of(system: &'a str, resource: &'a Object) -> Self {
+    pub(crate) fn of(system: &'a str, resource: &'a Object) -> Self {
         let mut codes = Self { system, concepts: HashMap::new(), parents: HashMap::new() };
         codes.add(resource, None);
         codes
@@ -212,15 +212,34 @@ impl<'a> Codes<'a> {
         }
     }
 
-    fn known(&self, code: &str) -> Result<(), ExpandError> {
+    /// An error where it has no such code.
+    pub(crate) fn known(&self, code: &str) -> Result<(), ExpandError> {
         match self.concepts.contains_key(code) {
             true => Ok(()),
             false => Err(ExpandError::NoCode(self.system.into())),
         }
     }
 
+    /// What it says of a code.
+    pub(crate) fn concept(&self, code: &str) -> Option<&'a Object> {
+        self.concepts.get(code).copied()
+    }
+
+    /// The parents and the children of a code, in order.
+    pub(crate) fn relatives(&self, code: &str) -> (Vec<&'a str>, Vec<&'a str>) {
+        let mut parents = self.parents.get(code).cloned().unwrap_or_default();
+        let is_parent = |(_, parents): &(&&str, &Vec<&str>)| parents.contains(&code);
+        let mut children: Vec<&str> =
+            self.parents.iter().filter(is_parent).map(|(child, _)| *child).collect();
+        for relatives in [&mut parents, &mut children] {
+            relatives.sort_unstable();
+            relatives.dedup();
+        }
+        (parents, children)
+    }
+
     /// Whether a code is another one or a kind of it.
-    fn is_a(&self, code: &str, other: &str) -> bool {
+    pub(crate) fn is_a(&self, code: &str, other: &str) -> bool {
         let (mut seen, mut next) = (HashSet::new(), vec![code]);
         while let Some(code) = next.pop() {
             if code == other {
@@ -274,11 +293,11 @@ fn values<'a>(concept: &'a Object, property: &str) -> impl Iterator<Item = &'a J
     of.filter_map(|one| one.iter().find(|(name, _)| name.starts_with("value")).map(|(_, value)| value))
 }
 
-fn text<'a>(object: &'a Object, name: &str) -> Option<&'a str> {
+pub(crate) fn text<'a>(object: &'a Object, name: &str) -> Option<&'a str> {
     object.get(name).and_then(Json::as_str)
 }
 
-fn objects<'a>(object: &'a Object, name: &str) -> impl Iterator<Item = &'a Object> {
+pub(crate) fn objects<'a>(object: &'a Object, name: &str) -> impl Iterator<Item = &'a Object> {
     object.get(name).map(Json::items).unwrap_or_default().iter().filter_map(Json::as_object)
 }
 

@@ -63,6 +63,7 @@ mod search_value;
 mod simplified;
 mod sought;
 mod spelling;
+pub mod terminology;
 mod types;
 pub mod unit;
 pub mod validate;

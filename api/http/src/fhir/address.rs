@@ -10,6 +10,7 @@ use percent_encoding::percent_decode_str;
 
 use crate::fhir::operations::Operation;
 use crate::fhir::problem::Problem;
+use crate::fhir::terminology::Terminology;
 
 /// A thing that can be asked of the FHIR door.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -237,6 +238,12 @@ fn operation(parts: &[&str]) -> Option<Result<Operation, Problem>> {
         }
         ["Patient" | "Encounter", id, "$everything"] => {
             Some(reference(parts[0], id).map(Operation::Everything))
+        }
+        [kind, name] => Terminology::of(kind, None, name).map(|asked| Ok(Operation::Terms(asked))),
+        [kind, id, name] => {
+            Terminology::of(kind, None, name)?;
+            let of = |reference: Reference| Terminology::of(kind, Some(reference.id), name);
+            reference(kind, id).map(|reference| of(reference).map(Operation::Terms)).transpose()
         }
         _ => None,
     }

@@ -16,6 +16,7 @@ mod sayings;
 mod search;
 mod settings;
 mod shape;
+mod terminology;
 mod terms;
 mod texts;
 mod wants;

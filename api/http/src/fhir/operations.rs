@@ -1,6 +1,7 @@
 //! Operations (R4B §3.2): what is more than reading, searching and writing.
 
 use axum::http::StatusCode;
+use compact_str::{CompactString, format_compact};
 use hub_fhir::outcome::Outcome;
 use hub_fhir::params::{ParamKind, find, supported};
 use hub_fhir::search::{self, Search};
@@ -10,8 +11,12 @@ use crate::fhir::address::resource_type;
 use crate::fhir::problem::Problem;
 use crate::fhir::reply::{Reply, refuse_parameters};
 use crate::fhir::search::run;
+use crate::fhir::terminology::{self, Terminology};
 use crate::fhir::write::conform::issues;
 use crate::fhir::{Fhir, Question, body, texts};
+
+/// Where R4B defines operations.
+const DEFINITIONS: &str = "http://hl7.org/fhir/OperationDefinition/";
 
 /// An operation that is offered.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +25,8 @@ pub(crate) enum Operation {
     Validate(ResourceType, Option<Id>),
     /// `GET` or `POST /Patient/1/$everything`, and the same of an Encounter.
     Everything(Reference),
+    /// What value sets, code systems and concept maps say of codes.
+    Terms(Terminology),
 }
 
 impl Operation {
@@ -28,18 +35,17 @@ impl Operation {
         match self {
             Self::Validate(..) => "validate",
             Self::Everything(_) => "everything",
+            Self::Terms(asked) => asked.name(),
         }
     }
 }
 
 /// The operations of a type: name and definition.
-pub(crate) fn of(kind: ResourceType) -> impl Iterator<Item = (&'static str, &'static str)> {
-    let everything = match kind.name() {
-        "Patient" => Some(("everything", "http://hl7.org/fhir/OperationDefinition/Patient-everything")),
-        "Encounter" => Some(("everything", "http://hl7.org/fhir/OperationDefinition/Encounter-everything")),
-        _ => None,
-    };
-    [("validate", "http://hl7.org/fhir/OperationDefinition/Resource-validate")].into_iter().chain(everything)
+pub(crate) fn of(kind: ResourceType) -> impl Iterator<Item = (&'static str, CompactString)> {
+    let everything = matches!(kind.name(), "Patient" | "Encounter").then_some("everything");
+    let own = everything.into_iter().chain(terminology::names(kind).iter().copied());
+    let own = own.map(move |name| (name, format_compact!("{DEFINITIONS}{kind}-{name}")));
+    [("validate", format_compact!("{DEFINITIONS}Resource-validate"))].into_iter().chain(own)
 }
 
 /// Carries an operation out.
@@ -51,20 +57,24 @@ pub(crate) async fn perform(
     match operation {
         Operation::Validate(kind, id) => validate(fhir, question, kind, id).await,
         Operation::Everything(focus) => everything(fhir, question, &focus).await,
+        Operation::Terms(asked) => terminology::perform(fhir, question, asked).await,
     }
 }
 
 /// What a client gives an operation: in the query, and as a resource `Parameters` (R4B §3.2.0.4).
 #[derive(Default)]
-struct Given {
+pub(crate) struct Given {
     pairs: Vec<(String, String)>,
-    resource: Option<Object>,
+    objects: Vec<(String, Object)>,
+    /// The resource that was sent along.
+    pub resource: Option<Object>,
 }
 
 impl Given {
-    /// Reads both. A body of another type is the resource that the operation is about.
-    fn read(question: &Question) -> Result<Self, Problem> {
-        let mut given = Self { pairs: question.pairs.clone(), resource: None };
+    /// Reads both. A body of another type is the resource that the operation is about. `objects`: what may have a value that is not
+    /// primitive.
+    pub(crate) fn read(question: &Question, objects: &[&str]) -> Result<Self, Problem> {
+        let mut given = Self { pairs: question.pairs.clone(), ..Self::default() };
         if question.body.is_empty() {
             return Ok(given);
         }
@@ -83,11 +93,15 @@ impl Given {
                 given.resource = Some(resource);
                 continue;
             }
-            let value = parameter.iter().find(|(name, _)| name.starts_with("value")).map(|(_, value)| value);
-            match value {
+            let value = parameter.into_iter().find(|(name, _)| name.starts_with("value"));
+            match value.map(|(_, value)| value) {
                 Some(Json::String(value)) => given.pairs.push((name, value.to_string())),
                 Some(Json::Number(value)) => given.pairs.push((name, value.to_string())),
-                Some(_) | None => {
+                Some(Json::Bool(value)) => given.pairs.push((name, value.to_string())),
+                Some(Json::Object(value)) if objects.contains(&name.as_str()) => {
+                    given.objects.push((name, value));
+                }
+                _ => {
                     let text = format!("the parameter `{}` must have a primitive value", shown(&name));
                     return Err(Problem::new(StatusCode::BAD_REQUEST, "value", text));
                 }
@@ -96,8 +110,33 @@ impl Given {
         Ok(given)
     }
 
-    fn value(&self, name: &str) -> Option<&str> {
-        self.pairs.iter().find(|(given, _)| given == name).map(|(_, value)| value.as_str())
+    /// Refuses what the operation does not know, wherever it was given; a lenient client has it left out.
+    pub(crate) fn refuse_others(&self, question: &Question, known: &[&str]) -> Result<(), Problem> {
+        if question.wants.lenient {
+            return Ok(());
+        }
+        let mut names =
+            self.pairs.iter().map(|(name, _)| name).chain(self.objects.iter().map(|(name, _)| name));
+        let Some(name) = names.find(|name| !known.contains(&name.as_str())) else {
+            return Ok(());
+        };
+        let text = format!("the parameter `{}` is not known here", shown(name));
+        Err(Problem::bad_parameter(&shown(name), text))
+    }
+
+    /// The value of a parameter.
+    pub(crate) fn value(&self, name: &str) -> Option<&str> {
+        self.values(name).next()
+    }
+
+    /// All values of a parameter.
+    pub(crate) fn values(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.pairs.iter().filter(move |(given, _)| given == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The value of a parameter that has members: a Coding, for one.
+    pub(crate) fn object(&self, name: &str) -> Option<&Object> {
+        self.objects.iter().find(|(given, _)| given == name).map(|(_, value)| value)
     }
 }
 
@@ -114,7 +153,7 @@ async fn validate(
     id: Option<Id>,
 ) -> Result<Reply, Problem> {
     refuse_parameters(question, &["mode", "profile"])?;
-    let given = Given::read(question)?;
+    let given = Given::read(question, &[])?;
     let mode = given.value("mode").unwrap_or("profile").to_owned();
     if !matches!(mode.as_str(), "create" | "update" | "delete" | "profile") {
         return Err(Problem::bad_parameter(
@@ -162,11 +201,8 @@ async fn validate(
 async fn everything(fhir: &Fhir, question: &Question, focus: &Reference) -> Result<Reply, Problem> {
     const KNOWN: [&str; 6] = ["start", "end", "_since", "_type", "_count", "_cursor"];
     refuse_parameters(question, &KNOWN)?;
-    let given = Given::read(question)?;
-    if let Some((name, _)) = given.pairs.iter().find(|(name, _)| !KNOWN.contains(&name.as_str())) {
-        let text = format!("the parameter `{}` is not known here", shown(name));
-        return Err(Problem::bad_parameter(&shown(name), text));
-    }
+    let given = Given::read(question, &[])?;
+    given.refuse_others(question, &KNOWN)?;
     let found = fhir.doors.resources.read(focus).await?;
     if found.is_none_or(|stored| stored.deleted) {
         return Err(Problem::not_found("there is no such resource"));

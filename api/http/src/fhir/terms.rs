@@ -8,6 +8,7 @@ use axum::http::StatusCode;
 
 use crate::fhir::Fhir;
 use crate::fhir::problem::Problem;
+use crate::fhir::terminology;
 
 /// So many value sets and code systems are read for one search.
 const MOST_READ: usize = 64;
@@ -24,20 +25,15 @@ pub(crate) async fn tell(fhir: &Fhir, base: &str, searches: &mut [Search]) -> Re
 async fn tell_one(fhir: &Fhir, base: &str, search: &mut Search, terms: &mut Terms) -> Result<(), Problem> {
     let mut count = 0;
     for test in search.told() {
-        let Test::Told(told) = test else { continue };
-        let codes = loop {
-            let found = match told {
-                Told::In(url) => {
-                    terms.expand(url.strip_prefix(base).map_or(url, |id| id.trim_start_matches('/')))
-                }
-                Told::Above(system, code) => terms.above(system, code),
-                Told::Below(system, code) => terms.below(system, code),
-            };
-            match found {
-                Ok(codes) => break codes,
-                Err(why) => read(fhir, terms, why).await?,
+        let Test::Told(told) = &*test else { continue };
+        let codes = within(fhir, terms, |terms| match told {
+            Told::In(url) => {
+                terms.expand(url.strip_prefix(base).map_or(url, |id| id.trim_start_matches('/')))
             }
-        };
+            Told::Above(system, code) => terms.above(system, code),
+            Told::Below(system, code) => terms.below(system, code),
+        });
+        let codes = codes.await?.map_err(|why| problem(&why))?;
         count += codes.len();
         if count > MOST_CODES {
             return Err(problem(&ExpandError::TooLarge("all value sets of the search together".to_owned())));
@@ -47,24 +43,48 @@ async fn tell_one(fhir: &Fhir, base: &str, search: &mut Search, terms: &mut Term
     Ok(())
 }
 
-/// Reads what is missing; an error where that is not the reason, or it is not there.
-async fn read(fhir: &Fhir, terms: &mut Terms, why: ExpandError) -> Result<(), Problem> {
-    let (kind, url, known) = match &why {
+/// Asks the terms, and again with what they lack, for as long as that is there; of an operation.
+pub(crate) async fn until<T>(
+    fhir: &Fhir,
+    terms: &mut Terms,
+    ask: impl Fn(&Terms) -> Result<T, ExpandError>,
+) -> Result<T, Problem> {
+    let answer = within(fhir, terms, ask).await?;
+    answer.map_err(|why| Problem { status: terminology::status(&why), ..problem(&why) })
+}
+
+async fn within<T>(
+    fhir: &Fhir,
+    terms: &mut Terms,
+    ask: impl Fn(&Terms) -> Result<T, ExpandError>,
+) -> Result<Result<T, ExpandError>, Problem> {
+    loop {
+        match ask(terms) {
+            Ok(answer) => return Ok(Ok(answer)),
+            Err(why) if read(fhir, terms, &why).await? => {}
+            Err(why) => return Ok(Err(why)),
+        }
+    }
+}
+
+/// Reads what is missing, where that is the reason and it is there.
+async fn read(fhir: &Fhir, terms: &mut Terms, why: &ExpandError) -> Result<bool, Problem> {
+    let (kind, url, known) = match why {
         ExpandError::NoValueSet(url) => ("ValueSet", url, &mut terms.value_sets),
         ExpandError::NoCodeSystem(url) => ("CodeSystem", url, &mut terms.code_systems),
-        _ => return Err(problem(&why)),
+        _ => return Ok(false),
     };
     if known.contains_key(url) || known.len() >= MOST_READ {
-        return Err(problem(&why));
+        return Ok(false);
     }
     let kind = ResourceType::from_name(kind).ok_or_else(Problem::broken)?;
-    let found = find(fhir, kind, url).await?.ok_or_else(|| problem(&why))?;
+    let Some(found) = find(fhir, kind, url).await? else { return Ok(false) };
     known.insert(url.clone(), found);
-    Ok(())
+    Ok(true)
 }
 
 /// By its URL and version, the one that was written last; or by its reference.
-async fn find(fhir: &Fhir, kind: ResourceType, url: &str) -> Result<Option<Object>, Problem> {
+pub(crate) async fn find(fhir: &Fhir, kind: ResourceType, url: &str) -> Result<Option<Object>, Problem> {
     let id = url.strip_prefix(kind.name()).and_then(|rest| Id::new(rest.strip_prefix('/')?).ok());
     let stored = match id {
         Some(id) => {

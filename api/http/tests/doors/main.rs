@@ -23,6 +23,7 @@ mod postgres;
 mod races;
 mod replays;
 mod shelf;
+mod terminology;
 mod terms;
 mod walks;
 mod wholes;

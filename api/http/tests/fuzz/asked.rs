@@ -39,7 +39,7 @@ impl Asked {
         let (whose, id) =
             (sample["resourceType"].as_str().unwrap().to_owned(), sample["id"].as_str().unwrap().to_owned());
         let at = format!("/fhir/{whose}/{id}");
-        let mut asked = match dice.below(20) {
+        let mut asked = match dice.below(21) {
             0 => Self::new(Method::POST, format!("/fhir/{whose}"), FHIR, texts::nonsense(dice)),
             1 => Self::new(Method::PUT, at, FHIR, texts::damaged(dice, &sample.to_string())),
             2 | 3 => Self::new(Method::PUT, at, FHIR, mutated(dice, &sample).into_bytes()),
@@ -95,6 +95,7 @@ impl Asked {
             }
             14 => Self::new(dice.one_of(&[Method::GET, Method::DELETE]).clone(), at, FHIR, Vec::new()),
             15 => Self::address(dice),
+            16 => Self::terms(dice, &sample),
             _ => {
                 Self::new(Method::GET, format!("/fhir/{of}?{}", questions::query(dice, of)), FHIR, Vec::new())
             }
@@ -103,6 +104,83 @@ impl Asked {
             asked.odd_headers(dice);
         }
         asked
+    }
+
+    /// What is asked of codes: of stored terms, of one that is sent along, and of what is neither.
+    fn terms(dice: &mut Dice, sample: &Value) -> Self {
+        let asked = [
+            "ValueSet/$expand",
+            "ValueSet/v2/$expand",
+            "ValueSet/$validate-code",
+            "ValueSet/v2/$validate-code",
+            "CodeSystem/$validate-code",
+            "CodeSystem/cs/$validate-code",
+            "CodeSystem/$lookup",
+            "CodeSystem/$subsumes",
+            "CodeSystem/cs/$subsumes",
+            "ConceptMap/$translate",
+            "ConceptMap/map/$translate",
+        ];
+        let names = [
+            "url",
+            "system",
+            "code",
+            "codeA",
+            "codeB",
+            "display",
+            "filter",
+            "offset",
+            "count",
+            "version",
+            "displayLanguage",
+            "coding",
+            "property",
+            "targetsystem",
+            "valueSet",
+        ];
+        let values = [
+            "http://a/b",
+            "urn:cs",
+            "urn:set",
+            "urn:map",
+            "a",
+            "b",
+            "c",
+            "0",
+            "1",
+            "18446744073709551615",
+            "en",
+            "zh",
+        ];
+        let value = |dice: &mut Dice| match dice.below(4) {
+            0 => texts::odd(dice),
+            _ => (*dice.one_of(&values)).to_owned(),
+        };
+        let pairs: Vec<(String, String)> =
+            (0..dice.below(6)).map(|_| ((*dice.one_of(&names)).to_owned(), value(dice))).collect();
+        let target = format!("/fhir/{}", dice.one_of(&asked));
+        if dice.below(2) == 0 {
+            let query: Vec<String> = pairs
+                .iter()
+                .map(|(name, value)| format!("{name}={}", questions::escaped(dice, value)))
+                .collect();
+            return Self::new(Method::GET, format!("{target}?{}", query.join("&")), FHIR, Vec::new());
+        }
+        let mut parameters: Vec<Value> = pairs
+            .iter()
+            .map(|(name, value)| match name.as_str() {
+                "coding" => {
+                    serde_json::json!({ "name": name, "valueCoding": { "system": "urn:cs", "code": value } })
+                }
+                _ => serde_json::json!({ "name": name, "valueString": value }),
+            })
+            .collect();
+        if dice.below(3) == 0 {
+            parameters.push(serde_json::json!({ "name": "valueSet", "resource": sample }));
+        }
+        let body = serde_json::json!({ "resourceType": "Parameters", "parameter": parameters }).to_string();
+        let body = if dice.below(3) == 0 { texts::damaged(dice, &body) } else { body.into_bytes() };
+        Self::new(Method::POST, target, FHIR, body)
     }
 
     /// An address that may be none.

@@ -155,7 +155,7 @@ fn name(dice: &mut Dice, kind_of: ResourceType) -> String {
 }
 
 /// Escapes a text, mostly as it should be.
-fn escaped(dice: &mut Dice, text: &str) -> String {
+pub fn escaped(dice: &mut Dice, text: &str) -> String {
     match dice.below(12) {
         0 => text.chars().filter(|c| c.is_ascii_graphic() && !"#<>\"{}|\\^`&".contains(*c)).collect(),
         1 => format!("{}%", percent_encode(text.as_bytes(), NON_ALPHANUMERIC)),

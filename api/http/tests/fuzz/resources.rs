@@ -19,6 +19,10 @@ impl Samples {
             r#"{"resourceType":"Observation","id":"o","status":"final","code":{"coding":[{"system":"http://loinc.org","code":"718-7"}]},"subject":{"reference":"Patient/p"},"effectiveDateTime":"2026-01-01T10:00:00+08:00","valueQuantity":{"value":13.50,"unit":"g/dL","system":"http://unitsofmeasure.org","code":"g/dL"},"component":[{"code":{"coding":[{"code":"a"}]},"valueQuantity":{"value":1e2}}]}"#,
             r#"{"resourceType":"Encounter","id":"e","status":"finished","class":{"code":"AMB"},"subject":{"reference":"Patient/p"},"period":{"start":"2026-01-01","end":"2026-01-02"},"partOf":{"reference":"Encounter/e"}}"#,
             r#"{"resourceType":"Basic","id":"b","code":{"text":"x"},"subject":{"reference":"Patient/p"},"created":"2026-01-01"}"#,
+            // Terms that go round in a circle.
+            r##"{"resourceType":"CodeSystem","id":"cs","url":"urn:cs","status":"draft","content":"complete","concept":[{"code":"a","display":"高血压","property":[{"code":"parent","valueCode":"c"}],"concept":[{"code":"b","concept":[{"code":"c"}]}]}]}"##,
+            r##"{"resourceType":"ValueSet","id":"v2","url":"urn:set","status":"draft","compose":{"include":[{"system":"urn:cs","filter":[{"property":"concept","op":"is-a","value":"b"}]},{"valueSet":["http://a/b"]}],"exclude":[{"valueSet":["urn:set"]}]}}"##,
+            r##"{"resourceType":"ConceptMap","id":"map","url":"urn:map","status":"draft","group":[{"source":"urn:cs","target":"urn:x","element":[{"code":"a","target":[{"code":"x","equivalence":"equal"}]}],"unmapped":{"mode":"provided"}}]}"##,
             r##"{"resourceType":"ValueSet","id":"v","url":"http://a/b","status":"draft","text":{"status":"generated","div":"<div xmlns=\"http://www.w3.org/1999/xhtml\">a</div>"},"contained":[{"resourceType":"Patient","id":"in"}],"extension":[{"url":"http://x","valueReference":{"reference":"#in"}}]}"##,
             r#"{"resourceType":"RiskAssessment","id":"r","status":"final","subject":{"reference":"Patient/p"},"prediction":[{"probabilityDecimal":0.123}]}"#,
         ];
