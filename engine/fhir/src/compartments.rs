@@ -6,6 +6,9 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
+use crate::index::{Aspect, IndexValue, ParamId, rows_of};
+use crate::json::Object;
+use crate::parameters::Parameters;
 use crate::params::{ParamKind, find, supported};
 use crate::resource::Reference;
 use crate::search::{Filter, FilterOn, Test};
@@ -67,6 +70,20 @@ pub fn filter(focus: &Reference, kind: ResourceType) -> Option<Filter> {
         }
     }
     (!any.is_empty()).then_some(Filter { on: FilterOn::Each, any, not: false })
+}
+
+/// Whether a resource is in a compartment of this type, whosever it is.
+pub fn is_in_one(compartment: ResourceType, kind: ResourceType, tree: &Object) -> bool {
+    if kind == compartment {
+        return true;
+    }
+    let Some(params) = members(compartment).and_then(|members| members.get(&kind)) else { return false };
+    let ids: Vec<ParamId> = params.iter().filter_map(|code| Some(find(kind, code)?.id)).collect();
+    rows_of(kind, tree, Parameters::of_r4b()).iter().any(|row| {
+        let points_at_one =
+            matches!(&row.value, IndexValue::Reference { kind: Some(of), .. } if *of == compartment);
+        points_at_one && row.aspect == Aspect::Value && ids.contains(&row.param)
+    })
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use hub_fhir::compartments;
 use hub_fhir::{Id, Reference, ResourceType};
 use percent_encoding::percent_decode_str;
 
+use crate::fhir::export::Export;
 use crate::fhir::operations::Operation;
 use crate::fhir::problem::Problem;
 use crate::fhir::terminology::Terminology;
@@ -99,6 +100,7 @@ const READ_ONLY: &str = "GET, HEAD, OPTIONS";
 const TYPE: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 const INSTANCE: &str = "GET, HEAD, PUT, PATCH, DELETE, OPTIONS";
 const FORM_ONLY: &str = "POST, OPTIONS";
+const EXPORTED: &str = "GET, HEAD, DELETE, OPTIONS";
 const BASE: &str = "GET, HEAD, POST, OPTIONS";
 
 /// A place in the tree of addresses.
@@ -123,6 +125,8 @@ pub(crate) fn ask(method: &Method, path: &str, writes: bool) -> Result<Ask, Prob
         Place::Base if writes => BASE,
         Place::SearchForm(_) => FORM_ONLY,
         Place::Operation(Operation::Validate(_, None)) => FORM_ONLY,
+        Place::Operation(Operation::Export(Export::Status(_))) => EXPORTED,
+        Place::Operation(Operation::Export(Export::File(..))) => READ_ONLY,
         Place::Operation(_) => BASE,
         Place::Type(_) if writes => TYPE,
         Place::Instance(_) if writes => INSTANCE,
@@ -134,6 +138,12 @@ pub(crate) fn ask(method: &Method, path: &str, writes: bool) -> Result<Ask, Prob
     let asked = match (method.as_str(), place) {
         ("GET" | "HEAD", place) => reading(place),
         ("POST", Place::SearchForm(scope)) => Ok(Ask::SearchForm(scope)),
+        ("DELETE", Place::Operation(Operation::Export(Export::Status(order)))) => {
+            Ok(Ask::Operation(Operation::Export(Export::Cancel(order))))
+        }
+        ("POST", Place::Operation(Operation::Export(asked @ (Export::Status(_) | Export::File(..))))) => {
+            Err(Place::Operation(Operation::Export(asked)))
+        }
         ("POST", Place::Operation(operation)) => Ok(Ask::Operation(operation)),
         (_, place) if writes => writing(method, place),
         (_, place) => Err(place),
@@ -231,6 +241,9 @@ fn place(path: &str) -> Result<Place, Problem> {
 
 /// The operation of an address; `None` where there is no such.
 fn operation(parts: &[&str]) -> Option<Result<Operation, Problem>> {
+    if let Some(asked) = Export::of(parts) {
+        return Some(Ok(Operation::Export(asked)));
+    }
     match *parts {
         [kind, "$validate"] => Some(resource_type(kind).map(|kind| Operation::Validate(kind, None))),
         [kind, id, "$validate"] => {

@@ -13,11 +13,11 @@ use hub_fhir::{Json, Object, ResourceType};
 use time::OffsetDateTime;
 
 use crate::fhir::conditional::Validators;
-use crate::fhir::operations;
 use crate::fhir::problem::Problem;
 use crate::fhir::reply::{Reply, refuse_parameters};
 use crate::fhir::write::patch::FORMATS;
 use crate::fhir::{FhirSettings, Question, shape};
+use crate::fhir::{export, operations};
 
 /// What can be asked of every type.
 const READING: [&str; 5] = ["read", "vread", "history-instance", "history-type", "search-type"];
@@ -92,6 +92,8 @@ fn statement(settings: &FhirSettings, since: OffsetDateTime, parameters: &Parame
     let codes = codes.iter().map(|code| object([("code", Json::string(code))]).into());
     rest.set("interaction", codes.collect::<Vec<Json>>());
     rest.set("searchParam", params(of_all_types()));
+    let export = export::definition(None).map(|definition| operation("export", definition));
+    rest.set("operation", export.into_iter().collect::<Vec<Json>>());
     let compartments = compartments::compartments().map(|kind| {
         format!("http://hl7.org/fhir/CompartmentDefinition/{}", kind.name().to_ascii_lowercase())
     });
@@ -152,11 +154,13 @@ fn resource(kind: ResourceType, settings: &FhirSettings, parameters: &Parameters
     let texts = ["_text", "_content"].into_iter().filter(|_| settings.full_text.contains(&kind));
     let texts = texts.filter_map(|name| listed(kind, name));
     resource.set("searchParam", params(texts.chain(of_type)));
-    let operations = operations::of(kind).map(|(name, definition)| {
-        object([("name", Json::string(name)), ("definition", Json::string(definition))]).into()
-    });
+    let operations = operations::of(kind).map(|(name, definition)| operation(name, &definition));
     resource.set("operation", operations.collect::<Vec<Json>>());
     resource
+}
+
+fn operation(name: &str, definition: &str) -> Json {
+    object([("name", Json::string(name)), ("definition", Json::string(definition))]).into()
 }
 
 /// A search parameter as it is listed: name, type and definition.

@@ -6,6 +6,7 @@ mod bundles;
 mod capabilities;
 mod conditional;
 mod content;
+mod export;
 mod history;
 mod links;
 mod operations;
@@ -43,6 +44,8 @@ use crate::doors::Doors;
 use crate::fhir::address::Ask;
 use crate::fhir::capabilities::Capabilities;
 pub(crate) use crate::fhir::content::AsItIs;
+use crate::fhir::export::Export;
+use crate::fhir::operations::Operation;
 use crate::fhir::problem::Problem;
 use crate::fhir::reply::Reply;
 use crate::fhir::wants::{Wants, is_about_looks, wants};
@@ -151,6 +154,10 @@ async fn answer(fhir: &Fhir, ask: Ask, request: Request) -> Response {
         return found.unwrap_or_else(|| Problem::not_found("there is no such attachment").into_response());
     }
     let language = Language::accepted(request.headers());
+    if let Ask::Operation(Operation::Export(Export::File(order, kind))) = ask {
+        let file = export::file(fhir, order, kind, request.method()).await;
+        return file.unwrap_or_else(|problem| problem.told(language).into_response());
+    }
     let question = match question(fhir, &ask, request).await {
         Ok(question) => question,
         Err(problem) => return problem.told(language).into_response(),

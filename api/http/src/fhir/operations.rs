@@ -8,6 +8,7 @@ use hub_fhir::search::{self, Search};
 use hub_fhir::{Id, Json, Object, Reference, ResourceType, compartments};
 
 use crate::fhir::address::resource_type;
+use crate::fhir::export::{self, Export};
 use crate::fhir::problem::Problem;
 use crate::fhir::reply::{Reply, refuse_parameters};
 use crate::fhir::search::run;
@@ -25,6 +26,8 @@ pub(crate) enum Operation {
     Validate(ResourceType, Option<Id>),
     /// `GET` or `POST /Patient/1/$everything`, and the same of an Encounter.
     Everything(Reference),
+    /// All there is, as files.
+    Export(Export),
     /// What value sets, code systems and concept maps say of codes.
     Terms(Terminology),
 }
@@ -35,6 +38,7 @@ impl Operation {
         match self {
             Self::Validate(..) => "validate",
             Self::Everything(_) => "everything",
+            Self::Export(_) => "export",
             Self::Terms(asked) => asked.name(),
         }
     }
@@ -45,7 +49,8 @@ pub(crate) fn of(kind: ResourceType) -> impl Iterator<Item = (&'static str, Comp
     let everything = matches!(kind.name(), "Patient" | "Encounter").then_some("everything");
     let own = everything.into_iter().chain(terminology::names(kind).iter().copied());
     let own = own.map(move |name| (name, format_compact!("{DEFINITIONS}{kind}-{name}")));
-    [("validate", format_compact!("{DEFINITIONS}Resource-validate"))].into_iter().chain(own)
+    let export = export::definition(Some(kind)).map(|definition| ("export", definition.into()));
+    [("validate", format_compact!("{DEFINITIONS}Resource-validate"))].into_iter().chain(own).chain(export)
 }
 
 /// Carries an operation out.
@@ -57,6 +62,7 @@ pub(crate) async fn perform(
     match operation {
         Operation::Validate(kind, id) => validate(fhir, question, kind, id).await,
         Operation::Everything(focus) => everything(fhir, question, &focus).await,
+        Operation::Export(asked) => export::perform(fhir, question, asked).await,
         Operation::Terms(asked) => terminology::perform(fhir, question, asked).await,
     }
 }

@@ -18,6 +18,8 @@ pub(crate) struct Wants {
     pub part: Option<Part>,
     /// Parameters that are not known are left out instead of refused.
     pub lenient: bool,
+    /// The answer may come later (`Prefer: respond-async`).
+    pub is_async: bool,
     /// What a write is answered with, where it is said.
     pub returns: Option<Returns>,
     /// The language people read.
@@ -59,6 +61,7 @@ pub(crate) fn is_about_looks(name: &str, value: &str) -> bool {
 /// Reads the headers and parameters. The parameters go before the headers.
 pub(crate) fn wants(headers: &HeaderMap, pairs: &[(String, String)]) -> Result<Wants, Problem> {
     let mut wants = Wants { lenient: prefers(headers, "handling=lenient"), ..Wants::default() };
+    wants.is_async = prefers(headers, "respond-async");
     wants.returns = returns(headers);
     wants.language = Language::accepted(headers);
     let mut format = None;

@@ -8,6 +8,7 @@ mod capabilities;
 mod corpus;
 mod deployments;
 mod desk;
+mod exports;
 mod fake;
 mod fhir;
 mod front;

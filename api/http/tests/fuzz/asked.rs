@@ -88,6 +88,7 @@ impl Asked {
                     "/_history/99999999999999999999",
                     "/_history/x",
                     "/$everything",
+                    "/$export",
                     "",
                 ];
                 let query = questions::query(dice, of);
@@ -203,6 +204,11 @@ impl Asked {
             "_search",
             "metadata",
             "$x",
+            "$export",
+            "$export-status",
+            "$export-file",
+            "1_-_system_",
+            "1_-_group.p_Patient",
             "..",
             ".",
             "",
