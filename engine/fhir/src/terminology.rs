@@ -183,15 +183,19 @@ fn list_contained<'a>(part: &'a Object, listed: &mut Listed<'a>) {
     }
 }
 
-/// The words for a concept: in the language asked for, if any of those who name it has some; else the first there are.
+/// The words for a concept: in the language asked for, if any of those who name it has some; else in the same language as it is written
+/// elsewhere (`zh-Hans` for `zh-Hant`); else the first there are.
 pub fn words(concepts: &[Option<&Object>], language: Option<&str>) -> Option<CompactString> {
     let named = || concepts.iter().copied().flatten();
-    let in_language = language.and_then(|language| {
+    let in_language = |language: &str| {
         let mut designations = named().flat_map(|concept| objects(concept, "designation"));
         let found = designations.find(|one| text(one, "language").is_some_and(|of| speaks(of, language)));
         found.and_then(|one| text(one, "value"))
+    };
+    let spoken = language.and_then(|language| {
+        in_language(language).or_else(|| in_language(language.split('-').next().unwrap_or_default()))
     });
-    in_language.or_else(|| named().find_map(|concept| text(concept, "display"))).map(CompactString::from)
+    spoken.or_else(|| named().find_map(|concept| text(concept, "display"))).map(CompactString::from)
 }
 
 /// Whether a language tag is the one asked for or a kind of it: `zh-Hans-CN` is `zh-Hans` and `zh`.
@@ -268,7 +272,7 @@ mod tests {
         };
         assert_eq!(lines(None), ["Hypertension", "-", "Q of the set"]);
         assert_eq!(lines(Some("zh")), ["高血压", "-", "高血壓"]);
-        assert_eq!(lines(Some("ZH-hant")), ["Hypertension", "-", "高血壓"]);
+        assert_eq!(lines(Some("ZH-hant")), ["高血压", "-", "高血壓"]);
         assert_eq!(lines(Some("z")), ["Hypertension", "-", "Q of the set"]);
         assert_eq!(terms().systems_without_words("v").unwrap(), ["t"]);
     }

@@ -227,7 +227,7 @@ async fn status(fhir: &Fhir, question: &Question, order: &Order) -> Result<Reply
     manifest.set("requiresAccessToken", Json::Bool(false));
     manifest.set("output", output);
     manifest.set("error", Vec::<Json>::new());
-    Ok(Reply::fresh(Json::Object(manifest).to_text().into()))
+    Ok(Reply::fresh(Json::Object(manifest).to_text().into()).of_type("application/json"))
 }
 
 /// The patients of the group; none where it is no export of one.

@@ -41,6 +41,12 @@ impl Reply {
         Self { status, ..reply }
     }
 
+    /// The same, of another media type than FHIR's.
+    pub(crate) fn of_type(mut self, media: &'static str) -> Self {
+        self.headers.insert(CONTENT_TYPE, HeaderValue::from_static(media));
+        self
+    }
+
     /// The same with another status.
     pub(crate) fn with_status(self, status: StatusCode) -> Self {
         Self { status, ..self }

@@ -74,6 +74,9 @@ fn ids(files: &BTreeMap<String, Vec<String>>, kind: &str) -> String {
 async fn all_there_is_comes_as_one_resource_a_line() {
     for shelf in Shelf::both().await {
         filled(&shelf).await;
+        let status = order(&shelf, "$export").await;
+        let status = shelf.tell(&format!("GET {status}"), &Value::Null).await;
+        assert_eq!(status.header("content-type"), "application/json");
         let (manifest, files) = exported(&shelf, "$export").await;
         assert_eq!(manifest["request"], "http://hub/fhir/$export");
         assert!(manifest["transactionTime"].is_string() && manifest["error"].as_array().unwrap().is_empty());
