@@ -104,7 +104,7 @@ impl Outcome {
             tree.set("severity", issue.severity.name());
             tree.set("code", issue.code);
             if let Some(text) = &issue.details {
-                let details: Object = [("text", Json::string(text))].into_iter().collect();
+                let details: Object = [("text", told(text))].into_iter().collect();
                 tree.set("details", details);
             }
             if !issue.diagnostics.is_empty() {
@@ -152,6 +152,8 @@ mod tests {
             let outcome =
                 Outcome::error("not-supported", format!("`{name}` is not known")).at(format!("http.{name}"));
             assert_eq!(crate::validate(&outcome.tree()), []);
+            let echo = |_: &str, english: &str| Some(english.to_owned());
+            assert_eq!(crate::validate(&outcome.explained(echo).tree()), []);
         }
     }
 

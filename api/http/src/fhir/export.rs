@@ -165,7 +165,10 @@ pub(crate) async fn perform(fhir: &Fhir, question: &Question, asked: Export) -> 
         Export::Start(whose) => start(fhir, question, whose).await,
         Export::Status(order) => status(fhir, question, &order).await,
         Export::Cancel(_) => Ok(Reply::empty(StatusCode::ACCEPTED)),
-        Export::File(..) => Err(Problem::broken()),
+        Export::File(..) => {
+            let text = "a file of an export is fetched by itself, not within a Bundle";
+            Err(Problem::new(StatusCode::BAD_REQUEST, "not-supported", text))
+        }
     }
 }
 
@@ -230,7 +233,7 @@ async fn status(fhir: &Fhir, question: &Question, order: &Order) -> Result<Reply
     Ok(Reply::fresh(Json::Object(manifest).to_text().into()).of_type("application/json"))
 }
 
-/// The patients of the group; none where it is no export of one.
+/// The patients who are in the group now; none where it is no export of one.
 async fn members(doors: &Doors, order: &Order) -> Result<Vec<Reference>, Problem> {
     let (Whose::Group(id), Some(kind)) = (&order.whose, ResourceType::from_name("Group")) else {
         return Ok(Vec::new());
@@ -239,8 +242,10 @@ async fn members(doors: &Doors, order: &Order) -> Result<Vec<Reference>, Problem
     let stored = stored.filter(|stored| !stored.deleted);
     let stored = stored.ok_or_else(|| Problem::not_found("there is no such Group"))?;
     let tree = tree(&stored).ok_or_else(Problem::broken)?;
+    let is_active = |member: &&Json| member.get("inactive") != Some(&Json::Bool(true));
     let entity = |member: &Json| Reference::parse(member.at(&["entity", "reference"])?.as_str()?).ok();
-    let listed = tree.get("member").map(Json::items).unwrap_or_default().iter().filter_map(entity);
+    let listed =
+        tree.get("member").map(Json::items).unwrap_or_default().iter().filter(is_active).filter_map(entity);
     Ok(listed.filter(|member| member.kind.name() == "Patient").collect())
 }
 
@@ -323,7 +328,12 @@ impl Reading {
         let broken = |_| StoreError::Unavailable("the search of an export could not be made".into());
         let mut search = self.order.search(self.kind, AT_A_TIME, self.after.take()).map_err(broken)?;
         if let Some(focus) = &self.focus {
-            search.filters.extend(compartments::filter(focus, self.kind));
+            // Without a filter everybody's would be found.
+            let Some(filter) = compartments::filter(focus, self.kind) else {
+                self.is_over = true;
+                return Ok(Bytes::new());
+            };
+            search.filters.push(filter);
         }
         let page = self.doors.resources.search(&search).await?;
         self.after = page.next;

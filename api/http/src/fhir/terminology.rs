@@ -158,27 +158,31 @@ impl Task<'_> {
         Ok(SENT.to_owned())
     }
 
-    /// The codes that are asked about: of `code` and `system`, of a Coding or of each one of a CodeableConcept.
+    /// The codes that are asked about, at least one: of `code` and `system`, of a Coding or of each one of a CodeableConcept.
     fn codes(&self, system: Option<&str>) -> Result<Vec<(Coded, Option<String>)>, Problem> {
         let of_coding = |coding: &Object| {
             let text = |name| coding.get(name).and_then(Json::as_str);
             let system = text("system").or(system).unwrap_or_default();
             Some(((system.into(), text("code")?.into()), text("display").map(str::to_owned)))
         };
-        if let Some(concept) = self.given.object("codeableConcept") {
-            let codings = concept.get("coding").map(Json::items).unwrap_or_default();
-            return Ok(codings.iter().filter_map(|coding| of_coding(coding.as_object()?)).collect());
-        }
-        let found = match (self.given.object("coding"), self.given.value("code")) {
-            (Some(coding), _) => of_coding(coding),
-            (None, Some(code)) => {
-                let system = self.given.value("system").or(system).unwrap_or_default();
-                Some(((system.into(), code.into()), self.given.value("display").map(str::to_owned)))
+        let concept = self.given.object("codeableConcept");
+        let found: Vec<_> = match (concept, self.given.object("coding"), self.given.value("code")) {
+            (Some(concept), ..) => {
+                let codings = concept.get("coding").map(Json::items).unwrap_or_default();
+                codings.iter().filter_map(|coding| of_coding(coding.as_object()?)).collect()
             }
-            (None, None) => None,
+            (None, Some(coding), _) => of_coding(coding).into_iter().collect(),
+            (None, None, Some(code)) => {
+                let system = self.given.value("system").or(system).unwrap_or_default();
+                vec![((system.into(), code.into()), self.given.value("display").map(str::to_owned))]
+            }
+            (None, None, None) => Vec::new(),
         };
-        let missing = || Problem::bad_parameter("code", "expected a `code` and its `system`, or a `coding`");
-        Ok(vec![found.ok_or_else(missing)?])
+        if found.is_empty() {
+            let text = "expected a `code` and its `system`, or a `coding`";
+            return Err(Problem::bad_parameter("code", text));
+        }
+        Ok(found)
     }
 
     async fn expand(&self, terms: &mut Terms, id: Option<Id>) -> Result<Object, Problem> {

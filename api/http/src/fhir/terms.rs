@@ -104,11 +104,64 @@ pub(crate) async fn find(fhir: &Fhir, kind: ResourceType, url: &str) -> Result<O
     Ok(tree.and_then(|tree| if let Json::Object(object) = tree { Some(object) } else { None }))
 }
 
+/// Whether a text is the name of a value set or a code system, and nothing else: only then is it told. What has a number in it might be
+/// a patient's, but for an OID.
+fn is_name(url: &str) -> bool {
+    if let Some(oid) = url.strip_prefix("urn:oid:") {
+        return oid.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    }
+    let begins = ["http://", "https://", "urn:", "ValueSet/", "CodeSystem/"];
+    let may_have = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:/#|".contains(&byte);
+    let longest_number = url.split(|letter: char| !letter.is_ascii_digit()).map(str::len).max();
+    url.len() <= 255
+        && begins.iter().any(|begin| url.starts_with(begin))
+        && url.bytes().all(may_have)
+        && longest_number.is_none_or(|digits| digits < 4)
+}
+
 fn problem(why: &ExpandError) -> Problem {
     let code = match why {
         ExpandError::NoValueSet(_) | ExpandError::NoCodeSystem(_) | ExpandError::NoCode(_) => "not-found",
         ExpandError::TooLarge(_) => "too-costly",
         ExpandError::NotUnderstood(..) => "not-supported",
     };
-    Problem::new(StatusCode::BAD_REQUEST, code, why.to_string())
+    let text = match why {
+        ExpandError::NoValueSet(url) if !is_name(url) => {
+            "the value set that is asked for is not known here".into()
+        }
+        ExpandError::NoCodeSystem(url) if !is_name(url) => {
+            "the code system that is asked for is not known here".into()
+        }
+        why => why.to_string(),
+    };
+    Problem::new(StatusCode::BAD_REQUEST, code, text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_name;
+
+    #[test]
+    fn what_may_hold_a_patients_number_is_no_name() {
+        for name in [
+            "http://hl7.org/fhir/sid/icd-10",
+            "urn:none",
+            "urn:oid:2.16.840.1.113883.6.96",
+            "ValueSet/vs",
+            "http://v/t|2",
+        ] {
+            assert!(is_name(name), "{name}");
+        }
+        for other in [
+            "51000139",
+            "wang",
+            "urn:mrn:51000139",
+            "http://v/t?name=wang",
+            "http://v/王",
+            "urn:oid:1.2.x",
+            "Patient/1",
+        ] {
+            assert!(!is_name(other), "{other}");
+        }
+    }
 }

@@ -42,7 +42,7 @@ async fn filled(shelf: &Shelf) {
     };
     let of = |reference: &str| json!({ "reference": reference });
     let group = json!({ "resourceType": "Group", "id": "g", "type": "person", "actual": true,
-        "member": [{ "entity": of("Patient/p1") }, { "entity": of("Patient/p3") }, { "entity": of("Practitioner/d") }] });
+        "member": [{ "entity": of("Patient/p1") }, { "entity": of("Patient/p3") }, { "entity": of("Patient/p2"), "inactive": true }, { "entity": of("Practitioner/d") }] });
     let visit = json!({ "resourceType": "Encounter", "id": "e", "status": "finished", "class": { "code": "AMB" },
         "subject": of("Patient/p1") });
     // Of two patients at once.
@@ -173,4 +173,17 @@ async fn what_cannot_be_exported_is_told() {
     let now = shelf.tell("GET /fhir/$export", &Value::Null).await;
     assert_eq!(now.status, 400);
     assert!(now.diagnostics().contains("Prefer: respond-async"));
+}
+
+#[tokio::test]
+async fn an_export_is_not_given_within_a_bundle() {
+    let shelf = Shelf::sqlite().await;
+    filled(&shelf).await;
+    for target in ["$export-file/1_-_system_/Patient", "$export-status/1_-_system_", "$export"] {
+        let entry = json!({ "request": { "method": "GET", "url": target } });
+        let bundle = json!({ "resourceType": "Bundle", "type": "batch", "entry": [entry] });
+        let answer = shelf.tell("POST /fhir", &bundle).await;
+        let status = answer.json()["entry"][0]["response"]["status"].as_str().unwrap_or_default().to_owned();
+        assert!(status.starts_with("400"), "{target}: {}", answer.text());
+    }
 }

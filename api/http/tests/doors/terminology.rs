@@ -222,3 +222,18 @@ async fn concept_maps_translate() {
         assert_eq!(missing.status, 404);
     }
 }
+
+#[tokio::test]
+async fn a_lenient_client_that_names_no_code_is_told_so() {
+    let shelf = Shelf::sqlite().await;
+    let concept = json!({ "name": "codeableConcept", "valueCodeableConcept": { "text": "x" } });
+    let given = json!({ "resourceType": "Parameters", "parameter": [concept] }).to_string();
+    for line in [
+        "POST /fhir/CodeSystem/$lookup",
+        "POST /fhir/CodeSystem/$subsumes",
+        "POST /fhir/ValueSet/$validate-code",
+    ] {
+        let answer = shelf.send(line, &[("prefer", "handling=lenient")], &given).await;
+        assert_eq!(answer.status, 400, "{line}: {}", answer.text());
+    }
+}

@@ -90,6 +90,13 @@ async fn what_is_missing_is_named() {
         assert_eq!(answer.status, 400, "{query}");
         assert!(answer.text().contains(named), "{query}: {}", answer.text());
     }
+    for query in
+        ["Condition?code:in=wang4711", "Condition?code:below=wang4711%7CI10", "ValueSet/$expand?url=wang4711"]
+    {
+        let answer = shelf.send(&format!("GET /fhir/{query}"), &[], "").await;
+        assert!(answer.status.is_client_error(), "{query}");
+        assert!(!answer.text().contains("wang4711"), "what is no name is not repeated: {}", answer.text());
+    }
     // What a condition finds is looked for again by the writer, who reads no value sets.
     let answer = shelf.send("DELETE /fhir/Condition?code:in=http://v/tension", &[], "").await;
     assert_eq!(answer.status, 400, "{}", answer.text());

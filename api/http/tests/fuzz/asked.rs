@@ -170,6 +170,7 @@ impl Asked {
         let mut parameters: Vec<Value> = pairs
             .iter()
             .map(|(name, value)| match name.as_str() {
+                "coding" if value.len() % 2 == 0 => serde_json::json!({ "name": "codeableConcept", "valueCodeableConcept": { "text": value } }),
                 "coding" => {
                     serde_json::json!({ "name": name, "valueCoding": { "system": "urn:cs", "code": value } })
                 }

@@ -49,6 +49,11 @@ fn entry(dice: &mut Dice, samples: &Samples) -> Value {
         format!("http://hub/fhir/{whose}/{id}"),
         texts::odd(dice),
         format!("{whose}/$validate"),
+        "$export".to_owned(),
+        "$export-status/1_-_system_".to_owned(),
+        "$export-file/1_-_system_/Patient".to_owned(),
+        "ValueSet/v2/$expand".to_owned(),
+        "CodeSystem/$lookup?system=urn:cs&code=a".to_owned(),
     ];
     let full =
         ["urn:uuid:61ebe359-bfdc-4613-8bf2-c5e300945f0a", "urn:uuid:x", "http://hub/fhir/Patient/p", "", "x"];

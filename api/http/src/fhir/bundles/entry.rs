@@ -14,6 +14,7 @@ use time::format_description::well_known::Rfc3339;
 use crate::fhir::address::{self, Ask};
 use crate::fhir::body::of_kind;
 use crate::fhir::conditional::Expected;
+use crate::fhir::operations::Operation;
 use crate::fhir::problem::Problem;
 use crate::fhir::wants::{is_about_looks, wants};
 use crate::fhir::write::order::{Order, Said, What};
@@ -54,6 +55,10 @@ impl Entry {
         let url = text("url").ok_or_else(|| wrong("required", "the entry has no `request.url`"))?;
         let (path, query) = relative(url, &question.base)?;
         let ask = address::ask(&method, &format!("/{path}"), true)?;
+        if matches!(ask, Ask::Operation(Operation::Export(_))) {
+            // Neither its status nor its files are resources.
+            return Err(wrong("not-supported", "an export is asked for by itself, not within a Bundle"));
+        }
         let all = pairs(query.as_bytes())?;
         let full_url = entry.get("fullUrl").and_then(Json::as_str).map(str::to_owned);
         if matches!(method.as_str(), "GET" | "HEAD") {
