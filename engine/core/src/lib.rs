@@ -20,3 +20,4 @@ pub mod replay;
 pub mod source;
 pub mod store;
 pub mod template;
+pub mod who;
