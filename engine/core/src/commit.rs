@@ -141,7 +141,7 @@ impl std::fmt::Debug for Parcel {
 }
 
 /// An event to raise later: a payment unanswered, a booking not confirmed.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wake {
     /// When.
     pub at: OffsetDateTime,

@@ -20,4 +20,5 @@ pub mod replay;
 pub mod source;
 pub mod store;
 pub mod template;
+pub mod wakes;
 pub mod who;

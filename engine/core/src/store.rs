@@ -18,6 +18,7 @@ use crate::commit::{Commit, Key, Note};
 use crate::envelope::{Envelope, Label, Parent, Raw};
 use crate::fault::Fault;
 use crate::id::{ChannelId, DestinationId, MessageId, ParcelId};
+use crate::wakes::Waiting;
 
 pub use outbox::{Leased, Outbox, ParcelState, QueueDepth, RetryWhich, Settlement};
 
@@ -440,6 +441,8 @@ pub enum Cause {
         /// Which.
         name: &'static str,
     },
+    /// An event that waited; the commit makes it gone. [`StoreError::Overtaken`]: it is gone already.
+    Wake(Waiting),
 }
 
 /// What a commit wrote.

@@ -36,6 +36,7 @@ mod short;
 mod trace;
 mod upkeep;
 mod vacuum;
+mod wakes;
 mod words;
 mod writer;
 

@@ -17,7 +17,7 @@ use sqlx::{ConnectOptions, Connection as _, SqlStr};
 use hub_core::cluster::{Alone, Cluster};
 use hub_fhir::ResourceType;
 use hub_fhir::language::Language;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Notify};
 
 use crate::archiving::ArchiveOptions;
 use crate::cluster::{LastCompany, Nodes};
@@ -121,6 +121,8 @@ pub(crate) struct Inner {
     pub(crate) queues: Queues,
     pub(crate) begun: Arc<Begun>,
     pub(crate) dues: Arc<Dues>,
+    /// Told when events have been stored.
+    pub(crate) raised: Arc<Notify>,
     pub(crate) tokens: AtomicU64,
     pub(crate) stretch_us: i64,
     pub(crate) archiving: Option<Archiving>,
@@ -153,6 +155,7 @@ impl Store {
     /// Opens the store, bringing its database to this program's version.
     pub async fn open(options: StoreOptions) -> Result<Self, OpenError> {
         let dues = Arc::new(Dues::default());
+        let raised = Arc::new(Notify::new());
         let company = Arc::new(LastCompany::default());
         let opened = match &options.postgres {
             None => open_sqlite(&options).await?,
@@ -167,6 +170,7 @@ impl Store {
             counters: Arc::clone(&counters),
             begun: Arc::clone(&begun),
             dues: Arc::clone(&dues),
+            raised: Arc::clone(&raised),
             node: opened.node,
             company,
             lock: opened.lock,
@@ -180,6 +184,7 @@ impl Store {
             queues: Queues::default(),
             begun,
             dues,
+            raised,
             tokens: AtomicU64::new(1),
             stretch_us: i64::try_from(options.stretch.as_micros()).unwrap_or(i64::MAX),
             archiving: options.archive.map(Archiving::new),

@@ -19,6 +19,7 @@ use crate::writer::parcels::Parcels;
 use crate::writer::prune::Looked;
 use crate::writer::recent::Recent;
 use crate::writer::resources::{Changed, Learned, ResourceStates};
+use crate::writer::wakes::{self, BatchWakes};
 use crate::writer::work::{Answer, Draft, Work};
 
 /// Counts of messages.
@@ -98,12 +99,6 @@ const AUDIT: Shape = Shape {
     after: "",
     locks: "",
 };
-const WAKE: Shape = Shape {
-    before: "INSERT INTO wake (at_us, event, subject) VALUES ",
-    columns: &[Int, Text, Text],
-    after: "",
-    locks: "",
-};
 
 /// A batch while it is decided.
 pub(crate) struct Batch<'a> {
@@ -116,7 +111,7 @@ pub(crate) struct Batch<'a> {
     parcels: Parcels,
     attachments: Attachments,
     audit: Rows,
-    wakes: Rows,
+    wakes: BatchWakes,
 }
 
 /// What a batch came to.
@@ -178,7 +173,8 @@ fn in_transaction(
     let in_force = words.in_force();
     let mut holds = Vec::with_capacity(works.len());
     for work in works {
-        holds.push(work.draft().map_or(Ok(true), |draft| draft.holds(connection, &in_force))?);
+        let holds_guards = work.draft().map_or(Ok(true), |draft| draft.holds(connection, &in_force))?;
+        holds.push(holds_guards && wakes::is_there(connection, work)?);
     }
     let held: Vec<&Work> =
         works.iter().zip(&holds).filter(|(_, holds)| **holds).map(|(work, _)| *work).collect();
@@ -197,7 +193,7 @@ fn in_transaction(
         parcels: Parcels::load(connection, &held)?,
         attachments: Attachments::load(connection, &held)?,
         audit: Rows::new(&AUDIT),
-        wakes: Rows::new(&WAKE),
+        wakes: BatchWakes::default(),
     };
     let decide = |(work, holds): (&&Work, &bool)| match holds {
         true => batch.decide(work),
@@ -313,7 +309,8 @@ impl Batch<'_> {
                 Some(of(open))
             }
             Cause::Replay(id) => Some(of(self.messages.ended(*id)?)),
-            Cause::Answer(_) | Cause::Command { .. } | Cause::Timer { .. } => None,
+            Cause::Wake(waiting) if self.wakes.is_spent(waiting) => return Err(StoreError::Overtaken),
+            Cause::Answer(_) | Cause::Command { .. } | Cause::Timer { .. } | Cause::Wake(_) => None,
         };
         let (message, by) = message.unzip();
         let Changed { wrote, stands } =
@@ -331,11 +328,7 @@ impl Batch<'_> {
             }
         }
         for wake in &draft.wakes {
-            self.wakes.push([
-                clock::micros(wake.at).into(),
-                wake.event.clone().into(),
-                wake.subject.to_string().into(),
-            ]);
+            self.wakes.raise(wake);
         }
         self.audit(cause, message, wrote.len(), parcels);
         match cause {
@@ -346,6 +339,7 @@ impl Batch<'_> {
                 let trace = Trace::committed(draft, &wrote);
                 self.messages.end_again(*id, trace, self.now, &mut self.tallies);
             }
+            Cause::Wake(waiting) => self.wakes.spend(waiting),
             Cause::Answer(_) | Cause::Command { .. } | Cause::Timer { .. } => {}
         }
         Ok(Committed { wrote, owed, stands })
@@ -358,6 +352,9 @@ impl Batch<'_> {
             Cause::Answer(parcel) => (1, Value::Null, parcel.to_string().into()),
             Cause::Command { user, request } => (2, user.as_str().into(), request.as_str().into()),
             Cause::Timer { name } => (3, (*name).into(), Value::Null),
+            Cause::Wake(waiting) => {
+                (5, waiting.wake.event.clone().into(), waiting.wake.subject.to_string().into())
+            }
         };
         let writes = i64::try_from(writes).unwrap_or(i64::MAX);
         self.audit.push([
@@ -376,7 +373,7 @@ impl Batch<'_> {
         let answered = self.messages.write(connection, self.words, &mut together)?;
         let learned = self.resources.write(self.words, connection.dialect(), &mut together);
         self.attachments.write(&mut together);
-        together.add(self.wakes);
+        self.wakes.write(&mut together);
         together.add(self.audit);
         let due = self.parcels.write(connection, together, self.tallies, node)?;
         answered.write(connection)?;

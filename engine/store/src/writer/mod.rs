@@ -34,6 +34,7 @@ mod replay;
 mod resources;
 mod search_rows;
 mod trim;
+mod wakes;
 mod work;
 
 pub(crate) use attachments::{GIVEN_UP as ATTACHMENT_GIVEN_UP, place_text};

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use hub_core::store::StoreError;
 use tokio::runtime::Runtime;
-use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::sync::{Mutex, Notify, mpsc, oneshot};
 use tracing::{info, warn};
 
 use crate::cluster::LastCompany;
@@ -101,6 +101,8 @@ pub(crate) struct WriterSetup {
     pub counters: Arc<Counters>,
     pub begun: Arc<Begun>,
     pub dues: Arc<Dues>,
+    /// Told when events have been stored.
+    pub raised: Arc<Notify>,
     /// This node's number among those that share the database.
     pub node: i64,
     /// Who else there is.
@@ -134,6 +136,7 @@ impl Writer {
                 counters: setup.counters,
                 begun: setup.begun,
                 dues: setup.dues,
+                raised: setup.raised,
                 _lock: setup.lock,
                 checkpoints,
                 receives: receives_in,
@@ -184,6 +187,7 @@ struct Running {
     counters: Arc<Counters>,
     begun: Arc<Begun>,
     dues: Arc<Dues>,
+    raised: Arc<Notify>,
     checkpoints: Option<Checkpoints>,
     receives: mpsc::Receiver<Asked>,
     works: mpsc::UnboundedReceiver<Asks>,
@@ -432,6 +436,9 @@ impl Running {
             Ok(answers) => {
                 self.counters.transactions.fetch_add(1, Ordering::Relaxed);
                 self.counters.works.fetch_add(answers.len() as u64, Ordering::Relaxed);
+                if works.iter().any(|work| work.draft().is_some_and(|draft| !draft.wakes.is_empty())) {
+                    self.raised.notify_one();
+                }
             }
             Err(_) => {
                 // Whether it was written is not always known.

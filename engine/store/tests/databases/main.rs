@@ -26,7 +26,7 @@ use std::collections::HashSet;
 
 use conformance::{
     contained, deployments, guards, journal, message, names, orders, outbox, pieces, replays, resources,
-    search, texts,
+    search, texts, wakes,
 };
 use hub_core::commit::{Change, Commit};
 use hub_core::store::{Cause, Journal, Outbox, Received, Resources, Searches, StoreError, Upkeep};
@@ -107,6 +107,7 @@ async fn the_outbox_keeps_its_promises() {
         outbox::a_queue_at_rest_wakes_when_something_is_due(&store, &store).await;
         outbox::an_answer_is_written_with_its_settlement(&store, &store).await;
         outbox::a_settlement_nobody_waits_for_counts_once(&store, &store).await;
+        wakes::an_event_waits_for_its_time_and_has_its_effect_once(&store).await;
     }
 }
 

@@ -14,6 +14,7 @@ pub mod replays;
 pub mod resources;
 pub mod search;
 pub mod texts;
+pub mod wakes;
 
 use bytes::Bytes;
 use hub_core::commit::Parcel;
