@@ -1,6 +1,7 @@
 //! The plain connectors, for any partner that needs nothing of its own: a new interface of this kind needs no Rust.
 
 use hub_core::destination::Destination;
+use hub_core::errands::WORKFLOW;
 use hub_core::registry::{BuildError, DestinationKind, Registry, Secrets, SourceKind};
 use hub_core::source::Source;
 
@@ -12,9 +13,12 @@ use crate::mllp_destination::{MllpDestination, MllpDestinationConfig};
 use crate::mllp_source::{MllpSource, MllpSourceConfig};
 use crate::nats_destination::{NatsDestination, NatsDestinationConfig};
 use crate::nats_source::{NatsSource, NatsSourceConfig};
+use crate::workflow_source::{WorkflowSource, WorkflowSourceConfig};
 
-/// Makes the plain connectors known: `mllp`, `http`, `file` and `nats`, each as a source and as a destination.
+/// Makes the plain connectors known: `mllp`, `http`, `file` and `nats`, each as a source and as a destination; and the source
+/// `workflow`, of channels that carry out what the hub's own workflows ask of partners.
 pub fn register(registry: &mut Registry) {
+    registry.source::<Workflow>();
     registry.source::<Mllp>().source::<Http>().source::<Files>().source::<Nats>();
     registry.destination::<Mllp>().destination::<Http>().destination::<Files>().destination::<Nats>();
 }
@@ -30,6 +34,24 @@ pub struct Files;
 
 /// Any format over NATS JetStream.
 pub struct Nats;
+
+/// Tasks of workflows: they come from the hub itself, so nothing is taken in.
+pub struct Workflow;
+
+impl SourceKind for Workflow {
+    const TYPE: &'static str = WORKFLOW;
+    const FORMAT: Option<&'static str> = Some("fhir");
+    const ANSWERS: bool = false;
+    type Config = WorkflowSourceConfig;
+
+    fn build(_config: WorkflowSourceConfig, _secrets: &dyn Secrets) -> Result<Box<dyn Source>, BuildError> {
+        Ok(Box::new(WorkflowSource))
+    }
+
+    fn listens(_config: &WorkflowSourceConfig) -> Vec<String> {
+        Vec::new()
+    }
+}
 
 impl SourceKind for Mllp {
     const TYPE: &'static str = "mllp";

@@ -20,5 +20,6 @@ pub mod nats_destination;
 pub mod nats_source;
 pub mod tls;
 mod trouble;
+pub mod workflow_source;
 
 pub use kinds::register;

@@ -9,6 +9,7 @@ pub mod deployments;
 pub mod destination;
 pub mod document;
 pub mod envelope;
+pub mod errands;
 pub mod fault;
 pub mod finding;
 pub mod id;

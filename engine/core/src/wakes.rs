@@ -23,12 +23,7 @@ pub struct Waiting {
 #[async_trait]
 pub trait Wakes: Send + Sync {
     /// Those that are due at `now`, the longest due first; at most `limit`, none of the numbers in `skip`.
-    async fn due(
-        &self,
-        now: OffsetDateTime,
-        skip: &[i64],
-        limit: usize,
-    ) -> Result<Vec<Waiting>, StoreError>;
+    async fn due(&self, now: OffsetDateTime, skip: &[i64], limit: usize) -> Result<Vec<Waiting>, StoreError>;
 
     /// When the next one after `now` is due.
     async fn next(&self, now: OffsetDateTime) -> Result<Option<OffsetDateTime>, StoreError>;

@@ -37,6 +37,7 @@ mod index_numbers;
 mod index_rows;
 pub mod json;
 mod json_read;
+mod json_tree;
 mod json_write;
 pub mod language;
 pub mod leaves;

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use compact_str::CompactString;
+use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use crate::json::{Json, Object};
@@ -18,6 +19,22 @@ impl Id {
         let fits = (1..=64).contains(&text.len())
             && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.');
         if fits { Ok(Self(text.into())) } else { Err(ResourceError::Id) }
+    }
+
+    /// The id that these parts make: the same each time, another one for other parts. A UUID (version 8) of the first 128 bits of the
+    /// SHA-256 of all parts with their lengths.
+    pub fn of_parts<T: AsRef<str>>(parts: impl IntoIterator<Item = T>) -> Self {
+        let mut hash = Sha256::new();
+        for part in parts {
+            let part = part.as_ref();
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part.as_bytes());
+        }
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(&hash.finalize()[..16]);
+        let mut buffer = uuid::Uuid::encode_buffer();
+        let text = uuid::Builder::from_custom_bytes(bytes).into_uuid().hyphenated().encode_lower(&mut buffer);
+        Self((&*text).into())
     }
 
     /// The id as text.

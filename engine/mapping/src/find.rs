@@ -31,11 +31,15 @@ pub struct Found {
 }
 
 /// The facts a mapping may read, as paths: `hub.message_id`.
-pub const FACTS: [(&str, &str); 4] = [
+pub const FACTS: [(&str, &str); 5] = [
     ("message_id", "the hub's id of the message: a UUID"),
     (
         "control_id",
         "a number of at most 20 characters for what is sent because of it (MSH-10); the same at every try",
+    ),
+    (
+        "correlation",
+        "what ties together all that follows from one thing; of what a workflow asks of a partner, the number of its task",
     ),
     ("time", "when the message was received; of a reply, when it is made"),
     ("reason", "of the refusal of a request: what is wrong with it, in words that hold no patient data"),

@@ -116,7 +116,7 @@ impl Hub {
         for channel in project.channels {
             for route in &channel.to {
                 named.insert(route.id.clone());
-                let made = MadeDestination::of(&channel.id, route, registry, secrets, &self.house)?;
+                let made = MadeDestination::of(&channel, route, registry, secrets, &self.house)?;
                 match running.get(&route.id) {
                     None => prepared.new_destinations.push((made, DestinationChange::Added)),
                     Some(old) if old.is_like(&made) => {}

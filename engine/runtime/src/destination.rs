@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use compact_str::CompactString;
 use hub_core::destination::Destination;
+use hub_core::errands::WORKFLOW;
 use hub_core::id::ChannelId;
 use hub_core::registry::{Registry, Secrets};
-use hub_spec::Route;
+use hub_spec::{Channel, Route};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -19,13 +21,15 @@ pub(crate) struct MadeDestination {
     pub route: Route,
     destination: Arc<dyn Destination>,
     answers: Option<Answers>,
+    raise: Vec<(CompactString, CompactString)>,
+    is_of_tasks: bool,
     secrets: Seen,
 }
 
 impl MadeDestination {
     /// Makes the parts of a channel's destination.
     pub fn of(
-        channel: &ChannelId,
+        channel: &Channel,
         route: &Route,
         registry: &Registry,
         secrets: &dyn Secrets,
@@ -34,10 +38,17 @@ impl MadeDestination {
         let watched = Watched::of(secrets);
         let destination = registry
             .build_destination(&route.connector, route.settings.clone(), &watched)
-            .map_err(|source| StartError::Build { channel: channel.clone(), source })?;
-        let answers = answers(channel, route, house)?;
+            .map_err(|source| StartError::Build { channel: channel.id.clone(), source })?;
+        let answers = answers(&channel.id, route, house)?;
         let secrets = watched.seen();
-        Ok(Self { route: route.clone(), destination: Arc::from(destination), answers, secrets })
+        Ok(Self {
+            route: route.clone(),
+            destination: Arc::from(destination),
+            answers,
+            raise: channel.raise.clone(),
+            is_of_tasks: channel.from.connector == WORKFLOW,
+            secrets,
+        })
     }
 }
 
@@ -59,6 +70,7 @@ pub struct RunningDestination {
     /// How it stands.
     pub health: Arc<Health>,
     route: Route,
+    raise: Vec<(CompactString, CompactString)>,
     secrets: Seen,
     stop: watch::Sender<bool>,
     task: tokio::sync::Mutex<Option<JoinHandle<()>>>,
@@ -67,7 +79,7 @@ pub struct RunningDestination {
 impl RunningDestination {
     /// Starts to send.
     pub(crate) fn start(made: MadeDestination, house: &House, wakers: &Wakers) -> Arc<Self> {
-        let MadeDestination { route, destination, answers, secrets } = made;
+        let MadeDestination { route, destination, answers, raise, is_of_tasks, secrets } = made;
         let health = Arc::new(Health::new(route.circuit));
         let (stop, stopped) = watch::channel(false);
         let dispatcher = Dispatcher {
@@ -76,6 +88,8 @@ impl RunningDestination {
             retry: route.retry,
             in_doubt: route.in_doubt,
             answers,
+            raise: raise.clone(),
+            is_of_tasks,
             outbox: house.outbox.clone(),
             attachments: house.attachments.clone(),
             cluster: house.cluster.clone(),
@@ -84,7 +98,7 @@ impl RunningDestination {
             health: health.clone(),
         };
         let task = tokio::sync::Mutex::new(Some(tokio::spawn(dispatcher.run(stopped))));
-        Arc::new(Self { health, route, secrets, stop, task })
+        Arc::new(Self { health, route, raise, secrets, stop, task })
     }
 
     /// Whether one made anew would do the same.
@@ -96,6 +110,7 @@ impl RunningDestination {
             && old.in_doubt == new.in_doubt
             && old.circuit == new.circuit
             && old.answer_digest == new.answer_digest
+            && self.raise == made.raise
             && self.secrets == made.secrets
     }
 

@@ -1,6 +1,7 @@
 //! Sends parcels to their destinations and remembers what came of it.
 
 mod attached;
+mod tasks;
 mod under_way;
 mod wakers;
 
@@ -8,6 +9,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use compact_str::CompactString;
 use futures_util::FutureExt;
 use hub_core::attachment::{Attachments, Slip};
 use hub_core::cluster::{Cluster, Share, Stand};
@@ -29,7 +31,8 @@ use crate::guard::guarded;
 use crate::house::TypedCheck;
 use crate::lookup::{LookupError, look_up};
 use crate::measure;
-use crate::steps::checked;
+use crate::steps::{checked, raised};
+use tasks::task_failed;
 use under_way::{Sending, UnderWay};
 pub use wakers::Wakers;
 
@@ -58,6 +61,10 @@ pub struct Dispatcher {
     pub in_doubt: InDoubt,
     /// How answers are read, where the channel says so.
     pub answers: Option<Answers>,
+    /// The events that what is written raises: types, and their events.
+    pub raise: Vec<(CompactString, CompactString)>,
+    /// Whether its parcels are what a workflow asks for: then the task is told when one comes to nothing.
+    pub is_of_tasks: bool,
     /// The queue.
     pub outbox: Arc<dyn Outbox>,
     /// Where the attachments are that parcels stand for.
@@ -306,7 +313,7 @@ impl Dispatcher {
             Ok(delivered) => {
                 self.health.circuit(Circuit::succeeded);
                 measure::circuit(&self.id, false);
-                let commit = self.read_answer(leased, &delivered, found);
+                let commit = self.read_answer(leased, &delivered, found, now);
                 return ("delivered", Settlement::Delivered(delivered, commit));
             }
             Err(Failure::Try(error)) => (error, false),
@@ -318,11 +325,13 @@ impl Dispatcher {
             // The partner works and says no: that is no reason to stop sending to it.
             DeliveryError::Never { .. } => {
                 self.health.circuit(Circuit::succeeded);
-                return ("refused", Settlement::GiveUp(error));
+                let told = self.failed(leased, "refused", now);
+                return ("refused", Settlement::GiveUp(error, told));
             }
             // A person decides: at once, or when asking the partner does not help.
             DeliveryError::InDoubt { .. } if unknowable || self.in_doubt == InDoubt::Hold => {
-                return ("in-doubt", Settlement::Doubt(error));
+                let told = self.failed(leased, "in-doubt", now);
+                return ("in-doubt", Settlement::Doubt(error, told));
             }
             DeliveryError::InDoubt { .. } => ("in-doubt", None),
             DeliveryError::Later { after, .. } => ("later", *after),
@@ -339,7 +348,11 @@ impl Dispatcher {
                 tracing::error!(destination = %self.id, parcel = %leased.parcel.id, "A parcel was given up; a person must look at it.");
                 // Its last try failed for sure, but an earlier one may have arrived.
                 let in_doubt = leased.in_doubt || matches!(error, DeliveryError::InDoubt { .. });
-                ("given-up", if in_doubt { Settlement::Doubt(error) } else { Settlement::GiveUp(error) })
+                let end = match in_doubt {
+                    true => Settlement::Doubt(error, self.failed(leased, "in-doubt", now)),
+                    false => Settlement::GiveUp(error, self.failed(leased, "given-up", now)),
+                };
+                ("given-up", end)
             }
         }
     }
@@ -355,6 +368,7 @@ impl Dispatcher {
         let (Some(answers), Ok(delivered)) = (&self.answers, result) else { return found };
         if answers.mapping.reads_facts() {
             found.tell("control_id", leased.parcel.id.control_id());
+            found.tell("correlation", leased.parcel.correlation.0.as_str());
             found.tell("time", crate::steps::moment(now));
         }
         let Some(bytes) = delivered.answer.as_ref().filter(|_| answers.mapping.may_need()) else {
@@ -378,17 +392,36 @@ impl Dispatcher {
     }
 
     /// Maps the partner's answer. An answer that cannot be read does not undo the delivery: it is kept and logged.
-    fn read_answer(&self, leased: &Leased, delivered: &Delivered, found: &Found) -> Option<Box<Commit>> {
+    fn read_answer(
+        &self,
+        leased: &Leased,
+        delivered: &Delivered,
+        found: &Found,
+        now: OffsetDateTime,
+    ) -> Option<Box<Commit>> {
         let answers = self.answers.as_ref()?;
         let bytes = delivered.answer.as_ref()?;
         let mapped = guarded(bytes.len(), || answers.read(bytes, found));
         match mapped.unwrap_or_else(|_| Err("the program failed at it".to_owned())) {
-            Ok(commit) => Some(Box::new(commit)),
+            Ok(commit) => {
+                let wakes = raised(&self.raise, &commit, now);
+                Some(Box::new(Commit { wakes, ..commit }))
+            }
             Err(error) => {
                 tracing::warn!(destination = %self.id, parcel = %leased.parcel.id, error, "An answer could not be read; it is kept with the parcel.");
-                None
+                self.failed(leased, "unreadable", now)
             }
         }
+    }
+
+    /// What a workflow is told of a parcel that comes to nothing: its task has failed, and why.
+    fn failed(&self, leased: &Leased, why: &'static str, now: OffsetDateTime) -> Option<Box<Commit>> {
+        if !self.is_of_tasks {
+            return None;
+        }
+        let commit = task_failed(&leased.parcel.correlation, why);
+        let wakes = raised(&self.raise, &commit, now);
+        Some(Box::new(Commit { wakes, ..commit }))
     }
 
     async fn settle(&self, leased: &Leased, settlement: Settlement) {

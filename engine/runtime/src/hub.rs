@@ -84,7 +84,7 @@ impl Hub {
         let mut destinations = Vec::new();
         for channel in project.channels {
             for route in &channel.to {
-                destinations.push(MadeDestination::of(&channel.id, route, registry, secrets, &house)?);
+                destinations.push(MadeDestination::of(&channel, route, registry, secrets, &house)?);
             }
             let mut made = Made::of(channel, registry, secrets, &house)?;
             let bound = made.bind().await;

@@ -4,7 +4,7 @@
 //! [`split`] makes several of one that holds several; [`lane`] looks up
 //! what its mapping needs ([`lookup`]), walks it through the pure [`steps`] and hands the commit to the store; [`holds`] keeps lanes at
 //! messages that failed, [`deaths`] finds those at which the process dies; [`dispatch`] sends what is owed;
-//! [`reply`] answers who asked; [`hub`] starts and stops it all; [`deploy`] changes what runs; [`operate`] answers operators; [`replay`] processes ended messages again.
+//! [`reply`] answers who asked; [`hub`] starts and stops it all; [`deploy`] changes what runs; [`operate`] answers operators; `errands` turns the tasks of workflows into parcels, and [`waker`] wakes who acts on events; [`replay`] processes ended messages again.
 //!
 //! Invariant: the runtime knows the store only by the traits of `hub_core::store`, and no connector at all.
 
@@ -20,6 +20,7 @@ pub mod deploy;
 mod destination;
 pub mod dispatch;
 pub mod end;
+mod errands;
 mod guard;
 pub mod holds;
 pub mod house;
@@ -38,6 +39,7 @@ pub mod retention;
 pub mod shares;
 pub mod split;
 pub mod steps;
+pub mod waker;
 pub mod with_request;
 
 pub use channel::RunningChannel;

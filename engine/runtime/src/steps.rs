@@ -7,7 +7,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use compact_str::CompactString;
 use hub_core::attachment::Slip;
-use hub_core::commit::{Commit, Key, Note, Parcel};
+use hub_core::commit::{Change, Commit, Key, Note, Parcel, Wake};
 use hub_core::document::{Document, Node, Parser, Writer};
 use hub_core::envelope::{Envelope, Head, Mapped, Parsed, Raw};
 use hub_core::fault::{Fault, FaultStep};
@@ -15,7 +15,7 @@ use hub_core::id::{ChannelId, DestinationId, MessageId, ParcelId};
 use hub_core::path::Path;
 use hub_core::replay::ReplayNumber;
 use hub_core::store::End;
-use hub_fhir::Object;
+use hub_fhir::{Object, Resource};
 use hub_formats::FormatError;
 use hub_formats::fhir::FhirDocument;
 use hub_mapping::{Found, Mapping, Need};
@@ -221,7 +221,8 @@ impl Road {
                 Commit { changes: run.changes, notes: run.notes, keys: keys.to_vec(), ..Commit::default() };
             let commit = checked(commit, &self.channel.mapping, self.typed_check)?;
             let parcels = self.route(&message.head, document, raw, &commit, again)?;
-            Ok(Commit { parcels, ..commit })
+            let wakes = raised(&self.channel.raise, &commit, message.head.received_at);
+            Ok(Commit { parcels, wakes, ..commit })
         });
         match commit {
             Ok(commit) => Ok(message.advance(Mapped(commit))),
@@ -243,11 +244,8 @@ impl Road {
         if self.channel.to.is_empty() {
             return Ok(parcels);
         }
-        let trees: Vec<&Object> = commit
-            .changes
-            .iter()
-            .filter_map(|change| change.resource().map(hub_fhir::Resource::tree))
-            .collect();
+        let trees: Vec<&Object> =
+            commit.changes.iter().filter_map(|change| change.resource().map(Resource::tree)).collect();
         let written = FhirDocument::new(trees);
         for route in &self.channel.to {
             let seen: &dyn Document = match route.reads() {
@@ -347,6 +345,7 @@ pub(crate) fn rendered(
 
 /// Tells a mapping the facts about a message; `parcel` is what its control id is made of.
 pub(crate) fn tell(found: &mut Found, head: &Head, parcel: ParcelId) {
+    found.tell("correlation", head.correlation.0.as_str());
     facts(found, head.id, head.received_at, parcel);
 }
 
@@ -376,7 +375,7 @@ pub(crate) fn checked(
             mapping.name()
         )));
     }
-    for resource in commit.changes.iter().filter_map(hub_core::commit::Change::resource) {
+    for resource in commit.changes.iter().filter_map(Change::resource) {
         let fault = |place: String, reason: String| Fault {
             step: FaultStep::Validate,
             place: Some(place),
@@ -402,6 +401,20 @@ pub(crate) fn checked(
             .push(Note { place: String::new(), reason: format!("{left_out} more notes were not kept") });
     }
     Ok(commit)
+}
+
+/// The events that a commit raises, due at `at`.
+pub(crate) fn raised(
+    raise: &[(CompactString, CompactString)],
+    commit: &Commit,
+    at: OffsetDateTime,
+) -> Vec<Wake> {
+    let written = commit.changes.iter().filter_map(Change::resource);
+    let event = |resource: &Resource| {
+        let (_, event) = raise.iter().find(|(kind, _)| kind == resource.kind().name())?;
+        Some(Wake { at, event: event.clone(), subject: resource.reference() })
+    };
+    if raise.is_empty() { Vec::new() } else { written.filter_map(event).collect() }
 }
 
 fn too_many(reason: String) -> Fault {

@@ -60,6 +60,8 @@ pub struct Channel {
     pub writes: Vec<CompactString>,
     /// What messages can be found by: names, and where the values stand.
     pub keys: Vec<(CompactString, Path)>,
+    /// Types, and the events that each resource written of them raises.
+    pub raise: Vec<(CompactString, CompactString)>,
     /// Where something is sent.
     pub to: Vec<Route>,
     /// What senders are answered; `None`: a receipt.

@@ -119,6 +119,9 @@ pub const KEYS: &[KeyInfo] = &[
     optional("", "keys", "messages are found by what the wire says only", "[keys]")
         .takes(Takes::Pairs(&Takes::Path))
         .about("What messages can be found by"),
+    optional("", "raise", "nobody is told", "[raise]")
+        .takes(Takes::Pairs(&Takes::Text))
+        .about("The events that are raised for each resource written, by a message or by an answer: its type, and the event's name. Workflows act on them. See [below](#raise)"),
     optional("", "to", "nothing is sent", "[[to]]")
         .takes(Takes::Tables("to"))
         .about("Where something is sent, once for each destination"),

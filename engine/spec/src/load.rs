@@ -164,6 +164,7 @@ fn finish(draft: Draft, mappings: &mut Mappings<'_>) -> Option<Channel> {
         mapping,
         writes: map.writes?.value.into_iter().map(|name| name.value.into()).collect(),
         keys: draft.keys.into_iter().map(|(name, path)| (name, path.value)).collect(),
+        raise: draft.raise.into_iter().map(|(kind, event)| (kind.value.into(), event)).collect(),
         to,
         reply,
         start: draft.start.map_or_else(Start::default, |start| Start {

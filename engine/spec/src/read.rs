@@ -35,6 +35,8 @@ pub(crate) struct Draft {
     pub filter: Vec<At<Condition>>,
     pub map: Option<MapDraft>,
     pub keys: Vec<(CompactString, At<Path>)>,
+    /// Types, and the events that their writes raise.
+    pub raise: Vec<(At<String>, CompactString)>,
     pub to: Vec<RouteDraft>,
     pub reply: Option<ReplyDraft>,
     pub start: Option<StartDraft>,
@@ -127,6 +129,7 @@ pub(crate) fn read(name: &str, file: PathBuf, text: &str) -> Draft {
         filter: Vec::new(),
         map: None,
         keys: Vec::new(),
+        raise: Vec::new(),
         to: Vec::new(),
         reply: None,
         start: None,
@@ -163,6 +166,9 @@ impl Draft {
         }
         if let Some((table, _)) = top.table(sheet, "keys") {
             self.keys = read_keys(sheet, table);
+        }
+        if let Some((table, _)) = top.table(sheet, "raise") {
+            self.raise = read_raise(sheet, table);
         }
         for route in top.sections(sheet, "to") {
             self.to.push(read_route(sheet, &route));
@@ -269,6 +275,26 @@ fn read_keys(sheet: &mut Sheet, table: &DeTable<'_>) -> Vec<(CompactString, At<P
         }
     }
     keys
+}
+
+fn read_raise(sheet: &mut Sheet, table: &DeTable<'_>) -> Vec<(At<String>, CompactString)> {
+    const FORM: &str = "two words of small letters and a dot between them: Task = \"task.answered\"";
+    let is_word =
+        |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-');
+    let mut raise = Vec::new();
+    for (kind, value) in table {
+        let event = string(value).map(|text| text.value);
+        let fits =
+            |text: &&String| text.split_once('.').is_some_and(|(noun, verb)| is_word(noun) && is_word(verb));
+        let Some(event) = event.as_ref().filter(fits) else {
+            let message = format!("the event of `{}` must be a name", kind.get_ref());
+            sheet.report_with(FindingKind::WrongType, &value.span(), message, Some(FORM.to_owned()));
+            continue;
+        };
+        let kind = At { value: kind.get_ref().to_string(), span: kind.span() };
+        raise.push((kind, CompactString::from(event)));
+    }
+    raise
 }
 
 fn read_route(sheet: &mut Sheet, to: &Section<'_>) -> RouteDraft {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use bytes::Bytes;
 use compact_str::CompactString;
-use hub_core::commit::Parcel;
+use hub_core::commit::{Commit, Parcel};
 use hub_core::destination::DeliveryError;
 use hub_core::id::{CorrelationId, DestinationId, ParcelId};
 use hub_core::store::{Leased, Outbox, ParcelState, QueueDepth, RetryWhich, Settlement, StoreError};
@@ -132,24 +132,22 @@ impl Outbox for Store {
                 settle.state = DELIVERED;
                 settle.doubt = false;
                 settle.answer = delivered.answer;
-                if commit.as_ref().is_some_and(|commit| !commit.guards.is_empty()) {
-                    let what = "what an answer brings about cannot be guarded by searches".to_owned();
-                    return Err(StoreError::Invalid { what });
-                }
-                settle.draft = commit.map(|commit| Draft::of(*commit, &self.inner.words));
+                settle.draft = self.draft(commit)?;
             }
             Settlement::Again { at, error } => {
                 settle.due_us = Some(clock::micros(at));
                 settle.fail(&error);
             }
-            Settlement::GiveUp(error) => {
+            Settlement::GiveUp(error, commit) => {
                 settle.state = GIVEN_UP;
                 settle.fail(&error);
+                settle.draft = self.draft(commit)?;
             }
-            Settlement::Doubt(error) => {
+            Settlement::Doubt(error, commit) => {
                 settle.state = IN_DOUBT;
                 settle.fail(&error);
                 settle.doubt = true;
+                settle.draft = self.draft(commit)?;
             }
             Settlement::Untried => {
                 settle.due_us = Some(lease.due_us);
@@ -249,6 +247,15 @@ impl Outbox for Store {
 }
 
 impl Store {
+    /// What the end of a delivery brings about, made ready.
+    fn draft(&self, commit: Option<Box<Commit>>) -> Result<Option<Draft>, StoreError> {
+        if commit.as_ref().is_some_and(|commit| !commit.guards.is_empty()) {
+            let what = "what an answer brings about cannot be guarded by searches".to_owned();
+            return Err(StoreError::Invalid { what });
+        }
+        Ok(commit.map(|commit| Draft::of(*commit, &self.inner.words)))
+    }
+
     /// When the next parcel that nobody holds is due.
     async fn next_free(&self, dest: i64, queue: &Queue) -> Result<Option<OffsetDateTime>, StoreError> {
         let sql = self

@@ -16,12 +16,7 @@ use crate::open::Store;
 
 #[async_trait]
 impl Wakes for Store {
-    async fn due(
-        &self,
-        now: OffsetDateTime,
-        skip: &[i64],
-        limit: usize,
-    ) -> Result<Vec<Waiting>, StoreError> {
+    async fn due(&self, now: OffsetDateTime, skip: &[i64], limit: usize) -> Result<Vec<Waiting>, StoreError> {
         let readers = &self.inner.readers;
         let most = i64::try_from(limit.saturating_add(skip.len())).unwrap_or(i64::MAX);
         let sql = readers

@@ -104,10 +104,10 @@ pub enum Settlement {
         /// Why.
         error: DeliveryError,
     },
-    /// Stop trying; a person must look at it.
-    GiveUp(DeliveryError),
-    /// A person must find out whether it arrived.
-    Doubt(DeliveryError),
+    /// Stop trying; a person must look at it. What that brings about is written in the same transaction.
+    GiveUp(DeliveryError, Option<Box<Commit>>),
+    /// A person must find out whether it arrived; the same.
+    Doubt(DeliveryError, Option<Box<Commit>>),
     /// It was not tried at all (the hub stops, the circuit is open): the attempt does not count.
     Untried,
 }

@@ -7,7 +7,6 @@ use compact_str::{CompactString, format_compact};
 use hub_core::document::Node;
 use hub_core::fault::Fault;
 use hub_fhir::Id;
-use sha2::{Digest, Sha256};
 
 use super::find::Looked;
 use super::{Instance, Runner};
@@ -112,18 +111,7 @@ impl Runner<'_> {
                 parts[at] = format_compact!("{count}");
             }
         }
-        let mut hash = Sha256::new();
-        for part in &parts {
-            hash.update((part.len() as u64).to_be_bytes());
-            hash.update(part.as_bytes());
-        }
-        let mut bytes = [0; 16];
-        bytes.copy_from_slice(&hash.finalize()[..16]);
-        let mut buffer = uuid::Uuid::encode_buffer();
-        let text =
-            &*uuid::Builder::from_custom_bytes(bytes).into_uuid().hyphenated().encode_lower(&mut buffer);
-        let id = Id::new(text).expect("a UUID is made of hexadecimal digits and `-`");
-        let instance = of_id(place, resource, node, id);
+        let instance = of_id(place, resource, node, Id::of_parts(&parts));
         self.check_differs(resource, &instance, here)?;
         Ok(Some(instance))
     }

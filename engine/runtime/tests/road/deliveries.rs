@@ -44,6 +44,8 @@ impl Counter {
             retry: RETRY,
             in_doubt,
             answers: None,
+            raise: Vec::new(),
+            is_of_tasks: false,
             attachments: None,
             cluster: Arc::new(Alone::default()),
             outbox: shelf.clone(),

@@ -156,8 +156,8 @@ impl Outbox for Shelf {
                 owed.due = at;
                 owed.doubt |= matches!(error, DeliveryError::InDoubt { .. });
             }
-            Settlement::GiveUp(_) => owed.state = ParcelState::GivenUp,
-            Settlement::Doubt(_) => owed.state = ParcelState::InDoubt,
+            Settlement::GiveUp(..) => owed.state = ParcelState::GivenUp,
+            Settlement::Doubt(..) => owed.state = ParcelState::InDoubt,
             Settlement::Untried => owed.attempts -= 1,
         }
         Ok(true)

@@ -281,6 +281,7 @@ pub fn channel() -> Channel {
         mapping: Arc::new(mapping()),
         writes: vec!["Patient".into()],
         keys: vec![("patient".into(), Path::parse("patient").unwrap())],
+        raise: vec![("Patient".into(), "patient.told".into())],
         to: Vec::new(),
         start: hub_spec::Start::default(),
         on_fault: OnFault::default(),

@@ -132,6 +132,8 @@ pub(crate) fn check(draft: &mut Draft, registry: &Registry, mappings: &mut Mappi
             }
         }
     }
+    check_raise(draft, mappings);
+    let sheet = &mut draft.sheet;
     if let Some(format) = format.as_deref() {
         let lane_by = draft.from.as_ref().and_then(|from| from.lane_by.as_ref());
         for path in lane_by.into_iter().chain(draft.keys.iter().map(|(_, path)| path)) {
@@ -170,6 +172,30 @@ pub(crate) fn check(draft: &mut Draft, registry: &Registry, mappings: &mut Mappi
         {
             check_makes_resources(sheet, name, &compiled.mapping);
             check_layouts(sheet, name, &compiled.mapping, registry);
+        }
+    }
+}
+
+/// What raises an event is written by the channel's mapping, or made of an answer.
+fn check_raise(draft: &mut Draft, mappings: &mut Mappings<'_>) {
+    if draft.raise.is_empty() {
+        return;
+    }
+    let own = draft.map.as_ref().and_then(|map| map.mapping.as_ref());
+    let answers = draft.to.iter().filter_map(|route| route.answer.as_ref());
+    let mut written = BTreeSet::new();
+    for name in own.into_iter().chain(answers) {
+        // One that cannot be found is told elsewhere.
+        let Some(compiled) = mappings.get(&name.value) else { return };
+        written.extend(compiled.mapping.types().into_iter().map(|kind| kind.to_string()));
+    }
+    for (kind, _) in &draft.raise {
+        if !written.contains(&kind.value) {
+            let message =
+                format!("no mapping of the channel writes a `{}`, so it raises nothing", kind.value);
+            let near = nearest(&kind.value, written.iter().map(String::as_str));
+            let help = near.map(|near| format!("did you mean `{near}`?"));
+            draft.sheet.report_with(FindingKind::TypeNotInWrites, &kind.span, message, help);
         }
     }
 }

@@ -17,8 +17,7 @@ const RAISE: Shape = Shape {
     after: "",
     locks: "",
 };
-const SPEND: Shape =
-    Shape { before: "DELETE FROM wake WHERE seq = ", columns: &[Int], after: "", locks: "" };
+const SPEND: Shape = Shape { before: "DELETE FROM wake WHERE seq = ", columns: &[Int], after: "", locks: "" };
 
 /// The events of a batch.
 pub(super) struct BatchWakes {
@@ -66,7 +65,9 @@ impl BatchWakes {
 pub(super) fn is_there(connection: &Connection, work: &Work) -> Result<bool, DatabaseError> {
     let Work::Commit { cause: Cause::Wake(waiting), .. } = work else { return Ok(true) };
     let sql = match connection.dialect().is_postgres() {
-        true => "SELECT seq FROM wake WHERE seq = ?1 AND at_us = ?2 AND event = ?3 AND subject = ?4 FOR UPDATE",
+        true => {
+            "SELECT seq FROM wake WHERE seq = ?1 AND at_us = ?2 AND event = ?3 AND subject = ?4 FOR UPDATE"
+        }
         false => "SELECT seq FROM wake WHERE seq = ?1 AND at_us = ?2 AND event = ?3 AND subject = ?4",
     };
     let wake = &waiting.wake;

@@ -99,7 +99,7 @@ async fn outbox(place: &Place, steps: Vec<Step>) {
                     Step::GiveUp(_) => {
                         owed.remove(&number);
                         given_up += 1;
-                        Settlement::GiveUp(error())
+                        Settlement::GiveUp(error(), None)
                     }
                     Step::Again(_) => Settlement::Again { at: OffsetDateTime::now_utc(), error: error() },
                     _ => Settlement::Untried,

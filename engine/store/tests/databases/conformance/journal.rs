@@ -211,7 +211,7 @@ pub async fn old_messages_are_forgotten_but_not_what_is_owed(
     let to = DestinationId::from("prune/to");
     let leased = outbox.lease(&to, 1, std::time::Duration::from_secs(60)).await.unwrap();
     let refused = DeliveryError::Never { reason: "no".into() };
-    assert!(outbox.settle(&leased[0], Settlement::GiveUp(refused)).await.unwrap());
+    assert!(outbox.settle(&leased[0], Settlement::GiveUp(refused, None)).await.unwrap());
     while journal.prune(tomorrow, 100).await.unwrap() > 0 {}
     assert!(journal.message(ended[2]).await.unwrap().is_some());
     let by_key = MessageQuery { key: Some((None, "pruned".into())), limit: 9, ..MessageQuery::default() };

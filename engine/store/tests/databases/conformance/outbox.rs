@@ -89,7 +89,7 @@ pub async fn what_was_given_up_is_retried_in_its_place(outbox: &dyn Outbox, reso
     owe(resources, (201..=203).map(|n| parcel("retry/to", n, Some("k"))).collect()).await;
     let first = outbox.lease(&to, 9, HOLD).await.unwrap().remove(0);
     let never = DeliveryError::Never { reason: "refused".into() };
-    outbox.settle(&first, Settlement::GiveUp(never)).await.unwrap();
+    outbox.settle(&first, Settlement::GiveUp(never, None)).await.unwrap();
     assert_eq!(depth(outbox, &to).await, [2, 0, 1, 0]);
     // The next of the key is under way when the first is put back.
     let second = outbox.lease(&to, 9, HOLD).await.unwrap().remove(0);
@@ -122,7 +122,7 @@ pub async fn an_answer_is_written_with_its_settlement(outbox: &dyn Outbox, resou
     assert_eq!(depth(outbox, &to).await, [2, 0, 0, 0]);
     assert!(outbox.settle(&first, answered(0)).await.unwrap());
     assert!(resources.read(&reference("Patient/answer")).await.unwrap().is_some());
-    let doubt = Settlement::Doubt(DeliveryError::InDoubt { reason: "no answer".into() });
+    let doubt = Settlement::Doubt(DeliveryError::InDoubt { reason: "no answer".into() }, None);
     assert!(outbox.settle(&second, doubt).await.unwrap());
     assert_eq!(depth(outbox, &to).await, [0, 1, 0, 1]);
     assert_eq!(outbox.retry(&RetryWhich::Destination(to.clone())).await.unwrap(), 1);

@@ -45,8 +45,7 @@ pub async fn an_event_waits_for_its_time_and_has_its_effect_once<S: Wakes + Reso
 
     // Of many who act on the same one wins.
     let act = |number| {
-        let commit =
-            Commit { changes: vec![Change::Put(patient(number))], ..Commit::default() };
+        let commit = Commit { changes: vec![Change::Put(patient(number))], ..Commit::default() };
         store.commit(Cause::Wake(due[0].clone()), commit)
     };
     let acted = futures_util::future::join_all((1..=8).map(act)).await;
