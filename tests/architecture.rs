@@ -22,14 +22,16 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("hub-attachments", &["hub-core"]),
     ("hub-runtime", &["hub-core", "hub-fhir", "hub-formats", "hub-mapping", "hub-spec"]),
     ("hub-connect", &["hub-core", "hub-formats", "hub-transport"]),
-    ("hub-http", &["hub-core", "hub-fhir", "hub-fhirpath"]),
+    ("hub-workflows", &["hub-core", "hub-fhir"]),
+    ("hub-executor", &["hub-core", "hub-fhir", "hub-workflows"]),
+    ("hub-http", &["hub-core", "hub-fhir", "hub-fhirpath", "hub-workflows", "hub-executor"]),
     ("sim-kit", &[]),
 ];
 /// Every connector may use these, and no other connector.
 const CONNECTORS_MAY_USE: &[&str] = &["hub-core", "hub-connect", "hub-formats", "hub-transport", "sim-kit"];
 
 /// Pure crates: what would bring them I/O, a clock of their own or chance.
-const PURE: &[&str] = &["hub-fhir", "hub-fhirpath", "hub-r4b", "hub-formats", "hub-mapping"];
+const PURE: &[&str] = &["hub-fhir", "hub-fhirpath", "hub-r4b", "hub-formats", "hub-mapping", "hub-workflows"];
 const IMPURE: &[&str] = &["tokio", "reqwest", "sqlx", "rusqlite", "axum", "rand", "hyper", "async-trait"];
 /// The only crate that may know the typed model, the only one that may know the database.
 const ONLY_IN: &[(&str, &str)] = &[
@@ -158,6 +160,7 @@ fn pure_crates_do_not_read_files_or_clocks() {
             "engine/formats/src",
             "engine/mapping/src",
             "engine/core/src",
+            "api/workflows/src",
         ];
         if !pure.iter().any(|folder| path.starts_with(folder)) {
             continue;

@@ -14,6 +14,7 @@ pub mod fault;
 pub mod finding;
 pub mod id;
 pub mod jobs;
+pub mod language;
 pub mod operations;
 pub mod path;
 pub mod registry;
