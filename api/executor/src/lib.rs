@@ -12,10 +12,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hub_core::commit::{Change, Commit, Guard};
-use hub_core::errands::{ErrandError, Errands, task_id};
+use hub_core::errands::{ErrandError, Errands};
 use hub_core::store::{Cause, Committed, Resources, StoreError};
 use hub_fhir::json::write_object;
-use hub_fhir::{Id, Object, Reference, Resource, ResourceType, tree};
+use hub_fhir::{Id, Object, Reference, Resource, tree};
 use hub_workflows::decision::Answer;
 use hub_workflows::fhir::{concept, identifier, instant, system};
 use hub_workflows::{Act, Command, Decided, Decision, Facts, Policy, Refused, Workflow};
@@ -91,7 +91,7 @@ impl Executor {
     /// # Errors
     /// A rule says no, the number was used for something else, or the store fails: then nothing was done.
     pub async fn command(&self, command: &Command) -> Result<Outcome, CommandError> {
-        let task = task_of(command);
+        let task = command.task();
         let digest = digest(command);
         if let Some(outcome) = self.known(&task, &digest).await? {
             return Ok(outcome);
@@ -205,11 +205,6 @@ const DIGEST: &str = "urn:impf:digest";
 
 fn is_act(act: &Act, command: &Command) -> bool {
     act.name == command.act
-}
-
-fn task_of(command: &Command) -> Reference {
-    let kind = ResourceType::from_name("Task").expect("R4B has tasks");
-    Reference { kind, id: task_id(&command.number) }
 }
 
 /// Tells one command from another.

@@ -97,6 +97,12 @@ impl Command {
         if is_meant { Ok(given) } else { Err(Refused::field("TYPE", name)) }
     }
 
+    /// Its Task, by which it is remembered and followed.
+    pub fn task(&self) -> Reference {
+        let kind = hub_fhir::ResourceType::from_name("Task").expect("R4B has tasks");
+        Reference { kind, id: hub_core::errands::task_id(&self.number) }
+    }
+
     /// The resource it was called on.
     pub fn subject(&self) -> Result<&Reference, Refused> {
         self.on.as_ref().ok_or_else(|| Refused::of("REQUIRED"))

@@ -9,6 +9,8 @@ use crate::facts::Fact;
 use crate::fhir::{concept, identifier, instant, system};
 use crate::refused::{Refused, Stop};
 
+pub use crate::Decided;
+
 /// A decision. Carried out whole or not at all.
 #[derive(Clone, Debug, Default)]
 pub struct Decision {
@@ -67,9 +69,9 @@ pub struct Ask<'a> {
     /// What it is about.
     pub focus: &'a Reference,
     /// Whom it is for.
-    pub patient: Option<&'a Reference>,
-    /// The number of the command that waits for it.
-    pub command: Option<&'a str>,
+    pub patient: Option<Reference>,
+    /// The Task of the command that waits for it.
+    pub command: Option<&'a Reference>,
     /// What the partner must know: names and texts.
     pub inputs: &'a [(&'static str, String)],
 }
@@ -107,24 +109,36 @@ impl Decision {
         let inputs = ask.inputs.iter().map(|(name, value)| {
             tree! { "type" => concept(system::VALUE, name), "valueString" => value }
         });
-        let command = ask.command.map(task_id);
-        let command =
-            command.map(|id| Ok::<_, Stop>(Reference { kind: kind_of("Task")?, id })).transpose()?;
         let task = tree! {
             "identifier" => [identifier(system::TASK, &number)],
-            "basedOn" => command.as_ref().map(|command| Json::Array(vec![command.into()])),
+            "basedOn" => ask.command.map(|command| Json::Array(vec![command.into()])),
             "status" => "requested",
             "intent" => "order",
             "code" => concept(system::ACT, ask.act),
             "focus" => ask.focus,
-            "for" => ask.patient,
+            "for" => ask.patient.as_ref(),
             "authoredOn" => instant(now),
             "input" => inputs.collect::<Vec<Object>>(),
         };
         let task = Resource::new(kind_of("Task")?, task_id(&number), task);
-        self.changes.push(Change::PutIf { resource: task.clone(), version: 0 });
+        // What was asked is asked once.
+        self.changes.push(Change::Ensure(task.clone()));
         self.errands.push(Errand { channel: ask.channel, number, task });
         Ok(())
+    }
+
+    /// The Task of an errand, by what was asked and what made it this one.
+    pub fn errand(act: &str, key: &str) -> Result<Reference, Stop> {
+        let number = Id::of_parts([act, key]).to_string();
+        Ok(Reference { kind: kind_of("Task")?, id: task_id(&number) })
+    }
+
+    /// A resource that is written where there is none of its id yet.
+    pub fn ensure(&mut self, kind: &str, id: Id, tree: Object) -> Result<Reference, Stop> {
+        let resource = Resource::new(kind_of(kind)?, id, tree);
+        let reference = resource.reference();
+        self.changes.push(Change::Ensure(resource));
+        Ok(reference)
     }
 
     /// Ends the command whose Task this is, after partners were asked. Whoever waits for it is told.

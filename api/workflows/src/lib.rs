@@ -10,10 +10,18 @@
 //! Invariant: pure. No I/O, no clock, no chance: the same event and facts make the same decision.
 
 pub mod act;
+pub mod alarm;
+pub mod booking;
+pub mod calendar;
 pub mod command;
+pub mod consent;
 pub mod decision;
 pub mod facts;
 pub mod fhir;
+pub mod money;
+pub mod notice;
+pub mod payment;
+pub mod person;
 pub mod policy;
 pub mod refused;
 
