@@ -23,6 +23,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 
 mod message;
+pub mod service;
 mod story;
 
 use message::Head;
