@@ -145,7 +145,7 @@ impl Reception {
 
 /// Runs the service until `stop` turns true.
 pub async fn run(settings: ServiceSettings, stop: watch::Receiver<bool>) -> Result<Report, SimError> {
-    Service::bind(settings).await?.run(stop).await
+    Ok(Service::bind(settings).await?.run(stop).await)
 }
 
 /// A service whose address is taken and that does not answer yet.
@@ -196,7 +196,7 @@ impl Service {
     }
 
     /// Runs until `stop` turns true.
-    pub async fn run(self, stop: watch::Receiver<bool>) -> Result<Report, SimError> {
+    pub async fn run(self, stop: watch::Receiver<bool>) -> Report {
         let Self { listener, reception, .. } = self;
         // Dropping the set ends its tasks.
         let mut beside = JoinSet::new();
@@ -222,7 +222,7 @@ impl Service {
         if let Some(path) = state {
             save(&reception, &path).await;
         }
-        Ok(reception.board.report())
+        reception.board.report()
     }
 }
 

@@ -27,7 +27,7 @@ struct Desk {
     address: SocketAddr,
     settings: ServiceSettings,
     stop: watch::Sender<bool>,
-    running: tokio::task::JoinHandle<Result<Report, SimError>>,
+    running: tokio::task::JoinHandle<Report>,
     next: std::sync::atomic::AtomicU64,
 }
 
@@ -74,7 +74,7 @@ impl Desk {
 
     async fn close(self) -> Report {
         self.stop.send(true).unwrap();
-        self.running.await.unwrap().unwrap()
+        self.running.await.unwrap()
     }
 
     /// A TransSeq that was not used yet.
