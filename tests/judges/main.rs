@@ -11,6 +11,7 @@
 
 #[path = "../harness/mod.rs"]
 mod harness;
+mod simulators;
 mod tools;
 
 use std::process::Command;

@@ -23,9 +23,11 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 
 mod message;
+pub mod service;
 mod story;
 
 use message::Head;
+use service::{Service, ServiceSettings};
 use story::{Event, Story};
 
 /// How many patients are in the house at once, at most.
@@ -53,6 +55,8 @@ pub struct SimSettings {
     pub fault: Option<Fault>,
     /// How often; 0: always.
     pub fault_times: u64,
+    /// The number source beside the feed; without it there is only the feed.
+    pub service: Option<ServiceSettings>,
 }
 
 impl Default for SimSettings {
@@ -66,6 +70,7 @@ impl Default for SimSettings {
             control: None,
             fault: None,
             fault_times: 1,
+            service: None,
         }
     }
 }
@@ -89,10 +94,11 @@ pub struct Sim {
     settings: SimSettings,
     script: Box<dyn Script>,
     control: Option<TcpListener>,
+    service: Option<Service>,
 }
 
 impl Sim {
-    /// Checks the settings and takes the control API's address.
+    /// Checks the settings and takes the addresses.
     pub async fn bind(settings: SimSettings) -> Result<Self, SimError> {
         settings.sending.check()?;
         let script = script(&settings)?;
@@ -100,7 +106,16 @@ impl Sim {
             Some(address) => Some(control::listen(address).await?),
             None => None,
         };
-        Ok(Self { settings, script, control })
+        let service = match &settings.service {
+            Some(service) => Some(Service::bind(service.clone()).await?),
+            None => None,
+        };
+        Ok(Self { settings, script, control, service })
+    }
+
+    /// Where the number source listens.
+    pub fn service_address(&self) -> Option<SocketAddr> {
+        self.service.as_ref().map(Service::address)
     }
 
     /// Where the control API listens.
@@ -108,7 +123,7 @@ impl Sim {
         self.control.as_ref().and_then(|listener| listener.local_addr().ok())
     }
 
-    /// Runs until the count is reached or `stop` turns true.
+    /// Runs until the count is reached, where there is no number source beside it, or `stop` turns true.
     pub async fn run(mut self, stop: watch::Receiver<bool>) -> Result<Report, SimError> {
         let board = Arc::new(Board::default());
         let faults = Arc::new(Faults::new(&sender::FAULTS));
@@ -127,8 +142,14 @@ impl Sim {
             .control
             .take()
             .map(|listener| tokio::spawn(control::serve(listener, desk.clone(), stop.clone())));
+        let service = self.service.take().map(|service| tokio::spawn(service.run(stop.clone())));
         let sending = &self.settings.sending;
         sender::run(sending, self.script.as_mut(), faults, Arc::clone(&board), ordered, stop).await;
+        if let Some(service) = service
+            && let Err(error) = service.await
+        {
+            tracing::error!(%error, "The simulated number source broke.");
+        }
         if let Some(control) = control {
             control.abort();
         }

@@ -4,11 +4,14 @@
 
 use std::time::Duration;
 
+use connector_his::sim::service::ServiceSettings;
 use connector_his::sim::{Fault, Sending, Sim, SimSettings};
 use connector_his::source::His;
 use hub_connect::battery::{NoSecrets, RecordingDoor};
 use hub_core::registry::SourceKind;
 use hub_core::source::{Acknowledge, Source};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 fn source() -> Box<dyn Source> {
@@ -94,4 +97,23 @@ async fn a_hub_that_comes_late_misses_nothing() {
     assert_eq!(door.accepted().len(), 5);
     stop.send(true).unwrap();
     hub.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn the_feed_and_the_number_source_run_beside_each_other() {
+    let service = ServiceSettings { listen: "127.0.0.1:0".to_owned(), ..ServiceSettings::default() };
+    // Nobody takes the feed: the number source answers all the same.
+    let sending = Sending { target: "127.0.0.1:1".to_owned(), answer_secs: 1, ..Sending::default() };
+    let settings = SimSettings { sending, service: Some(service), ..SimSettings::default() };
+    let sim = Sim::bind(settings).await.unwrap();
+    let address = sim.service_address().unwrap();
+    let (stop, stopped) = watch::channel(false);
+    let running = tokio::spawn(sim.run(stopped));
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(b"GET /HisService/Invoke.asmx?wsdl HTTP/1.0\r\nHost: his\r\n\r\n").await.unwrap();
+    let mut wsdl = String::new();
+    stream.read_to_string(&mut wsdl).await.unwrap();
+    assert!(wsdl.starts_with("HTTP/1.0 200") && wsdl.contains("<wsdl:operation name=\"Invoke\">"));
+    stop.send(true).unwrap();
+    running.await.unwrap().unwrap();
 }

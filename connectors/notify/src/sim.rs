@@ -16,16 +16,13 @@ pub use sim_kit::SimError;
 pub use sim_kit::board::Report;
 use sim_kit::board::{Board, Seen};
 use sim_kit::control::{self, Desk, stopped};
+use sim_kit::cut::{Cut, Cuttable};
 pub use sim_kit::fault::Fault;
 use sim_kit::fault::Faults;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-
-mod cut;
-
-use cut::{Cut, Cuttable};
 
 /// What it does wrong when it is told to.
 const FAULTS: [Fault; 8] = [

@@ -10,6 +10,7 @@ pub mod check_digit;
 pub mod clock;
 pub mod control;
 pub mod course;
+pub mod cut;
 pub mod dice;
 pub mod fault;
 pub mod framing;

@@ -14,20 +14,20 @@ use tokio::net::{TcpListener, TcpStream};
 
 /// How many bytes may still be written on one connection.
 #[derive(Clone)]
-pub(super) struct Cut(Arc<AtomicUsize>);
+pub struct Cut(Arc<AtomicUsize>);
 
 impl Cut {
     /// The connection breaks when so many more bytes have been written.
-    pub(super) fn after(&self, bytes: usize) {
+    pub fn after(&self, bytes: usize) {
         self.0.store(bytes, Ordering::SeqCst);
     }
 }
 
 /// A listener whose connections can be cut.
-pub(super) struct Cuttable(pub(super) TcpListener);
+pub struct Cuttable(pub TcpListener);
 
 /// A connection that can be cut.
-pub(super) struct Wire {
+pub struct Wire {
     stream: TcpStream,
     left: Arc<AtomicUsize>,
 }
