@@ -144,11 +144,13 @@ mod tests {
         }
     }
 
-    /// Quoted words of capital letters with an underscore or of at least four.
+    /// The codes that stand where refusals are made.
     fn codes(text: &str) -> impl Iterator<Item = &str> {
-        let pieces = text.split('"').skip(1).step_by(2);
-        pieces.filter(|piece| {
-            piece.len() >= 4 && piece.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_')
+        let program = text.split("#[cfg(test)]").next().unwrap_or_default();
+        let makers = ["Refused::of(", "Refused::field(", "system::REFUSED, ", "appointment, "];
+        makers.into_iter().flat_map(move |maker| program.split(maker).skip(1)).filter_map(|rest| {
+            let code = rest.trim_start().strip_prefix('"')?.split('"').next()?;
+            code.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_').then_some(code)
         })
     }
 }

@@ -390,6 +390,7 @@ fn give_back(appointment: &Fact, why: &'static str, facts: &Facts) -> Decided {
         unlock(&mut decision, number(appointment.tree(), system::HIS_LOCK), appointment, facts)?;
     }
     refund(&mut decision, appointment, why, facts)?;
+    notice::send(&mut decision, notice::NOT_BOOKED, appointment, &patient_of(appointment)?, facts.now)?;
     alarm::settle(&mut decision, "unconfirmed", &appointment.reference(), facts)?;
     Ok(decision)
 }

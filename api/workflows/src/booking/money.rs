@@ -89,6 +89,13 @@ pub(super) fn paid(appointment: &Fact, _invoice: &Fact, facts: &Facts) -> Decide
         State::Cancelled => {
             let mut decision = Decision::default();
             refund(&mut decision, appointment, "HOLD_EXPIRED", facts)?;
+            notice::send(
+                &mut decision,
+                notice::NOT_BOOKED,
+                appointment,
+                &patient_of(appointment)?,
+                facts.now,
+            )?;
             Ok(decision)
         }
         // Told once more.
@@ -110,9 +117,6 @@ pub(super) fn refund(
         tree.put("cancelationReason", concept(system::REFUSED, why));
     });
     decision.raise(facts.now, "invoice.refund", &invoice);
-    if why != "CANCELLED" && why != "DOCTOR_STOPPED" {
-        notice::send(decision, notice::NOT_BOOKED, appointment, &patient_of(appointment)?, facts.now)?;
-    }
     Ok(())
 }
 

@@ -1,111 +1,31 @@
 //! A run: what can happen, in the order that the dice choose, and what must be so at the end.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration as Real;
 
-use bytes::Bytes;
-use hub_core::commit::{Change, Commit, Parcel};
+use hub_core::commit::Commit;
 use hub_core::destination::{Delivered, DeliveryError};
-use hub_core::errands::{ErrandError, Errands, task_id};
-use hub_core::id::{ChannelId, CorrelationId, DestinationId, MessageId, ParcelId};
 use hub_core::language::Language;
 use hub_core::store::{Cause, Leased, Outbox, Resources, RetryWhich, Searches, Settlement};
 use hub_core::wakes::{Acting, Wakes};
 use hub_core::who::{Role, Who};
 use hub_executor::{CommandError, Executor};
 use hub_fhir::search::Stored;
-use hub_fhir::{Id, Json, Object, Reference, Resource, ResourceType, json, tree};
+use hub_fhir::{Id, Json, Object, Reference, ResourceType, json, tree};
 use hub_store::{Store, StoreOptions};
 use hub_workflows::booking::{Booking, State};
 use hub_workflows::fhir::{self, system};
-use hub_workflows::money::Money;
 use hub_workflows::payment::Payment;
 use hub_workflows::{Command, Policy};
 use tempfile::TempDir;
 use time::{Duration, OffsetDateTime};
 
-use crate::bank::{Bank, Notice};
-use crate::dice::Dice;
-use crate::his::His;
+use super::bank::{Bank, Notice};
+use super::dice::Dice;
+use super::his::His;
 use crate::hospital::{self, FEE};
-
-const PARTNERS: [&str; 2] = ["his/errands/his", "bank/errands/bank"];
-
-/// What a partner is asked.
-pub struct Asked {
-    pub transaction: String,
-    pub act: String,
-    pub inputs: BTreeMap<String, String>,
-}
-
-/// What a partner answers: done, with these outputs; or refused, by this code.
-#[derive(Clone)]
-pub struct Answer(Result<Vec<(String, String)>, String>);
-
-impl Answer {
-    pub fn done(outputs: &[(&str, &str)]) -> Self {
-        Self(Ok(outputs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()))
-    }
-
-    pub fn refused(code: &str) -> Self {
-        Self(Err(code.to_owned()))
-    }
-
-    /// What a channel's mapping makes of it.
-    fn commit(&self, number: &CorrelationId, now: OffsetDateTime) -> Commit {
-        let tree = match &self.0 {
-            Ok(outputs) => {
-                let output = |(name, value): &(String, String)| tree! { "type" => tree! { "text" => name }, "valueString" => value };
-                let outputs: Vec<Object> =
-                    outputs.iter().filter(|(_, value)| !value.is_empty()).map(output).collect();
-                tree! { "status" => "completed", "intent" => "order", "output" => outputs }
-            }
-            Err(code) => failed(code),
-        };
-        told(number, tree, now)
-    }
-}
-
-fn failed(code: &str) -> Object {
-    tree! { "status" => "failed", "intent" => "order", "statusReason" => fhir::concept("urn:impf:cs:delivery", code) }
-}
-
-fn told(number: &CorrelationId, tree: Object, now: OffsetDateTime) -> Commit {
-    let resource = Resource::new(ResourceType::from_name("Task").unwrap(), task_id(&number.0), tree);
-    let wake =
-        hub_core::commit::Wake { at: now, event: "task.answered".into(), subject: resource.reference() };
-    let merge = Change::Merge { resource, clear: Vec::new(), initial: Vec::new() };
-    Commit { changes: vec![merge], wakes: vec![wake], ..Commit::default() }
-}
-
-/// Makes a parcel of each task, as a channel does.
-struct Channels;
-
-impl Errands for Channels {
-    fn parcels(
-        &self,
-        channel: &ChannelId,
-        number: &CorrelationId,
-        task: &Resource,
-    ) -> Result<Vec<Parcel>, ErrandError> {
-        let partner = channel.as_str().split('/').next().unwrap();
-        let to = DestinationId::from(format!("{channel}/{partner}"));
-        let message = MessageId(task.id().as_str().parse().unwrap());
-        let focus = task.tree().get("focus").and_then(|focus| focus.get("reference")).and_then(Json::as_str);
-        Ok(vec![Parcel {
-            id: ParcelId::of(message, &to, 0),
-            to,
-            body: Bytes::from(Json::Object(task.tree().clone()).to_text()),
-            content_type: "application/fhir+json".into(),
-            correlation: number.clone(),
-            order_key: focus.map(Into::into),
-        }])
-    }
-
-    fn owed(&self, _to: &[DestinationId]) {}
-}
+use crate::partner::{Answer, Asked, Channels, PARTNERS, asked, failed, told};
 
 /// The hub, its partners and the clock.
 pub struct World {
@@ -318,26 +238,7 @@ impl World {
         }
         let at = usize::try_from(dice.below(self.notices.len() as u64)).unwrap();
         let notice = self.notices.swap_remove(at);
-        let now = self.now();
-        let amount = Money::fen(notice.fen);
-        let tree = tree! {
-            "identifier" => [fhir::identifier(system::ORDER, &notice.order)],
-            "status" => "active",
-            "created" => fhir::instant(now),
-            "outcome" => "complete",
-            "paymentDate" => "2026-06-01",
-            "paymentAmount" => amount.element(),
-            "paymentIdentifier" => fhir::identifier(system::BANK_TRADE, &notice.trade),
-        };
-        let id = Id::of_parts(["notice", &notice.order, &notice.trade]);
-        let resource = Resource::new(ResourceType::from_name("PaymentReconciliation").unwrap(), id, tree);
-        let wake = hub_core::commit::Wake {
-            at: now,
-            event: "payment.reported".into(),
-            subject: resource.reference(),
-        };
-        let commit = Commit { changes: vec![Change::Put(resource)], wakes: vec![wake], ..Commit::default() };
-        self.store.commit(Cause::Timer { name: "notice" }, commit).await.unwrap();
+        hospital::notice(&*self.store, &notice.order, &notice.trade, notice.fen, self.now()).await;
     }
 
     /// Somebody asks for something; now and then the same once more.
@@ -477,21 +378,5 @@ impl World {
             kept += self.bank.kept(fhir::number(&tree, system::ORDER).unwrap());
         }
         kept
-    }
-}
-
-/// What a parcel asks.
-fn asked(parcel: &Parcel) -> Asked {
-    let Json::Object(task) = json::parse(std::str::from_utf8(&parcel.body).unwrap()).unwrap() else {
-        panic!()
-    };
-    let inputs = task.get("input").map(Json::items).unwrap_or_default().iter().map(|input| {
-        let name = fhir::code(input.get("type"), system::VALUE).unwrap().to_owned();
-        (name, input.get("valueString").and_then(Json::as_str).unwrap().to_owned())
-    });
-    Asked {
-        transaction: parcel.id.to_string(),
-        act: fhir::code(task.get("code"), system::ACT).unwrap().to_owned(),
-        inputs: inputs.collect(),
     }
 }

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::dice::Dice;
-use crate::world::{Answer, Asked};
+use super::dice::Dice;
+use crate::partner::{Answer, Asked};
 
 /// What the bank has.
 #[derive(Default)]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use time::{Duration, OffsetDateTime};
 
-use crate::world::{Answer, Asked};
+use crate::partner::{Answer, Asked};
 
 /// What the HIS has.
 #[derive(Default)]

@@ -1,8 +1,10 @@
 //! The resources that a run begins with: doctors' sessions with their slots, visit persons with their consents.
 
-use hub_core::commit::{Change, Commit};
+use hub_core::commit::{Change, Commit, Wake};
 use hub_core::store::{Cause, Resources};
-use hub_fhir::{Reference, Resource, json};
+use hub_fhir::{Id, Reference, Resource, ResourceType, json, tree};
+use hub_workflows::fhir::{self, system};
+use hub_workflows::money::Money;
 use time::{Duration, OffsetDateTime};
 
 /// What a visit costs, as the HIS writes it.
@@ -64,4 +66,22 @@ pub fn account(prefix: &str) -> Reference {
 /// Its visit persons, as a search names them.
 pub fn account_patients(prefix: &str) -> String {
     (0..3).map(|n| format!("Patient/{prefix}p{n}")).collect::<Vec<_>>().join(",")
+}
+
+/// A notice of the bank's that an order was paid, as its channel stores it.
+pub async fn notice(store: &dyn Resources, order: &str, trade: &str, fen: i64, now: OffsetDateTime) {
+    let tree = tree! {
+        "identifier" => [fhir::identifier(system::ORDER, order)],
+        "status" => "active",
+        "created" => fhir::instant(now),
+        "outcome" => "complete",
+        "paymentDate" => "2026-06-01",
+        "paymentAmount" => Money::fen(fen).element(),
+        "paymentIdentifier" => fhir::identifier(system::BANK_TRADE, trade),
+    };
+    let id = Id::of_parts(["notice", order, trade]);
+    let resource = Resource::new(ResourceType::from_name("PaymentReconciliation").unwrap(), id, tree);
+    let wake = Wake { at: now, event: "payment.reported".into(), subject: resource.reference() };
+    let commit = Commit { changes: vec![Change::Put(resource)], wakes: vec![wake], ..Commit::default() };
+    store.commit(Cause::Timer { name: "notice" }, commit).await.unwrap();
 }

@@ -4,12 +4,9 @@
 //! event, something that a person or a partner does) comes in an order that the dice choose. What breaks off in the middle of a
 //! transaction is looked at by tests/crash.
 
-#![expect(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
-
 mod bank;
 mod dice;
 mod his;
-mod hospital;
 mod world;
 
 use std::collections::BTreeMap;

@@ -1,0 +1,4 @@
+//! Each rule by its number (domain-rules.md).
+
+mod booking;
+mod payment;
