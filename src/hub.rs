@@ -145,6 +145,7 @@ pub async fn start(begun: Begun, global: Global) -> anyhow::Result<RunningHub> {
         replays: desk.clone(),
         metrics: Arc::new(move || rendered.render()),
         base_url: settings.http.base_url.clone(),
+        business: None,
         fhir: settings.fhir.settings()?,
         ready: Arc::new(move || is_ready.load(Ordering::Relaxed)),
     };
