@@ -75,13 +75,25 @@ async fn invoke(
     if fault.is_some() {
         reception.board.count(|report| report.faults += 1);
     }
-    sleep(late).await;
-    if fault == Some(Mischief::NotDoneTimeout) {
-        sleep(NEVER).await;
+    let slow = Duration::from_secs_f64(reception.settings.slow_secs);
+    match fault {
+        Some(Mischief::NotDoneTimeout) => sleep(NEVER).await,
+        Some(Mischief::DoneLate) => {
+            // On its own: the caller's going must not stop it.
+            let reception = Arc::clone(&reception);
+            tokio::spawn(async move {
+                sleep(slow).await;
+                reception.exchange(&call, false)
+            });
+            sleep(NEVER).await;
+            return StatusCode::GATEWAY_TIMEOUT.into_response();
+        }
+        _ => {}
     }
     let answer = reception.exchange(&call, fault == Some(Mischief::WrongSignature));
+    sleep(late).await;
     match fault {
-        Some(Mischief::Slow) => sleep(Duration::from_secs_f64(reception.settings.slow_secs)).await,
+        Some(Mischief::Slow) => sleep(slow).await,
         Some(Mischief::Silent) => sleep(NEVER).await,
         Some(Mischief::DropAfterReceive) => cut.after(0),
         Some(Mischief::Garbage) => return "\u{1}this is no answer".into_response(),

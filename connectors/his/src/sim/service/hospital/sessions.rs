@@ -48,7 +48,7 @@ impl Hospital {
     }
 
     /// A slot and its session.
-    pub(super) fn slot(&self, id: &str) -> Option<(Session, Slot)> {
+    pub(in super::super) fn slot(&self, id: &str) -> Option<(Session, Slot)> {
         let session = self.session(id.rsplit_once('-')?.0)?;
         let slot = session.slots().into_iter().find(|slot| slot.id == id)?;
         Some((session, slot))

@@ -43,6 +43,18 @@ async fn silent_and_dropped_calls_were_done_and_a_call_not_done_was_not() {
 }
 
 #[tokio::test]
+async fn a_call_may_be_done_after_the_caller_has_asked_what_became_of_it() {
+    let desk = Desk::with(ServiceSettings { slow_secs: 1.0, ..settings() }).await;
+    desk.control("fault", json!({ "name": "done-late", "function": "H303" })).await;
+    let (answer, seq) = lock_under(&desk).await;
+    assert!(answer.is_none());
+    assert_eq!(became(&desk, &seq).await, "N");
+    tokio::time::sleep(Pause::from_millis(1200)).await;
+    assert_eq!(became(&desk, &seq).await, "S");
+    desk.close().await;
+}
+
+#[tokio::test]
 async fn answers_are_late_forged_garbled_or_in_the_wrong_character_set() {
     let desk = armed("slow").await;
     let begun = Instant::now();
