@@ -38,6 +38,12 @@ async fn silent_and_dropped_calls_were_done_and_a_call_not_done_was_not() {
         assert_eq!(answer.is_some(), comes_back, "{name}");
         assert!(answer.flatten().is_none(), "{name}");
         assert_eq!(became(&desk, &seq).await, status, "{name}");
+        let calls = desk.list("calls").await;
+        let calls = calls.as_array().unwrap();
+        let [.., lock, query] = &calls[..] else { panic!("{name}: too few calls") };
+        assert_eq!((&lock["transSeq"], &lock["fault"]), (&json!(seq), &json!(name)));
+        assert_eq!(lock["code"], if status == "S" { json!("0") } else { Value::Null });
+        assert_eq!((&query["function"], &query["fault"]), (&json!("H506"), &Value::Null));
         assert_eq!(desk.close().await.faults, 1);
     }
 }
