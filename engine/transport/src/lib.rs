@@ -5,6 +5,7 @@ pub mod http_server;
 pub mod mllp;
 pub mod mllp_client;
 pub mod mllp_server;
+pub mod soap;
 pub mod tls;
 
 pub use tls::install_crypto_provider;
