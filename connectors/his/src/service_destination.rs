@@ -1,6 +1,7 @@
 //! Asks the HIS's service: one SOAP operation, a function code and an XML text (interfaces §3).
 //!
-//! A parcel's body is an element whose name is the function and whose inside is the request's `Body`: `<H304><LockId>L1</LockId></H304>`.
+//! A parcel's body is an element whose name is the function and whose inside is the request's `Body`: `<H304><LockId>L1</LockId></H304>`;
+//! it may stand alone within a `<Call>`, so that one mapping can make every function.
 //! Its number is the transaction's, so that a parcel that is sent again has one effect. Handed back is `<Response>` with its result code,
 //! also where the HIS refuses: what that means is a matter of the business.
 
@@ -271,6 +272,10 @@ fn function(body: &[u8]) -> Option<(&str, &str)> {
         Some(declared) => declared.split_once("?>")?.1.trim_start(),
         None => text,
     };
+    let text = match text.strip_prefix("<Call>") {
+        Some(inside) => inside.strip_suffix("</Call>")?.trim(),
+        None => text,
+    };
     let (code, rest) = text.strip_prefix('<')?.split_once('>')?;
     if let Some(code) = code.strip_suffix('/') {
         return Some((code.trim_end(), ""));
@@ -342,7 +347,8 @@ mod tests {
     fn a_body_names_its_function() {
         assert_eq!(function(b"<H304><LockId>L1</LockId></H304>"), Some(("H304", "<LockId>L1</LockId>")));
         assert_eq!(function(b"<?xml version=\"1.0\"?>\n<H101/>"), Some(("H101", "")));
-        for body in ["", "H304", "<H304>", "<H304></H305>", "<H3 04></H3 04>", "{}"] {
+        assert_eq!(function(b"<Call><H101></H101></Call>"), Some(("H101", "")));
+        for body in ["", "H304", "<H304>", "<H304></H305>", "<H3 04></H3 04>", "{}", "<Call></Call>"] {
             assert_eq!(function(body.as_bytes()), None, "{body}");
         }
     }

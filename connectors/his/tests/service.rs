@@ -67,7 +67,7 @@ impl Hospital {
             let id = session.split('<').next().unwrap();
             let slots = ask(destination, &format!("<H302><ScheduleId>{id}</ScheduleId></H302>")).await;
             for slot in slots.split("<Slot>").skip(1) {
-                if slot.contains("<Status>0</Status>") {
+                if slot.contains("<Status>0</Status>") && slot.contains("<TotalNum>1</TotalNum>") {
                     return slot.split("<SlotId>").nth(1).unwrap().split('<').next().unwrap().to_owned();
                 }
             }
