@@ -13,6 +13,7 @@ use hub_store::Store;
 use hub_workflows::Workflow;
 use hub_workflows::booking::Booking;
 use hub_workflows::payment::Payment;
+use hub_workflows::person::Persons;
 use time::OffsetDateTime;
 use tokio::sync::watch;
 
@@ -23,7 +24,7 @@ const PAUSE: Duration = Duration::from_secs(5);
 
 /// All workflows of the program.
 pub fn workflows() -> Vec<Arc<dyn Workflow>> {
-    vec![Arc::new(Booking), Arc::new(Payment)]
+    vec![Arc::new(Persons), Arc::new(Booking), Arc::new(Payment)]
 }
 
 /// Puts the business together.

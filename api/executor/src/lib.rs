@@ -111,7 +111,7 @@ impl Executor {
         }
         let by_act = |workflow: &&Arc<dyn Workflow>| workflow.acts().iter().any(|act| is_act(act, command));
         let workflow = self.workflows.iter().find(by_act);
-        let workflow = workflow.ok_or(CommandError::Refused(Refused::of("NOT_FOUND")))?;
+        let workflow = workflow.ok_or(CommandError::Refused(Refused::not_found()))?;
         let cause =
             || Cause::Command { user: command.who.account.to_string(), request: command.number.clone() };
         let remember = |decision: &Decision, now| remembered(command, &task, &digest, decision, now);

@@ -70,10 +70,11 @@ mod tests {
     use crate::Workflow;
     use crate::booking::Booking;
     use crate::payment::Payment;
+    use crate::person::Persons;
 
     #[test]
     fn every_act_has_a_valid_definition_of_its_own() {
-        let workflows: [&dyn Workflow; 2] = [&Booking, &Payment];
+        let workflows: [&dyn Workflow; 3] = [&Persons, &Booking, &Payment];
         let mut ids = std::collections::BTreeSet::new();
         for act in workflows.iter().flat_map(|workflow| workflow.acts()) {
             let definition = act.definition().unwrap();

@@ -77,6 +77,26 @@ impl Refused {
         self
     }
 
+    /// The caller's role may not do this.
+    pub fn role() -> Self {
+        Refused::of("ROLE")
+    }
+
+    /// The caller's account is disabled (ACC-10).
+    pub fn disabled() -> Self {
+        Refused::of("ACCOUNT_DISABLED")
+    }
+
+    /// The idempotency key was used for another command.
+    pub fn key_reused() -> Self {
+        Refused::of("KEY_REUSED")
+    }
+
+    /// There is nothing of this id, or nothing that the caller may know of.
+    pub fn not_found() -> Self {
+        Refused::of("NOT_FOUND")
+    }
+
     /// The refusal of this code that a task carries; `None`: there is no such code.
     pub fn of_code(code: &str) -> Option<Self> {
         TABLE.get_key_value(code).map(|(code, _)| Self::of(code))

@@ -22,28 +22,33 @@ pub struct Asked {
 
 /// What a partner answers: done, with these outputs; or refused, by this code.
 #[derive(Clone)]
-pub struct Answer(Result<Vec<(String, String)>, String>);
+pub struct Answer(Vec<(String, String)>, Option<String>);
 
 impl Answer {
     pub fn done(outputs: &[(&str, &str)]) -> Self {
-        Self(Ok(outputs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()))
+        Self(outputs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(), None)
     }
 
     pub fn refused(code: &str) -> Self {
-        Self(Err(code.to_owned()))
+        Self(Vec::new(), Some(code.to_owned()))
+    }
+
+    /// Refused, and something is told all the same.
+    pub fn refused_with(code: &str, outputs: &[(&str, &str)]) -> Self {
+        Self(Self::done(outputs).0, Some(code.to_owned()))
     }
 
     /// What a channel's mapping makes of it.
     pub fn commit(&self, number: &CorrelationId, now: OffsetDateTime) -> Commit {
-        let tree = match &self.0 {
-            Ok(outputs) => {
-                let output = |(name, value): &(String, String)| tree! { "type" => tree! { "text" => name }, "valueString" => value };
-                let outputs: Vec<Object> =
-                    outputs.iter().filter(|(_, value)| !value.is_empty()).map(output).collect();
-                tree! { "status" => "completed", "intent" => "order", "output" => outputs }
-            }
-            Err(code) => failed(code),
+        let output = |(name, value): &(String, String)| {
+            tree! { "type" => tree! { "text" => name }, "valueString" => value }
         };
+        let outputs: Vec<Object> = self.0.iter().filter(|(_, value)| !value.is_empty()).map(output).collect();
+        let mut tree = match &self.1 {
+            None => tree! { "status" => "completed", "intent" => "order" },
+            Some(code) => failed(code),
+        };
+        tree.put("output", outputs);
         told(number, tree, now)
     }
 }

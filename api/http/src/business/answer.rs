@@ -78,9 +78,9 @@ impl Refusal {
                 answer.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
                 answer
             }
-            Self::Disabled => ruled(&Refused::of("ACCOUNT_DISABLED"), language),
-            Self::Forbidden => ruled(&Refused::of("ROLE"), language),
-            Self::NotFound => ruled(&Refused::of("NOT_FOUND"), language),
+            Self::Disabled => ruled(&Refused::disabled(), language),
+            Self::Forbidden => ruled(&Refused::role(), language),
+            Self::NotFound => ruled(&Refused::not_found(), language),
             Self::Header(name, expected) => {
                 problem(StatusCode::BAD_REQUEST, "value", format!("the header `{name}` must be {expected}"))
             }
@@ -104,7 +104,7 @@ impl Refusal {
             }
             Self::Problem(problem) => problem.told(language).into_response(),
             Self::Rule(refused) => ruled(&refused, language),
-            Self::KeyReused => ruled(&Refused::of("KEY_REUSED"), language),
+            Self::KeyReused => ruled(&Refused::key_reused(), language),
             Self::Store(error) => Problem::from(error).told(language).into_response(),
             Self::Broken => Problem::broken().told(language).into_response(),
         }

@@ -2,3 +2,4 @@
 
 mod booking;
 mod payment;
+mod persons;
