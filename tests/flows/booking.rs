@@ -194,3 +194,52 @@ async fn a_visit_is_held_in_the_his_and_let_go_again() {
     }
     panic!("it was not let go: {}", read(&hub, &path).await);
 }
+
+#[tokio::test]
+async fn where_the_his_refuses_the_call_itself_the_hold_ends_at_once_and_a_person_finds_the_parcel() {
+    let hospital = Hospital::open().await;
+    let setup = Setup::default()
+        .set(format!("channels.\"his/errands\".to.his.url=\"{}\"", hospital.url()))
+        .set("channels.\"his/errands\".to.his.app_id=\"NOBODY\"");
+    let hub = Hub::start(&setup).await;
+    furnish(&hub, &hospital).await;
+    let me = token(&hub, &["--role", "patient", "--for", "Person/me"]);
+    let of = |name: &str, to: &str| json!({ "name": name, "valueReference": { "reference": to } });
+    let hold = json!({ "resourceType": "Parameters", "parameter": [of("slot", "Slot/s1"), of("patient", "Patient/p")] });
+    let (status, refused) = call(&hub, "Appointment/$hold", &me, hold).await;
+    assert_eq!((status, &refused["issue"][0]["details"]["coding"][0]["code"]), (409, &json!("PARTNER_DOWN")));
+    assert_eq!(read(&hub, "Slot/s1").await["status"], "free");
+    let status = hub.get("/ops/status").await;
+    let destinations = status["destinations"].as_array().unwrap();
+    let his = destinations.iter().find(|destination| destination["id"] == "his/errands/his").unwrap();
+    assert_eq!(his["parcels"]["given_up"], 1, "{his}");
+    hub.stop().await;
+}
+
+#[tokio::test]
+async fn a_visit_person_gets_a_record_at_the_hospital() {
+    let hospital = Hospital::open().await;
+    let setup = Setup::default().set(format!("channels.\"his/errands\".to.his.url=\"{}\"", hospital.url()));
+    let hub = Hub::start(&setup).await;
+    let me = token(&hub, &["--role", "patient", "--for", "Person/new"]);
+    let person = json!({ "resourceType": "Patient", "name": [{ "use": "official", "family": "陈", "given": ["思远"] }],
+        "identifier": [{ "system": "urn:oid:2.16.156.10011.1.3", "value": "440305198811120011" }],
+        "birthDate": "1988-11-12", "gender": "male", "telecom": [{ "system": "phone", "value": "+8613800138000" }] });
+    let parameters = json!({ "resourceType": "Parameters", "parameter": [
+        { "name": "patient", "resource": person }, { "name": "relation", "valueCode": "self" } ] });
+    let (status, added) = call(&hub, "Patient/$add", &me, parameters).await;
+    assert_eq!(status, 200, "{added}");
+    let record = added["identifier"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|one| one["system"] == "urn:impf:his:patient")
+        .unwrap();
+    let known = hospital
+        .ask(format!("<H201><PatientId>{}</PatientId></H201>", record["value"].as_str().unwrap()))
+        .await;
+    assert_eq!(cut(&known, "Name"), "陈思远");
+    let links = read(&hub, "Person/new").await["link"].clone();
+    assert_eq!(links[0]["assurance"], "level3");
+    hub.stop().await;
+}
