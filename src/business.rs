@@ -53,19 +53,23 @@ pub async fn run(
         clock: hub.house.clock.clone(),
     };
     let publish = async {
-        while publishes {
-            let Err(error) = executor.publish().await else { break };
-            let reason = format!("{error:#}");
-            tracing::warn!(
-                reason,
-                "The operations of the business cannot be published; it will be tried again."
-            );
-            tokio::time::sleep(PAUSE).await;
+        if publishes {
+            publish(&executor).await;
         }
         std::future::pending::<()>().await;
     };
     tokio::select! {
         () = waker.run(stop) => {}
         () = publish => {}
+    }
+}
+
+/// Publishes the operations, as soon as the store takes them.
+async fn publish(executor: &Executor) {
+    while let Err(error) = executor.publish().await {
+        let reason = format!("{error:#}");
+        drop(error);
+        tracing::warn!(reason, "The operations of the business cannot be published; it will be tried again.");
+        tokio::time::sleep(PAUSE).await;
     }
 }
