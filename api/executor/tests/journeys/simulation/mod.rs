@@ -25,6 +25,7 @@ fn setting(name: &str, default: u64) -> u64 {
 }
 
 #[test]
+#[expect(clippy::print_stderr, reason = "how the runs ended is worth a line")]
 fn whatever_happens_platform_bank_and_his_agree_at_the_end() {
     let (runs, first) = (setting("HUITONG_SIMULATION_RUNS", 500), setting("HUITONG_SIMULATION_SEED", 1));
     let mut ends = BTreeMap::<String, u64>::new();
@@ -46,7 +47,6 @@ fn whatever_happens_platform_bank_and_his_agree_at_the_end() {
             *ends.entry(state).or_default() += count;
         }
     });
-    // Seen with --nocapture.
     eprintln!("{runs} runs: {ends:?}");
     // The dice reach every end that matters; otherwise the test proves less than it says.
     if runs >= 500 {
