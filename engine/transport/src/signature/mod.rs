@@ -3,6 +3,9 @@
 
 use thiserror::Error;
 
+pub mod aead;
+mod der;
+pub mod rsa;
 pub mod sm;
 
 /// Why a key cannot be used. Never its content.

@@ -185,5 +185,4 @@ fn unpadded(mut text: Vec<u8>) -> Option<Vec<u8>> {
 }
 
 #[cfg(test)]
-#[path = "sm_tests.rs"]
 mod tests;
