@@ -219,7 +219,11 @@ impl Source for Bills {
         true
     }
 
-    async fn run(self: Box<Self>, intake: Intake, mut stop: watch::Receiver<bool>) -> Result<(), SourceError> {
+    async fn run(
+        self: Box<Self>,
+        intake: Intake,
+        mut stop: watch::Receiver<bool>,
+    ) -> Result<(), SourceError> {
         // Only so that a day is not fetched again and again: the journal knows which bills it has.
         let mut had = BTreeSet::new();
         loop {

@@ -13,6 +13,7 @@ pub mod bill;
 pub mod destination;
 mod dialect;
 mod money;
+pub mod sim;
 pub mod source;
 
 pub use account::{Account, DialectName};

@@ -112,7 +112,11 @@ impl Source for Notices {
         Ok(Some(address))
     }
 
-    async fn run(mut self: Box<Self>, intake: Intake, stop: watch::Receiver<bool>) -> Result<(), SourceError> {
+    async fn run(
+        mut self: Box<Self>,
+        intake: Intake,
+        stop: watch::Receiver<bool>,
+    ) -> Result<(), SourceError> {
         let server = self.server.take().ok_or_else(|| SourceError::Stopped("it was not bound".to_owned()))?;
         let desk = Desk { intake, path: self.config.path, dialect: self.dialect };
         server.serve(Arc::new(desk), stop).await;

@@ -32,7 +32,8 @@ pub(crate) fn read(date: Date, packed: &[u8], hash: &str) -> Result<Bill, BillEr
         return Err(unsound(&file, "its SHA-1 is not the one the bank told"));
     }
     let text = std::str::from_utf8(&file).map_err(|_| unsound(&file, "it is not UTF-8"))?;
-    let lines: Vec<&str> = text.trim_start_matches('\u{feff}').lines().filter(|line| !line.is_empty()).collect();
+    let lines: Vec<&str> =
+        text.trim_start_matches('\u{feff}').lines().filter(|line| !line.is_empty()).collect();
     // A header, rows, the summary's header, the summary.
     let [_, rows @ .., _, summary] = lines.as_slice() else {
         return Err(unsound(&file, "it has no summary"));
@@ -50,7 +51,8 @@ fn compare(summary: &[&str], totals: &Totals) -> Result<(), String> {
     if summary[0].parse() != Ok(count) {
         return Err(format!("it has {count} rows, and its summary tells of another number"));
     }
-    let sums = [(1, totals.pay_fen, "payments"), (2, totals.refund_fen, "refunds"), (4, totals.fee_fen, "fees")];
+    let sums =
+        [(1, totals.pay_fen, "payments"), (2, totals.refund_fen, "refunds"), (4, totals.fee_fen, "fees")];
     for (column, sum, what) in sums {
         if fen_of_yuan(summary[column]) != Some(sum) {
             return Err(format!("its {what} come to {sum} fen, and its summary tells another sum"));

@@ -26,7 +26,11 @@ pub(crate) fn read(date: Date, file: &[u8], hash: &str) -> Result<Bill, BillErro
     let rows = rows.collect::<Result<Vec<Row>, BillError>>()?;
     let sums = sums(last).ok_or_else(|| unsound(file, "its last line cannot be read"))?;
     let compare = |totals: &Totals| {
-        if *totals == sums { Ok(()) } else { Err("its rows do not come to what its last line tells".to_owned()) }
+        if *totals == sums {
+            Ok(())
+        } else {
+            Err("its rows do not come to what its last line tells".to_owned())
+        }
     };
     added_up("cmb", date, rows, compare, file)
 }

@@ -193,7 +193,9 @@ impl Dialect for Cmb {
 
     fn told(&self, errand: &Errand, answer: &Answer, _now: OffsetDateTime) -> Result<Told, DeliveryError> {
         match answer.status {
-            401 | 403 => return Err(never(format!("the bank does not accept our account ({})", answer.status))),
+            401 | 403 => {
+                return Err(never(format!("the bank does not accept our account ({})", answer.status)));
+            }
             429 => {
                 let reason = "the bank is asked too often (429)".to_owned();
                 return Err(DeliveryError::Later { reason, after: answer.retry_after });
@@ -286,8 +288,7 @@ impl Dialect for Cmb {
         let answer = call.send(client).await.map_err(|failure| not_had(failure.to_string()))?;
         let pairs = self.believe(&answer).map_err(|error| not_had(error.to_string()))?;
         let content: Value = serde_json::from_str(pairs.get("biz_content")).unwrap_or_default();
-        let (Some(url), Some(hash)) =
-            (content["fileDownloadUrl"].as_str(), content["fileHash"].as_str())
+        let (Some(url), Some(hash)) = (content["fileDownloadUrl"].as_str(), content["fileHash"].as_str())
         else {
             return Err(not_had(format!("the bank gives none ({})", pairs.get("errCode"))));
         };

@@ -51,8 +51,9 @@ impl Pairs {
         let mut pairs = BTreeMap::new();
         for pair in std::str::from_utf8(body).ok()?.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=')?;
-            let decoded =
-                |text: &str| Some(percent_decode_str(&text.replace('+', " ")).decode_utf8().ok()?.into_owned());
+            let decoded = |text: &str| {
+                Some(percent_decode_str(&text.replace('+', " ")).decode_utf8().ok()?.into_owned())
+            };
             if pairs.insert(decoded(name)?, decoded(value)?).is_some() {
                 return None;
             }

@@ -13,7 +13,9 @@ use serde_json::{Value, json};
 use time::{Date, OffsetDateTime};
 use uuid::Uuid;
 
-use super::{Call, Dialect, Disbelief, Notice, SKEW_SECS, Step, Unfit, Verdict, amount, in_doubt, never, number};
+use super::{
+    Call, Dialect, Disbelief, Notice, SKEW_SECS, Step, Unfit, Verdict, amount, in_doubt, never, number,
+};
 use crate::account::{Account, wrong};
 use crate::beijing;
 use crate::bill::{Bill, BillError, backticks};
@@ -67,7 +69,13 @@ impl Wechat {
     }
 
     /// A signed request.
-    fn call(&self, method: &'static str, path: String, body: Option<Value>, now: OffsetDateTime) -> Result<Call, Unfit> {
+    fn call(
+        &self,
+        method: &'static str,
+        path: String,
+        body: Option<Value>,
+        now: OffsetDateTime,
+    ) -> Result<Call, Unfit> {
         let body = body.map(|body| body.to_string()).unwrap_or_default();
         let (timestamp, nonce) = (now.unix_timestamp(), nonce());
         let text = request_text(method, &format!("{}{path}", self.base), timestamp, &nonce, &body);
@@ -116,7 +124,8 @@ impl Wechat {
         if !matches!(method, "jsapi" | "h5" | "native" | "app") {
             return Err(Unfit("`method` is none of jsapi, h5, native, app".to_owned()));
         }
-        let goods: String = errand.goods.as_deref().unwrap_or("医疗费用").chars().take(LONGEST_GOODS / 3).collect();
+        let goods: String =
+            errand.goods.as_deref().unwrap_or("医疗费用").chars().take(LONGEST_GOODS / 3).collect();
         let mut body = json!({
             "appid": self.app_id,
             "mchid": self.merchant,
@@ -232,7 +241,8 @@ impl Dialect for Wechat {
                 told.h5_url = text(&body, "h5_url").map(str::to_owned);
                 told.code_url = text(&body, "code_url").map(str::to_owned);
                 if let Some(prepay_id) = text(&body, "prepay_id") {
-                    let params = self.pay_params(prepay_id, now).map_err(|error| in_doubt(error.to_string()))?;
+                    let params =
+                        self.pay_params(prepay_id, now).map_err(|error| in_doubt(error.to_string()))?;
                     told.pay_params = Some(params);
                 }
                 Some(told)
@@ -297,8 +307,9 @@ impl Dialect for Wechat {
         let path = format!("/v3/bill/tradebill?bill_date={date}&bill_type=ALL&tar_type=GZIP");
         let call = self.call("GET", path, None, now).map_err(|error| BillError::NotHad(error.to_string()))?;
         let answer = call.send(client).await.map_err(|failure| BillError::NotHad(failure.to_string()))?;
-        self.believe(|name| answer.header(name), &answer.body, now)
-            .map_err(|why| BillError::NotHad(format!("the bank's answer ({}) is not believed: {why}", answer.status)))?;
+        self.believe(|name| answer.header(name), &answer.body, now).map_err(|why| {
+            BillError::NotHad(format!("the bank's answer ({}) is not believed: {why}", answer.status))
+        })?;
         let told: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
         if !answer.is_success() {
             let code = text(&told, "code").unwrap_or("no code");
@@ -374,15 +385,19 @@ fn refunded(body: &Value, state: &str, told: Told) -> Option<Told> {
 
 /// A refusal: of our account, of nobody knows what, or of the errand.
 fn refused(errand: &Errand, status: u16, body: &Value) -> Result<Told, DeliveryError> {
-    let found = text(body, "code").ok_or_else(|| in_doubt(format!("the bank answered {status} without a code")))?;
+    let found =
+        text(body, "code").ok_or_else(|| in_doubt(format!("the bank answered {status} without a code")))?;
     match found {
         "SIGN_ERROR" | "NO_AUTH" | "MCH_NOT_EXISTS" | "APPID_MCHID_NOT_MATCH" => {
             Err(never(format!("the bank does not accept our account ({status}, {found})")))
         }
-        "FREQUENCY_LIMITED" | "FREQUENCY_LIMIT_EXCEED" => {
-            Err(DeliveryError::Later { reason: format!("the bank is asked too often ({found})"), after: None })
+        "FREQUENCY_LIMITED" | "FREQUENCY_LIMIT_EXCEED" => Err(DeliveryError::Later {
+            reason: format!("the bank is asked too often ({found})"),
+            after: None,
+        }),
+        _ if status >= 500 => {
+            Err(in_doubt(format!("the bank does not know what became of it ({status}, {found})")))
         }
-        _ if status >= 500 => Err(in_doubt(format!("the bank does not know what became of it ({status}, {found})"))),
         _ => {
             let code = match found {
                 "ORDERPAID" => code::ORDER_PAID,
@@ -416,7 +431,8 @@ mod tests {
     /// The text of the public documents: five lines, the last one ended as well, and an empty body for GET.
     #[test]
     fn every_line_of_the_signed_text_is_ended() {
-        let text = request_text("GET", "/v3/certificates", 1_554_208_460, "593BEC0C930BF1AFEB40B4A08C8FB242", "");
+        let text =
+            request_text("GET", "/v3/certificates", 1_554_208_460, "593BEC0C930BF1AFEB40B4A08C8FB242", "");
         assert_eq!(text, "GET\n/v3/certificates\n1554208460\n593BEC0C930BF1AFEB40B4A08C8FB242\n\n");
     }
 
