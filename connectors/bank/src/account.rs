@@ -6,7 +6,7 @@ use hub_core::registry::{BuildError, Secrets};
 use hub_transport::http_client::{HttpClient, HttpSettings};
 use serde::Deserialize;
 
-use crate::dialect::{Dialect, cmb::Cmb, wechat::Wechat};
+use crate::dialect::{Dialect, cmb::Cmb, unionpay::UnionPay, wechat::Wechat};
 
 /// Answers longer than this are no answers; a bill is.
 const MOST_BYTES: usize = 64 << 20;
@@ -17,6 +17,8 @@ const MOST_BYTES: usize = 64 << 20;
 pub enum DialectName {
     /// WeChat Pay v3 (section 12.1).
     Wechat,
+    /// UnionPay online 5.1.0 (section 12.2).
+    UnionPay,
     /// Aggregated acquiring with SM2, as China Merchants Bank has it (section 12.3).
     Cmb,
 }
@@ -73,6 +75,7 @@ impl Account {
     pub(crate) fn dialect(&self, secrets: &dyn Secrets) -> Result<Box<dyn Dialect>, BuildError> {
         Ok(match self.dialect {
             DialectName::Wechat => Box::new(Wechat::new(self, secrets)?),
+            DialectName::UnionPay => Box::new(UnionPay::new(self, secrets)?),
             DialectName::Cmb => Box::new(Cmb::new(self, secrets)?),
         })
     }

@@ -26,6 +26,7 @@ use crate::beijing;
 use crate::dialect::Dialect;
 
 pub(crate) mod backticks;
+pub(crate) mod columns;
 pub(crate) mod lines;
 mod unpack;
 

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use hub_core::destination::DeliveryError;
 use hub_transport::http_client::{Answer, HttpClient};
-use hub_transport::http_server::{HttpAnswer, RequestHead};
+use hub_transport::http_server::HttpAnswer;
 use thiserror::Error;
 use time::{Date, OffsetDateTime};
 
@@ -13,6 +13,7 @@ use crate::neutral::{Errand, Told};
 
 pub(crate) mod cmb;
 pub(crate) mod pairs;
+pub(crate) mod unionpay;
 pub(crate) mod wechat;
 
 /// How far the clocks of bank and hub may be apart: an older signature may be one that somebody kept.
@@ -52,6 +53,9 @@ pub(crate) enum Step {
 #[derive(Debug, Error)]
 #[error("the errand does not fit: {0}")]
 pub(crate) struct Unfit(pub(crate) String);
+
+/// The headers of a notice, by name.
+pub(crate) type Header<'a> = &'a (dyn Fn(&str) -> Option<&'a str> + Sync);
 
 /// Why a notice is not believed. No content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -107,7 +111,7 @@ pub(crate) trait Dialect: Send + Sync {
     }
 
     /// Understands a notice, once its signature is the bank's.
-    fn notice(&self, head: &RequestHead, body: &[u8], now: OffsetDateTime) -> Result<Notice, Disbelief>;
+    fn notice(&self, header: Header<'_>, body: &[u8], now: OffsetDateTime) -> Result<Notice, Disbelief>;
 
     /// What the bank hears of a notice, in its own words.
     fn say(&self, verdict: Verdict) -> HttpAnswer;

@@ -59,8 +59,12 @@ pub struct Errand {
     pub client_ip: Option<String>,
     /// Until when it can be paid (RFC 3339).
     pub expire_at: Option<String>,
-    /// When the order was made (RFC 3339): part of its name in the dialect `unionpay`.
+    /// When the order or refund was made (RFC 3339): part of its name in the dialect `unionpay`.
     pub order_time: Option<String>,
+    /// The bank's number of the payment that is given back (`unionpay`).
+    pub bank_trade_no: Option<String>,
+    /// Where the browser goes when it is done (`unionpay`). It proves nothing.
+    pub return_url: Option<String>,
     /// What is paid for, in words that may be shown.
     pub goods: Option<String>,
     /// Why money is given back.

@@ -24,6 +24,7 @@ mod control;
 mod mischief;
 mod notices;
 mod seal;
+mod unionpay;
 mod wechat;
 
 use book::Book;
@@ -37,7 +38,7 @@ pub use seal::keys;
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SimSettings {
-    /// Where it listens: `/v3` (wechat), `/polypay` (cmb), `/cashier`, and the control API under `/__sim`.
+    /// Where it listens: `/v3` (wechat), `/gateway` and `/` (unionpay), `/polypay` (cmb), `/cashier`, and the control API under `/__sim`.
     pub listen: String,
     /// Decides the numbers that the bank gives.
     pub seed: u64,
@@ -180,6 +181,7 @@ impl Sim {
         let Self { listener, office, told, .. } = self;
         let routes = wechat::routes(Arc::clone(&office))
             .merge(cmb::routes(Arc::clone(&office)))
+            .merge(unionpay::routes(Arc::clone(&office)))
             .merge(cashier::routes(Arc::clone(&office)))
             .merge(control::routes(Arc::clone(&office)));
         let service = routes.into_make_service_with_connect_info::<Cut>();

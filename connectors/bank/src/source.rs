@@ -144,7 +144,7 @@ impl Respond for Desk {
     }
 
     async fn respond(&self, head: RequestHead, body: Bytes) -> HttpAnswer {
-        let verdict = match self.dialect.notice(&head, &body, OffsetDateTime::now_utc()) {
+        let verdict = match self.dialect.notice(&|name| head.header(name), &body, OffsetDateTime::now_utc()) {
             Ok(notice) => self.keep(notice, head).await,
             Err(why) => {
                 // A person should know: somebody tries, or a key was changed.

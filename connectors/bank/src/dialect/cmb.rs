@@ -6,14 +6,16 @@ use base64::engine::general_purpose::STANDARD;
 use hub_core::destination::DeliveryError;
 use hub_core::registry::{BuildError, Secrets};
 use hub_transport::http_client::{Answer, HttpClient};
-use hub_transport::http_server::{HttpAnswer, RequestHead};
+use hub_transport::http_server::HttpAnswer;
 use hub_transport::signature::sm::{Sm2Signer, Sm2Verifier, USER_ID};
 use md5::{Digest as _, Md5};
 use serde_json::{Map, Value, json};
 use time::{Date, OffsetDateTime};
 
 use super::pairs::Pairs;
-use super::{Call, Dialect, Disbelief, Notice, Step, Unfit, Verdict, amount, in_doubt, never, number};
+use super::{
+    Call, Dialect, Disbelief, Header, Notice, Step, Unfit, Verdict, amount, in_doubt, never, number,
+};
 use crate::account::{Account, wrong};
 use crate::beijing;
 use crate::bill::{Bill, BillError, lines};
@@ -232,7 +234,7 @@ impl Dialect for Cmb {
         told.ok_or_else(unreadable)
     }
 
-    fn notice(&self, _head: &RequestHead, body: &[u8], _now: OffsetDateTime) -> Result<Notice, Disbelief> {
+    fn notice(&self, _header: Header<'_>, body: &[u8], _now: OffsetDateTime) -> Result<Notice, Disbelief> {
         // The values are signed as they are before they were put into a form.
         let pairs = Pairs::read_form(body).ok_or(Disbelief::Form)?;
         if !self.is_signed(&pairs) {

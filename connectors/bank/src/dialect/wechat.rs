@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use hub_core::destination::DeliveryError;
 use hub_core::registry::{BuildError, Secrets};
 use hub_transport::http_client::{Answer, HttpClient};
-use hub_transport::http_server::{HttpAnswer, RequestHead};
+use hub_transport::http_server::HttpAnswer;
 use hub_transport::signature::aead::aes_256_gcm_open;
 use hub_transport::signature::rsa::{RsaSigner, RsaVerifier};
 use serde_json::{Value, json};
@@ -14,7 +14,8 @@ use time::{Date, OffsetDateTime};
 use uuid::Uuid;
 
 use super::{
-    Call, Dialect, Disbelief, Notice, SKEW_SECS, Step, Unfit, Verdict, amount, in_doubt, never, number,
+    Call, Dialect, Disbelief, Header, Notice, SKEW_SECS, Step, Unfit, Verdict, amount, in_doubt, never,
+    number,
 };
 use crate::account::{Account, wrong};
 use crate::beijing;
@@ -260,8 +261,8 @@ impl Dialect for Wechat {
         true
     }
 
-    fn notice(&self, head: &RequestHead, body: &[u8], now: OffsetDateTime) -> Result<Notice, Disbelief> {
-        self.believe(|name| head.header(name), body, now)?;
+    fn notice(&self, header: Header<'_>, body: &[u8], now: OffsetDateTime) -> Result<Notice, Disbelief> {
+        self.believe(header, body, now)?;
         let notice: Value = serde_json::from_slice(body).map_err(|_| Disbelief::Form)?;
         let resource = &notice["resource"];
         if text(resource, "algorithm") != Some("AEAD_AES_256_GCM") {
@@ -425,25 +426,4 @@ fn path_of(url: &str) -> &str {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// The text of the public documents: five lines, the last one ended as well, and an empty body for GET.
-    #[test]
-    fn every_line_of_the_signed_text_is_ended() {
-        let text =
-            request_text("GET", "/v3/certificates", 1_554_208_460, "593BEC0C930BF1AFEB40B4A08C8FB242", "");
-        assert_eq!(text, "GET\n/v3/certificates\n1554208460\n593BEC0C930BF1AFEB40B4A08C8FB242\n\n");
-    }
-
-    #[test]
-    fn what_is_paid_without_a_number_or_amount_is_not_believed() {
-        let paid = json!({ "trade_state": "SUCCESS", "transaction_id": "42", "amount": { "total": 1 } });
-        assert!(transaction(&paid, Told::default()).is_some());
-        for missing in ["transaction_id", "amount"] {
-            let mut paid = paid.clone();
-            paid[missing] = Value::Null;
-            assert!(transaction(&paid, Told::default()).is_none(), "{missing}");
-        }
-    }
-}
+mod tests;

@@ -14,6 +14,14 @@ use super::clock::spaced;
 pub(super) enum Speech {
     Wechat,
     Cmb,
+    Unionpay,
+}
+
+impl Speech {
+    /// How many digits the bank's numbers have: UnionPay's are 21 characters, the others' 28.
+    fn digits(self) -> usize {
+        if self == Self::Unionpay { 19 } else { 26 }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -56,6 +64,7 @@ pub(super) struct Request {
     pub(super) fen: i64,
     pub(super) goods: String,
     pub(super) payer: String,
+    /// How it is paid; in the dialect `unionpay` the time in its name.
     pub(super) method: String,
     pub(super) notify_url: String,
     #[serde(serialize_with = "shown")]
@@ -94,6 +103,9 @@ pub(super) struct Refund {
     pub(super) notify_url: String,
     #[serde(serialize_with = "shown")]
     pub(super) at: PrimitiveDateTime,
+    /// The time in its name, and what the merchant wants back with it: in the dialect `unionpay`.
+    pub(super) asked: String,
+    pub(super) reserved: String,
 }
 
 fn shown<S: serde::Serializer>(at: &PrimitiveDateTime, to: S) -> Result<S::Ok, S::Error> {
@@ -155,7 +167,7 @@ impl Book {
             Standing::Paid => return Err(No::Paid),
             Standing::Closed => return Err(No::Closed),
         }
-        let trade_no = format!("42{}", self.number("trade", 26));
+        let trade_no = format!("42{}", self.number("trade", order.request.speech.digits()));
         let order = self.orders.get_mut(no).ok_or(No::OrderUnknown)?;
         order.payments.push(Payment { trade_no, fen: order.request.fen, at: now });
         order.standing = Standing::Paid;
@@ -195,7 +207,10 @@ impl Book {
         if refund.fen > total || self.given_back(&refund.order) + refund.fen > paid {
             return Err(No::TooMuch);
         }
-        let refund = Refund { bank_no: format!("50{}", self.number("refund", 26)), ..refund };
+        let refund = Refund {
+            bank_no: format!("50{}", self.number("refund", order.request.speech.digits())),
+            ..refund
+        };
         self.refunds.insert(refund.no.clone(), refund.clone());
         Ok((refund, true))
     }

@@ -59,3 +59,13 @@ pub(super) fn read_zoned(text: &str) -> Option<PrimitiveDateTime> {
 pub(super) fn read_day(text: &str) -> Option<Date> {
     Date::parse(text, format_description!("[year]-[month]-[day]")).ok()
 }
+
+/// `20260302080000`.
+pub(super) fn digits(at: PrimitiveDateTime) -> String {
+    spaced(at).chars().filter(char::is_ascii_digit).collect()
+}
+
+/// Reads `20260302080000`.
+pub(super) fn read_digits(text: &str) -> Option<PrimitiveDateTime> {
+    PrimitiveDateTime::parse(text, format_description!("[year][month][day][hour][minute][second]")).ok()
+}

@@ -18,9 +18,9 @@ use tokio::time::sleep;
 
 use super::bill;
 use super::book::{Ending, No, Order, Refund, Request, Speech, Standing};
-use super::clock::{read_day, spaced};
+use super::clock::{digits, read_day, spaced};
 use super::mischief::{ANSWERS, Mischief, REFUNDS};
-use super::notices::{Event, Post, Telling};
+use super::notices::{Event, Post, Telling, encoded};
 use super::{Office, locked};
 
 /// Longer than anybody waits.
@@ -271,6 +271,8 @@ impl Office {
             bank_no: String::new(),
             notify_url: text(content, "notifyUrl")?,
             at: self.now(),
+            asked: String::new(),
+            reserved: String::new(),
         };
         let total = fen(content, "txnAmt")?;
         let taken = locked(&self.book).refund(asked, total);
@@ -321,7 +323,7 @@ impl Office {
 
 /// When the money came or went.
 fn ended(content: &mut Value, at: PrimitiveDateTime) {
-    let digits: String = spaced(at).chars().filter(char::is_ascii_digit).collect();
+    let digits = digits(at);
     let (day, hour) = digits.split_at(8);
     content["endDate"] = day.into();
     content["endTime"] = hour.into();
@@ -353,16 +355,6 @@ pub(super) fn is_taken(office: &Office, body: &str) -> bool {
     let says = |name: &str| pairs.get(name).is_some_and(|value| value == "SUCCESS");
     let sign = pairs.get("sign").map(String::as_str).unwrap_or_default();
     says("returnCode") && says("respCode") && office.seal.is_merchants_sm2(&joined(&pairs), sign)
-}
-
-/// `%E8%AF%8A`
-fn encoded(text: &str) -> String {
-    let of = |byte: u8| match byte {
-        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' => char::from(byte).to_string(),
-        b' ' => "+".to_owned(),
-        other => format!("%{other:02X}"),
-    };
-    text.bytes().map(of).collect()
 }
 
 fn text(content: &Value, name: &str) -> Result<String, String> {

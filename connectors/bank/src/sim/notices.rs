@@ -13,7 +13,7 @@ use tokio::time::{sleep, timeout};
 use super::Office;
 use super::book::{Order, Refund, Speech};
 use super::mischief::{Mischief, NOTICES};
-use super::{cmb, wechat};
+use super::{cmb, unionpay, wechat};
 
 /// How long the bank waits for an answer.
 const ANSWER: Duration = Duration::from_secs(5);
@@ -108,6 +108,7 @@ async fn send(office: &Office, telling: &Telling, is_signed: bool) -> bool {
     let notice = match speech {
         Speech::Wechat => wechat::notice(office, telling, is_signed),
         Speech::Cmb => cmb::notice(office, telling, is_signed),
+        Speech::Unionpay => unionpay::notice(office, telling, is_signed),
     };
     let Ok(Ok((status, body))) = timeout(ANSWER, post(url, &notice)).await else {
         tracing::debug!("A notice of the simulated bank was not answered.");
@@ -115,6 +116,7 @@ async fn send(office: &Office, telling: &Telling, is_signed: bool) -> bool {
     };
     let is_taken = match speech {
         Speech::Wechat => matches!(status, 200 | 204),
+        Speech::Unionpay => status == 200,
         Speech::Cmb => status == 200 && cmb::is_taken(office, &body),
     };
     match (is_signed, is_taken) {
@@ -146,4 +148,14 @@ async fn post(url: &str, notice: &Post) -> io::Result<(u16, String)> {
         answer.split_once("\r\n\r\n").ok_or_else(|| wrong("the answer has no end of its head"))?;
     let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
     Ok((status.ok_or_else(|| wrong("the answer has no status"))?, body.to_owned()))
+}
+
+/// A value of a form: `%E8%AF%8A`.
+pub(super) fn encoded(text: &str) -> String {
+    let of = |byte: u8| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' => char::from(byte).to_string(),
+        b' ' => "+".to_owned(),
+        other => format!("%{other:02X}"),
+    };
+    text.bytes().map(of).collect()
 }

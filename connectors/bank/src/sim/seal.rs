@@ -20,10 +20,13 @@ pub mod keys {
     use base64::engine::general_purpose::STANDARD;
     use sm2::pkcs8::EncodePublicKey as _;
 
-    /// The merchant's private key in the dialect `wechat`, PEM.
+    /// The merchant's private key in the dialects `wechat` and `unionpay`, PEM.
     pub const MERCHANT: &str = include_str!("../../data/merchant-key.pem");
     /// The bank's public key in the dialect `wechat`, PEM.
     pub const BANK_PUBLIC: &str = include_str!("../../data/bank-public.pem");
+    /// The certificate of the authority that has signed the bank's in the dialect `unionpay`, PEM.
+    pub const AUTHORITY: &str = include_str!("../../data/authority.pem");
+    pub(in crate::sim) const BANK_CERTIFICATE: &str = include_str!("../../data/bank-certificate.pem");
     pub(super) const BANK: &str = include_str!("../../data/bank-key.pem");
     pub(super) const MERCHANT_PUBLIC: &str = include_str!("../../data/merchant-public.pem");
     pub(super) const SM2_MERCHANT: [u8; 32] = *b"simulated-merchant's-private-key";

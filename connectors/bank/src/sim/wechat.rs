@@ -282,6 +282,8 @@ impl Office {
             bank_no: String::new(),
             notify_url: text(body, "notify_url")?,
             at: self.now(),
+            asked: String::new(),
+            reserved: String::new(),
         };
         let total = fen(&body["amount"], "total")?;
         let taken = {

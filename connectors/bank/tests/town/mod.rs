@@ -22,7 +22,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 /// The dialects that every test speaks.
-pub const DIALECTS: [&str; 2] = ["wechat", "cmb"];
+pub const DIALECTS: [&str; 3] = ["wechat", "cmb", "unionpay"];
 
 /// The keys of the simulated bank and its merchant, by name.
 pub struct Keys;
@@ -31,9 +31,10 @@ impl Secrets for Keys {
     fn get(&self, name: &str) -> Result<String, BuildError> {
         let settings = SimSettings::default();
         Ok(match name {
-            "wechat-merchant" => keys::MERCHANT.to_owned(),
+            "wechat-merchant" | "unionpay-merchant" => keys::MERCHANT.to_owned(),
             "wechat-bank" => keys::BANK_PUBLIC.to_owned(),
             "wechat-shared" => settings.api_key,
+            "unionpay-bank" => keys::AUTHORITY.to_owned(),
             "cmb-merchant" => keys::sm2_merchant(),
             "cmb-bank" => keys::sm2_bank_public(),
             "cmb-shared" => settings.app_secret,
@@ -45,14 +46,18 @@ impl Secrets for Keys {
 /// The hospital's account with the simulated bank.
 pub fn account(dialect: &str, url: &str, notify_url: &str) -> Account {
     let sim = SimSettings::default();
+    let bank_name = if dialect == "unionpay" { "中国银联股份有限公司" } else { &sim.bank_name };
     let settings = json!({
         "dialect": dialect, "url": url, "merchant": sim.merchant, "app_id": sim.app_id, "serial": sim.serial,
         "private_key": format!("{dialect}-merchant"), "bank_key": format!("{dialect}-bank"),
-        "bank_name": sim.bank_name, "shared_key": format!("{dialect}-shared"), "notify_url": notify_url,
+        "bank_name": bank_name, "shared_key": format!("{dialect}-shared"), "notify_url": notify_url,
         "timeout_secs": 1,
     });
     serde_json::from_value(settings).unwrap()
 }
+
+/// When every order and refund of the tests is made, where that is part of its name.
+const TIME: &str = "2026-03-02T08:00:00+08:00";
 
 pub struct Town {
     pub door: Arc<RecordingDoor>,
@@ -128,7 +133,32 @@ impl Town {
 
     /// An order of 500 yuan, open.
     pub async fn open(&self, order_no: &str) -> Value {
-        self.put(create(order_no)).await.unwrap()
+        self.put(self.create(order_no)).await.unwrap()
+    }
+
+    /// The errand that opens an order of 500 yuan with one request.
+    pub fn create(&self, order_no: &str) -> Value {
+        let mut errand = create(order_no);
+        if self.is_unionpay() {
+            errand["method"] = "app".into();
+        }
+        errand
+    }
+
+    /// The errand that gives so many fen of a paid order of 500 yuan back.
+    pub async fn refund(&self, refund_no: &str, order_no: &str, fen: i64) -> Value {
+        let mut errand = refund(refund_no, order_no, fen);
+        if self.is_unionpay() {
+            let orders = self.control("GET /__sim/orders", json!({})).await;
+            let order = orders.as_array().unwrap().iter().find(|order| order["no"] == order_no);
+            let paid = order.unwrap()["payments"][0]["tradeNo"].as_str().unwrap_or("420000000000000000000");
+            errand["bankTradeNo"] = paid.into();
+        }
+        errand
+    }
+
+    pub fn is_unionpay(&self) -> bool {
+        self.account.dialect == connector_bank::DialectName::UnionPay
     }
 
     /// An order of 500 yuan, paid and told of.
@@ -137,6 +167,22 @@ impl Town {
         let known = self.door.accepted().len();
         self.control("POST /__sim/pay", json!({ "orderNo": order_no })).await;
         self.notices(known + 1).await.pop().unwrap()
+    }
+
+    /// Sends the form of a page, as a browser does that opens it; the status of the answer.
+    pub async fn submit(&self, page: &str) -> u16 {
+        let plain = |text: &str| text.replace("&quot;", "\"").replace("&lt;", "<").replace("&amp;", "&");
+        let encoded = |text: &str| text.bytes().map(|byte| format!("%{byte:02X}")).collect::<String>();
+        let inputs = page.split("<input type=\"hidden\" name=\"").skip(1);
+        let pairs = inputs.map(|input| {
+            let (name, rest) = input.split_once("\" value=\"").unwrap();
+            let (value, _) = rest.split_once("\">").unwrap();
+            format!("{name}={}", encoded(&plain(value)))
+        });
+        let action = page.split("action=\"").nth(1).unwrap().split('"').next().unwrap();
+        let path = &action[action.find("/gateway").unwrap()..];
+        let body = pairs.collect::<Vec<_>>().join("&");
+        self.request(&format!("POST {path}"), &body).await.0
     }
 
     /// So many notices, or more, that the hub has taken.
@@ -186,7 +232,7 @@ impl Town {
 pub fn create(order_no: &str) -> Value {
     json!({
         "act": "create", "orderNo": order_no, "amountFen": "50000", "currency": "CNY", "method": "jsapi",
-        "payer": "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o", "clientIp": "198.51.100.7", "goods": "诊查费 & 挂号费",
+        "orderTime": TIME, "payer": "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o", "clientIp": "198.51.100.7", "goods": "诊查费 & 挂号费",
     })
 }
 
@@ -194,13 +240,13 @@ pub fn create(order_no: &str) -> Value {
 pub fn refund(refund_no: &str, order_no: &str, fen: i64) -> Value {
     json!({
         "act": "refund", "refundNo": refund_no, "orderNo": order_no, "refundFen": fen, "totalFen": 50_000,
-        "reason": "退诊查费",
+        "reason": "退诊查费", "orderTime": TIME,
     })
 }
 
 /// Any other errand about an order or a refund.
 pub fn about(act: &str, number: &str) -> Value {
-    json!({ "act": act, "orderNo": number, "refundNo": number })
+    json!({ "act": act, "orderNo": number, "refundNo": number, "orderTime": TIME })
 }
 
 fn parcel(errand: &Value) -> Parcel {
