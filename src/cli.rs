@@ -9,6 +9,8 @@ mod values;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use hub_core::who::Role;
+use hub_fhir::Reference;
 
 pub use self::archive::{ArchiveCommand, ArchiveFiles, ImportArguments};
 pub use self::deploy::{
@@ -149,6 +151,12 @@ Examples:
 Without --unique a message that was sent before is acknowledged again and not processed twice.
 The exit code is 1 when an answer was not one of those expected.")]
     Send(SendArguments),
+    /// Make a short-lived access token for the business door; for whoever can read the data folder
+    #[command(after_help = "\
+Examples:
+  huitong token --role operations
+  curl -H \"Authorization: Bearer $(huitong token --role patient --for Person/7)\" ...")]
+    Token(TokenArguments),
     /// Find messages in the running hub, and see why one was set aside
     #[command(after_help = "\
 Examples:
@@ -435,7 +443,7 @@ pub struct SimArguments {
     /// Where it sends: his -> 127.0.0.1:2575, lis -> 127.0.0.1:2576
     #[arg(long, value_name = "HOST:PORT")]
     pub to: Option<String>,
-    /// Where it listens: lis (ADT feed) 127.0.0.1:2577, notify 127.0.0.1:2580
+    /// Where it listens: his (service) 127.0.0.1:2581, lis (ADT feed) 127.0.0.1:2577, notify 127.0.0.1:2580
     #[arg(long, value_name = "HOST:PORT")]
     pub listen: Option<String>,
     /// Where its control API listens: his 127.0.0.1:2585, lis 127.0.0.1:2586; notify's is on its own address
@@ -458,7 +466,7 @@ pub struct SimArguments {
 /// The simulators.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum SimName {
-    /// Hospital information system: sends ADT.
+    /// Hospital information system: sends ADT, answers by SOAP
     His,
     /// Laboratory: sends results, takes the ADT feed.
     Lis,
@@ -475,6 +483,29 @@ impl SimName {
             Self::Notify => "notify",
         }
     }
+}
+
+/// `huitong token`
+#[derive(Debug, Args)]
+pub struct TokenArguments {
+    /// What it may be: patient, operations, finance, administrator, ...
+    #[arg(long, value_parser = role)]
+    pub role: Role,
+    /// Whose it is among the resources: Person/7 of a patient, Practitioner/7 of the hospital's people
+    #[arg(long = "for", value_name = "TYPE/ID", value_parser = reference)]
+    pub is: Option<Reference>,
+    /// How long it lives; at most 720
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=720))]
+    pub minutes: u32,
+}
+
+fn role(name: &str) -> Result<Role, String> {
+    let known = || Role::ALL.map(Role::name).join(", ");
+    Role::from_name(name).ok_or_else(|| format!("expected one of {}", known()))
+}
+
+fn reference(text: &str) -> Result<Reference, String> {
+    Reference::parse(text).map_err(|error| error.to_string())
 }
 
 /// `huitong messages`

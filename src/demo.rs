@@ -42,6 +42,7 @@ pub async fn run(global: &Global, arguments: DemoArguments) -> anyhow::Result<Ex
         });
     }
     run::say("HIS", "simulated: sends ADT; control http://127.0.0.1:2585/__sim/status");
+    run::say("HIS service", "simulated: rosters, registration; control http://127.0.0.1:2581/__sim/status");
     run::say("LIS", "simulated: sends results, takes ADT; control http://127.0.0.1:2586/__sim/status");
     run::say("ward", "simulated: takes notices; control http://127.0.0.1:2580/__sim/status");
     out::line(format_args!("Stop with Ctrl-C. In another terminal:"));

@@ -127,7 +127,8 @@ impl Parts {
             return refused("another deployment is under way; `huitong deployments` shows it");
         };
         let Wanted { files, project, settings } = self.wanted(order.what).await?;
-        let (registry, secrets) = (connectors::registry(), NamedSecrets::new(settings.secrets_dir.clone()));
+        let secrets = NamedSecrets::new(settings.secrets_dir.clone()).with_simulators(&self.global.root);
+        let registry = connectors::registry();
         let prepared = match self.hub.prepare(project, &registry, &secrets).await {
             Ok(prepared) => prepared,
             Err(error @ (PrepareError::Stopping | PrepareError::Start(_))) => {

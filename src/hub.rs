@@ -29,6 +29,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use crate::business;
 use crate::cli::Global;
 use crate::deployer::Deployer;
 use crate::secrets::NamedSecrets;
@@ -72,7 +73,7 @@ pub fn load_files(
     settings: &Settings,
 ) -> anyhow::Result<Result<Project, Vec<Finding>>> {
     let overrides = settings.overrides(&files.channel_names(), origin)?;
-    let secrets = NamedSecrets::new(settings.secrets_dir.clone());
+    let secrets = NamedSecrets::new(settings.secrets_dir.clone()).with_simulators(root);
     Ok(hub_spec::load_files(files, root, origin, &crate::connectors::registry(), &secrets, &overrides))
 }
 
@@ -110,7 +111,7 @@ pub async fn start(begun: Begun, global: Global) -> anyhow::Result<RunningHub> {
         deaths: Some(deaths.clone()),
         sizes: settings.sizes(),
     };
-    let secrets = NamedSecrets::new(settings.secrets_dir.clone());
+    let secrets = NamedSecrets::new(settings.secrets_dir.clone()).with_simulators(&global.root);
     let clock = house.clock.clone();
     let hub = match Hub::start(project, &crate::connectors::registry(), &secrets, house).await {
         Ok(hub) => hub,
@@ -127,6 +128,7 @@ pub async fn start(begun: Begun, global: Global) -> anyhow::Result<RunningHub> {
         return Err(anyhow::Error::new(error).context("what the hub runs could not be kept"));
     }
     let desk = Desk::new(hub.clone(), store.clone());
+    let business = business::open(&settings, store.clone(), &hub)?;
     let ready = Arc::new(AtomicBool::new(true));
     let (stop, stopped) = watch::channel(false);
     let mut tasks = JoinSet::new();
@@ -145,11 +147,14 @@ pub async fn start(begun: Begun, global: Global) -> anyhow::Result<RunningHub> {
         replays: desk.clone(),
         metrics: Arc::new(move || rendered.render()),
         base_url: settings.http.base_url.clone(),
+        business: Some(business.clone()),
         fhir: settings.fhir.settings()?,
         ready: Arc::new(move || is_ready.load(Ordering::Relaxed)),
     };
     tasks.spawn(hub_http::serve(listener, hub_http::router(doors), ServeLimits::default(), stopped.clone()));
     tasks.spawn(gauge(hub.clone(), metrics));
+    let publishes = settings.fhir.definitions;
+    tasks.spawn(business::run(business.executor, store.clone(), hub.clone(), publishes, stopped.clone()));
     let replays_stop = hub.stopping();
     tasks.spawn(async move { desk.run(replays_stop).await });
     let reindex =

@@ -9,6 +9,7 @@ mod archive;
 mod attachments;
 mod bench;
 mod bundle;
+mod business;
 mod check;
 mod cli;
 mod client;
@@ -40,6 +41,7 @@ mod status;
 mod stop;
 mod table;
 mod test;
+mod token;
 mod vacuum;
 mod who;
 
@@ -104,6 +106,7 @@ async fn perform(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Migrate(arguments) => migrate::run(&global, arguments).await,
         Command::Sim(arguments) => sim::run(arguments).await,
         Command::Messages(arguments) => messages::run(&global, arguments).await,
+        Command::Token(arguments) => token::run(&global, &arguments),
         Command::Status(arguments) => status::run(&global, arguments).await,
         Command::Bench(arguments) => bench::run(&global, arguments).await,
         Command::Completions { shell } => {

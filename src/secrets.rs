@@ -1,18 +1,28 @@
 //! Secrets by name: from a folder of files, or from the environment.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use hub_core::registry::{BuildError, Secrets};
 
-/// Looks a secret up as `FOLDER/name`, then as the variable `HUITONG_SECRET_NAME`.
+/// The folder of a project that holds the keys of the simulators.
+const SIMULATORS: &str = "fixtures/secrets";
+
+/// Looks a secret up as `FOLDER/name`, then as the variable `HUITONG_SECRET_NAME`; those of connectors at last among the simulators'
+/// keys, so that a project runs with its simulators before it has secrets of its own.
 pub struct NamedSecrets {
     folder: Option<PathBuf>,
+    simulators: Option<PathBuf>,
 }
 
 impl NamedSecrets {
     /// Secrets of this folder and the environment.
     pub fn new(folder: Option<PathBuf>) -> Self {
-        Self { folder }
+        Self { folder, simulators: None }
+    }
+
+    /// The same, and the keys of the simulators of the project in this folder.
+    pub fn with_simulators(self, root: &Path) -> Self {
+        Self { simulators: Some(root.join(SIMULATORS)), ..self }
     }
 }
 
@@ -29,7 +39,14 @@ impl Secrets for NamedSecrets {
         {
             return Ok(secret.trim_end_matches(['\r', '\n']).to_owned());
         }
-        std::env::var(variable(name)).map_err(|_| missing())
+        if let Ok(secret) = std::env::var(variable(name)) {
+            return Ok(secret);
+        }
+        let simulated = self.simulators.as_ref().map(|folder| std::fs::read_to_string(folder.join(name)));
+        match simulated {
+            Some(Ok(secret)) => Ok(secret.trim_end_matches(['\r', '\n']).to_owned()),
+            _ => Err(missing()),
+        }
     }
 
     fn place(&self, name: &str) -> Option<String> {

@@ -20,6 +20,7 @@ use hub_http::{Checks, FhirSettings, Validation};
 use hub_runtime::retention::Keep;
 use hub_spec::{ChannelOverride, Origin, Overrides};
 use hub_store::{Archive, ArchiveKey, ArchiveOptions, StoreOptions};
+use hub_workflows::Policy;
 use serde::{Deserialize, Deserializer};
 use tracing_subscriber::EnvFilter;
 
@@ -79,6 +80,8 @@ pub struct Settings {
     pub retention: Retention,
     /// Where payloads are kept that are not parsed.
     pub attachments: AttachmentSettings,
+    /// The numbers of the business's rules.
+    pub business: Policy,
     /// The log.
     pub log: Log,
     /// Settings of single channels, laid over their files.

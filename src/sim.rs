@@ -21,6 +21,7 @@ pub async fn run(arguments: SimArguments) -> anyhow::Result<ExitCode> {
 
 const HIS_TO: &str = "127.0.0.1:2575";
 const HIS_CONTROL: &str = "127.0.0.1:2585";
+const HIS_SERVICE: &str = "127.0.0.1:2581";
 const LIS_TO: &str = "127.0.0.1:2576";
 const LIS_LISTENS: &str = "127.0.0.1:2577";
 const LIS_CONTROL: &str = "127.0.0.1:2586";
@@ -29,7 +30,7 @@ const NOTIFY_LISTENS: &str = "127.0.0.1:2580";
 /// Says where the simulator sends and listens: on standard error, as its report goes to standard output.
 async fn introduce(arguments: &SimArguments) {
     let (to, listens, control) = match arguments.name {
-        SimName::His => (Some(HIS_TO), None, HIS_CONTROL),
+        SimName::His => (Some(HIS_TO), Some(HIS_SERVICE), HIS_CONTROL),
         SimName::Lis => (Some(LIS_TO), Some(LIS_LISTENS), LIS_CONTROL),
         SimName::Notify => {
             (None, Some(NOTIFY_LISTENS), arguments.listen.as_deref().unwrap_or(NOTIFY_LISTENS))
@@ -73,6 +74,12 @@ pub async fn start(arguments: &SimArguments, stop: watch::Receiver<bool>) -> any
                 start: now(),
                 control: Some(address(&arguments.control, HIS_CONTROL)),
                 fault,
+                // A feed of so many messages ends with them; a hospital that is asked does not.
+                service: (arguments.count == 0).then(|| sim::service::ServiceSettings {
+                    listen: address(&arguments.listen, HIS_SERVICE),
+                    seed: arguments.seed,
+                    ..sim::service::ServiceSettings::default()
+                }),
                 ..sim::SimSettings::default()
             };
             sim::run(settings, stop).await

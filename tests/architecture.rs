@@ -22,6 +22,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("hub-attachments", &["hub-core"]),
     ("hub-runtime", &["hub-core", "hub-fhir", "hub-formats", "hub-mapping", "hub-spec"]),
     ("hub-connect", &["hub-core", "hub-formats", "hub-transport"]),
+    ("hub-auth", &["hub-core", "hub-fhir"]),
     ("hub-workflows", &["hub-core", "hub-fhir"]),
     ("hub-executor", &["hub-core", "hub-fhir", "hub-workflows"]),
     ("hub-http", &["hub-core", "hub-fhir", "hub-fhirpath", "hub-workflows", "hub-executor"]),

@@ -13,6 +13,7 @@ mod harness;
 mod acknowledgements;
 mod archiving;
 mod attachments;
+mod booking;
 mod corpus;
 mod deploying;
 mod deployments;

@@ -326,6 +326,7 @@ fn spawn(folder: &Path, setup: &Setup) -> Child {
         // Nobody listens there: a test that wants a partner names it.
         "channels.\"his/adt\".to.lis-feed.url=mllp://127.0.0.1:9",
         "channels.\"lis/oru-r01\".to.ward-notice.url=http://127.0.0.1:9/notices",
+        "channels.\"his/errands\".to.his.url=http://127.0.0.1:9/",
     ];
     // What is said of a channel that is not there is refused.
     let is_there = |setting: &&str| {

@@ -86,6 +86,19 @@ impl Executor {
         self.workflows.iter().flat_map(|workflow| workflow.acts())
     }
 
+    /// Publishes what can be asked for: an OperationDefinition each. Those that are there as they are stay so.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn publish(&self) -> Result<(), CommandError> {
+        let definitions = self.acts().map(|act| act.definition().map(Change::Put));
+        let changes = definitions.collect::<Result<_, _>>();
+        let changes = changes.map_err(|stop| CommandError::Unfit(format!("{stop:?}")))?;
+        let commit = Commit { changes, ..Commit::default() };
+        let cause = Cause::Timer { name: "operations" };
+        self.resources.commit(cause, commit).await.map(drop).map_err(CommandError::Store)
+    }
+
     /// Carries a command out. The same command once more, by its number, comes to the same and does nothing.
     ///
     /// # Errors

@@ -9,6 +9,7 @@ use hub_core::operations::{Deploying, Operations};
 use hub_core::replay::ReplayDesk;
 use hub_core::store::{Journal, Outbox, Resources, Upkeep};
 
+use crate::business::Business;
 use crate::fhir::FhirSettings;
 
 /// What the HTTP doors ask. The program fills it in.
@@ -38,6 +39,8 @@ pub struct Doors {
     pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
     /// The address clients reach the hub by, without a path: `https://hub.example`. `None`: the one each request names.
     pub base_url: Option<String>,
+    /// What can be asked of the business; `None`: nothing.
+    pub business: Option<Business>,
     /// What the FHIR door grants.
     pub fhir: FhirSettings,
     /// Whether the hub takes work: not before it has started, not while it stops.

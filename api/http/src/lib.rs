@@ -2,6 +2,7 @@
 //!
 //! Nothing here decides or remembers: a request is read, one of the hub's traits is asked, the answer is written.
 
+mod business;
 mod doors;
 mod fhir;
 mod health;
@@ -21,6 +22,7 @@ use axum::routing::get;
 use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
 use tower_http::compression::{CompressionLayer, CompressionLevel};
 
+pub use crate::business::Business;
 pub use crate::doors::Doors;
 pub use crate::fhir::{Checks, FhirSettings, Validation};
 pub use crate::serve::{ServeLimits, serve};
@@ -42,6 +44,7 @@ pub fn router(doors: Doors) -> Router {
         CompressionLayer::new().gzip(true).quality(CompressionLevel::Fastest).compress_when(worth_it);
     Router::new()
         .merge(fhir::router(doors.clone()))
+        .merge(business::router(&doors))
         .merge(ops::router(doors.clone()))
         .merge(health::router(doors))
         .route("/", get(landing::page))

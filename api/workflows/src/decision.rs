@@ -106,8 +106,9 @@ impl Decision {
     /// Asks a partner.
     pub fn ask(&mut self, now: OffsetDateTime, ask: &Ask<'_>) -> Result<(), Stop> {
         let number = Id::of_parts([ask.act, ask.key]).to_string();
-        let inputs = ask.inputs.iter().map(|(name, value)| {
-            tree! { "type" => concept(system::VALUE, name), "valueString" => value }
+        // By its id a mapping picks it: `Task.input[id=slot-id].valueString`.
+        let inputs = ask.inputs.iter().filter(|(_, value)| !value.is_empty()).map(|(name, value)| {
+            tree! { "id" => *name, "type" => concept(system::VALUE, name), "valueString" => value }
         });
         let task = tree! {
             "identifier" => [identifier(system::TASK, &number)],

@@ -16,6 +16,7 @@ pub mod calendar;
 pub mod command;
 pub mod consent;
 pub mod decision;
+mod definition;
 pub mod facts;
 pub mod fhir;
 pub mod money;

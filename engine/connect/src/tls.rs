@@ -48,11 +48,11 @@ impl ClientTls {
 }
 
 /// A setting that does not fit.
-pub(crate) fn wrong(key: &str, what: impl Into<String>) -> BuildError {
+pub fn wrong(key: &str, what: impl Into<String>) -> BuildError {
     BuildError::Settings { key: Some(key.to_owned()), what: what.into() }
 }
 
 /// Refuses a zero where nothing would ever happen.
-pub(crate) fn at_least_one(key: &str, value: u64) -> Result<(), BuildError> {
+pub fn at_least_one(key: &str, value: u64) -> Result<(), BuildError> {
     if value == 0 { Err(wrong(key, format!("`{key}` is 0: expected 1 or more"))) } else { Ok(()) }
 }

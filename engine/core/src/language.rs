@@ -25,6 +25,15 @@ impl Language {
         }
     }
 
+    /// Its name for itself.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::English => "English",
+            Self::Simplified => "简体中文",
+            Self::Traditional => "繁體中文",
+        }
+    }
+
     /// The one a tag means. Taiwan, Hong Kong and Macau write traditional characters; other Chinese is simplified unless its tag
     /// says so.
     pub fn of_tag(tag: &str) -> Option<Self> {

@@ -6,6 +6,7 @@ pub mod mllp;
 pub mod mllp_client;
 pub mod mllp_server;
 pub mod signature;
+pub mod soap;
 pub mod tls;
 
 pub use tls::install_crypto_provider;

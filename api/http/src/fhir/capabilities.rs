@@ -10,6 +10,7 @@ use hub_fhir::parameters::Parameters;
 use hub_fhir::params::{DEFINITIONS, Param, ParamKind, find, params_of, supported};
 use hub_fhir::prepare::instant;
 use hub_fhir::{Json, Object, ResourceType};
+use hub_workflows::Act;
 use time::OffsetDateTime;
 
 use crate::fhir::conditional::Validators;
@@ -34,8 +35,13 @@ pub(crate) struct Capabilities {
 
 impl Capabilities {
     /// The statement of what is granted, true since `since`.
-    pub(crate) fn of(settings: &FhirSettings, since: OffsetDateTime, parameters: Arc<Parameters>) -> Self {
-        let body = Bytes::from(Json::Object(statement(settings, since, &parameters)).to_text());
+    pub(crate) fn of(
+        settings: &FhirSettings,
+        since: OffsetDateTime,
+        parameters: Arc<Parameters>,
+        acts: &[&'static Act],
+    ) -> Self {
+        let body = Bytes::from(Json::Object(statement(settings, since, &parameters, acts)).to_text());
         let tag = format!("W/\"{:?}\"", Digest::of(&body));
         Self { body, tag, since, parameters }
     }
@@ -68,8 +74,13 @@ fn capability_type() -> ResourceType {
     ResourceType::from_name("CapabilityStatement").expect("R4B has this type")
 }
 
-fn statement(settings: &FhirSettings, since: OffsetDateTime, parameters: &Parameters) -> Object {
-    let resource = |kind| resource(kind, settings, parameters).into();
+fn statement(
+    settings: &FhirSettings,
+    since: OffsetDateTime,
+    parameters: &Parameters,
+    acts: &[&'static Act],
+) -> Object {
+    let resource = |kind| resource(kind, settings, parameters, acts).into();
     let resources: Vec<Json> = ResourceType::all().map(resource).collect();
     let mut rest = object([("mode", Json::string("server"))]);
     let (documentation, security) = match settings.writes {
@@ -121,7 +132,12 @@ fn named(name: &str, version: &str) -> Json {
     object([("name", Json::string(name)), ("version", Json::string(version))]).into()
 }
 
-fn resource(kind: ResourceType, settings: &FhirSettings, parameters: &Parameters) -> Object {
+fn resource(
+    kind: ResourceType,
+    settings: &FhirSettings,
+    parameters: &Parameters,
+    acts: &[&'static Act],
+) -> Object {
     let writing: &[&str] = if settings.writes { &WRITING } else { &[] };
     let codes = READING.iter().chain(writing);
     let interactions = codes.map(|code| object([("code", Json::string(code))]).into()).collect();
@@ -155,7 +171,9 @@ fn resource(kind: ResourceType, settings: &FhirSettings, parameters: &Parameters
     let texts = texts.filter_map(|name| listed(kind, name));
     resource.set("searchParam", params(texts.chain(of_type)));
     let operations = operations::of(kind).map(|(name, definition)| operation(name, &definition));
-    resource.set("operation", operations.collect::<Vec<Json>>());
+    let acts = acts.iter().filter(|act| act.kind == kind.name());
+    let acts = acts.map(|act| operation(act.name, &act.definition_url()));
+    resource.set("operation", operations.chain(acts).collect::<Vec<Json>>());
     resource
 }
 
@@ -244,7 +262,7 @@ mod tests {
         let full_text = [kind("DiagnosticReport"), kind("Binary")].into();
         let settings = FhirSettings { full_text, ..FhirSettings::default() };
         let texts = |name| {
-            let resource = resource(kind(name), &settings, Parameters::of_r4b());
+            let resource = resource(kind(name), &settings, Parameters::of_r4b(), &[]);
             let params = resource.get("searchParam").map(Json::items).unwrap_or_default().to_vec();
             let names = params.iter().filter_map(|param| param.get("name")?.as_str().map(str::to_owned));
             names.filter(|name| matches!(name.as_str(), "_text" | "_content")).collect::<Vec<_>>()
@@ -261,7 +279,8 @@ mod tests {
                 hub_fhir::validate(&statement(
                     &settings,
                     datetime!(2026-11-23 0:00 UTC),
-                    Parameters::of_r4b()
+                    Parameters::of_r4b(),
+                    &[]
                 )),
                 []
             );

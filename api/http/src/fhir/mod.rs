@@ -1,16 +1,16 @@
 //! The FHIR door: reads, histories, searches and writes of what the hub has stored (FHIR R4B, RESTful API).
 
 mod address;
-mod body;
+pub(crate) mod body;
 mod bundles;
 mod capabilities;
 mod conditional;
 mod content;
 mod export;
 mod history;
-mod links;
+pub(crate) mod links;
 mod operations;
-mod problem;
+pub(crate) mod problem;
 mod read;
 mod reply;
 mod sayings;
@@ -19,7 +19,7 @@ mod settings;
 mod shape;
 mod terminology;
 mod terms;
-mod texts;
+pub(crate) mod texts;
 mod wants;
 mod write;
 
@@ -49,14 +49,14 @@ use crate::fhir::operations::Operation;
 use crate::fhir::problem::Problem;
 use crate::fhir::reply::Reply;
 use crate::fhir::wants::{Wants, is_about_looks, wants};
-use crate::language::Language;
+use crate::language;
 use crate::observe::{Interaction, RequestId};
 use crate::query;
 
 pub use crate::fhir::settings::{Checks, FhirSettings, Validation};
 
 /// The media type of every answer.
-const FHIR_JSON: &str = "application/fhir+json; charset=utf-8";
+pub(crate) const FHIR_JSON: &str = "application/fhir+json; charset=utf-8";
 /// The form of a search is far smaller.
 const MAX_FORM: usize = 256 * 1024;
 /// A search that takes longer asks for too much.
@@ -78,7 +78,9 @@ impl Fhir {
             return Arc::clone(known);
         }
         let since = if known.is_some() { OffsetDateTime::now_utc() } else { self.since };
-        let written = Arc::new(Capabilities::of(&self.doors.fhir, since, Arc::clone(parameters)));
+        let business = self.doors.business.as_ref();
+        let acts: Vec<_> = business.map(|business| business.executor.acts().collect()).unwrap_or_default();
+        let written = Arc::new(Capabilities::of(&self.doors.fhir, since, Arc::clone(parameters), &acts));
         *known = Some(Arc::clone(&written));
         written
     }
@@ -130,7 +132,7 @@ pub(crate) fn router(doors: Arc<Doors>) -> Router {
 async fn door(State(fhir): State<Arc<Fhir>>, request: Request) -> Response {
     let method = request.method().clone();
     let path = request.uri().path().strip_prefix("/fhir").unwrap_or_default();
-    let language = Language::accepted(request.headers());
+    let language = language::accepted(request.headers());
     let asked = address::ask(&method, path, fhir.doors.fhir.writes);
     let name = asked.as_ref().map_or("none", Ask::name);
     let mut answer = match asked {
@@ -153,7 +155,7 @@ async fn answer(fhir: &Fhir, ask: Ask, request: Request) -> Response {
         let found = content::content(fhir, *content, request.method(), request.headers()).await;
         return found.unwrap_or_else(|| Problem::not_found("there is no such attachment").into_response());
     }
-    let language = Language::accepted(request.headers());
+    let language = language::accepted(request.headers());
     if let Ask::Operation(Operation::Export(Export::File(order, kind))) = ask {
         let file = export::file(fhir, order, kind, request.method()).await;
         return file.unwrap_or_else(|problem| problem.told(language).into_response());

@@ -4,7 +4,7 @@ use axum::http::StatusCode;
 use axum::http::header::{ACCEPT, HeaderMap};
 
 use crate::fhir::problem::Problem;
-use crate::language::Language;
+use crate::language::{self, Language};
 
 /// The version of FHIR that is spoken here, as the `fhirVersion` of a media type names it.
 const FHIR_VERSION: &str = "4.3";
@@ -63,7 +63,7 @@ pub(crate) fn wants(headers: &HeaderMap, pairs: &[(String, String)]) -> Result<W
     let mut wants = Wants { lenient: prefers(headers, "handling=lenient"), ..Wants::default() };
     wants.is_async = prefers(headers, "respond-async");
     wants.returns = returns(headers);
-    wants.language = Language::accepted(headers);
+    wants.language = language::accepted(headers);
     let mut format = None;
     for (name, value) in pairs.iter().filter(|(name, value)| is_about_looks(name, value)) {
         match name.as_str() {

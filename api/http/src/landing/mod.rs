@@ -12,7 +12,7 @@ use axum::http::header::{
 use axum::response::{IntoResponse, Response};
 use uuid::Uuid;
 
-use crate::language::Language;
+use crate::language::{self, Language};
 use crate::observe::Interaction;
 use crate::ops::error::OpsError;
 use crate::query;
@@ -53,7 +53,7 @@ pub(crate) async fn page(RawQuery(query): RawQuery, headers: HeaderMap) -> Respo
     let pairs = query::pairs(query.unwrap_or_default().as_bytes()).unwrap_or_default();
     let asked = pairs.iter().find(|(name, _)| name == "lang").map(|(_, tag)| tag.as_str());
     let accepted = headers.get(ACCEPT_LANGUAGE).and_then(|accepted| accepted.to_str().ok());
-    let language = Language::choose(asked, accepted);
+    let language = language::choose(asked, accepted);
     let nonce = Uuid::new_v4().simple().to_string();
     let page = PAGES[language as usize].replace("{{nonce}}", &nonce);
     let policy = format!(

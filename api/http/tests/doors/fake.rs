@@ -514,6 +514,7 @@ pub fn doors(fake: &Arc<Fake>) -> Router {
 pub fn doors_of(fake: &Arc<Fake>) -> Doors {
     let hub = fake.clone();
     Doors {
+        business: None,
         resources: fake.clone(),
         journal: fake.clone(),
         outbox: fake.clone(),

@@ -4,6 +4,7 @@
 
 mod across;
 mod bundles;
+mod business;
 mod capabilities;
 mod corpus;
 mod deployments;

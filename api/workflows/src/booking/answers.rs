@@ -271,6 +271,9 @@ pub(super) fn ask_again(appointment: &Reference, facts: &Facts) -> Decided {
         return Ok(decision);
     }
     let lock = number(appointment.tree(), system::HIS_LOCK).unwrap_or_default().to_owned();
+    let invoice =
+        invoice_of(appointment).ok_or_else(|| Stop::Unfit("a visit without an invoice".to_owned()))?;
+    let paid = payment::paid_by(facts.must(&invoice)?, facts)?;
     let patient = patient_of(appointment)?;
     let archive = number(facts.must(&patient)?.tree(), system::HIS_PATIENT).unwrap_or_default().to_owned();
     let ask = Ask {
@@ -281,7 +284,7 @@ pub(super) fn ask_again(appointment: &Reference, facts: &Facts) -> Decided {
         focus: &appointment.reference(),
         patient: Some(patient),
         command: None,
-        inputs: &[("lock-id", lock), ("patient-id", archive)],
+        inputs: &[("lock-id", lock), ("patient-id", archive), ("order-no", paid.order)],
     };
     decision.ask(facts.now, &ask)?;
     alarm::raise(&mut decision, "unconfirmed", &appointment.reference(), "operations", facts.now)?;

@@ -19,6 +19,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 mod callback;
+mod calls;
 mod clock;
 mod codes;
 mod control;
@@ -35,6 +36,7 @@ mod roster;
 mod soap;
 
 pub use callback::Wrapping;
+use calls::Calls;
 use clock::Clock;
 use envelope::Seal;
 pub use envelope::{Hash, Wire};
@@ -123,6 +125,7 @@ struct Reception {
     hospital: Mutex<Hospital>,
     orders: Mutex<Orders>,
     board: Board,
+    calls: Calls,
     changed: watch::Sender<()>,
 }
 
@@ -184,6 +187,7 @@ impl Service {
             hospital: Mutex::new(Hospital::new(ways, clock, kept.memory)),
             orders: Mutex::new(Orders::new(settings.faults.clone())),
             board: Board::default(),
+            calls: Calls::default(),
             changed: watch::channel(()).0,
             settings,
         };

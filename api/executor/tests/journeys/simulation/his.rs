@@ -23,9 +23,8 @@ struct Lock {
 }
 
 struct Registration {
-    lock: String,
     slot: String,
-    pub paid: String,
+    paid: String,
     is_active: bool,
 }
 
@@ -93,13 +92,13 @@ impl His {
                 self.count += 1;
                 let registration = format!("R{}", self.count);
                 let slot = lock.slot.clone();
-                let one = Registration { lock: number, slot, paid: input("order-no"), is_active: true };
+                let one = Registration { slot, paid: input("order-no"), is_active: true };
                 self.registrations.insert(registration.clone(), one);
                 Answer::done(&[("RegNo", registration.as_str()), ("VisitNo", "V1"), ("SeqNo", "7")])
             }
             "register-query" => {
-                let lock = input("lock-id");
-                let found = self.registrations.iter().find(|(_, one)| one.lock == lock && one.is_active);
+                let order = input("order-no");
+                let found = self.registrations.iter().find(|(_, one)| one.paid == order && one.is_active);
                 match found {
                     Some((number, _)) => Answer::done(&[("RegNo", number.as_str())]),
                     None => Answer::done(&[]),

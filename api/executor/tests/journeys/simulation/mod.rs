@@ -46,7 +46,8 @@ fn whatever_happens_platform_bank_and_his_agree_at_the_end() {
             *ends.entry(state).or_default() += count;
         }
     });
-    println!("{runs} runs: {ends:?}");
+    // Seen with --nocapture.
+    eprintln!("{runs} runs: {ends:?}");
     // The dice reach every end that matters; otherwise the test proves less than it says.
     if runs >= 500 {
         for state in ["booked", "released", "refunded", "cancelled"] {

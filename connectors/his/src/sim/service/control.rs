@@ -14,6 +14,7 @@ use time::Duration;
 use super::Reception;
 use super::clock::{read_stamp, stamped};
 use super::codes::meaning;
+use super::element::leaf;
 use super::envelope::Reply;
 use super::hospital::{Change, Correction, TempSession};
 use super::memory::LockState;
@@ -40,6 +41,8 @@ pub(super) fn routes(reception: Arc<Reception>) -> Router {
         .route("/__sim/bill", post(bill))
         .route("/__sim/bill/shorten", post(shorten_bill))
         .route("/__sim/books", post(books))
+        .route("/__sim/event", post(event))
+        .route("/__sim/calls", get(calls))
         .route("/__sim/{list}", get(list))
         .with_state(reception)
 }
@@ -67,6 +70,7 @@ async fn status(State(reception): Desk) -> Json<Value> {
 
 async fn reset(State(reception): Desk) -> StatusCode {
     reception.board.reset();
+    reception.calls.clear();
     *reception.orders() = Default::default();
     reception.change(|hospital| hospital.begin());
     StatusCode::NO_CONTENT
@@ -200,6 +204,27 @@ async fn shorten_bill(State(reception): Desk, Json(order): Json<BillNo>) -> Stat
 
 async fn books(State(reception): Desk, Json(correction): Json<Correction>) -> StatusCode {
     done(reception.change(|hospital| hospital.correct(&correction)))
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct EventOrder {
+    trans_code: String,
+    body: BTreeMap<String, String>,
+}
+
+/// Tells what the hospital has no rule of its own for, such as a medicine that was handed out (H801).
+async fn event(State(reception): Desk, Json(order): Json<EventOrder>) -> StatusCode {
+    let body = order.body.iter().map(|(name, text)| leaf(name, text)).collect();
+    reception.change(|hospital| {
+        let now = hospital.now();
+        hospital.memory.tell(&order.trans_code, now, body);
+    });
+    StatusCode::NO_CONTENT
+}
+
+async fn calls(State(reception): Desk) -> Json<Value> {
+    Json(json!(reception.calls.all()))
 }
 
 /// What the HIS has in its books, for tests that hold it against the hub and the bank.

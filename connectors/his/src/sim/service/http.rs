@@ -13,7 +13,8 @@ use sim_kit::cut::Cut;
 use tokio::time::sleep;
 
 use super::Reception;
-use super::clock::read_day;
+use super::calls::Record;
+use super::clock::{read_day, stamped};
 use super::codes::{meaning, refuse, wrong};
 use super::envelope::{Reply, Request, response};
 use super::mischief::Mischief;
@@ -75,13 +76,29 @@ async fn invoke(
     if fault.is_some() {
         reception.board.count(|report| report.faults += 1);
     }
-    sleep(late).await;
-    if fault == Some(Mischief::NotDoneTimeout) {
-        sleep(NEVER).await;
-    }
-    let answer = reception.exchange(&call, fault == Some(Mischief::WrongSignature));
+    let slow = Duration::from_secs_f64(reception.settings.slow_secs);
     match fault {
-        Some(Mischief::Slow) => sleep(Duration::from_secs_f64(reception.settings.slow_secs)).await,
+        Some(Mischief::NotDoneTimeout) => {
+            reception.record(&call, fault, None);
+            sleep(NEVER).await;
+            return StatusCode::GATEWAY_TIMEOUT.into_response();
+        }
+        Some(Mischief::DoneLate) => {
+            // On its own: the caller's going must not stop it.
+            let reception = Arc::clone(&reception);
+            tokio::spawn(async move {
+                sleep(slow).await;
+                reception.exchange(&call, fault)
+            });
+            sleep(NEVER).await;
+            return StatusCode::GATEWAY_TIMEOUT.into_response();
+        }
+        _ => {}
+    }
+    let answer = reception.exchange(&call, fault);
+    sleep(late).await;
+    match fault {
+        Some(Mischief::Slow) => sleep(slow).await,
         Some(Mischief::Silent) => sleep(NEVER).await,
         Some(Mischief::DropAfterReceive) => cut.after(0),
         Some(Mischief::Garbage) => return "\u{1}this is no answer".into_response(),
@@ -141,7 +158,7 @@ impl Reception {
     }
 
     /// Answers a call with the text of a `Response`.
-    fn exchange(&self, call: &Call, is_sign_wrong: bool) -> String {
+    fn exchange(&self, call: &Call, fault: Option<Mischief>) -> String {
         let request = Request::read(&call.request_xml);
         let (reply, problem) = match &request {
             Ok(request) => self.judge(call, request),
@@ -150,11 +167,24 @@ impl Reception {
         if let Some(problem) = problem {
             self.board.reject(&format!("{}: {problem}", call.trans_code));
         }
+        self.record(call, fault, Some(&reply.code));
         let mut seal = self.seal.clone();
-        if is_sign_wrong {
+        if fault == Some(Mischief::WrongSignature) {
             seal.key.push('x');
         }
         response(&reply, request.as_ref().ok(), &seal)
+    }
+
+    /// Remembers that a call came, and what it is answered where it is done.
+    fn record(&self, call: &Call, fault: Option<Mischief>, code: Option<&str>) {
+        let request = Request::read(&call.request_xml);
+        self.calls.add(Record {
+            at: stamped(self.hospital().now()),
+            function: call.trans_code.clone(),
+            trans_seq: request.map(|request| request.trans_seq).unwrap_or_default(),
+            code: code.map(str::to_owned),
+            fault,
+        });
     }
 
     /// The answer to a request that could be read, and what the Board is told of it.

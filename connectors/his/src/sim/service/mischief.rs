@@ -14,6 +14,8 @@ pub enum Mischief {
     DropAfterReceive,
     /// Does not do it, never answers.
     NotDoneTimeout,
+    /// Never answers, and does it when the caller has long asked what became of it.
+    DoneLate,
     /// Answers with a signature that is not right.
     WrongSignature,
     /// Does it, answers what is no XML.

@@ -169,6 +169,7 @@ fn substitute(seed: u64, sessions: &mut [Session]) {
         }
         let is_free = |doctor: &&Doctor| {
             doctor.department == session.department
+                && !doctor.week.is_empty()
                 && !sessions.iter().any(|other| other.comes() == doctor.code && other.overlaps(session))
         };
         if let Some(colleague) = HOUSE.doctors.iter().find(is_free) {
@@ -253,6 +254,14 @@ mod tests {
                 assert_ne!(one.comes(), other.comes(), "{} {}", one.id, other.id);
                 assert!(one.room.is_empty() || one.room != other.room, "{} {}", one.id, other.id);
             }
+        }
+    }
+
+    #[test]
+    fn who_has_no_week_sits_nowhere() {
+        for session in fortnight() {
+            let (doctor, _) = HOUSE.doctor(session.comes()).unwrap();
+            assert!(!doctor.week.is_empty(), "{}", session.id);
         }
     }
 

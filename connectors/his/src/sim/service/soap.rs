@@ -94,11 +94,11 @@ pub(super) fn fault(version: Version, reason: &str) -> String {
 
 /// What a push looks like in an envelope: the same operation, called at the hub.
 pub(super) fn call(namespace: &str, trans_code: &str, request_xml: &str) -> String {
-    let request = escape(request_xml);
+    let (code, request) = (escape(trans_code), escape(request_xml));
     enveloped(
         Version::V11,
         &format!(
-            "<Invoke xmlns=\"{namespace}\"><transCode>{trans_code}</transCode>\
+            "<Invoke xmlns=\"{namespace}\"><transCode>{code}</transCode>\
              <requestXml>{request}</requestXml></Invoke>"
         ),
     )

@@ -10,6 +10,7 @@ use crate::sim::service::element::Element;
 mod booking;
 mod crowd;
 mod fees;
+mod laws;
 mod masters;
 mod misbehaviour;
 mod patients;

@@ -180,7 +180,7 @@ impl Hospital {
             !told.is_empty() && told != patient.get(name)
         };
         // Who somebody is changes at a window of the hospital, with the paper.
-        if ON_PAPER.iter().any(|name| differs(&name)) {
+        if ON_PAPER.iter().any(differs) {
             return Err(refuse("2003"));
         }
         for field in &mut patient.children {

@@ -37,6 +37,13 @@ impl Hospital {
             sessions.extend(added.filter(|added| added.id.starts_with('T') && added.date == date).cloned());
             day = date.next_day();
         }
+        for session in &mut sessions {
+            // Who has left the hospital comes no more.
+            let changed = self.memory.items.get(&format!("H102/{}", session.comes()));
+            if changed.is_some_and(|doctor| doctor.get("ValidFlag") != "1") {
+                session.status = Status::Stopped;
+            }
+        }
         sessions
     }
 
@@ -48,7 +55,7 @@ impl Hospital {
     }
 
     /// A slot and its session.
-    pub(super) fn slot(&self, id: &str) -> Option<(Session, Slot)> {
+    pub(in super::super) fn slot(&self, id: &str) -> Option<(Session, Slot)> {
         let session = self.session(id.rsplit_once('-')?.0)?;
         let slot = session.slots().into_iter().find(|slot| slot.id == id)?;
         Some((session, slot))

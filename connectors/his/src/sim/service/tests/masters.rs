@@ -44,6 +44,16 @@ async fn an_incremental_query_has_what_was_changed_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn a_doctor_who_has_left_cannot_be_booked() {
+    let desk = Desk::open().await;
+    let (slot, session) = desk.free().await;
+    let left = json!({ "function": "H102", "code": session.get("StaffCode"), "set": { "ValidFlag": "0" } });
+    assert_eq!(desk.control("item", left).await.0, 204);
+    assert_eq!(desk.lock(&slot, ANNA).await.code(), "3004");
+    desk.close().await;
+}
+
+#[tokio::test]
 async fn every_required_field_of_the_profile_is_valued() {
     let desk = Desk::open().await;
     for (function, fields) in [

@@ -4,8 +4,9 @@ use std::time::{Duration as Pause, Instant};
 
 use super::*;
 
-/// Long enough for an answer, short enough for a test.
-const PATIENCE: Pause = Pause::from_millis(400);
+/// How long a test waits for an answer that comes, and for one that does not.
+const PATIENCE: Pause = Pause::from_secs(20);
+const IMPATIENCE: Pause = Pause::from_secs(1);
 
 async fn armed(name: &str) -> Desk {
     let desk = Desk::open().await;
@@ -15,12 +16,12 @@ async fn armed(name: &str) -> Desk {
 }
 
 /// A lock under a fault: what came back within the time, and under which TransSeq it was asked.
-async fn lock_under(desk: &Desk) -> (Option<Option<(u16, Vec<u8>)>>, String) {
+async fn lock_under(desk: &Desk, patience: Pause) -> (Option<Option<(u16, Vec<u8>)>>, String) {
     let (slot, _) = desk.free().await;
     let seq = desk.seq();
     let body = format!("<SlotId>{slot}</SlotId><PatientId>{ANNA}</PatientId>");
     let text = desk.soap(&seq, "H303", &body);
-    (tokio::time::timeout(PATIENCE, desk.post_soap(&text)).await.ok(), seq)
+    (tokio::time::timeout(patience, desk.post_soap(&text)).await.ok(), seq)
 }
 
 async fn became(desk: &Desk, seq: &str) -> String {
@@ -29,40 +30,64 @@ async fn became(desk: &Desk, seq: &str) -> String {
 
 #[tokio::test]
 async fn silent_and_dropped_calls_were_done_and_a_call_not_done_was_not() {
-    for (name, comes_back, status) in
-        [("silent", false, "S"), ("drop-after-receive", true, "S"), ("not-done-timeout", false, "N")]
-    {
+    for (name, patience, status) in [
+        ("silent", IMPATIENCE, "S"),
+        ("drop-after-receive", PATIENCE, "S"),
+        ("not-done-timeout", IMPATIENCE, "N"),
+    ] {
         let desk = armed(name).await;
-        let (answer, seq) = lock_under(&desk).await;
-        // A connection that is closed comes back at once, and empty.
-        assert_eq!(answer.is_some(), comes_back, "{name}");
+        let (answer, seq) = lock_under(&desk, patience).await;
+        // A connection that is closed comes back, and empty.
+        assert_eq!(answer.is_some(), patience == PATIENCE, "{name}");
         assert!(answer.flatten().is_none(), "{name}");
         assert_eq!(became(&desk, &seq).await, status, "{name}");
+        let calls = desk.list("calls").await;
+        let calls = calls.as_array().unwrap();
+        let [.., lock, query] = &calls[..] else { panic!("{name}: too few calls") };
+        assert_eq!((&lock["transSeq"], &lock["fault"]), (&json!(seq), &json!(name)));
+        assert_eq!(lock["code"], if status == "S" { json!("0") } else { Value::Null });
+        assert_eq!((&query["function"], &query["fault"]), (&json!("H506"), &Value::Null));
         assert_eq!(desk.close().await.faults, 1);
     }
+}
+
+#[tokio::test]
+async fn a_call_may_be_done_after_the_caller_has_asked_what_became_of_it() {
+    let desk = Desk::with(ServiceSettings { slow_secs: 2.0, ..settings() }).await;
+    desk.control("fault", json!({ "name": "done-late", "function": "H303" })).await;
+    let (answer, seq) = lock_under(&desk, IMPATIENCE).await;
+    assert!(answer.is_none());
+    assert_eq!(became(&desk, &seq).await, "N");
+    let begun = Instant::now();
+    while became(&desk, &seq).await == "N" {
+        assert!(begun.elapsed() < PATIENCE);
+        tokio::time::sleep(Pause::from_millis(50)).await;
+    }
+    assert_eq!(became(&desk, &seq).await, "S");
+    desk.close().await;
 }
 
 #[tokio::test]
 async fn answers_are_late_forged_garbled_or_in_the_wrong_character_set() {
     let desk = armed("slow").await;
     let begun = Instant::now();
-    assert_eq!(lock_under(&desk).await.0.unwrap().unwrap().0, 200);
+    assert_eq!(lock_under(&desk, PATIENCE).await.0.unwrap().unwrap().0, 200);
     assert!(begun.elapsed() >= Pause::from_millis(200));
     desk.close().await;
 
     let desk = armed("garbage").await;
-    let (_, bytes) = lock_under(&desk).await.0.unwrap().unwrap();
+    let (_, bytes) = lock_under(&desk, PATIENCE).await.0.unwrap().unwrap();
     assert!(Element::read(&String::from_utf8_lossy(&bytes)).is_err());
     desk.close().await;
 
     let desk = armed("wrong-charset").await;
     desk.control("force", json!({ "function": "H303", "code": "3001" })).await;
-    let (_, bytes) = lock_under(&desk).await.0.unwrap().unwrap();
+    let (_, bytes) = lock_under(&desk, PATIENCE).await.0.unwrap().unwrap();
     assert!(std::str::from_utf8(&bytes).is_err());
     desk.close().await;
 
     let desk = armed("wrong-signature").await;
-    let (answer, seq) = lock_under(&desk).await;
+    let (answer, seq) = lock_under(&desk, PATIENCE).await;
     let text = String::from_utf8(answer.unwrap().unwrap().1).unwrap();
     let result = soap::result_of(&text).unwrap();
     let root = Element::read(&result).ok().unwrap();

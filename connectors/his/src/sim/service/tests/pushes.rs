@@ -110,6 +110,17 @@ async fn changes_come_in_their_order_in_soap_and_by_asking() {
 }
 
 #[tokio::test]
+async fn an_event_of_any_function_is_pushed_by_order() {
+    let (url, mut pushed) = hub(&["0"], false).await;
+    let desk = Desk::with(ServiceSettings { callback: Some(url), ..settings() }).await;
+    let event = json!({ "transCode": "H801", "body": { "HisPrescNo": "P1", "Status": "已发药" } });
+    assert_eq!(desk.control("event", event).await.0, 204);
+    let request = envelope::Request::read(&next(&mut pushed).await).ok().unwrap();
+    assert_eq!([&*request.trans_code, request.body.get("Status")], ["H801", "已发药"]);
+    desk.close().await;
+}
+
+#[tokio::test]
 async fn a_push_may_come_twice() {
     let (url, mut pushed) = hub(&["0"], false).await;
     let desk = Desk::with(ServiceSettings { callback: Some(url), ..settings() }).await;

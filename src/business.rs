@@ -1,0 +1,70 @@
+//! The business in the running hub: its workflows, who may ask, and what wakes it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use hub_auth::local::LocalTokens;
+use hub_executor::Executor;
+use hub_http::Business;
+use hub_runtime::hub::Hub;
+use hub_runtime::waker::Waker;
+use hub_store::Store;
+use hub_workflows::Workflow;
+use hub_workflows::booking::Booking;
+use hub_workflows::payment::Payment;
+use time::OffsetDateTime;
+use tokio::sync::watch;
+
+use crate::settings::Settings;
+
+/// How long it waits before it tries to publish its operations again.
+const PAUSE: Duration = Duration::from_secs(5);
+
+/// All workflows of the program.
+pub fn workflows() -> Vec<Arc<dyn Workflow>> {
+    vec![Arc::new(Booking), Arc::new(Payment)]
+}
+
+/// Puts the business together.
+pub fn open(settings: &Settings, store: Arc<Store>, hub: &Arc<Hub>) -> anyhow::Result<Business> {
+    let clock = hub.house.clock.clone();
+    let now = Arc::new(move || clock.now());
+    let tokens = LocalTokens::open(&settings.data_dir, Arc::new(OffsetDateTime::now_utc))
+        .context("nobody could be let in to the business door")?;
+    let executor = Executor::new(store, hub.clone(), now, workflows(), settings.business.clone());
+    Ok(Business { executor, gatekeeper: Arc::new(tokens) })
+}
+
+/// Publishes what can be asked for, and acts on events until the hub stops.
+pub async fn run(
+    executor: Arc<Executor>,
+    store: Arc<Store>,
+    hub: Arc<Hub>,
+    publishes: bool,
+    stop: watch::Receiver<bool>,
+) {
+    let waker = Waker {
+        wakes: store,
+        acting: executor.clone(),
+        cluster: hub.house.cluster.clone(),
+        turns: hub.job_turns.clone(),
+        clock: hub.house.clock.clone(),
+    };
+    let publish = async {
+        while publishes {
+            let Err(error) = executor.publish().await else { break };
+            let reason = format!("{error:#}");
+            tracing::warn!(
+                reason,
+                "The operations of the business cannot be published; it will be tried again."
+            );
+            tokio::time::sleep(PAUSE).await;
+        }
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        () = waker.run(stop) => {}
+        () = publish => {}
+    }
+}

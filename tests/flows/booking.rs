@@ -1,0 +1,196 @@
+//! A visit is held and let go, by HTTP, through the hub, with the simulated hospital on the other side of SOAP.
+
+use connector_his::service_destination::{ServiceDestination, ServiceDestinationConfig};
+use connector_his::sim::service::{Service, ServiceSettings};
+use hub_core::commit::Parcel;
+use hub_core::destination::Destination as _;
+use hub_core::id::ParcelId;
+use hub_core::registry::{BuildError, Secrets};
+use serde_json::{Value, json};
+use tokio::sync::watch;
+use uuid::Uuid;
+
+use crate::harness::{Hub, Setup, program, root};
+
+struct Key;
+
+impl Secrets for Key {
+    fn get(&self, _name: &str) -> Result<String, BuildError> {
+        Ok("his-simulator".to_owned())
+    }
+}
+
+/// The simulated hospital, until this is dropped.
+struct Hospital {
+    address: String,
+    _stop: watch::Sender<bool>,
+}
+
+impl Hospital {
+    async fn open() -> Self {
+        let settings = ServiceSettings {
+            listen: "127.0.0.1:0".to_owned(),
+            sold_percent: 0,
+            ..ServiceSettings::default()
+        };
+        let service = Service::bind(settings).await.unwrap();
+        let address = service.address().to_string();
+        let (stop, stopped) = watch::channel(false);
+        tokio::spawn(service.run(stopped));
+        Self { address, _stop: stop }
+    }
+
+    fn url(&self) -> String {
+        format!("http://{}/HisService/Invoke.asmx", self.address)
+    }
+
+    async fn ask(&self, body: String) -> String {
+        let text = format!("url = '{}'\napp_id = 'IMPF'\norg_code = 'SZIMH'\nkey = 'his'", self.url());
+        let config: ServiceDestinationConfig = toml::from_str(&text).unwrap();
+        let parcel = Parcel {
+            id: ParcelId(Uuid::new_v4()),
+            to: "his".into(),
+            body: body.into(),
+            content_type: "application/xml".into(),
+            correlation: "c".into(),
+            order_key: None,
+        };
+        let told = ServiceDestination::build(&config, &Key).unwrap().deliver(&parcel).await.unwrap();
+        String::from_utf8(told.answer.unwrap().to_vec()).unwrap()
+    }
+
+    /// A numbered slot of the day after tomorrow that is free, with its session's fees.
+    async fn free_slot(&self) -> (String, String, String) {
+        let beijing = time::macros::offset!(+8);
+        for days in 2..9 {
+            let day =
+                (time::OffsetDateTime::now_utc().to_offset(beijing) + time::Duration::days(days)).date();
+            let sessions =
+                self.ask(format!("<H301><StartDate>{day}</StartDate><EndDate>{day}</EndDate></H301>")).await;
+            for session in sessions.split("<Schedule>").skip(1) {
+                let slots = self
+                    .ask(format!("<H302><ScheduleId>{}</ScheduleId></H302>", cut(session, "ScheduleId")))
+                    .await;
+                for slot in slots.split("<Slot>").skip(1) {
+                    if cut(slot, "Status") == "0" && cut(slot, "TotalNum") == "1" {
+                        return (cut(slot, "SlotId"), cut(session, "RegFee"), cut(session, "ConsultFee"));
+                    }
+                }
+            }
+        }
+        panic!("no slot is free");
+    }
+
+    /// How a lock stands in the HIS.
+    async fn lock(&self, number: &str) -> String {
+        let url = format!("http://{}/__sim/locks", self.address);
+        let locks: Value =
+            serde_json::from_str(&reqwest::get(url).await.unwrap().text().await.unwrap()).unwrap();
+        let found = locks.as_array().unwrap().iter().find(|lock| lock["lockId"] == number);
+        found.map_or("", |lock| lock["state"].as_str().unwrap()).to_owned()
+    }
+}
+
+fn cut(text: &str, name: &str) -> String {
+    let rest = text.split(&format!("<{name}>")).nth(1).unwrap_or_default();
+    rest.split('<').next().unwrap_or_default().to_owned()
+}
+
+/// A token of the command line.
+fn token(hub: &Hub, arguments: &[&str]) -> String {
+    let mut command = std::process::Command::new(program());
+    command
+        .arg("token")
+        .args(arguments)
+        .arg("--data")
+        .arg(hub.folder.path().join("data"))
+        .current_dir(root());
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+async fn furnish(hub: &Hub, hospital: &Hospital) {
+    let (slot, registration, consultation) = hospital.free_slot().await;
+    let soon = time::OffsetDateTime::now_utc() + time::Duration::days(2);
+    let form = &time::format_description::well_known::Rfc3339;
+    let at = |moment: time::OffsetDateTime| moment.replace_nanosecond(0).unwrap().format(form).unwrap();
+    // The fees keep the decimals that the HIS has written.
+    let schedule = format!(
+        r#"{{"resourceType":"Schedule","id":"s","actor":[{{"reference":"Practitioner/d"}}],"extension":[
+        {{"url":"urn:impf:ext:registration-fee","valueMoney":{{"value":{registration},"currency":"CNY"}}}},
+        {{"url":"urn:impf:ext:consultation-fee","valueMoney":{{"value":{consultation},"currency":"CNY"}}}}]}}"#
+    );
+    let others = [
+        json!({ "resourceType": "Questionnaire", "id": "consent", "url": "urn:impf:consent:booking", "version": "1", "status": "active" }),
+        json!({ "resourceType": "Slot", "id": "s1", "identifier": [{ "system": "urn:impf:his:slot", "value": slot }],
+            "schedule": { "reference": "Schedule/s" }, "status": "free", "start": at(soon), "end": at(soon + time::Duration::minutes(10)) }),
+        json!({ "resourceType": "Person", "id": "me", "link": [{ "target": { "reference": "Patient/p" } }] }),
+        json!({ "resourceType": "Patient", "id": "p", "identifier": [{ "system": "urn:impf:his:patient", "value": "1000001" }] }),
+        json!({ "resourceType": "Consent", "id": "c", "status": "active", "patient": { "reference": "Patient/p" },
+            "scope": { "text": "treatment" }, "category": [{ "coding": [{ "system": "urn:impf:cs:consent", "code": "booking" }] }],
+            "dateTime": at(time::OffsetDateTime::now_utc() - time::Duration::days(1)), "policy": [{ "uri": "urn:impf:consent:booking|1" }] }),
+    ];
+    let texts = [schedule].into_iter().chain(others.iter().map(Value::to_string));
+    for text in texts {
+        let kind = serde_json::from_str::<Value>(&text).unwrap();
+        let path =
+            format!("/fhir/{}/{}", kind["resourceType"].as_str().unwrap(), kind["id"].as_str().unwrap());
+        let client = reqwest::Client::new();
+        let put = client.put(format!("{}{path}", hub.http())).header("content-type", "application/fhir+json");
+        let answer = put.body(text).send().await.unwrap();
+        assert_eq!(answer.status(), 201, "{path}: {}", answer.text().await.unwrap());
+    }
+}
+
+async fn call(hub: &Hub, path: &str, token: &str, parameters: Value) -> (u16, Value) {
+    let url = format!("{}/fhir/{path}", hub.http());
+    let request =
+        reqwest::Client::new().post(url).bearer_auth(token).header("content-type", "application/fhir+json");
+    let answer = request.body(parameters.to_string()).send().await.unwrap();
+    let status = answer.status().as_u16();
+    (status, serde_json::from_str(&answer.text().await.unwrap()).unwrap())
+}
+
+async fn read(hub: &Hub, path: &str) -> Value {
+    let answer = reqwest::get(format!("{}/fhir/{path}", hub.http())).await.unwrap();
+    serde_json::from_str(&answer.text().await.unwrap()).unwrap()
+}
+
+#[tokio::test]
+async fn a_visit_is_held_in_the_his_and_let_go_again() {
+    let hospital = Hospital::open().await;
+    let setup = Setup::default().set(format!("channels.\"his/errands\".to.his.url=\"{}\"", hospital.url()));
+    let hub = Hub::start(&setup).await;
+    furnish(&hub, &hospital).await;
+    let me = token(&hub, &["--role", "patient", "--for", "Person/me"]);
+    let of = |name: &str, to: &str| json!({ "name": name, "valueReference": { "reference": to } });
+    let hold = json!({ "resourceType": "Parameters", "parameter": [of("slot", "Slot/s1"), of("patient", "Patient/p")] });
+
+    let (status, held) = call(&hub, "Appointment/$hold", &me, hold.clone()).await;
+    assert_eq!(status, 200, "{held}");
+    assert_eq!(held["meta"]["tag"][0]["code"], "held");
+    let lock = held["identifier"][0]["value"].as_str().unwrap();
+    assert_eq!(hospital.lock(lock).await, "held");
+    let invoice = held["supportingInformation"][0]["reference"].as_str().unwrap();
+    assert_eq!(read(&hub, invoice).await["status"], "issued");
+
+    let (status, taken) = call(&hub, "Appointment/$hold", &me, hold).await;
+    assert_eq!((status, &taken["issue"][0]["details"]["coding"][0]["code"]), (409, &json!("SLOT_TAKEN")));
+
+    let path = format!("Appointment/{}", held["id"].as_str().unwrap());
+    let other = token(&hub, &["--role", "patient", "--for", "Person/other"]);
+    let nothing = json!({ "resourceType": "Parameters" });
+    assert_eq!(call(&hub, &format!("{path}/$cancel"), &other, nothing.clone()).await.0, 404);
+    assert_eq!(call(&hub, &format!("{path}/$cancel"), &me, nothing).await.0, 200);
+    for _ in 0..200 {
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        let is_released = read(&hub, &path).await["meta"]["tag"][0]["code"] == "released";
+        if is_released && hospital.lock(lock).await == "released" {
+            assert_eq!(read(&hub, "Slot/s1").await["status"], "free");
+            hub.stop().await;
+            return;
+        }
+    }
+    panic!("it was not let go: {}", read(&hub, &path).await);
+}
