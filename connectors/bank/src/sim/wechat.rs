@@ -22,7 +22,10 @@ use super::mischief::{ANSWERS, Mischief, REFUNDS};
 use super::notices::{Event, Post, Telling};
 use super::{Office, locked};
 
+mod members;
 mod statement;
+
+use members::{fen, number, only, text};
 
 /// Longer than anybody waits.
 const NEVER: Duration = Duration::from_secs(3600);
@@ -386,28 +389,4 @@ pub(super) fn notice(office: &Office, telling: &Telling, is_signed: bool) -> Pos
     })
     .to_string();
     Post { content_type: "application/json", headers: office.headers(&body, is_signed), body }
-}
-
-/// Whether there is nothing but these members.
-fn only(body: &Value, names: &[&str]) -> Result<(), String> {
-    let members = body.as_object().ok_or("the body is no object")?;
-    match members.keys().find(|name| !names.contains(&name.as_str())) {
-        Some(_) => Err("the body has a member that this operation does not".to_owned()),
-        None => Ok(()),
-    }
-}
-
-fn text(body: &Value, name: &str) -> Result<String, String> {
-    let text = body[name].as_str().filter(|text| !text.is_empty());
-    text.map(str::to_owned).ok_or_else(|| format!("`{name}` is missing"))
-}
-
-fn number(body: &Value, name: &str) -> Result<String, String> {
-    let number = text(body, name)?;
-    let fits = (6..=32).contains(&number.len()) && number.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    if fits { Ok(number) } else { Err(format!("`{name}` is not 6 to 32 letters and digits")) }
-}
-
-fn fen(amount: &Value, name: &str) -> Result<i64, String> {
-    amount[name].as_i64().filter(|fen| *fen > 0).ok_or_else(|| format!("`{name}` is not whole fen"))
 }
