@@ -77,12 +77,18 @@ pub struct Answer {
     pub body: Bytes,
     /// Its `Retry-After`, where that is a number of seconds.
     pub retry_after: Option<Duration>,
+    headers: HeaderMap,
 }
 
 impl Answer {
     /// 200 to 299.
     pub fn is_success(&self) -> bool {
         (200..300).contains(&self.status)
+    }
+
+    /// A header's text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok().map(str::trim)
     }
 }
 
@@ -181,6 +187,12 @@ impl HttpClient {
         })
     }
 
+    /// A sender to another path of the same receiver, over the same connections.
+    pub fn at(&self, path: &str) -> Self {
+        let url = format!("{}{path}", self.url.trim_end_matches('/'));
+        Self { client: self.client.clone(), url, max_answer_bytes: self.max_answer_bytes }
+    }
+
     /// Sends one request and reads the answer, bounded in time and size.
     pub async fn send(
         &self,
@@ -235,10 +247,11 @@ impl HttpClient {
         })?;
 
         let status = response.status().as_u16();
-        let seconds = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+        let headers = response.headers().clone();
+        let seconds = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
         let body = self.body(response).await;
         let body = body.map_err(|what| HttpFailure::Unreadable { url: url(), status, what })?;
-        Ok(Answer { status, body, retry_after: seconds.map(Duration::from_secs) })
+        Ok(Answer { status, body, retry_after: seconds.map(Duration::from_secs), headers })
     }
 
     async fn body(&self, mut response: reqwest::Response) -> Result<Bytes, String> {
