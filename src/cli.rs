@@ -443,7 +443,7 @@ pub struct SimArguments {
     /// Where it sends: his -> 127.0.0.1:2575, lis -> 127.0.0.1:2576
     #[arg(long, value_name = "HOST:PORT")]
     pub to: Option<String>,
-    /// Where it listens: his (service) 127.0.0.1:2581, lis (ADT feed) 127.0.0.1:2577, notify 127.0.0.1:2580
+    /// Where it listens: his (service) 127.0.0.1:2581, lis (ADT feed) 127.0.0.1:2577, notify 127.0.0.1:2580, bank 127.0.0.1:2590
     #[arg(long, value_name = "HOST:PORT")]
     pub listen: Option<String>,
     /// Where its control API listens: his 127.0.0.1:2585, lis 127.0.0.1:2586; notify's is on its own address
@@ -472,6 +472,8 @@ pub enum SimName {
     Lis,
     /// The ward's notices
     Notify,
+    /// Banks and acquirers, in their dialects
+    Bank,
 }
 
 impl SimName {
@@ -481,6 +483,7 @@ impl SimName {
             Self::His => "his",
             Self::Lis => "lis",
             Self::Notify => "notify",
+            Self::Bank => "bank",
         }
     }
 }

@@ -16,11 +16,11 @@ pub async fn run(global: &Global, arguments: DemoArguments) -> anyhow::Result<Ex
     };
     let (stop_simulators, simulators_stop) = watch::channel(false);
     let mut simulators = JoinSet::new();
-    for name in [SimName::Notify, SimName::Lis, SimName::His] {
+    for name in [SimName::Notify, SimName::Lis, SimName::His, SimName::Bank] {
         let channel = match name {
             SimName::His => Some("his/adt"),
             SimName::Lis => Some("lis/oru-r01"),
-            SimName::Notify => None,
+            SimName::Notify | SimName::Bank => None,
         };
         let channel = channel.and_then(|id| running.hub.channel(&id.into()));
         let arguments = SimArguments {
@@ -43,6 +43,10 @@ pub async fn run(global: &Global, arguments: DemoArguments) -> anyhow::Result<Ex
     }
     run::say("HIS", "simulated: sends ADT; control http://127.0.0.1:2585/__sim/status");
     run::say("HIS service", "simulated: rosters, registration; control http://127.0.0.1:2581/__sim/status");
+    run::say(
+        "bank",
+        "simulated: orders, a page to pay on, notices; control http://127.0.0.1:2590/__sim/status",
+    );
     run::say("LIS", "simulated: sends results, takes ADT; control http://127.0.0.1:2586/__sim/status");
     run::say("ward", "simulated: takes notices; control http://127.0.0.1:2580/__sim/status");
     out::line(format_args!("Stop with Ctrl-C. In another terminal:"));

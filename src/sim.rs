@@ -26,6 +26,7 @@ const LIS_TO: &str = "127.0.0.1:2576";
 const LIS_LISTENS: &str = "127.0.0.1:2577";
 const LIS_CONTROL: &str = "127.0.0.1:2586";
 const NOTIFY_LISTENS: &str = "127.0.0.1:2580";
+const BANK_LISTENS: &str = "127.0.0.1:2590";
 
 /// Says where the simulator sends and listens: on standard error, as its report goes to standard output.
 async fn introduce(arguments: &SimArguments) {
@@ -35,6 +36,7 @@ async fn introduce(arguments: &SimArguments) {
         SimName::Notify => {
             (None, Some(NOTIFY_LISTENS), arguments.listen.as_deref().unwrap_or(NOTIFY_LISTENS))
         }
+        SimName::Bank => (None, Some(BANK_LISTENS), arguments.listen.as_deref().unwrap_or(BANK_LISTENS)),
     };
     let name = arguments.name.name();
     let to = to.map(|to| arguments.to.as_deref().unwrap_or(to));
@@ -93,6 +95,15 @@ pub async fn start(arguments: &SimArguments, stop: watch::Receiver<bool>) -> any
                 listen: Some(address(&arguments.listen, LIS_LISTENS)),
                 control: Some(address(&arguments.control, LIS_CONTROL)),
                 fault,
+                ..sim::SimSettings::default()
+            };
+            sim::run(settings, stop).await
+        }
+        SimName::Bank => {
+            use connector_bank::sim;
+            let settings = sim::SimSettings {
+                listen: address(&arguments.listen, BANK_LISTENS),
+                seed: arguments.seed,
                 ..sim::SimSettings::default()
             };
             sim::run(settings, stop).await

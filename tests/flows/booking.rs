@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use crate::harness::{Hub, Setup, program, root};
+use crate::harness::{Hub, Setup, ports, program, root};
 
 struct Key;
 
@@ -88,6 +88,46 @@ impl Hospital {
             serde_json::from_str(&reqwest::get(url).await.unwrap().text().await.unwrap()).unwrap();
         let found = locks.as_array().unwrap().iter().find(|lock| lock["lockId"] == number);
         found.map_or("", |lock| lock["state"].as_str().unwrap()).to_owned()
+    }
+}
+
+/// The simulated bank, until this is dropped.
+struct Bank {
+    address: String,
+    _stop: watch::Sender<bool>,
+}
+
+impl Bank {
+    async fn open(faults: Vec<connector_bank::sim::Fault>) -> Self {
+        use connector_bank::sim::{Sim, SimSettings};
+        let settings = SimSettings { listen: "127.0.0.1:0".to_owned(), faults, ..SimSettings::default() };
+        let bank = Sim::bind(settings).await.unwrap();
+        let address = bank.address().to_string();
+        let (stop, stopped) = watch::channel(false);
+        tokio::spawn(bank.run(stopped));
+        Self { address, _stop: stop }
+    }
+
+    /// The hub's settings for it; it tells the hub at a port of its own.
+    fn known(&self, setup: Setup) -> Setup {
+        let told = ports::free_port();
+        setup
+            .set(format!("channels.\"bank/errands\".to.bank.account.url=\"http://{}\"", self.address))
+            .set(format!("channels.\"bank/errands\".to.bank.account.notify_url=\"http://127.0.0.1:{told}/\""))
+            .set(format!("channels.\"bank/notices\".settings.listen=\"127.0.0.1:{told}\""))
+    }
+
+    /// Somebody pays.
+    async fn pay(&self, order: &str) {
+        let url = format!("http://{}/__sim/pay", self.address);
+        let paid = reqwest::Client::new().post(url).header("content-type", "application/json");
+        let answer = paid.body(json!({ "orderNo": order }).to_string()).send().await.unwrap();
+        assert!(answer.status().is_success(), "{}", answer.text().await.unwrap());
+    }
+
+    async fn book(&self, which: &str) -> Value {
+        let url = format!("http://{}/__sim/{which}", self.address);
+        serde_json::from_str(&reqwest::get(url).await.unwrap().text().await.unwrap()).unwrap()
     }
 }
 
@@ -241,5 +281,63 @@ async fn a_visit_person_gets_a_record_at_the_hospital() {
     assert_eq!(cut(&known, "Name"), "陈思远");
     let links = read(&hub, "Person/new").await["link"].clone();
     assert_eq!(links[0]["assurance"], "level3");
+    hub.stop().await;
+}
+
+/// Waits until a booking stands so.
+async fn stands(hub: &Hub, path: &str, state: &str) {
+    for _ in 0..400 {
+        if read(hub, path).await["meta"]["tag"][0]["code"] == state {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    panic!("it does not become {state}: {}", read(hub, path).await);
+}
+
+#[tokio::test]
+async fn a_visit_is_held_paid_registered_cancelled_and_refunded_and_all_three_agree() {
+    let (hospital, bank) = (Hospital::open().await, Bank::open(Vec::new()).await);
+    let setup = Setup::default().set(format!("channels.\"his/errands\".to.his.url=\"{}\"", hospital.url()));
+    let hub = Hub::start(&bank.known(setup)).await;
+    furnish(&hub, &hospital).await;
+    let me = token(&hub, &["--role", "patient", "--for", "Person/me"]);
+    let of = |name: &str, to: &str| json!({ "name": name, "valueReference": { "reference": to } });
+    let hold = json!({ "resourceType": "Parameters", "parameter": [of("slot", "Slot/s1"), of("patient", "Patient/p")] });
+    let (status, held) = call(&hub, "Appointment/$hold", &me, hold).await;
+    assert_eq!(status, 200, "{held}");
+    let path = format!("Appointment/{}", held["id"].as_str().unwrap());
+
+    let how = json!({ "resourceType": "Parameters", "parameter": [{ "name": "method", "valueCode": "h5" }] });
+    let (status, order) = call(&hub, &format!("{path}/$pay"), &me, how).await;
+    assert_eq!(status, 200, "{order}");
+    let number = order["identifier"][0]["value"].as_str().unwrap().to_owned();
+    let outputs = order["output"].as_array().unwrap();
+    assert!(outputs.iter().any(|output| output["type"]["text"] == "h5Url"), "{order}");
+
+    bank.pay(&number).await;
+    stands(&hub, &path, "booked").await;
+    let booked = read(&hub, &path).await;
+    let numbers = booked["identifier"].as_array().unwrap();
+    let registration =
+        numbers.iter().find(|one| one["system"] == "urn:impf:his:registration").unwrap()["value"].clone();
+    let registered =
+        hospital.ask(format!("<H307><RegNo>{}</RegNo></H307>", registration.as_str().unwrap())).await;
+    assert!(registered.contains("<Status>1</Status>"), "{registered}");
+    assert_eq!(read(&hub, "Slot/s1").await["status"], "busy");
+    let invoice = held["supportingInformation"][0]["reference"].as_str().unwrap().to_owned();
+    assert_eq!(read(&hub, &invoice).await["status"], "balanced");
+
+    let (status, cancelled) =
+        call(&hub, &format!("{path}/$cancel"), &me, json!({ "resourceType": "Parameters" })).await;
+    assert_eq!(status, 200, "{cancelled}");
+    stands(&hub, &path, "refunded").await;
+    let refunds = bank.book("refunds").await;
+    assert!(refunds.to_string().contains(&number), "{refunds}");
+    let registered =
+        hospital.ask(format!("<H307><RegNo>{}</RegNo></H307>", registration.as_str().unwrap())).await;
+    assert!(registered.contains("<Status>4</Status>"), "{registered}");
+    assert_eq!(read(&hub, "Slot/s1").await["status"], "free");
+    assert_eq!(read(&hub, &invoice).await["status"], "cancelled");
     hub.stop().await;
 }

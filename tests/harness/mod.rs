@@ -327,6 +327,8 @@ fn spawn(folder: &Path, setup: &Setup) -> Child {
         "channels.\"his/adt\".to.lis-feed.url=mllp://127.0.0.1:9",
         "channels.\"lis/oru-r01\".to.ward-notice.url=http://127.0.0.1:9/notices",
         "channels.\"his/errands\".to.his.url=http://127.0.0.1:9/",
+        "channels.\"bank/errands\".to.bank.account.url=http://127.0.0.1:9/",
+        "channels.\"bank/notices\".settings.listen=127.0.0.1:0",
     ];
     // What is said of a channel that is not there is refused.
     let is_there = |setting: &&str| {

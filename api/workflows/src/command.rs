@@ -22,7 +22,7 @@ pub struct Command {
     /// Its number: the same when the same caller sends it again under the same idempotency key. What is made because of it has ids
     /// that are made of it.
     pub number: String,
-    /// How it was asked for: address and device, as far as they are known; evidence for what is signed.
+    /// The network address of who asks, as far as it is known.
     pub from: Option<String>,
 }
 

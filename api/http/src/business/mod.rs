@@ -6,6 +6,7 @@
 mod answer;
 mod given;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -102,7 +103,7 @@ async fn carry_out(
     };
     let input = given::read(door.act, headers, body, door.doors.fhir.body_bytes).await?;
     let number = number(headers, &who)?;
-    let from = headers.get("user-agent").and_then(|agent| agent.to_str().ok()).map(str::to_owned);
+    let from = forwarded_for(headers);
     let command = Command { act: door.act.name, on, input, who, language, number, from };
     let executor = &door.business.executor;
     let outcome = executor.command(&command).await?;
@@ -132,6 +133,13 @@ fn number(headers: &HeaderMap, who: &Who) -> Result<String, Refusal> {
     let key = key.to_str().ok().filter(|key| (1..=MOST_KEY).contains(&key.len()));
     let key = key.ok_or(Refusal::Header("Idempotency-Key", "1 to 128 printable characters"))?;
     Ok(Id::of_parts(["command", who.account.as_str(), key]).to_string())
+}
+
+/// The address that the proxy before the hub says the caller has.
+fn forwarded_for(headers: &HeaderMap) -> Option<String> {
+    let forwarded = headers.get("x-forwarded-for")?.to_str().ok()?;
+    let first: IpAddr = forwarded.split(',').next()?.trim().parse().ok()?;
+    Some(first.to_string())
 }
 
 /// Only JSON is spoken here.

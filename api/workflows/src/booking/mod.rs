@@ -57,7 +57,7 @@ const ACTS: &[Act] = &[
         on: On::Instance,
         roles: &[Role::Patient, Role::Operations, Role::Administrator, Role::System],
         takes: &[
-            Parameter::one("method", "code", "How: the bank's method, such as `jsapi`, `h5`, `card`"),
+            Parameter::one("method", "code", "How: `jsapi`, `h5`, `native` or `app`"),
             Parameter::maybe("payer", "string", "The payer's number at the bank, where the method needs it"),
         ],
         answers: "Task",

@@ -16,14 +16,7 @@ use crate::refused::{Refused, Stop};
 /// How often the bank is asked about an order that nobody has told of.
 const ASK_EVERY: Duration = Duration::seconds(60);
 /// The methods of payment, and the HIS's words for them (H305 PayMode).
-const METHODS: [(&str, &str); 6] = [
-    ("jsapi", "WX"),
-    ("h5", "WX"),
-    ("native", "WX"),
-    ("alipay", "ALI"),
-    ("union", "UNION"),
-    ("card", "FOREIGN_CARD"),
-];
+const METHODS: [(&str, &str); 4] = [("jsapi", "WX"), ("h5", "WX"), ("native", "WX"), ("app", "WX")];
 
 /// Opens an order for an invoice: amount, currency and payee are the invoice's, whatever the client says (PAY-2).
 pub fn order(command: &Command, invoice: &Fact, ends: OffsetDateTime, facts: &Facts) -> Decided {
@@ -67,7 +60,7 @@ pub fn order(command: &Command, invoice: &Fact, ends: OffsetDateTime, facts: &Fa
             ("currency", total.currency.code().to_owned()),
             ("method", method.to_owned()),
             ("payer", command.text("payer").unwrap_or_default().to_owned()),
-            ("client-ip", command.from.clone().unwrap_or_default()),
+            ("client-ip", command.from.clone().unwrap_or_else(|| "127.0.0.1".to_owned())),
             ("expire-at", instant(ends)),
             ("goods", "诊查费".to_owned()),
         ],
