@@ -32,6 +32,7 @@ fn running(folder: &TempDir) -> Running {
         counters: Arc::default(),
         begun: Arc::default(),
         dues: Arc::default(),
+        raised: Arc::default(),
         receives: mpsc::channel(1).1,
         works: mpsc::unbounded_channel().1,
         held: None,
