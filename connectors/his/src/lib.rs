@@ -4,12 +4,13 @@
 use hub_core::registry::Registry;
 
 pub mod envelope;
+pub mod query_source;
 pub mod service_destination;
 pub mod sim;
 pub mod source;
 
-/// Makes the source `his` and the destination `his-service` known.
+/// Makes the sources `his` and `his-query` and the destination `his-service` known.
 pub fn register(registry: &mut Registry) {
-    registry.source::<source::His>();
+    registry.source::<source::His>().source::<query_source::HisQuery>();
     registry.destination::<service_destination::HisService>();
 }

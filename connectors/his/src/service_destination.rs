@@ -238,6 +238,16 @@ impl ServiceDestination {
         }
     }
 
+    /// Asks a question; the error says what came of it instead of an answer. No content.
+    pub(crate) async fn query(&self, code: &str, body: &str) -> Result<Response, String> {
+        let seq = uuid::Uuid::new_v4().simple().to_string();
+        match self.call(code, &seq, body).await {
+            Ok(response) if response.code == "0" => Ok(response),
+            Ok(response) => Err(format!("{code} was answered {}", response.code)),
+            Err(Failed::NotSent(reason) | Failed::Unknown(reason) | Failed::Refused(reason)) => Err(reason),
+        }
+    }
+
     /// What a call means: for the parcel and for whoever asks.
     fn judge(code: &str, body: &str, called: Result<Response, Failed>) -> Result<Delivered, DeliveryError> {
         let in_doubt = |reason: String| match is_query(code, body) {

@@ -1,0 +1,250 @@
+//! Asks the HIS for its rosters and masters by itself, again and again, and hands on what has changed since it asked last (interfaces
+//! §3.3, §3.5).
+//!
+//! A master is one message: `<Master code="H102">` with all its items. A roster is one message a session: `<Roster>` with the session's
+//! fields and its `<Slots>`. What a run of the program has handed on is remembered by digest only to spare the channel the same again; after
+//! a start everything is handed on once more, and a mapping that writes the same makes no new version.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use hub_connect::tls::{at_least_one, wrong};
+use hub_core::envelope::{Label, Peer};
+use hub_core::id::{DedupeKey, Digest};
+use hub_core::registry::{BuildError, Secrets, SourceKind};
+use hub_core::source::{Inbound, Intake, Receipt, Source, SourceError};
+use serde::Deserialize;
+use time::OffsetDateTime;
+use time::macros::offset;
+use tokio::sync::watch;
+
+use crate::service_destination::{ServiceDestination, ServiceDestinationConfig};
+
+/// The masters that can be asked for (interfaces §3.3).
+const MASTERS: [&str; 5] = ["H101", "H102", "H103", "H105", "H107"];
+/// Rosters with their slots.
+const ROSTERS: &str = "H301";
+/// The most items of a page.
+const PAGE: usize = 500;
+/// The most days that one question about rosters may span.
+const MOST_DAYS: i64 = 31;
+
+/// The settings of the source.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct QuerySourceConfig {
+    /// The service, as the destination `his-service` has it.
+    pub service: ServiceDestinationConfig,
+    /// What is asked for: H101, H102, H103, H105, H107, and H301 with its slots.
+    pub functions: Vec<String>,
+    /// Days of rosters, today included.
+    #[serde(default = "fortnight")]
+    pub days: i64,
+    /// How often.
+    #[serde(default = "five_minutes")]
+    pub every_secs: u64,
+}
+
+fn fortnight() -> i64 {
+    14
+}
+
+fn five_minutes() -> u64 {
+    300
+}
+
+/// The source `his-query`.
+pub struct HisQuery;
+
+impl SourceKind for HisQuery {
+    const TYPE: &'static str = "his-query";
+    const FORMAT: Option<&'static str> = Some("xml");
+    const ANSWERS: bool = false;
+    type Config = QuerySourceConfig;
+
+    fn build(config: QuerySourceConfig, secrets: &dyn Secrets) -> Result<Box<dyn Source>, BuildError> {
+        at_least_one("every_secs", config.every_secs)?;
+        if !(1..=MOST_DAYS).contains(&config.days) {
+            return Err(wrong("days", format!("`days` is {}: expected 1 to {MOST_DAYS}", config.days)));
+        }
+        let known = |code: &String| MASTERS.contains(&code.as_str()) || code == ROSTERS;
+        if let Some(code) = config.functions.iter().find(|code| !known(code)) {
+            let what = format!("`{code}` is not asked for: expected {} or {ROSTERS}", MASTERS.join(", "));
+            return Err(wrong("functions", what));
+        }
+        let service = ServiceDestination::build(&config.service, secrets)?;
+        Ok(Box::new(QuerySource { service, config, known: HashMap::new() }))
+    }
+
+    fn listens(_config: &QuerySourceConfig) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+struct QuerySource {
+    service: ServiceDestination,
+    config: QuerySourceConfig,
+    /// What was handed on last, of each master and session.
+    known: HashMap<String, Digest>,
+}
+
+#[async_trait]
+impl Source for QuerySource {
+    async fn bind(&mut self) -> Result<Option<SocketAddr>, SourceError> {
+        Ok(None)
+    }
+
+    fn fetches(&self) -> bool {
+        true
+    }
+
+    async fn run(
+        mut self: Box<Self>,
+        intake: Intake,
+        mut stop: watch::Receiver<bool>,
+    ) -> Result<(), SourceError> {
+        loop {
+            let turn = tokio::select! {
+                turn = intake.turn() => turn,
+                _told = stop.wait_for(|stop| *stop) => return Ok(()),
+            };
+            let functions = self.config.functions.clone();
+            for code in &functions {
+                let asked = tokio::select! {
+                    asked = self.fetch(code, &intake) => asked,
+                    _told = stop.wait_for(|stop| *stop) => return Ok(()),
+                };
+                if let Err(reason) = asked {
+                    tracing::warn!(
+                        function = code,
+                        reason,
+                        "The HIS could not be asked; it will be tried again."
+                    );
+                }
+            }
+            drop(turn);
+            tokio::select! {
+                () = tokio::time::sleep(Duration::from_secs(self.config.every_secs)) => {}
+                _told = stop.wait_for(|stop| *stop) => return Ok(()),
+            }
+        }
+    }
+}
+
+impl QuerySource {
+    async fn fetch(&mut self, code: &str, intake: &Intake) -> Result<(), String> {
+        if code == ROSTERS { self.rosters(intake).await } else { self.master(code, intake).await }
+    }
+
+    /// All items of a master; refused where the pages do not add up to what the HIS says there is.
+    async fn master(&mut self, code: &str, intake: &Intake) -> Result<(), String> {
+        let mut items = String::new();
+        let mut page = 1;
+        let total = loop {
+            let asked = format!("<PageNo>{page}</PageNo><PageSize>{PAGE}</PageSize>");
+            let response = self.service.query(code, &asked).await?;
+            let total: usize = response.field("TotalCount").unwrap_or_default().parse().unwrap_or_default();
+            items.push_str(response.field("Items").unwrap_or_default());
+            if page * PAGE >= total {
+                break total;
+            }
+            page += 1;
+        };
+        let found = items.matches("<Item>").count();
+        if found != total {
+            return Err(format!("{code} has {found} items, and the HIS says {total}"));
+        }
+        let message = format!("<Master code=\"{code}\" count=\"{found}\">{items}</Master>");
+        self.hand_on(code, code, message, intake).await
+    }
+
+    /// The sessions of the next days, each with its slots.
+    async fn rosters(&mut self, intake: &Intake) -> Result<(), String> {
+        let today = OffsetDateTime::now_utc().to_offset(offset!(+8)).date();
+        let last = today + time::Duration::days(self.config.days - 1);
+        let asked = format!("<StartDate>{today}</StartDate><EndDate>{last}</EndDate>");
+        let response = self.service.query(ROSTERS, &asked).await?;
+        let sessions = response.field("Schedules").unwrap_or_default().to_owned();
+        for session in sessions.split("</Schedule>").filter_map(|session| session.split_once("<Schedule>")) {
+            let session = session.1;
+            let id = session.split_once("<ScheduleId>").and_then(|(_, rest)| Some(rest.split_once('<')?.0));
+            let Some(id) = id else { return Err("a session without a number".to_owned()) };
+            let asked = format!("<ScheduleId>{id}</ScheduleId>");
+            let slots = self.service.query("H302", &asked).await?;
+            let slots = dated(session, slots.field("Slots").unwrap_or_default());
+            let message = format!("<Roster>{session}<Slots>{slots}</Slots></Roster>");
+            self.hand_on(ROSTERS, &format!("{ROSTERS}/{id}"), message, intake).await?;
+        }
+        Ok(())
+    }
+
+    /// Hands on what has changed.
+    async fn hand_on(
+        &mut self,
+        code: &str,
+        what: &str,
+        message: String,
+        intake: &Intake,
+    ) -> Result<(), String> {
+        let digest = Digest::of(message.as_bytes());
+        if self.known.get(what) == Some(&digest) {
+            return Ok(());
+        }
+        let now = OffsetDateTime::now_utc().unix_timestamp_nanos();
+        let inbound = Inbound {
+            bytes: message.into(),
+            attachment: None,
+            dedupe: DedupeKey(format!("{what}/{now}").into()),
+            label: Label { message_type: Some(code.into()), ..Label::default() },
+            peer: Peer::default(),
+            unreadable: None,
+        };
+        match intake.accept(inbound).await {
+            Receipt::Accepted(_) | Receipt::Duplicate(_) => {
+                self.known.insert(what.to_owned(), digest);
+                Ok(())
+            }
+            Receipt::Refused(_, refusal) => Err(refusal.to_string()),
+        }
+    }
+}
+
+/// The slots of a session, each with the moments that its hours are on the session's day: `Begins` and `Ends`, `20260302080000`.
+fn dated(session: &str, slots: &str) -> String {
+    let cut = |text: &str, name: &str| -> Option<String> {
+        let (_, rest) = text.split_once(&format!("<{name}>"))?;
+        Some(rest.split_once('<')?.0.to_owned())
+    };
+    let day: String = cut(session, "ScheduleDate").unwrap_or_default().replace('-', "");
+    let mut dated = String::with_capacity(slots.len() * 3 / 2);
+    for slot in slots.split_inclusive("</Slot>") {
+        let Some((before, _)) = slot.rsplit_once("</Slot>") else {
+            dated.push_str(slot);
+            continue;
+        };
+        dated.push_str(before);
+        for (name, hour) in [("Begins", "StartTime"), ("Ends", "EndTime")] {
+            if let Some(hour) = cut(before, hour) {
+                dated.push_str(&format!("<{name}>{day}{}00</{name}>", hour.replace(':', "")));
+            }
+        }
+        dated.push_str("</Slot>");
+    }
+    dated
+}
+
+#[cfg(test)]
+mod tests {
+    use super::dated;
+
+    #[test]
+    fn a_slot_is_told_its_day() {
+        let session = "<ScheduleDate>2026-03-02</ScheduleDate>";
+        let slots = "<Slot><StartTime>08:00</StartTime><EndTime>08:10</EndTime></Slot>";
+        let expected = "<Slot><StartTime>08:00</StartTime><EndTime>08:10</EndTime><Begins>20260302080000</Begins><Ends>20260302081000</Ends></Slot>";
+        assert_eq!(dated(session, &slots.repeat(2)), expected.repeat(2));
+        assert_eq!(dated(session, ""), "");
+    }
+}
