@@ -31,7 +31,7 @@ impl From<Refused> for Stop {
 pub struct Refused {
     /// Its stable code, a row of `refused.tsv`: `VP_LIMIT`.
     pub code: &'static str,
-    /// The parameter or element that is wrong, where it is one.
+    /// What is wrong, where it is one thing: a parameter (`slot`), or an element of a resource that a parameter holds (`patient.birthDate`).
     pub field: Option<String>,
     /// Numbers and names that the text holds in its `{0}`, `{1}`; never patient data.
     pub with: Vec<String>,

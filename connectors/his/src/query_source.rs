@@ -30,6 +30,8 @@ const ROSTERS: &str = "H301";
 const PAGE: usize = 500;
 /// The most days that one question about rosters may span.
 const MOST_DAYS: i64 = 31;
+/// How soon a round that failed is tried again, at most: a HIS that starts a moment after the hub is heard at once.
+const AFTER_FAILURE: Duration = Duration::from_secs(5);
 
 /// The settings of the source.
 #[derive(Clone, Debug, Deserialize)]
@@ -42,7 +44,7 @@ pub struct QuerySourceConfig {
     /// Days of rosters, today included.
     #[serde(default = "fortnight")]
     pub days: i64,
-    /// How often.
+    /// How often; a round that failed is tried again after 5 s.
     #[serde(default = "five_minutes")]
     pub every_secs: u64,
 }
@@ -111,12 +113,14 @@ impl Source for QuerySource {
                 _told = stop.wait_for(|stop| *stop) => return Ok(()),
             };
             let functions = self.config.functions.clone();
+            let mut pause = Duration::from_secs(self.config.every_secs);
             for code in &functions {
                 let asked = tokio::select! {
                     asked = self.fetch(code, &intake) => asked,
                     _told = stop.wait_for(|stop| *stop) => return Ok(()),
                 };
                 if let Err(reason) = asked {
+                    pause = pause.min(AFTER_FAILURE);
                     tracing::warn!(
                         function = code,
                         reason,
@@ -126,7 +130,7 @@ impl Source for QuerySource {
             }
             drop(turn);
             tokio::select! {
-                () = tokio::time::sleep(Duration::from_secs(self.config.every_secs)) => {}
+                () = tokio::time::sleep(pause) => {}
                 _told = stop.wait_for(|stop| *stop) => return Ok(()),
             }
         }

@@ -111,14 +111,19 @@ impl Refusal {
     }
 }
 
+/// Where a field is, as FHIRPath: `slot`, or `patient.birthDate` of a resource that was given as a parameter.
+fn place(field: &str) -> String {
+    match field.split_once('.') {
+        Some((parameter, path)) => format!("Parameters.parameter.where(name='{parameter}').resource.{path}"),
+        None => format!("Parameters.parameter.where(name='{field}')"),
+    }
+}
+
 /// A rule says no: its stable code, and its text in the caller's language.
 fn ruled(refused: &Refused, language: Language) -> Response {
     let coding = tree! { "system" => system::REFUSED, "code" => refused.code };
     let text = refused.text(language);
-    let expression = refused
-        .field
-        .as_deref()
-        .map(|field| vec![Json::from(format!("Parameters.parameter.where(name='{field}')"))]);
+    let expression = refused.field.as_deref().map(|field| vec![Json::from(place(field))]);
     let issue = tree! {
         "severity" => "error",
         "code" => refused.issue(),

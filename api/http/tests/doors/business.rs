@@ -19,6 +19,7 @@ use hub_store::{Store, StoreOptions};
 use hub_workflows::Policy;
 use hub_workflows::booking::Booking;
 use hub_workflows::payment::Payment;
+use hub_workflows::person::Persons;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use time::OffsetDateTime;
@@ -85,7 +86,7 @@ impl Desk {
             store.clone(),
             Arc::new(Channels),
             now,
-            vec![Arc::new(Booking), Arc::new(Payment)],
+            vec![Arc::new(Booking), Arc::new(Payment), Arc::new(Persons)],
             Policy::default(),
         );
         executor.publish().await.unwrap();
@@ -259,6 +260,11 @@ async fn what_does_not_look_like_a_call_is_refused_with_its_place() {
     let missing = desk.call(line, "patient.me", &[], &[]).await;
     assert_eq!(missing.status, 422);
     assert_eq!(missing.json()["issue"][0]["details"]["coding"][0]["code"], "REQUIRED");
+    let without = json!({ "name": "patient", "resource": { "resourceType": "Patient", "name": [{ "text": "陈思远" }] } });
+    let given = [without, json!({ "name": "relation", "valueCode": "self" })];
+    let missing = desk.call("POST /fhir/Patient/$add", "patient.me", &[], &given).await;
+    let place = &missing.json()["issue"][0]["expression"][0];
+    assert_eq!(place, "Parameters.parameter.where(name='patient').resource.identifier");
     let authorization = [("authorization", "Bearer patient.me"), ("content-type", "application/fhir+json")];
     for body in
         ["{", "[]", r#"{"resourceType":"Patient"}"#, r#"{"resourceType":"Parameters","parameter":[{}]}"#]

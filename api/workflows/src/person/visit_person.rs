@@ -117,43 +117,43 @@ fn archive(
 fn known(given: &Object, now: OffsetDateTime) -> Result<Known, Refused> {
     let text = |path: &[&str]| crate::facts::at(given, path).and_then(Json::as_str);
     let required = |field: &'static str| Refused::field("REQUIRED", field);
-    let name = name(given).ok_or_else(|| required("Patient.name"))?;
+    let name = name(given).ok_or_else(|| required("patient.name"))?;
     let papers = given.get("identifier").map(Json::items).unwrap_or_default();
     let paper = papers.iter().find_map(|one| {
         let system = one.get("system")?.as_str()?;
         Some((Paper::of_system(system)?, system.to_owned(), one.get("value")?.as_str()?))
     });
-    let (paper, system, value) = paper.ok_or_else(|| required("Patient.identifier"))?;
-    let number = paper.number(value).ok_or_else(|| Refused::field("ID_NUMBER", "Patient.identifier"))?;
-    let birth = text(&["birthDate"]).ok_or_else(|| required("Patient.birthDate"))?;
+    let (paper, system, value) = paper.ok_or_else(|| required("patient.identifier"))?;
+    let number = paper.number(value).ok_or_else(|| Refused::field("ID_NUMBER", "patient.identifier"))?;
+    let birth = text(&["birthDate"]).ok_or_else(|| required("patient.birthDate"))?;
     let form = time::macros::format_description!("[year]-[month]-[day]");
-    let birth = Date::parse(birth, form).map_err(|_| Refused::field("BIRTH_DATE", "Patient.birthDate"))?;
+    let birth = Date::parse(birth, form).map_err(|_| Refused::field("BIRTH_DATE", "patient.birthDate"))?;
     if birth > calendar::day(now) {
-        return Err(Refused::field("BIRTH_DATE", "Patient.birthDate"));
+        return Err(Refused::field("BIRTH_DATE", "patient.birthDate"));
     }
     let gender = match text(&["gender"]) {
         Some("male") => "male",
         Some("female") => "female",
         Some("other") => "other",
         Some("unknown") => "unknown",
-        _ => return Err(required("Patient.gender")),
+        _ => return Err(required("patient.gender")),
     };
     if let Some((says_birth, says_gender)) = paper.says(&number) {
         if says_birth != birth {
-            return Err(Refused::field("ID_BIRTH", "Patient.birthDate"));
+            return Err(Refused::field("ID_BIRTH", "patient.birthDate"));
         }
         if says_gender != gender {
-            return Err(Refused::field("ID_SEX", "Patient.gender"));
+            return Err(Refused::field("ID_SEX", "patient.gender"));
         }
     }
     let phones = given.get("telecom").map(Json::items).unwrap_or_default();
     let phone = phones.iter().find(|one| one.get("system").and_then(Json::as_str) == Some("phone"));
     let phone =
-        phone.and_then(|one| one.get("value")?.as_str()).ok_or_else(|| required("Patient.telecom"))?;
-    let phone = e164(phone).ok_or_else(|| Refused::field("PHONE", "Patient.telecom"))?;
+        phone.and_then(|one| one.get("value")?.as_str()).ok_or_else(|| required("patient.telecom"))?;
+    let phone = e164(phone).ok_or_else(|| Refused::field("PHONE", "patient.telecom"))?;
     let nationality = match paper {
         Paper::Passport(country) => String::from_utf8_lossy(&country).into_owned(),
-        Paper::PermanentResidence => nationality(given).ok_or_else(|| required("Patient.extension"))?,
+        Paper::PermanentResidence => nationality(given).ok_or_else(|| required("patient.extension"))?,
         _ => nationality(given).unwrap_or_else(|| "CHN".to_owned()),
     };
     Ok(Known { paper, system, number, name, birth, gender, phone, nationality })
@@ -217,11 +217,11 @@ fn guardian(given: &Object, known: &Known, now: OffsetDateTime) -> Result<(), Re
     let contacts = given.get("contact").map(Json::items).unwrap_or_default();
     let phone = contacts.iter().find_map(|one| one.at(&["telecom", "0", "value"])?.as_str());
     if phone.and_then(e164).is_none() {
-        return Err(Refused::field("GUARDIAN", "Patient.contact"));
+        return Err(Refused::field("GUARDIAN", "patient.contact"));
     }
     let named = contacts.iter().filter_map(Json::as_object).any(|contact| name(contact).is_some());
     if age < CHILD_YEARS && !named {
-        return Err(Refused::field("GUARDIAN", "Patient.contact"));
+        return Err(Refused::field("GUARDIAN", "patient.contact"));
     }
     Ok(())
 }
