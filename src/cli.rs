@@ -88,6 +88,9 @@ pub struct Global {
         value_name = "URL"
     )]
     pub url: Option<String>,
+    /// Whether partners are simulated: then their keys are at hand.
+    #[arg(skip)]
+    pub simulates: bool,
 }
 
 /// The arguments of `init`.

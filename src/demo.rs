@@ -11,7 +11,8 @@ use crate::{EXIT_WRONG_FILES, out, paint, run, sim, stop};
 /// Runs the hub and the simulators until told to stop.
 pub async fn run(global: &Global, arguments: DemoArguments) -> anyhow::Result<ExitCode> {
     let mut stopped = stop::on_signal()?;
-    let Some(running) = run::begin(global, &arguments.run).await? else {
+    let global = Global { simulates: true, ..global.clone() };
+    let Some(running) = run::begin(&global, &arguments.run).await? else {
         return Ok(ExitCode::from(EXIT_WRONG_FILES));
     };
     let (stop_simulators, simulators_stop) = watch::channel(false);

@@ -127,7 +127,7 @@ impl Parts {
             return refused("another deployment is under way; `huitong deployments` shows it");
         };
         let Wanted { files, project, settings } = self.wanted(order.what).await?;
-        let secrets = NamedSecrets::new(settings.secrets_dir.clone()).with_simulators(&self.global.root);
+        let secrets = NamedSecrets::of_hub(&self.global, &settings);
         let registry = connectors::registry();
         let prepared = match self.hub.prepare(project, &registry, &secrets).await {
             Ok(prepared) => prepared,
@@ -196,7 +196,8 @@ impl Parts {
                 None => (ProjectFiles::read(&global.root), Origin::Folder),
                 Some(texts) => (ProjectFiles::of(texts), Origin::Earlier),
             };
-            let loaded = hub::load_files(&files, &global.root, origin, &settings);
+            let secrets = NamedSecrets::of_hub(&global, &settings);
+            let loaded = hub::load_files(&files, &global.root, origin, &settings, &secrets);
             let loaded = loaded.map_err(|error| format!("{error:#}"))?;
             Ok(loaded.map(|project| Wanted { files: files.texts(), project, settings }))
         });

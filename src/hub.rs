@@ -57,24 +57,26 @@ pub struct RunningHub {
     tasks: JoinSet<()>,
 }
 
-/// Reads channels, mappings and code tables, with the settings' overrides. All findings come back at once.
+/// Reads channels, mappings and code tables, with the settings' overrides, to look at them: a secret may be a simulator's. All findings
+/// come back at once.
 pub fn load(global: &Global, settings: &Settings) -> anyhow::Result<Result<Project, Vec<Finding>>> {
-    load_files(&ProjectFiles::read(&global.root), &global.root, Origin::Folder, settings)
+    let secrets = NamedSecrets::new(settings.secrets_dir.clone()).with_simulators(&global.root);
+    load_files(&ProjectFiles::read(&global.root), &global.root, Origin::Folder, settings, &secrets)
 }
 
 /// The file below the data folder that tells how the last starts went.
 const STARTS: &str = "hub.starts";
 
-/// The same of files that have been read before.
+/// The same of files that have been read before, with the secrets of who is to run them.
 pub fn load_files(
     files: &ProjectFiles,
     root: &Path,
     origin: Origin,
     settings: &Settings,
+    secrets: &NamedSecrets,
 ) -> anyhow::Result<Result<Project, Vec<Finding>>> {
     let overrides = settings.overrides(&files.channel_names(), origin)?;
-    let secrets = NamedSecrets::new(settings.secrets_dir.clone()).with_simulators(root);
-    Ok(hub_spec::load_files(files, root, origin, &crate::connectors::registry(), &secrets, &overrides))
+    Ok(hub_spec::load_files(files, root, origin, &crate::connectors::registry(), secrets, &overrides))
 }
 
 /// What a hub is started with.
@@ -111,7 +113,7 @@ pub async fn start(begun: Begun, global: Global) -> anyhow::Result<RunningHub> {
         deaths: Some(deaths.clone()),
         sizes: settings.sizes(),
     };
-    let secrets = NamedSecrets::new(settings.secrets_dir.clone()).with_simulators(&global.root);
+    let secrets = NamedSecrets::of_hub(&global, &settings);
     let clock = house.clock.clone();
     let hub = match Hub::start(project, &crate::connectors::registry(), &secrets, house).await {
         Ok(hub) => hub,

@@ -12,6 +12,7 @@ use hub_store::OpenError;
 
 use crate::cli::{Global, RunArguments};
 use crate::hub::{self, Begun, RunningHub};
+use crate::secrets::NamedSecrets;
 use crate::settings::Settings;
 use crate::{EXIT_WRONG_FILES, check, log, out, paint, stop};
 
@@ -66,7 +67,8 @@ pub async fn begin(global: &Global, arguments: &RunArguments) -> anyhow::Result<
     let settings = Settings::read(global)?;
     log::start(&settings.log)?;
     let files = ProjectFiles::read(&global.root);
-    let project = match hub::load_files(&files, &global.root, Origin::Folder, &settings)? {
+    let secrets = NamedSecrets::of_hub(global, &settings);
+    let project = match hub::load_files(&files, &global.root, Origin::Folder, &settings, &secrets)? {
         Ok(project) => project,
         Err(findings) => {
             check::print(&findings, false);

@@ -4,11 +4,14 @@ use std::path::{Path, PathBuf};
 
 use hub_core::registry::{BuildError, Secrets};
 
+use crate::cli::Global;
+use crate::settings::Settings;
+
 /// The folder of a project that holds the keys of the simulators.
 const SIMULATORS: &str = "fixtures/secrets";
 
-/// Looks a secret up as `FOLDER/name`, then as the variable `HUITONG_SECRET_NAME`; those of connectors at last among the simulators'
-/// keys, so that a project runs with its simulators before it has secrets of its own.
+/// Looks a secret up as `FOLDER/name`, then as the variable `HUITONG_SECRET_NAME`. The simulators' keys, which everybody has, come last, and only
+/// where files are looked at or partners are simulated: never in a hub that talks to real ones.
 pub struct NamedSecrets {
     folder: Option<PathBuf>,
     simulators: Option<PathBuf>,
@@ -18,6 +21,12 @@ impl NamedSecrets {
     /// Secrets of this folder and the environment.
     pub fn new(folder: Option<PathBuf>) -> Self {
         Self { folder, simulators: None }
+    }
+
+    /// Those of a hub.
+    pub fn of_hub(global: &Global, settings: &Settings) -> Self {
+        let secrets = Self::new(settings.secrets_dir.clone());
+        if global.simulates { secrets.with_simulators(&global.root) } else { secrets }
     }
 
     /// The same, and the keys of the simulators of the project in this folder.

@@ -108,6 +108,8 @@ fn an_archive_without_a_key_is_refused_before_anything_is_deleted() {
     let data = folder.path().to_str().unwrap();
     let arguments = [
         "run",
+        "--set",
+        "secrets_dir=fixtures/secrets",
         "--data",
         data,
         "--set",

@@ -275,6 +275,10 @@ async fn settings_and_secrets_of_a_channel_are_read_again_too() {
     let root = copy_of_the_files();
     std::fs::create_dir_all(root.path().join("config")).unwrap();
     std::fs::create_dir_all(root.path().join("secrets")).unwrap();
+    for key in std::fs::read_dir(root.path().join("fixtures/secrets")).unwrap() {
+        let key = key.unwrap();
+        std::fs::copy(key.path(), root.path().join("secrets").join(key.file_name())).unwrap();
+    }
     std::fs::write(root.path().join("secrets/ward"), "one").unwrap();
     change(&root, ORU, "[to.settings]", "[to.settings]\nheaders = { authorization = { secret = \"ward\" } }");
     let setup = Setup::default()

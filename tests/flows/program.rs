@@ -80,10 +80,28 @@ fn a_hub_with_wrong_files_does_not_start() {
     let folder = copy_of_the_files();
     std::fs::write(folder.path().join("channels/his/adt.toml"), "name = \"his/adt\"\n").unwrap();
     let data = TempDir::new().unwrap();
-    let arguments =
-        ["run", "--root", folder.path().to_str().unwrap(), "--data", data.path().to_str().unwrap()];
-    let output = huitong(&arguments);
+    let (root, data) = (folder.path().to_str().unwrap(), data.path().to_str().unwrap());
+    let output = huitong(&["run", "--root", root, "--data", data, "--set", KEYS]);
     assert_eq!(output.status.code(), Some(64));
+    let errors = text(&output.stderr);
+    assert!(errors.contains("adt.toml") && !errors.contains("secret-not-set"), "{errors}");
+}
+
+/// Where the simulators' keys are: a hub that runs must be told so.
+const KEYS: &str = "secrets_dir=fixtures/secrets";
+
+#[test]
+fn a_hub_that_runs_does_not_take_the_simulators_keys_by_itself() {
+    let data = TempDir::new().unwrap();
+    let data = data.path().to_str().unwrap();
+    let output = huitong(&["run", "--data", data, "--set", "http.listen=127.0.0.1:0"]);
+    assert_eq!(output.status.code(), Some(64));
+    let errors = text(&output.stderr);
+    for secret in ["his-sign-key", "bank-public-key", "HUITONG_SECRET_BANK_MERCHANT_KEY"] {
+        assert!(errors.contains(secret), "{secret}: {errors}");
+    }
+    // Who only looks at the files need not have any.
+    assert_eq!(huitong(&["check"]).status.code(), Some(0));
 }
 
 #[test]
@@ -114,8 +132,10 @@ fn an_impossible_setting_is_refused_before_anything_is_opened() {
         "log.format=xml",
         "channels.none.settings.listen=x",
     ] {
-        let output = huitong(&["run", "--data", "/proc/no-such-folder", "--set", setting]);
-        assert_eq!(output.status.code(), Some(64), "{setting}: {}", text(&output.stderr));
+        let output = huitong(&["run", "--data", "/proc/no-such-folder", "--set", KEYS, "--set", setting]);
+        let errors = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(64), "{setting}: {errors}");
+        assert!(!errors.contains("secret-not-set"), "{setting}: {errors}");
     }
 }
 
@@ -148,7 +168,8 @@ fn the_data_folder_is_made_for_its_user_alone_and_a_reader_that_has_gone_does_no
     let (data, ready) = (folder.path().join("made/data"), folder.path().join("ready.json"));
     let mut hub = Command::new(env!("CARGO_BIN_EXE_huitong"))
         .args(["run", "--data", data.to_str().unwrap(), "--ready-file", ready.to_str().unwrap()])
-        .args(["--set", "http.listen=127.0.0.1:0"])
+        .args(["--set", KEYS, "--set", "http.listen=127.0.0.1:0"])
+        .args(["--set", "channels.\"bank/notices\".settings.listen=127.0.0.1:0"])
         .args(["--set", "channels.\"his/adt\".settings.listen=127.0.0.1:0"])
         .args(["--set", "channels.\"lis/oru-r01\".settings.listen=127.0.0.1:0"])
         .args(["--set", "channels.\"his/find-patients\".settings.listen=127.0.0.1:0"])
@@ -189,7 +210,8 @@ fn a_second_hub_is_told_that_something_listens_there_and_what_to_do() {
     let first = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = format!("http.listen={}", first.local_addr().unwrap());
     let data = TempDir::new().unwrap();
-    let output = huitong(&["run", "--data", data.path().to_str().unwrap(), "--set", &taken]);
+    let data = data.path().to_str().unwrap();
+    let output = huitong(&["run", "--data", data, "--set", KEYS, "--set", &taken]);
     assert_eq!(output.status.code(), Some(1));
     let errors = text(&output.stderr);
     assert!(errors.contains("something does already") && errors.contains("huitong status"), "{errors}");

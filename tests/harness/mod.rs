@@ -337,6 +337,8 @@ fn spawn(folder: &Path, setup: &Setup) -> Child {
         channel.is_none_or(|channel| files.join(format!("channels/{channel}.toml")).exists())
     };
     let defaults = defaults.iter().copied().filter(is_there).map(str::to_owned);
+    // A hub that runs has the simulators' keys only when it is told so.
+    let defaults = defaults.chain([format!("secrets_dir={}", root().join("fixtures/secrets").display())]);
     for setting in defaults.chain(setup.settings.iter().cloned()) {
         command.arg("--set").arg(setting);
     }
