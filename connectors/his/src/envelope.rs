@@ -183,10 +183,9 @@ impl Response {
         Self { code: code.to_owned(), seq: String::new(), sign: None, body: body.to_owned() }
     }
 
-    /// The text of an element directly within `Body`.
+    /// The inside of an element directly within `Body`, as it was sent.
     pub fn field(&self, name: &str) -> Option<&str> {
-        let (_, rest) = self.body.split_once(&format!("<{name}>"))?;
-        rest.split_once(&format!("</{name}>")).map(|(value, _)| value)
+        field(&self.body, name)
     }
 
     /// As it is handed on: in UTF-8, its code and its body.
@@ -199,9 +198,62 @@ impl Response {
     }
 }
 
+/// The elements directly within a piece of XML, each with its name and its inside as it was sent; none where it is not well-formed.
+pub fn children(text: &str) -> Vec<(&str, &str)> {
+    let mut reader = Reader::from_str(text);
+    let mut found = Vec::new();
+    let mut depth = 0_usize;
+    let mut open = (0, 0);
+    let cut = |from: u64, to: u64| text.get(usize::try_from(from).ok()?..usize::try_from(to).ok()?);
+    let name = |from: u64| {
+        let rest = text.get(usize::try_from(from).ok()?..)?.strip_prefix('<')?;
+        rest.split(|sign: char| sign.is_whitespace() || matches!(sign, '>' | '/')).next()
+    };
+    loop {
+        let before = reader.buffer_position();
+        let Ok(event) = reader.read_event() else { return Vec::new() };
+        match event {
+            Event::Start(_) => {
+                if depth == 0 {
+                    open = (before, reader.buffer_position());
+                }
+                depth += 1;
+            }
+            Event::End(_) => {
+                depth = depth.saturating_sub(1);
+                if depth == 0 {
+                    found.extend(name(open.0).zip(cut(open.1, before)));
+                }
+            }
+            Event::Empty(_) if depth == 0 => found.extend(name(before).map(|name| (name, ""))),
+            Event::Eof => return if depth == 0 { found } else { Vec::new() },
+            _ => {}
+        }
+    }
+}
+
+/// The inside of the first element of this name directly within a piece of XML.
+pub fn field<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+    children(text).into_iter().find(|(found, _)| *found == name).map(|(_, inside)| inside)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_field_is_directly_within_and_not_one_of_the_same_name_deeper() {
+        let text = "<OrigBody><Status>N</Status></OrigBody> <!-- <Status>N</Status> --><Empty/><Status a='1'>D</Status ><T><![CDATA[</T>]]></T>";
+        assert_eq!(field(text, "Status"), Some("D"));
+        assert_eq!(field(text, "OrigBody"), Some("<Status>N</Status>"));
+        assert_eq!(field(text, "Empty"), Some(""));
+        assert_eq!(field(text, "T"), Some("<![CDATA[</T>]]>"));
+        assert_eq!(field(text, "Other"), None);
+        for broken in ["<a>", "<a></b>", "</a>", "<a", "<Status>D</Status><a>"] {
+            assert_eq!(children(broken), [], "{broken}");
+        }
+        assert_eq!(children("text"), []);
+    }
 
     fn seal(hash: Hash) -> Seal {
         Seal {

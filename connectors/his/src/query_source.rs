@@ -20,6 +20,7 @@ use time::OffsetDateTime;
 use time::macros::offset;
 use tokio::sync::watch;
 
+use crate::envelope::{children, field};
 use crate::service_destination::{ServiceDestination, ServiceDestinationConfig};
 
 /// The masters that can be asked for (interfaces §3.3).
@@ -156,7 +157,7 @@ impl QuerySource {
             }
             page += 1;
         };
-        let found = items.matches("<Item>").count();
+        let found = children(&items).iter().filter(|(name, _)| *name == "Item").count();
         if found != total {
             return Err(format!("{code} has {found} items, and the HIS says {total}"));
         }
@@ -171,10 +172,10 @@ impl QuerySource {
         let asked = format!("<StartDate>{today}</StartDate><EndDate>{last}</EndDate>");
         let response = self.service.query(ROSTERS, &asked).await?;
         let sessions = response.field("Schedules").unwrap_or_default().to_owned();
-        for session in sessions.split("</Schedule>").filter_map(|session| session.split_once("<Schedule>")) {
-            let session = session.1;
-            let id = session.split_once("<ScheduleId>").and_then(|(_, rest)| Some(rest.split_once('<')?.0));
-            let Some(id) = id else { return Err("a session without a number".to_owned()) };
+        for (_, session) in children(&sessions).into_iter().filter(|(name, _)| *name == "Schedule") {
+            let Some(id) = field(session, "ScheduleId") else {
+                return Err("a session without a number".to_owned());
+            };
             let asked = format!("<ScheduleId>{id}</ScheduleId>");
             let slots = self.service.query("H302", &asked).await?;
             let slots = dated(session, slots.field("Slots").unwrap_or_default());
@@ -217,20 +218,12 @@ impl QuerySource {
 
 /// The slots of a session, each with the moments that its hours are on the session's day: `Begins` and `Ends`, `20260302080000`.
 fn dated(session: &str, slots: &str) -> String {
-    let cut = |text: &str, name: &str| -> Option<String> {
-        let (_, rest) = text.split_once(&format!("<{name}>"))?;
-        Some(rest.split_once('<')?.0.to_owned())
-    };
-    let day: String = cut(session, "ScheduleDate").unwrap_or_default().replace('-', "");
+    let day = field(session, "ScheduleDate").unwrap_or_default().replace('-', "");
     let mut dated = String::with_capacity(slots.len() * 3 / 2);
-    for slot in slots.split_inclusive("</Slot>") {
-        let Some((before, _)) = slot.rsplit_once("</Slot>") else {
-            dated.push_str(slot);
-            continue;
-        };
-        dated.push_str(before);
+    for (_, slot) in children(slots).into_iter().filter(|(name, _)| *name == "Slot") {
+        dated.push_str(&format!("<Slot>{slot}"));
         for (name, hour) in [("Begins", "StartTime"), ("Ends", "EndTime")] {
-            if let Some(hour) = cut(before, hour) {
+            if let Some(hour) = field(slot, hour) {
                 dated.push_str(&format!("<{name}>{day}{}00</{name}>", hour.replace(':', "")));
             }
         }
