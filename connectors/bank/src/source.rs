@@ -7,13 +7,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use compact_str::CompactString;
-use hub_connect::tls::ServerTls;
+use hub_connect::tls::{ServerTls, not_bound};
 use hub_core::envelope::{Label, Peer};
 use hub_core::id::DedupeKey;
 use hub_core::registry::{BuildError, Secrets, SourceKind};
 use hub_core::source::{Inbound, Intake, Receipt, Source, SourceError};
 use hub_transport::http_server::{HttpAnswer, HttpLimits, HttpServer, RequestHead, Respond};
-use hub_transport::mllp_server::BindError;
 use hub_transport::tls::TlsServer;
 use serde::Deserialize;
 use time::OffsetDateTime;
@@ -102,12 +101,7 @@ impl Source for Notices {
             ..HttpLimits::default()
         };
         let bound = HttpServer::bind(&self.config.listen, limits, self.tls.as_ref()).await;
-        let (server, address) = bound.map_err(|error| match error {
-            BindError::Listen { address, source } => SourceError::Listen { address, source },
-            BindError::Tls { address, source } => {
-                SourceError::Stopped(format!("TLS cannot be set up for `{address}`: {source}"))
-            }
-        })?;
+        let (server, address) = bound.map_err(not_bound)?;
         self.server = Some(server);
         Ok(Some(address))
     }

@@ -9,12 +9,11 @@ use hub_core::id::Digest;
 use hub_core::registry::{BuildError, Secrets};
 use hub_core::source::{Intake, Source, SourceError};
 use hub_transport::http_server::{HttpLimits, HttpServer};
-use hub_transport::mllp_server::BindError;
 use hub_transport::tls::TlsServer;
 use serde::Deserialize;
 use tokio::sync::watch;
 
-use crate::tls::{ServerTls, at_least_one, wrong};
+use crate::tls::{ServerTls, at_least_one, not_bound, wrong};
 
 mod answer;
 mod attachment;
@@ -145,12 +144,7 @@ impl HttpSource {
 impl Source for HttpSource {
     async fn bind(&mut self) -> Result<Option<SocketAddr>, SourceError> {
         let bound = HttpServer::bind(&self.config.listen, self.limits(), self.tls.as_ref()).await;
-        let (server, address) = bound.map_err(|error| match error {
-            BindError::Listen { address, source } => SourceError::Listen { address, source },
-            BindError::Tls { address, source } => {
-                SourceError::Stopped(format!("TLS cannot be set up for `{address}`: {source}"))
-            }
-        })?;
+        let (server, address) = bound.map_err(not_bound)?;
         self.server = Some(server);
         Ok(Some(address))
     }

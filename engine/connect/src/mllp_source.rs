@@ -7,12 +7,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use hub_core::registry::{BuildError, Secrets};
 use hub_core::source::{Intake, Source, SourceError};
-use hub_transport::mllp_server::{BindError, Handler, MllpServer, ServerLimits};
+use hub_transport::mllp_server::{Handler, MllpServer, ServerLimits};
 use hub_transport::tls::TlsServer;
 use serde::Deserialize;
 use tokio::sync::watch;
 
-use crate::tls::{ServerTls, at_least_one, wrong};
+use crate::tls::{ServerTls, at_least_one, not_bound, wrong};
 
 mod answer;
 mod verdict;
@@ -128,12 +128,7 @@ pub fn answering(intake: Intake, answer: Duration, offset: time::UtcOffset) -> A
 impl Source for MllpSource {
     async fn bind(&mut self) -> Result<Option<SocketAddr>, SourceError> {
         let bound = MllpServer::bind(&self.config.listen, self.limits(), self.tls.as_ref()).await;
-        let (server, address) = bound.map_err(|error| match error {
-            BindError::Listen { address, source } => SourceError::Listen { address, source },
-            BindError::Tls { address, source } => {
-                SourceError::Stopped(format!("TLS cannot be set up for `{address}`: {source}"))
-            }
-        })?;
+        let (server, address) = bound.map_err(not_bound)?;
         self.server = Some(server);
         Ok(Some(address))
     }

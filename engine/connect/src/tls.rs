@@ -1,6 +1,8 @@
-//! TLS in a channel file: names of secrets, and how they become what the transport wants.
+//! TLS in a channel file: names of secrets, how they become what the transport wants, and why it could not listen.
 
 use hub_core::registry::{BuildError, Secrets};
+use hub_core::source::SourceError;
+use hub_transport::mllp_server::BindError;
 use hub_transport::tls::{TlsClient, TlsServer};
 use serde::Deserialize;
 
@@ -44,6 +46,16 @@ impl ClientTls {
             identity_pem: secret(&self.certificate)?.map(|both| (both.clone(), both)),
             server_name: self.server_name.clone(),
         })
+    }
+}
+
+/// Why a source could not listen.
+pub fn not_bound(error: BindError) -> SourceError {
+    match error {
+        BindError::Listen { address, source } => SourceError::Listen { address, source },
+        BindError::Tls { address, source } => {
+            SourceError::Stopped(format!("TLS cannot be set up for `{address}`: {source}"))
+        }
     }
 }
 
