@@ -1,9 +1,11 @@
 //! Sees to it that events are acted on when they are due: one node at a time, several subjects side by side, those of one subject in turn.
 
 use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use hub_core::cluster::{Cluster, Share};
 use hub_core::wakes::{ActError, Acting, Waiting, Wakes};
 use hub_fhir::Reference;
@@ -110,8 +112,10 @@ impl Waker {
             under_way.insert(waiting.number, waiting.wake.subject.clone());
             let this = Arc::clone(&self.acting);
             acting.spawn(async move {
-                let acted = this.act(&waiting).await;
-                (waiting, acted)
+                // A fault of the program at one event rests as any other failure, and touches no other.
+                let acted = AssertUnwindSafe(this.act(&waiting)).catch_unwind().await;
+                let broken = |_| Err(ActError::Unfit("the program failed at it".to_owned()));
+                (waiting, acted.unwrap_or_else(broken))
             });
         }
         let next = self.wakes.next(now).await.ok().flatten();
@@ -130,12 +134,8 @@ fn end(
     under_way: &mut HashMap<i64, Reference>,
     resting: &mut Resting,
 ) {
-    let Ok((waiting, acted)) = ended else {
-        // Which one it was is not told: all that were under way may come again, and what was done is gone from the store.
-        error!("An event was not acted on by a fault of the program; it comes again.");
-        under_way.clear();
-        return;
-    };
+    // Nobody aborts one, and its panics are caught.
+    let Ok((waiting, acted)) = ended else { return };
     under_way.remove(&waiting.number);
     match acted {
         Ok(()) => {
