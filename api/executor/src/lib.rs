@@ -217,13 +217,13 @@ impl Executor {
 const DIGEST: &str = "urn:impf:digest";
 
 fn is_act(act: &Act, command: &Command) -> bool {
-    act.name == command.act
+    (act.kind, act.name) == (command.kind, command.act)
 }
 
 /// Tells one command from another.
 fn digest(command: &Command) -> String {
-    let mut parts =
-        vec![command.act.to_owned(), command.on.as_ref().map(Reference::to_string).unwrap_or_default()];
+    let on = command.on.as_ref().map(Reference::to_string).unwrap_or_default();
+    let mut parts = vec![command.kind.to_owned(), command.act.to_owned(), on];
     for parameter in &command.input {
         let mut text = String::new();
         write_object(parameter, &mut text);

@@ -9,6 +9,8 @@ use crate::refused::Refused;
 /// One call of an operation.
 #[derive(Clone, Debug)]
 pub struct Command {
+    /// The type of resource that the operation is called on: operations of one name may be of several types.
+    pub kind: &'static str,
     /// The operation's name, without the `$`.
     pub act: &'static str,
     /// The resource it was called on; none where it was called on a type.

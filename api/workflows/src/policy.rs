@@ -33,22 +33,8 @@ pub struct Policy {
     pub stopped_hours: u16,
     /// Months a consent holds (CON-2).
     pub consent_months: u16,
-    /// Strokes that a signature has at least (CON-3).
-    pub signature_strokes: u16,
     /// Visit persons of an account (ACC-1).
     pub visit_persons: u16,
-    /// Addresses of an account (ACC-8).
-    pub addresses: u16,
-    /// Minutes an exclusive booking may be left alone before it turns red (EX-4).
-    pub exclusive_minutes: u16,
-    /// Minutes between two sessions of a doctor on different campuses (EX-6).
-    pub travel_minutes: u16,
-    /// Hours of duty in a row (RO-4).
-    pub duty_hours: u16,
-    /// Amounts in fen above which a refund needs two people (PAY-10).
-    pub two_people_above_fen: i64,
-    /// Minutes something paid may stay unsettled before somebody is told (PAY-7).
-    pub unsettled_minutes: u16,
 }
 
 impl Default for Policy {
@@ -67,14 +53,7 @@ impl Default for Policy {
             unconfirmed_minutes: 10,
             stopped_hours: 24,
             consent_months: 12,
-            signature_strokes: 2,
             visit_persons: 10,
-            addresses: 20,
-            exclusive_minutes: 120,
-            travel_minutes: 30,
-            duty_hours: 12,
-            two_people_above_fen: 50_000,
-            unsettled_minutes: 30,
         }
     }
 }

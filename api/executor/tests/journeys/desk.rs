@@ -133,7 +133,9 @@ impl Desk {
     /// A command of its own number.
     pub fn ask(&self, who: Who, act: &'static str, on: Option<&str>, input: Vec<Object>) -> Command {
         self.commands.set(self.commands.get() + 1);
+        let kind = self.executor.acts().find(|known| known.name == act).unwrap().kind;
         Command {
+            kind,
             act,
             on: on.map(|on| Reference::parse(on).unwrap()),
             input,

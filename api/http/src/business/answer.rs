@@ -141,11 +141,16 @@ fn with_body(status: StatusCode, tree: Object) -> Response {
 }
 
 /// What a command has come to.
-pub(super) async fn told(door: &Door, outcome: Outcome, base: &str) -> Result<Response, Refusal> {
+pub(super) async fn told(
+    door: &Door,
+    outcome: Outcome,
+    language: Language,
+    base: &str,
+) -> Result<Response, Refusal> {
     match outcome {
         Outcome::Done => {
             let tree = OperationOutcome::of_issues(&[])
-                .explained(|code, english| texts::text(code, english, Language::English));
+                .explained(|code, english| texts::text(code, english, language));
             Ok(with_body(StatusCode::OK, tree.tree()))
         }
         Outcome::Parameters(parameters) => {

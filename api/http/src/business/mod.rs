@@ -104,12 +104,12 @@ async fn carry_out(
     let input = given::read(door.act, headers, body, door.doors.fhir.body_bytes).await?;
     let number = number(headers, &who)?;
     let from = forwarded_for(headers);
-    let command = Command { act: door.act.name, on, input, who, language, number, from };
+    let command = Command { kind: door.act.kind, act: door.act.name, on, input, who, language, number, from };
     let executor = &door.business.executor;
     let outcome = executor.command(&command).await?;
     let patience = if prefers_async(headers) { Duration::ZERO } else { PATIENCE };
     let outcome = executor.wait(outcome, Instant::now() + patience).await?;
-    told(door, outcome, base).await
+    told(door, outcome, language, base).await
 }
 
 /// Who the access token was given to (RFC 6750).

@@ -191,7 +191,7 @@ struct Report<'a> {
 impl<'a> Report<'a> {
     /// Of an answer to a question.
     fn of_answer(answered: &Answered<'a>, now: OffsetDateTime) -> Option<Self> {
-        let currency = crate::money::Currency::of_code(answered.output("currency").unwrap_or("CNY"))?;
+        let currency = crate::money::Currency::of_code(answered.output("currency")?)?;
         Some(Self {
             trade: answered.output("bankTradeNo")?,
             amount: Money { fen: answered.output("amountFen")?.parse().ok()?, currency },

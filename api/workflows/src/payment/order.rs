@@ -190,7 +190,7 @@ pub(super) fn closed(answered: &Answered<'_>, facts: &Facts) -> Decided {
     if state(order.tree()) != Some(CLOSING) {
         return Ok(decision);
     }
-    if answered.is_done() && answered.output("state").is_none_or(|state| state == "CLOSED") {
+    if answered.is_done() && answered.output("state") == Some("CLOSED") {
         close(&mut decision, order);
         all_closed(&mut decision, order, facts)?;
     } else if is_word(answered) || answered.is_done() {

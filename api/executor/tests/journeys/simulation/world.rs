@@ -275,7 +275,8 @@ impl World {
             client: "simulation".into(),
             session: None,
         };
-        let command = Command { act, on, input, who, language: Language::English, number, from: None };
+        let kind = self.executor.acts().find(|known| known.name == act).unwrap().kind;
+        let command = Command { kind, act, on, input, who, language: Language::English, number, from: None };
         self.give(&command).await;
         self.given.push(command);
     }
