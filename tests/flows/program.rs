@@ -97,7 +97,7 @@ fn a_hub_that_runs_does_not_take_the_simulators_keys_by_itself() {
     let output = huitong(&["run", "--data", data, "--set", "http.listen=127.0.0.1:0"]);
     assert_eq!(output.status.code(), Some(64));
     let errors = text(&output.stderr);
-    for secret in ["his-sign-key", "bank-public-key", "HUITONG_SECRET_BANK_MERCHANT_KEY"] {
+    for secret in ["his-sign-key", "bank-shared-key", "HUITONG_SECRET_BANK_MERCHANT_KEY"] {
         assert!(errors.contains(secret), "{secret}: {errors}");
     }
     // Who only looks at the files need not have any.
