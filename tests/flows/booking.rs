@@ -81,6 +81,14 @@ impl Hospital {
         panic!("no slot is free");
     }
 
+    /// How each registration stands in the HIS.
+    async fn registrations(&self) -> Vec<Value> {
+        let url = format!("http://{}/__sim/registrations", self.address);
+        let all: Value =
+            serde_json::from_str(&reqwest::get(url).await.unwrap().text().await.unwrap()).unwrap();
+        all.as_array().unwrap().iter().map(|one| one["status"].clone()).collect()
+    }
+
     /// How a lock stands in the HIS.
     async fn lock(&self, number: &str) -> String {
         let url = format!("http://{}/__sim/locks", self.address);
@@ -340,4 +348,95 @@ async fn a_visit_is_held_paid_registered_cancelled_and_refunded_and_all_three_ag
     assert_eq!(read(&hub, "Slot/s1").await["status"], "free");
     assert_eq!(read(&hub, &invoice).await["status"], "cancelled");
     hub.stop().await;
+}
+
+/// Milliseconds after which the hub is killed while it does something: before, during and after most of it. Their number has no divisor in common
+/// with the four steps of a round, so that in 13 rounds each step meets each moment.
+const MOMENTS: [u64; 13] = [2, 12, 25, 45, 70, 110, 4, 18, 35, 55, 90, 150, 8];
+
+/// A hub that is killed again and again, with what it is set to.
+struct Mortal {
+    hub: Option<Hub>,
+    setup: Setup,
+    moments: std::iter::Cycle<std::slice::Iter<'static, u64>>,
+}
+
+impl Mortal {
+    fn hub(&self) -> &Hub {
+        self.hub.as_ref().unwrap()
+    }
+
+    /// Killed at the next moment, and started again on what it has left.
+    async fn die(&mut self) {
+        let moment = *self.moments.next().unwrap();
+        tokio::time::sleep(std::time::Duration::from_millis(moment)).await;
+        let folder = self.hub.take().unwrap().kill();
+        self.hub = Some(Hub::start_in(folder, &self.setup).await);
+    }
+
+    /// A call during which the hub is killed; made again under its key until it is answered.
+    async fn insist(&mut self, path: &str, token: &str, parameters: Value) -> Value {
+        let key = Uuid::new_v4().to_string();
+        let send = |hub: &Hub| {
+            reqwest::Client::new()
+                .post(format!("{}/fhir/{path}", hub.http()))
+                .bearer_auth(token)
+                .header("content-type", "application/fhir+json")
+                .header("idempotency-key", &key)
+                .body(parameters.to_string())
+                .send()
+        };
+        let first = tokio::spawn(send(self.hub()));
+        self.die().await;
+        drop(first);
+        for _ in 0..100 {
+            let answer = send(self.hub()).await.unwrap();
+            let (status, text) = (answer.status().as_u16(), answer.text().await.unwrap());
+            match status {
+                200 => return serde_json::from_str(&text).unwrap(),
+                202 => tokio::time::sleep(std::time::Duration::from_millis(200)).await,
+                _ => panic!("{path}: {status} {text}"),
+            }
+        }
+        panic!("{path} does not end");
+    }
+}
+
+#[tokio::test]
+async fn a_hub_that_is_killed_in_every_step_books_pays_and_refunds_each_visit_once() {
+    let (hospital, bank) = (Hospital::open().await, Bank::open(Vec::new()).await);
+    let setup = Setup::default().set(format!("channels.\"his/errands\".to.his.url=\"{}\"", hospital.url()));
+    let setup = bank.known(setup);
+    let hub = Hub::start(&setup).await;
+    furnish(&hub, &hospital).await;
+    let me = token(&hub, &["--role", "patient", "--for", "Person/me"]);
+    let mut mortal = Mortal { hub: Some(hub), setup, moments: MOMENTS.iter().cycle() };
+    let nothing = json!({ "resourceType": "Parameters" });
+    let of = |name: &str, to: &str| json!({ "name": name, "valueReference": { "reference": to } });
+    let hold = json!({ "resourceType": "Parameters", "parameter": [of("slot", "Slot/s1"), of("patient", "Patient/p")] });
+    let how = json!({ "resourceType": "Parameters", "parameter": [{ "name": "method", "valueCode": "h5" }] });
+    let mut orders = Vec::new();
+
+    let rounds = std::env::var("HUITONG_CRASH_ROUNDS").map_or(3, |rounds| rounds.parse().unwrap());
+    for _ in 0..rounds {
+        let held = mortal.insist("Appointment/$hold", &me, hold.clone()).await;
+        let path = format!("Appointment/{}", held["id"].as_str().unwrap());
+        let order = mortal.insist(&format!("{path}/$pay"), &me, how.clone()).await;
+        orders.push(order["identifier"][0]["value"].as_str().unwrap().to_owned());
+        bank.pay(orders.last().unwrap()).await;
+        mortal.die().await;
+        stands(mortal.hub(), &path, "booked").await;
+        mortal.insist(&format!("{path}/$cancel"), &me, nothing.clone()).await;
+        stands(mortal.hub(), &path, "refunded").await;
+        assert_eq!(read(mortal.hub(), "Slot/s1").await["status"], "free");
+    }
+
+    let refunds = bank.book("refunds").await.to_string();
+    for order in &orders {
+        assert_eq!(refunds.matches(order.as_str()).count(), 1, "{order}: {refunds}");
+    }
+    let visits = read(mortal.hub(), "Appointment?_summary=count").await;
+    assert_eq!(visits["total"], rounds);
+    assert_eq!(hospital.registrations().await, vec!["4"; rounds], "each registered once and taken back");
+    mortal.hub.unwrap().stop().await;
 }

@@ -14,6 +14,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::{Bytes, BytesMut};
 use futures_util::stream::unfold;
 use hub_core::store::StoreError;
+use hub_fhir::outcome::{Outcome, Severity};
 use hub_fhir::search::{self, Cursor, Search, Stored};
 use hub_fhir::{Id, Json, Object, Reference, ResourceType, compartments, json};
 use time::OffsetDateTime;
@@ -25,7 +26,7 @@ use crate::fhir::address::resource_type;
 use crate::fhir::operations::Given;
 use crate::fhir::problem::Problem;
 use crate::fhir::reply::{Reply, refuse_parameters};
-use crate::fhir::{Fhir, Question};
+use crate::fhir::{Fhir, Question, texts};
 
 /// So many resources are read at a time.
 const AT_A_TIME: u32 = 500;
@@ -164,7 +165,7 @@ pub(crate) async fn perform(fhir: &Fhir, question: &Question, asked: Export) -> 
     match asked {
         Export::Start(whose) => start(fhir, question, whose).await,
         Export::Status(order) => status(fhir, question, &order).await,
-        Export::Cancel(_) => Ok(Reply::empty(StatusCode::ACCEPTED)),
+        Export::Cancel(_) => Ok(accepted(question, "nothing of this export is kept")),
         Export::File(..) => {
             let text = "a file of an export is fetched by itself, not within a Bundle";
             Err(Problem::new(StatusCode::BAD_REQUEST, "not-supported", text))
@@ -198,7 +199,14 @@ async fn start(fhir: &Fhir, question: &Question, whose: Whose) -> Result<Reply, 
     let order = Order { whose, types, since: since.transpose()?, at: micros(OffsetDateTime::now_utc()) };
     members(&fhir.doors, &order).await?;
     let address = format!("{}/$export-status/{}", question.base, order.written());
-    Ok(Reply::empty(StatusCode::ACCEPTED).located(&address, false))
+    Ok(accepted(question, "the export is made; `Content-Location` tells of it").located(&address, false))
+}
+
+/// 202, in FHIR's words.
+fn accepted(question: &Question, text: &str) -> Reply {
+    let outcome = Outcome::new(Severity::Information, "informational", text.to_owned());
+    let told = outcome.explained(|code, english| texts::text(code, english, question.wants.language));
+    Reply::fresh(told.text().into()).with_status(StatusCode::ACCEPTED)
 }
 
 /// What files there are: those of types that have resources.

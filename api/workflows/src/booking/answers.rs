@@ -200,6 +200,7 @@ pub(super) fn confirm(
         ("trade-no", paid.trade),
     ];
     State::PaidConfirming.write(tree);
+    tree.remove("cancelationReason");
     let ask = Ask {
         channel: HIS,
         act: "register-confirm",

@@ -29,6 +29,9 @@ pub(super) fn cancel(command: &Command, facts: &Facts) -> Decided {
             if let Some(reason) = reason {
                 tree.set("comment", reason);
             }
+            if state == State::Releasing {
+                tree.put("cancelationReason", fhir::concept(system::REFUSED, "CANCELLED"));
+            }
         });
     };
     let mut decision = Decision::default();

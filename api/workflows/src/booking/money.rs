@@ -69,7 +69,9 @@ pub(super) fn closed(appointment: &Fact, facts: &Facts) -> Decided {
     decision.update(slot_of(appointment, facts)?, |slot| slot.set("status", "free"));
     decision.update(appointment, |tree| {
         State::Released.write(tree);
-        tree.put("cancelationReason", concept(system::REFUSED, "HOLD_EXPIRED"));
+        if tree.get("cancelationReason").is_none() {
+            tree.put("cancelationReason", concept(system::REFUSED, "HOLD_EXPIRED"));
+        }
     });
     unlock(&mut decision, number(appointment.tree(), system::HIS_LOCK), appointment, facts)?;
     Ok(decision)

@@ -39,8 +39,13 @@ impl Backlog {
                 let is_full = in_lanes >= self.limits.messages || bytes >= self.limits.bytes;
                 if !is_full {
                     match inner.places.get(&id) {
-                        Some(Place::Unsplit(_)) => {
-                            self.forget(&mut inner, id);
+                        // It stays on its way all the time: a hold that is to end once it is through does not end before it.
+                        Some(Place::Unsplit(size)) => {
+                            let size = *size;
+                            inner.queued -= 1;
+                            inner.queued_bytes -= size;
+                            inner.unsplit -= 1;
+                            inner.unsplit_bytes -= size;
                             self.to_lane(&mut inner, message, key.as_deref());
                         }
                         Some(Place::Piece) => self.to_lane(&mut inner, message, key.as_deref()),

@@ -137,6 +137,33 @@ async fn bk_4_what_is_not_paid_in_time_is_let_go_everywhere() {
     assert_eq!(desk.state(&appointment).await, "released");
     assert_eq!(desk.text("Slot/r-slot0", &["status"]).await, "free");
     assert_eq!(desk.answer("slot-unlock", Answer::done(&[])).await.inputs["lock-id"], "L1");
+    assert_eq!(reason(&desk, &appointment).await, "HOLD_EXPIRED");
+}
+
+/// Why a visit has ended.
+async fn reason(desk: &Desk, appointment: &str) -> String {
+    let tree = desk.read(appointment).await;
+    let codings = tree.get("cancelationReason").and_then(|reason| reason.get("coding"));
+    let first = codings.map(Json::items).unwrap_or_default().first();
+    first.and_then(|coding| coding.get("code")?.as_str()).unwrap_or_default().to_owned()
+}
+
+#[tokio::test]
+async fn bk_8_a_hold_that_its_patient_lets_go_says_so_and_one_that_is_paid_in_that_moment_is_booked() {
+    let desk = Desk::open().await;
+    let gone = desk.held(0, 0).await;
+    desk.give(&desk.ask(desk.patient(), "cancel", Some(&gone), Vec::new())).await.unwrap();
+    desk.events().await;
+    assert_eq!(desk.state(&gone).await, "released");
+    assert_eq!(reason(&desk, &gone).await, "CANCELLED");
+
+    let paid = desk.held(1, 0).await;
+    let order = desk.order(&paid).await;
+    desk.give(&desk.ask(desk.patient(), "cancel", Some(&paid), Vec::new())).await.unwrap();
+    assert_eq!(reason(&desk, &paid).await, "CANCELLED");
+    desk.paid(&order, 50_000, "T1").await;
+    desk.answer("register-confirm", Answer::done(&[("RegNo", "R1")])).await;
+    assert_eq!((desk.state(&paid).await.as_str(), reason(&desk, &paid).await.as_str()), ("booked", ""));
 }
 
 #[tokio::test]
