@@ -200,7 +200,7 @@ mod tests {
         // RFC 7636, appendix B.
         let verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
         assert!(is_verifier(verifier));
-        assert_eq!(challenge_of(verifier), "E9Melhoa2OwvFrEMTJguCMeKK8wBqGbqjMvJ4wWTqNE");
+        assert_eq!(challenge_of(verifier), "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM");
         assert!(!is_verifier("short") && !is_verifier(&"x".repeat(129)) && !is_verifier(&"é".repeat(30)));
     }
 }

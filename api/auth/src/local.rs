@@ -5,7 +5,6 @@ use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use async_trait::async_trait;
 use hub_core::who::{Gatekeeper, NotLetIn, Role, Who};
@@ -13,7 +12,7 @@ use hub_fhir::{Id, Reference};
 use ring::rand::SystemRandom;
 use ring::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
 use thiserror::Error;
-use time::{Duration, OffsetDateTime};
+use time::Duration;
 use uuid::Uuid;
 
 use crate::Now;
@@ -133,11 +132,13 @@ impl Gatekeeper for LocalTokens {
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
+    use std::sync::Arc;
     use std::sync::atomic::{AtomicI64, Ordering};
 
     use base64::Engine as _;
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
     use tempfile::TempDir;
+    use time::OffsetDateTime;
 
     use super::*;
 

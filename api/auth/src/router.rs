@@ -145,6 +145,5 @@ fn address_of(server: &Server, headers: &HeaderMap, extensions: &Extensions) -> 
 fn sorry(language: Language, query: &Parameters, failure: &Failure) -> Page {
     tracing::error!(reason = reason(failure), "The authorization server could not answer.");
     let texts = texts(language);
-    let query = query.query_with("lang", "{}").replace("%7B%7D", "{}");
     Page::message(language, StatusCode::SERVICE_UNAVAILABLE, texts.later_title, texts.later, query)
 }

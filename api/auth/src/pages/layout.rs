@@ -5,16 +5,19 @@ use axum::response::{Html, IntoResponse, Response};
 use hub_core::language::Language;
 
 use super::texts;
+use crate::parameters::Parameters;
 
 /// The one style sheet.
 pub(crate) const STYLE: &str = include_str!("style.css");
 
 /// How a page is turned into another language.
 pub(crate) enum Switch {
-    /// By a link to the same address with this query, where `{}` is the tag.
-    Links(String),
+    /// By links to the same address with these queries, in the order of [`Language::ALL`].
+    Links([String; 3]),
     /// By the buttons of the page's form, so that nothing that was entered is lost.
     Buttons,
+    /// Not at all.
+    None,
 }
 
 /// A page.
@@ -47,14 +50,20 @@ pub(super) fn escaped(text: &str) -> String {
 }
 
 impl Page {
-    /// A page that only says something. `query` is the address's, with `{}` for the tag of a language.
-    pub fn message(language: Language, status: StatusCode, title: &str, text: &str, query: String) -> Self {
+    /// A page that only says something, at an address with this query.
+    pub fn message(
+        language: Language,
+        status: StatusCode,
+        title: &str,
+        text: &str,
+        query: &Parameters,
+    ) -> Self {
         Self {
             language,
             status,
             title: title.to_owned(),
             main: format!("<h1>{}</h1>\n<p>{}</p>\n", escaped(title), escaped(text)),
-            switch: Switch::Links(query),
+            switch: Switch::Links(Language::ALL.map(|language| query.query_with("lang", language.tag()))),
             leads_to: None,
             cookie: None,
         }
@@ -62,17 +71,18 @@ impl Page {
 
     fn languages(&self) -> String {
         let mut items = String::new();
-        for language in Language::ALL {
+        for (nth, language) in Language::ALL.into_iter().enumerate() {
             let (tag, name) = (language.tag(), language.name());
             let current = if language == self.language { " aria-current=\"true\"" } else { "" };
             let item = match &self.switch {
-                Switch::Links(query) => {
-                    let query = escaped(&query.replace("{}", tag));
+                Switch::Links(queries) => {
+                    let query = escaped(&queries[nth]);
                     format!("<a href=\"?{query}\" lang=\"{tag}\"{current}>{name}</a>")
                 }
                 Switch::Buttons => format!(
                     "<button form=\"f\" formnovalidate name=\"lang\" value=\"{tag}\" lang=\"{tag}\"{current}>{name}</button>"
                 ),
+                Switch::None => return String::new(),
             };
             items.push_str(&format!("<li>{item}</li>\n"));
         }

@@ -7,5 +7,5 @@ pub(crate) mod sign_in;
 mod texts;
 
 pub(crate) use form::{Csrf, Problem, is_from_own_page};
-pub(crate) use layout::{Page, STYLE};
+pub(crate) use layout::{Page, STYLE, Switch};
 pub(crate) use texts::of as texts;

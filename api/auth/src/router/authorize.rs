@@ -104,7 +104,7 @@ fn read(
             let language = language_of(chosen, None, headers);
             let texts = texts(language);
             let (title, text) = (texts.unsure_title, texts.unsure_form);
-            let page = Page::message(language, StatusCode::BAD_REQUEST, title, text, "lang={}".to_owned());
+            let page = Page::message(language, StatusCode::BAD_REQUEST, title, text, &Parameters::none());
             Err(Box::new(page))
         }
     }
@@ -226,17 +226,11 @@ fn unsure(what: Unsure, language: Language, query: &Parameters) -> Page {
         Unsure::Redirect => texts.unsure_redirect,
         Unsure::Form => texts.unsure_form,
     };
-    Page::message(language, StatusCode::BAD_REQUEST, texts.unsure_title, text, in_each_language(query))
+    Page::message(language, StatusCode::BAD_REQUEST, texts.unsure_title, text, query)
 }
 
 /// ACC-10.
 fn disabled(language: Language, query: &Parameters) -> Page {
     let texts = texts(language);
-    let query = in_each_language(query);
     Page::message(language, StatusCode::FORBIDDEN, texts.disabled_title, texts.disabled, query)
-}
-
-/// The query with a place for the tag of a language.
-fn in_each_language(query: &Parameters) -> String {
-    query.query_with("lang", "{}").replace("%7B%7D", "{}")
 }

@@ -11,7 +11,7 @@ use hub_core::language::Language;
 
 use super::{MOST_QUERY, language_of, sorry};
 use crate::pages::invitation::Invited;
-use crate::pages::{Csrf, Page, Problem, is_from_own_page, texts};
+use crate::pages::{Csrf, Page, Problem, Switch, is_from_own_page, texts};
 use crate::parameters::Parameters;
 use crate::password::{self, Weak};
 use crate::server::{Failure, Server};
@@ -63,7 +63,7 @@ async fn page(
     let texts = texts(language);
     let over = || {
         let (title, text) = (texts.invitation_over_title, texts.invitation_over);
-        Page::message(language, StatusCode::GONE, title, text, "lang={}".to_owned())
+        Page::message(language, StatusCode::GONE, title, text, query)
     };
     let now = server.now();
     let digest = TokenDigest::of(query.get("token").unwrap_or_default());
@@ -71,9 +71,10 @@ async fn page(
     let account = server.accounts.account(&invitation.account).await?;
     let Some(SignInName::Staff(number)) = account.map(|account| account.name) else { return Ok(over()) };
     let csrf = Csrf::of(&server.settings, headers)?;
-    let query = query.query_with("lang", language.tag());
+    let in_language = query.query_with("lang", language.tag());
     let (settings, csrf) = (&server.settings, &csrf);
-    let shown = Invited { settings, csrf, language, query, number: &number, totp: &invitation.totp };
+    let shown =
+        Invited { settings, csrf, language, query: in_language, number: &number, totp: &invitation.totp };
     let wrong = |field, text| Ok(shown.page(Some(Problem { field, text })));
     let Some(form) = form else { return Ok(shown.page(None)) };
     if !is_from_own_page(settings, headers, form) {
@@ -102,5 +103,6 @@ async fn page(
     }
     tracing::info!(account = %invitation.account, "An invitation has been accepted.");
     let (title, text) = (texts.invitation_done_title, texts.invitation_done);
-    Ok(Page::message(language, StatusCode::OK, title, text, "lang={}".to_owned()))
+    // Asked for again, in whatever language, it is over.
+    Ok(Page { switch: Switch::None, ..Page::message(language, StatusCode::OK, title, text, query) })
 }

@@ -77,7 +77,7 @@ pub struct Desk {
     pub gate: Gate,
     clock: Arc<AtomicI64>,
     router: Router,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 /// An answer, read.
@@ -111,7 +111,9 @@ impl Answer {
 }
 
 pub fn parameter(query: &str, name: &str) -> Option<String> {
-    form_urlencoded::parse(query.as_bytes()).find(|(known, _)| known == name).map(|(_, value)| value.into_owned())
+    form_urlencoded::parse(query.as_bytes())
+        .find(|(known, _)| known == name)
+        .map(|(_, value)| value.into_owned())
 }
 
 pub fn query(parameters: &[(&str, &str)]) -> String {
@@ -167,7 +169,7 @@ impl Desk {
             phones,
             clock,
             store,
-            _folder: folder,
+            folder,
         };
         for (id, name, people, back) in [
             (APP, "掌上医院", People::Public, BACK),
@@ -184,6 +186,11 @@ impl Desk {
             manage::register_app(&desk.store, app, desk.now()).await.unwrap();
         }
         desk
+    }
+
+    /// Where the store is.
+    pub fn folder(&self) -> &std::path::Path {
+        self.folder.path()
     }
 
     pub fn now(&self) -> OffsetDateTime {
@@ -262,7 +269,7 @@ pub fn secret_of(page: &Answer) -> String {
 
 /// A browser with its cookies.
 pub struct Browser<'d> {
-    desk: &'d Desk,
+    pub desk: &'d Desk,
     pub cookies: HashMap<String, String>,
     pub languages: &'static str,
     pub address: &'static str,
