@@ -74,10 +74,11 @@ async fn lives(hub: &mut Hub) -> bool {
         if let Ok(answer) = reqwest::get(format!("{}/ops/status", hub.http())).await
             && let Ok(status) = answer.json::<Value>().await
         {
-            let channel = &status["channels"][0];
-            let (open, held) =
-                (&channel["messages"]["received"], channel["lanes_standing"].as_u64().unwrap());
-            if *open == 0 || held == 1 {
+            let channels = status["channels"].as_array().unwrap();
+            let open: u64 =
+                channels.iter().map(|channel| channel["messages"]["received"].as_u64().unwrap()).sum();
+            let held: u64 = channels.iter().map(|channel| channel["lanes_standing"].as_u64().unwrap()).sum();
+            if open == 0 || held == 1 {
                 return true;
             }
         }
