@@ -11,6 +11,7 @@
 
 #[path = "../harness/mod.rs"]
 mod harness;
+mod oauth;
 mod simulators;
 mod tools;
 

@@ -5,28 +5,28 @@ use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use async_trait::async_trait;
 use hub_core::who::{Gatekeeper, NotLetIn, Role, Who};
 use hub_fhir::{Id, Reference};
 use ring::rand::SystemRandom;
-use ring::signature::{Ed25519KeyPair, KeyPair as _};
+use ring::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
 use thiserror::Error;
-use time::{Duration, OffsetDateTime};
+use time::Duration;
 use uuid::Uuid;
 
-use crate::token::{Claims, sign, verify};
+use crate::Now;
+use crate::jws;
+use crate::token::Claims;
 
 /// The file of the key, in the data folder (PKCS #8, RFC 8410).
 const FILE: &str = "token.key";
+/// The one header that is written, and the one that is taken: an algorithm is never read from a token (RFC 8725 §3.1, RFC 8037).
+const HEADER: &str = r#"{"alg":"EdDSA","typ":"at+jwt"}"#;
 const ISSUER: &str = "huitong:command-line";
 const AUDIENCE: &str = "huitong";
 /// No token of the command line lives longer.
 pub const LONGEST: Duration = Duration::hours(12);
-
-/// Tells the time.
-pub type Now = Arc<dyn Fn() -> OffsetDateTime + Send + Sync>;
 
 /// Why the key cannot be used.
 #[derive(Debug, Error)]
@@ -83,9 +83,21 @@ impl LocalTokens {
             iat: now,
             exp: now + lives.min(LONGEST).whole_seconds(),
             jti: Uuid::new_v4().to_string(),
+            sid: None,
+            scope: None,
         };
         Id::new(account).ok()?;
-        sign(&claims, &self.key)
+        jws::write(HEADER, &claims, |signed| Some(self.key.sign(signed).as_ref().to_vec()))
+    }
+}
+
+impl LocalTokens {
+    /// What a token says, where this key has signed it.
+    fn claims(&self, token: &str) -> Option<Claims> {
+        let read = jws::read(token).filter(|read| read.header == HEADER)?;
+        let key = UnparsedPublicKey::new(&ED25519, self.key.public_key());
+        key.verify(read.signed, &read.signature).ok()?;
+        serde_json::from_slice(&read.payload).ok()
     }
 }
 
@@ -107,7 +119,7 @@ fn make(path: &Path) -> std::io::Result<Vec<u8>> {
 #[async_trait]
 impl Gatekeeper for LocalTokens {
     async fn who(&self, token: &str) -> Result<Who, NotLetIn> {
-        let claims = verify(token, self.key.public_key().as_ref()).ok_or(NotLetIn::Invalid)?;
+        let claims = self.claims(token).ok_or(NotLetIn::Invalid)?;
         let now = (self.now)().unix_timestamp();
         let holds = claims.iss == ISSUER && claims.aud == AUDIENCE && claims.iat <= now && now < claims.exp;
         if !holds || claims.exp - claims.iat > LONGEST.whole_seconds() {
@@ -120,11 +132,13 @@ impl Gatekeeper for LocalTokens {
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
+    use std::sync::Arc;
     use std::sync::atomic::{AtomicI64, Ordering};
 
     use base64::Engine as _;
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
     use tempfile::TempDir;
+    use time::OffsetDateTime;
 
     use super::*;
 

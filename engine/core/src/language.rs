@@ -50,6 +50,20 @@ impl Language {
             _ => None,
         }
     }
+
+    /// The one that a list of tags with weights likes best, the first of equals (RFC 9110 §12.5.4, `Accept-Language`).
+    pub fn best_of(accepted: &str) -> Option<Self> {
+        let mut best: Option<(f32, Self)> = None;
+        for range in accepted.split(',') {
+            let (tag, parameters) = range.split_once(';').unwrap_or((range, ""));
+            let weight = parameters.trim().strip_prefix("q=").map_or(Some(1.0), |q| q.trim().parse().ok());
+            let (Some(language), Some(weight)) = (Self::of_tag(tag), weight) else { continue };
+            if weight > 0.0 && best.is_none_or(|(most, _)| weight > most) {
+                best = Some((weight, language));
+            }
+        }
+        best.map(|(_, language)| language)
+    }
 }
 
 #[cfg(test)]
@@ -64,5 +78,13 @@ mod tests {
         assert_eq!(Language::of_tag("zh-TW"), Some(Language::Traditional));
         assert_eq!(Language::of_tag("zh-Hans-HK"), Some(Language::Simplified));
         assert_eq!(Language::of_tag("tlh"), None);
+    }
+
+    #[test]
+    fn the_language_liked_best_is_taken() {
+        assert_eq!(Language::best_of("fr,zh-TW;q=0.9,en;q=0.8"), Some(Language::Traditional));
+        assert_eq!(Language::best_of("en;q=0.2, zh-CN;q=0.7"), Some(Language::Simplified));
+        assert_eq!(Language::best_of("ja;q=nonsense,,;"), None);
+        assert_eq!(Language::best_of("zh;q=0"), None);
     }
 }

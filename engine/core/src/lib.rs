@@ -2,6 +2,7 @@
 //!
 //! Invariant: no I/O and no clock in this crate; it is only words. In reading order:
 
+pub mod accounts;
 pub mod attachment;
 pub mod cluster;
 pub mod commit;

@@ -3,6 +3,7 @@
 //! One task owns the only writing connection and puts what is waiting into one durable transaction (`writer`); readers
 //! have connections of their own. In reading order:
 
+mod accounts;
 mod archive;
 mod archiving;
 mod attachments;

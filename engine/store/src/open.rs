@@ -137,7 +137,7 @@ pub(crate) const STRETCH: Duration = Duration::from_secs(24 * 60 * 60);
 /// Of a new database. A message touches some 70 pages, most of them for one search row each, and all of them go through the
 /// log: pages half as large halve what is written, for a twentieth more on disk.
 const PAGE_BYTES: u32 = 4_096;
-pub(crate) const MIGRATIONS: [(i64, &str, &str); 11] = [
+pub(crate) const MIGRATIONS: [(i64, &str, &str); 12] = [
     (1, "store", include_str!("../migrations/sqlite/0001_store.sql")),
     (2, "pieces", include_str!("../migrations/sqlite/0002_pieces.sql")),
     (3, "deployments", include_str!("../migrations/sqlite/0003_deployments.sql")),
@@ -149,6 +149,7 @@ pub(crate) const MIGRATIONS: [(i64, &str, &str); 11] = [
     (35, "aspects", include_str!("../migrations/sqlite/0035_aspects.sql")),
     (36, "contained", include_str!("../migrations/sqlite/0036_contained.sql")),
     (40, "parameters", include_str!("../migrations/sqlite/0040_parameters.sql")),
+    (50, "accounts", include_str!("../migrations/sqlite/0050_accounts.sql")),
 ];
 
 impl Store {

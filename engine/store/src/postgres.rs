@@ -20,7 +20,7 @@ use crate::partitions;
 use crate::words::Words;
 use crate::writer::Way;
 
-pub(crate) const MIGRATIONS: [(i64, &str, &str); 10] = [
+pub(crate) const MIGRATIONS: [(i64, &str, &str); 11] = [
     (1, "store", include_str!("../migrations/postgres/0001_store.sql")),
     (2, "deployments", include_str!("../migrations/postgres/0002_deployments.sql")),
     (3, "imported", include_str!("../migrations/postgres/0003_imported.sql")),
@@ -31,6 +31,7 @@ pub(crate) const MIGRATIONS: [(i64, &str, &str); 10] = [
     (35, "aspects", include_str!("../migrations/postgres/0035_aspects.sql")),
     (36, "contained", include_str!("../migrations/postgres/0036_contained.sql")),
     (40, "parameters", include_str!("../migrations/postgres/0040_parameters.sql")),
+    (50, "accounts", include_str!("../migrations/postgres/0050_accounts.sql")),
 ];
 
 /// How many bytes a database takes, its indexes included.

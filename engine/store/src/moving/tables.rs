@@ -32,7 +32,7 @@ pub(crate) struct Table {
 use Holds::{Blob, Int, Place, ReplayPlace, SearchRows, Text};
 
 /// Every table that is moved row by row. What refers to another table comes after it.
-pub(crate) const TABLES: [Table; 26] = [
+pub(crate) const TABLES: [Table; 36] = [
     Table { name: "word", key: 1, unique: &["text"], columns: &[("number", Int), ("text", Text)] },
     Table {
         name: "message",
@@ -287,6 +287,108 @@ pub(crate) const TABLES: [Table; 26] = [
     },
     Table { name: "attachment_need", key: 2, unique: &[], columns: &[("seq", Place), ("place", Text)] },
     Table { name: "attachment_use", key: 2, unique: &[], columns: &[("place", Text), ("resource", Text)] },
+    Table {
+        name: "account",
+        key: 1,
+        unique: &["name"],
+        columns: &[
+            ("id", Text),
+            ("name", Text),
+            ("roles", Text),
+            ("stands_for", Text),
+            ("opened_us", Int),
+            ("disabled_us", Int),
+            ("password", Text),
+            ("totp", Blob),
+            ("totp_step", Int),
+            ("failed", Int),
+            ("locked_us", Int),
+        ],
+    },
+    Table {
+        name: "account_invitation",
+        key: 1,
+        unique: &["digest"],
+        columns: &[("account", Text), ("digest", Text), ("totp", Blob), ("until_us", Int)],
+    },
+    Table {
+        name: "account_code",
+        key: 1,
+        unique: &[],
+        columns: &[("phone", Text), ("digest", Text), ("tries", Int), ("until_us", Int)],
+    },
+    Table {
+        name: "account_code_sent",
+        key: 1,
+        unique: &[],
+        columns: &[("id", Text), ("phone", Text), ("address", Text), ("at_us", Int)],
+    },
+    Table {
+        name: "oauth_client",
+        key: 1,
+        unique: &[],
+        columns: &[
+            ("id", Text),
+            ("name", Text),
+            ("kind", Int),
+            ("redirects", Text),
+            ("roles", Text),
+            ("stands_for", Text),
+            ("keys", Text),
+            ("disabled", Int),
+        ],
+    },
+    Table {
+        name: "oauth_grant",
+        key: 1,
+        unique: &[],
+        columns: &[
+            ("digest", Text),
+            ("account", Text),
+            ("client", Text),
+            ("redirect", Text),
+            ("challenge", Text),
+            ("scope", Text),
+            ("nonce", Text),
+            ("signed_in_us", Int),
+            ("until_us", Int),
+            ("session", Text),
+            ("spent", Int),
+        ],
+    },
+    Table {
+        name: "oauth_session",
+        key: 1,
+        unique: &[],
+        columns: &[
+            ("id", Text),
+            ("account", Text),
+            ("client", Text),
+            ("scope", Text),
+            ("signed_in_us", Int),
+            ("until_us", Int),
+            ("ends_us", Int),
+            ("ended_us", Int),
+        ],
+    },
+    Table {
+        name: "oauth_refresh",
+        key: 1,
+        unique: &[],
+        columns: &[("digest", Text), ("session", Text), ("spent", Int)],
+    },
+    Table {
+        name: "oauth_assertion",
+        key: 2,
+        unique: &[],
+        columns: &[("client", Text), ("digest", Text), ("until_us", Int)],
+    },
+    Table {
+        name: "oauth_key",
+        key: 1,
+        unique: &[],
+        columns: &[("id", Text), ("secret", Blob), ("made_us", Int)],
+    },
 ];
 
 /// Tables of SQLite that are not moved row by row: the counters are counted anew, each database knows its own migrations, and the words of

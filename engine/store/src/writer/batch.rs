@@ -228,7 +228,8 @@ fn intern(connection: &Connection, words: &Words, works: &[&Work]) -> Result<(),
             | Work::Upkeep(_)
             | Work::Replay(_)
             | Work::Record(_)
-            | Work::Finish { .. } => None,
+            | Work::Finish { .. }
+            | Work::Accounts(_) => None,
         };
         if let Some(draft) = draft {
             names.extend(draft.keys.iter().map(|key| (WordKind::KeyName, key.name.as_str())));
@@ -278,7 +279,8 @@ impl Batch<'_> {
             | Work::Upkeep(_)
             | Work::Replay(_)
             | Work::Record(_)
-            | Work::Finish { .. } => {
+            | Work::Finish { .. }
+            | Work::Accounts(_) => {
                 unreachable!("works that are done alone never come into a batch")
             }
         }

@@ -8,6 +8,7 @@
 //! locked in one order (messages' and order keys, messages, resources) before they are decided on, and what is remembered counts
 //! only when its version is still the one stored.
 
+mod accounts;
 mod attachments;
 mod batch;
 mod checkpoint;
@@ -37,6 +38,7 @@ mod trim;
 mod wakes;
 mod work;
 
+pub(crate) use accounts::{AccountsWork, REUSED, TURNED};
 pub(crate) use attachments::{GIVEN_UP as ATTACHMENT_GIVEN_UP, place_text};
 pub(crate) use batch::{TALLY_MESSAGES, TALLY_PARCELS};
 pub(crate) use connect::{Way, WriterOptions};

@@ -423,7 +423,9 @@ impl Running {
         let done = catch_unwind(AssertUnwindSafe(|| match works {
             [work] if work.is_rare() => {
                 let done = rare::apply(&connection, words, memory, work);
-                self.dues.add_everywhere();
+                if !matches!(work, Work::Accounts(_)) {
+                    self.dues.add_everywhere();
+                }
                 done.map(|answer| vec![Ok(answer)])
             }
             works => batch::apply(&connection, words, memory, works, &begun).map(|done| {

@@ -1,5 +1,5 @@
-//! Works that are done in a transaction of their own: retrying parcels, the upkeep of the database, keeping deployments, and what is
-//! remembered of replays.
+//! Works that are done in a transaction of their own: retrying parcels, the upkeep of the database, keeping deployments, what is
+//! remembered of replays, and accounts.
 
 use hub_core::store::RetryWhich;
 
@@ -9,7 +9,9 @@ use crate::words::{WordKind, Words};
 use crate::writer::batch::{Memory, TALLY_PARCELS, Tallies};
 use crate::writer::parcels::{PENDING, PROMOTE};
 use crate::writer::work::{Answer, Upkeep, Work};
-use crate::writer::{attachments, deployments, import, locks, parameters, prune, reindex, replay, trim};
+use crate::writer::{
+    accounts, attachments, deployments, import, locks, parameters, prune, reindex, replay, trim,
+};
 
 /// How many parcels one retry puts back in one transaction.
 const MOST_RETRIED: i64 = 10_000;
@@ -59,6 +61,7 @@ pub(super) fn apply(
             Work::Record(deployment) => deployments::record(connection, deployment)?,
             Work::Finish { number, end } => deployments::finish(connection, *number, end)?,
             Work::Replay(work) => replay::apply(connection, node, work)?,
+            Work::Accounts(work) => accounts::apply(connection, &work.0, work.1)?,
             _ => 0,
         };
         Ok(Answer::Count(count))

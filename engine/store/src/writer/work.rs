@@ -15,11 +15,13 @@ use hub_fhir::full_text::FullText;
 use hub_fhir::json::{self, Json};
 use hub_fhir::prepare::Prepared;
 use hub_fhir::{Object, Reference, Resource, index};
+use time::OffsetDateTime;
 
 use crate::archiving::Entry;
 use crate::entries::{Entry as SearchEntry, entries};
 use crate::parameters::InForce;
 use crate::words::Words;
+use crate::writer::accounts::AccountsWork;
 use crate::writer::attachments::contents_in;
 use crate::writer::contained_rows::Within;
 use crate::writer::guards::DraftGuard;
@@ -29,19 +31,48 @@ use crate::writer::parameters::{NewSet, Step};
 #[derive(Debug)]
 pub(crate) enum Work {
     Receive(Box<Envelope<Raw>>),
-    ReceiveAttachment { message: Box<Envelope<Raw>>, stowed: Box<Stowed> },
-    End { id: MessageId, end: End, keys: Vec<Key> },
-    EndAgain { id: MessageId, end: End, keys: Vec<Key> },
-    Commit { cause: Cause, draft: Draft },
+    ReceiveAttachment {
+        message: Box<Envelope<Raw>>,
+        stowed: Box<Stowed>,
+    },
+    End {
+        id: MessageId,
+        end: End,
+        keys: Vec<Key>,
+    },
+    EndAgain {
+        id: MessageId,
+        end: End,
+        keys: Vec<Key>,
+    },
+    Commit {
+        cause: Cause,
+        draft: Draft,
+    },
     Settle(Box<Settle>),
-    Expand { id: MessageId, pieces: Vec<Envelope<Raw>> },
-    Answered { id: MessageId, answered: Answered },
-    Reopen { id: MessageId },
-    Retry { which: RetryWhich },
+    Expand {
+        id: MessageId,
+        pieces: Vec<Envelope<Raw>>,
+    },
+    Answered {
+        id: MessageId,
+        answered: Answered,
+    },
+    Reopen {
+        id: MessageId,
+    },
+    Retry {
+        which: RetryWhich,
+    },
     Upkeep(Upkeep),
     Replay(ReplayWork),
     Record(Box<NewDeployment>),
-    Finish { number: u64, end: DeploymentEnd },
+    Finish {
+        number: u64,
+        end: DeploymentEnd,
+    },
+    /// And when it is.
+    Accounts(Box<(AccountsWork, OffsetDateTime)>),
 }
 
 /// What keeps the database in shape; each is done in a transaction of its own.
@@ -329,6 +360,7 @@ impl Work {
             | Work::Retry { .. }
             | Work::Replay(_)
             | Work::Upkeep(_)
+            | Work::Accounts(_)
             | Work::Finish { .. } => 500,
             Work::Record(deployment) => deployment.files.values().map(String::len).sum(),
         }
@@ -351,6 +383,7 @@ impl Work {
             | Work::Retry { .. }
             | Work::Replay(_)
             | Work::Upkeep(_)
+            | Work::Accounts(_)
             | Work::Finish { .. } => 1,
             Work::Record(deployment) => 1 + deployment.files.len(),
         }
@@ -383,7 +416,12 @@ impl Work {
     pub fn is_rare(&self) -> bool {
         matches!(
             self,
-            Work::Retry { .. } | Work::Upkeep(_) | Work::Replay(_) | Work::Record(_) | Work::Finish { .. }
+            Work::Retry { .. }
+                | Work::Upkeep(_)
+                | Work::Replay(_)
+                | Work::Record(_)
+                | Work::Finish { .. }
+                | Work::Accounts(_)
         )
     }
 

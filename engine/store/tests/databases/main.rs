@@ -25,8 +25,8 @@ mod writes;
 use std::collections::HashSet;
 
 use conformance::{
-    contained, deployments, guards, journal, message, names, orders, outbox, pieces, replays, resources,
-    search, texts, wakes,
+    accounts, contained, deployments, guards, journal, message, names, orders, outbox, pieces, replays,
+    resources, search, texts, wakes,
 };
 use hub_core::commit::{Change, Commit};
 use hub_core::store::{Cause, Journal, Outbox, Received, Resources, Searches, StoreError, Upkeep};
@@ -118,6 +118,21 @@ async fn the_deployments_keep_their_promises() {
     }
     for place in Place::both() {
         deployments::a_deployment_ends_once_and_the_newest_applied_one_runs(&place.open().await).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_accounts_keep_their_promises() {
+    for place in Place::both() {
+        let store = place.open().await;
+        let one = std::slice::from_ref(&store);
+        accounts::an_account_is_changed_and_told_as_it_is(&store).await;
+        accounts::a_client_is_told_as_it_was_registered(&store).await;
+        accounts::a_key_is_added_where_nobody_was_faster(one).await;
+        for round in ["1", "2", "3"] {
+            accounts::what_must_happen_once_happens_once(one, round).await;
+        }
+        accounts::what_is_over_is_forgotten_and_nothing_else(&store).await;
     }
 }
 

@@ -18,7 +18,7 @@ use time::{Duration as Span, OffsetDateTime};
 
 use crate::attachments;
 use crate::conformance::{
-    deployments, journal, message, outbox, parcel, pieces, resource, resources, search,
+    accounts, deployments, journal, message, outbox, parcel, pieces, resource, resources, search,
 };
 use crate::postgres;
 
@@ -59,6 +59,11 @@ async fn fill(store: &Store) {
     outbox::an_answer_is_written_with_its_settlement(store, store).await;
     deployments::a_deployment_is_kept_whole_and_its_texts_once(store).await;
     attachments::the_same_bytes_are_kept_once_and_needed_by_each(store).await;
+    let one = std::slice::from_ref(store);
+    accounts::an_account_is_changed_and_told_as_it_is(store).await;
+    accounts::a_client_is_told_as_it_was_registered(store).await;
+    accounts::a_key_is_added_where_nobody_was_faster(one).await;
+    accounts::what_must_happen_once_happens_once(one, "moved").await;
 }
 
 /// What can be seen of a store from outside.
@@ -96,6 +101,7 @@ async fn seen(store: &Store) -> BTreeMap<String, String> {
     }
     let kept = store.kept(attachments::stowed(1).content).await.unwrap();
     seen.insert("attachment".to_owned(), format!("{kept:?}"));
+    seen.insert("accounts".to_owned(), accounts::seen(store).await);
     seen.insert("deployments".to_owned(), format!("{:?}", store.list(None, 1_000).await.unwrap()));
     seen
 }

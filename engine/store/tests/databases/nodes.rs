@@ -11,7 +11,7 @@ use hub_core::store::{Cause, Journal, MessageState, Outbox, Received, Resources,
 use hub_store::{Store, StoreOptions};
 use tempfile::TempDir;
 
-use crate::conformance::{guards, journal, message, parcel, reference, resource};
+use crate::conformance::{accounts, guards, journal, message, parcel, reference, resource};
 use crate::postgres;
 
 const BEAT: Duration = Duration::from_millis(100);
@@ -121,6 +121,16 @@ async fn what_one_node_has_looked_for_no_other_writes_before_it() {
     let stores = [hospital.node("one").await, hospital.node("two").await, hospital.node("three").await];
     for round in ["1", "2", "3", "4", "5"] {
         guards::of_many_who_look_and_then_create_one_creates(&stores, round).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_nodes_that_use_one_code_or_token_one_succeeds() {
+    let hospital = Hospital::new();
+    let stores = [hospital.node("one").await, hospital.node("two").await, hospital.node("three").await];
+    accounts::a_key_is_added_where_nobody_was_faster(&stores).await;
+    for round in ["1", "2", "3", "4", "5"] {
+        accounts::what_must_happen_once_happens_once(&stores, round).await;
     }
 }
 

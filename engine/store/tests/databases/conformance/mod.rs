@@ -1,5 +1,6 @@
 //! What every store must do, whatever database it stands on: functions over the traits.
 
+pub mod accounts;
 pub mod brute_force;
 pub mod contained;
 pub mod deployments;
