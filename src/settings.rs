@@ -12,6 +12,7 @@ use anyhow::{Context, bail, ensure};
 use axum::http::HeaderName;
 use config::builder::{ConfigBuilder, DefaultState};
 use config::{Config, Environment, File, FileFormat};
+use hub_auth::Lives;
 use hub_core::id::ChannelId;
 use hub_core::registry::Secrets as _;
 use hub_fhir::ResourceType;
@@ -22,6 +23,7 @@ use hub_spec::{ChannelOverride, Origin, Overrides};
 use hub_store::{Archive, ArchiveKey, ArchiveOptions, StoreOptions};
 use hub_workflows::Policy;
 use serde::{Deserialize, Deserializer};
+use time::Duration as Span;
 use tracing_subscriber::EnvFilter;
 
 use crate::attachments::AttachmentSettings;
@@ -32,9 +34,10 @@ use crate::secrets::NamedSecrets;
 pub const DEFAULTS: &str = include_str!("../config/default.toml");
 
 /// Variables of the same prefix that are not settings.
-const NOT_SETTINGS: [&str; 11] = [
+const NOT_SETTINGS: [&str; 12] = [
     "HUITONG_CONFIG",
     "HUITONG_URL",
+    "HUITONG_TOKEN",
     crate::run::ANEW,
     "HUITONG_CORPUS",
     "HUITONG_BLESS",
@@ -70,6 +73,8 @@ pub struct Settings {
     pub secrets_dir: Option<PathBuf>,
     /// The HTTP door.
     pub http: Http,
+    /// The authorization server.
+    pub sign_in: SignIn,
     /// The FHIR API behind it.
     pub fhir: Fhir,
     /// The database.
@@ -98,9 +103,43 @@ pub struct Http {
     pub listen: SocketAddr,
     /// The address others know it by.
     pub base_url: Option<String>,
+    /// Whether everybody sees and does everything.
+    pub open: bool,
+    /// How many proxies of the house stand before it.
+    pub proxies: usize,
     /// The header in which the proxy before the hub names its user.
     #[serde(default, deserialize_with = "header")]
     pub user_header: Option<HeaderName>,
+}
+
+/// The authorization server.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SignIn {
+    access_minutes: u16,
+    patient_days: u16,
+    patient_most: u16,
+    staff_minutes: u16,
+    staff_hours: u16,
+    invite_days: u16,
+    /// The channel that carries codes to phones.
+    pub codes: String,
+}
+
+impl SignIn {
+    /// How long things live.
+    pub fn lives(&self) -> Lives {
+        let (minutes, hours, days) =
+            (|n: u16| Span::minutes(n.into()), |n: u16| Span::hours(n.into()), |n: u16| Span::days(n.into()));
+        Lives {
+            access: minutes(self.access_minutes),
+            public_idle: days(self.patient_days),
+            public_most: days(self.patient_most),
+            staff_idle: minutes(self.staff_minutes),
+            staff_most: hours(self.staff_hours),
+            invitation: days(self.invite_days),
+        }
+    }
 }
 
 /// The FHIR API.
@@ -336,6 +375,9 @@ impl Settings {
     /// Lays one source over the other and looks at the whole after each, so that what is wrong is told with its source.
     fn layered(global: &Global) -> anyhow::Result<Self> {
         let mut builder = Config::builder().add_source(File::from_str(DEFAULTS, FileFormat::Toml));
+        if global.simulates {
+            builder = builder.add_source(File::from_str("http.open = true", FileFormat::Toml));
+        }
         let mut settings = settled(&builder)?;
         let beside = global.root.join("config/hub.toml");
         let file = global.config.clone().or_else(|| beside.exists().then_some(beside));
@@ -363,6 +405,31 @@ impl Settings {
             ensure!(names_database(url), "`store.database`: expected {DATABASE_ADDRESS}");
         }
         self.fhir.settings()?;
+        let is_here = self.http.listen.ip().is_loopback();
+        ensure!(
+            is_here || !self.http.open,
+            "`http.open`: expected false, since `http.listen` can be reached from elsewhere; sign in instead (docs/sign-in.md)"
+        );
+        let SignIn {
+            access_minutes,
+            patient_days,
+            patient_most,
+            staff_minutes,
+            staff_hours,
+            invite_days,
+            ..
+        } = self.sign_in;
+        for (name, value) in [
+            ("access_minutes", access_minutes),
+            ("patient_days", patient_days),
+            ("patient_most", patient_most),
+            ("staff_minutes", staff_minutes),
+            ("staff_hours", staff_hours),
+            ("invite_days", invite_days),
+        ] {
+            ensure!(value > 0, "`sign_in.{name}`: expected 1 or more");
+        }
+        ensure!(access_minutes <= 60, "`sign_in.access_minutes`: expected at most 60");
         let most = 1 << 30;
         ensure!((1024..=most).contains(&self.fhir.body_bytes), "`fhir.body_bytes`: expected 1024 to {most}");
         ensure!(self.work.lanes <= 1024, "`work.lanes`: expected at most 1024");

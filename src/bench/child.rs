@@ -56,6 +56,7 @@ impl HubProcess {
         command.arg("--ready-file").arg(&ready);
         for setting in [
             "http.listen=127.0.0.1:0".to_owned(),
+            "http.open=true".to_owned(),
             "log.level=error".to_owned(),
             "channels.\"his/adt\".settings.listen=127.0.0.1:0".to_owned(),
             "channels.\"lis/oru-r01\".settings.listen=127.0.0.1:0".to_owned(),

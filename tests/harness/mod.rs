@@ -318,6 +318,8 @@ fn spawn(folder: &Path, setup: &Setup) -> Child {
     let files = setup.root.clone().unwrap_or_else(root);
     let defaults = [
         "http.listen=127.0.0.1:0",
+        // A test of who is let in says otherwise.
+        "http.open=true",
         // Tests count what is in the store.
         "fhir.definitions=false",
         "channels.\"his/find-patients\".settings.listen=127.0.0.1:0",

@@ -26,6 +26,7 @@ mod metadata;
 mod request;
 mod revoke;
 
+mod desk;
 pub mod manage;
 mod pages;
 mod parameters;
@@ -37,6 +38,7 @@ use std::sync::Arc;
 
 use time::OffsetDateTime;
 
+pub use desk::desk;
 pub use gate::Gate;
 pub use jwk::JwkError;
 pub use router::router;
