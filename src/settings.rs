@@ -1,6 +1,9 @@
 //! The settings of a hub: defaults, then the settings file, then the environment, then `--set` and `--data`.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+mod fhir;
+mod sign_in;
+
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -12,20 +15,18 @@ use anyhow::{Context, bail, ensure};
 use axum::http::HeaderName;
 use config::builder::{ConfigBuilder, DefaultState};
 use config::{Config, Environment, File, FileFormat};
-use hub_auth::Lives;
 use hub_core::id::ChannelId;
 use hub_core::registry::Secrets as _;
-use hub_fhir::ResourceType;
 use hub_fhirpath::SearchLanguage;
-use hub_http::{Checks, FhirSettings, Validation};
 use hub_runtime::retention::Keep;
 use hub_spec::{ChannelOverride, Origin, Overrides};
 use hub_store::{Archive, ArchiveKey, ArchiveOptions, StoreOptions};
 use hub_workflows::Policy;
 use serde::{Deserialize, Deserializer};
-use time::Duration as Span;
 use tracing_subscriber::EnvFilter;
 
+pub use self::fhir::Fhir;
+pub use self::sign_in::SignIn;
 use crate::attachments::AttachmentSettings;
 use crate::cli::Global;
 use crate::secrets::NamedSecrets;
@@ -110,153 +111,6 @@ pub struct Http {
     /// The header in which the proxy before the hub names its user.
     #[serde(default, deserialize_with = "header")]
     pub user_header: Option<HeaderName>,
-}
-
-/// The authorization server.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SignIn {
-    access_minutes: u16,
-    patient_days: u16,
-    patient_most: u16,
-    staff_minutes: u16,
-    staff_hours: u16,
-    invite_days: u16,
-    /// The channel that carries codes to phones.
-    pub codes: String,
-}
-
-impl SignIn {
-    /// How long things live.
-    pub fn lives(&self) -> Lives {
-        let (minutes, hours, days) =
-            (|n: u16| Span::minutes(n.into()), |n: u16| Span::hours(n.into()), |n: u16| Span::days(n.into()));
-        Lives {
-            access: minutes(self.access_minutes),
-            public_idle: days(self.patient_days),
-            public_most: days(self.patient_most),
-            staff_idle: minutes(self.staff_minutes),
-            staff_most: hours(self.staff_hours),
-            invitation: days(self.invite_days),
-        }
-    }
-}
-
-/// The FHIR API.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Fhir {
-    /// Whether resources may be written through it.
-    pub writes: bool,
-    /// The largest body it takes.
-    pub body_bytes: usize,
-    /// How many entries a batch or transaction may have.
-    pub bundle_entries: usize,
-    /// Whether a conditional delete may delete several resources.
-    pub delete_several: bool,
-    /// Whether the definitions of R4B's search parameters are kept as resources.
-    pub definitions: bool,
-    /// What is looked at before a resource is written.
-    pub validate: Validate,
-    /// What resources are found by, beside their search parameters.
-    pub search: Search,
-}
-
-/// What resources are found by, beside their search parameters.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Search {
-    /// Whose texts are searched.
-    pub text: Texts,
-}
-
-/// Whose texts are searched.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(untagged, expecting = "expected true, false or a list of resource types")]
-pub enum Texts {
-    /// Those of all types, or of none.
-    All(bool),
-    /// Those of these types.
-    Of(Vec<String>),
-}
-
-impl Texts {
-    /// The types; an error names what is none.
-    fn types(&self) -> anyhow::Result<HashSet<ResourceType>> {
-        match self {
-            Texts::All(true) => Ok(ResourceType::all().collect()),
-            Texts::All(false) => Ok(HashSet::new()),
-            Texts::Of(names) => names
-                .iter()
-                .map(|name| {
-                    let kind = ResourceType::from_name(name);
-                    kind.with_context(|| format!("`fhir.search.text`: `{name}` is no resource type of R4B"))
-                })
-                .collect(),
-        }
-    }
-}
-
-/// What is looked at before a resource is written.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Validate {
-    /// Elements, types, cardinality, values and required codes.
-    pub structure: bool,
-    /// The rules of R4B's definitions.
-    pub invariants: bool,
-    /// Whether what it points at is there.
-    pub references: bool,
-    /// What is otherwise with single types.
-    #[serde(default)]
-    pub types: BTreeMap<String, ValidateType>,
-}
-
-/// What is otherwise with a type.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct ValidateType {
-    structure: Option<bool>,
-    invariants: Option<bool>,
-    references: Option<bool>,
-}
-
-impl Validate {
-    /// The settings as the door takes them; an error names what is no type.
-    fn settings(&self) -> anyhow::Result<Validation> {
-        let Self { structure, invariants, references, .. } = *self;
-        let all = Checks { structure, invariants, references };
-        let types = self.types.iter().map(|(name, own)| {
-            let kind = ResourceType::from_name(name);
-            let kind =
-                kind.with_context(|| format!("`fhir.validate.types.{name}`: R4B has no such resource type"))?;
-            let checks = Checks {
-                structure: own.structure.unwrap_or(structure),
-                invariants: own.invariants.unwrap_or(invariants),
-                references: own.references.unwrap_or(references),
-            };
-            anyhow::Ok((kind, checks))
-        });
-        Ok(Validation { all, types: types.collect::<Result<_, _>>()? })
-    }
-}
-
-impl Fhir {
-    /// The settings as the door takes them.
-    pub fn settings(&self) -> anyhow::Result<FhirSettings> {
-        let validate = self.validate.settings()?;
-        let Self { writes, body_bytes, bundle_entries, delete_several, definitions, .. } = *self;
-        let full_text = self.search.text.types()?;
-        Ok(FhirSettings {
-            writes,
-            body_bytes,
-            bundle_entries,
-            delete_several,
-            definitions,
-            validate,
-            full_text,
-        })
-    }
 }
 
 /// The database.
@@ -410,26 +264,7 @@ impl Settings {
             is_here || !self.http.open,
             "`http.open`: expected false, since `http.listen` can be reached from elsewhere; sign in instead (docs/sign-in.md)"
         );
-        let SignIn {
-            access_minutes,
-            patient_days,
-            patient_most,
-            staff_minutes,
-            staff_hours,
-            invite_days,
-            ..
-        } = self.sign_in;
-        for (name, value) in [
-            ("access_minutes", access_minutes),
-            ("patient_days", patient_days),
-            ("patient_most", patient_most),
-            ("staff_minutes", staff_minutes),
-            ("staff_hours", staff_hours),
-            ("invite_days", invite_days),
-        ] {
-            ensure!(value > 0, "`sign_in.{name}`: expected 1 or more");
-        }
-        ensure!(access_minutes <= 60, "`sign_in.access_minutes`: expected at most 60");
+        self.sign_in.check()?;
         let most = 1 << 30;
         ensure!((1024..=most).contains(&self.fhir.body_bytes), "`fhir.body_bytes`: expected 1024 to {most}");
         ensure!(self.work.lanes <= 1024, "`work.lanes`: expected at most 1024");
