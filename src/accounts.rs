@@ -78,7 +78,7 @@ pub async fn audit(global: &Global, json: bool) -> anyhow::Result<ExitCode> {
         out::line(format_args!("{report}"));
     } else {
         let count = |name: &str| report[name].as_u64().unwrap_or_default();
-        out::line(format_args!("{} accesses in {} chains", count("events"), count("chains")));
+        out::line(format_args!("accesses: {}, chains: {}", count("events"), count("chains")));
         out::line(format_args!("newest: {}", report["newest"].as_str().unwrap_or("none")));
         for fault in report["faults"].as_array().into_iter().flatten() {
             out::line(format_args!("  {}", fault.as_str().unwrap_or_default()));

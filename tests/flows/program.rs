@@ -36,6 +36,10 @@ fn help_names_every_command() {
         "messages",
         "status",
         "bench",
+        "account",
+        "client",
+        "audit",
+        "token",
         "completions",
     ] {
         assert!(help.contains(&format!("  {command}")), "{command}\n{help}");
