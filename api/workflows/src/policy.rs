@@ -31,6 +31,8 @@ pub struct Policy {
     pub unconfirmed_minutes: u16,
     /// Hours a person has to choose when a session is stopped; then he is refunded (BK-4).
     pub stopped_hours: u16,
+    /// Hours before its start at which a visit is reminded of (BK-13).
+    pub remind_hours: u16,
     /// Months a consent holds (CON-2).
     pub consent_months: u16,
     /// Visit persons of an account (ACC-1).
@@ -52,6 +54,7 @@ impl Default for Policy {
             blocked_days: 30,
             unconfirmed_minutes: 10,
             stopped_hours: 24,
+            remind_hours: 24,
             consent_months: 12,
             visit_persons: 10,
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration as Real;
 
-use hub_core::commit::{Change, Commit};
+use hub_core::commit::{Change, Commit, Wake};
 use hub_core::destination::{Delivered, DeliveryError};
 use hub_core::language::Language;
 use hub_core::store::{Cause, Leased, Outbox, Resources, Searches, Settlement};
@@ -64,6 +64,20 @@ impl Desk {
 
     pub fn later(&self, by: Duration) {
         self.clock.fetch_add(by.whole_seconds(), Ordering::Relaxed);
+    }
+
+    /// So much time passes, and what is due happens.
+    pub async fn passes(&self, by: Duration) {
+        self.later(by);
+        self.events().await;
+    }
+
+    /// Something has happened to a resource, as a channel tells.
+    pub async fn raise(&self, event: &str, subject: &str) {
+        let wake = Wake { at: self.now(), event: event.into(), subject: Reference::parse(subject).unwrap() };
+        let commit = Commit { wakes: vec![wake], ..Commit::default() };
+        self.store.commit(Cause::Timer { name: "test" }, commit).await.unwrap();
+        self.events().await;
     }
 
     /// Writes a resource, given as JSON.

@@ -3,3 +3,4 @@
 mod booking;
 mod payment;
 mod persons;
+mod visits;
