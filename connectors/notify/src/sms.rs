@@ -103,11 +103,16 @@ pub(crate) struct Text<'a> {
 pub(crate) struct Number<'a>(&'a str);
 
 impl<'a> Number<'a> {
-    /// E.164: `+`, then 8 to 15 digits.
+    /// E.164: `+`, then 8 to 15 digits. In mainland China no others than mobile numbers have texts; without their country they would
+    /// be taken for somebody's abroad.
     fn read(text: &'a str) -> Option<Self> {
         let digits = text.strip_prefix('+')?;
         let fits = (8..=15).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
-        (fits && !digits.starts_with('0')).then_some(Self(digits))
+        let is_right = match digits.strip_prefix("86") {
+            Some(mobile) => mobile.len() == 11 && mobile.starts_with('1'),
+            None => !digits.starts_with('0'),
+        };
+        (fits && is_right).then_some(Self(digits))
     }
 
     fn is_overseas(self) -> bool {

@@ -14,7 +14,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use serde::Deserialize;
 use sim_kit::SimError;
-use sim_kit::board::Report;
+pub use sim_kit::board::Report;
 use sim_kit::control::{self as kit, stopped};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
@@ -322,4 +322,28 @@ async fn take(
         Speech::Tc3 => tc3::say(said, &asked_for),
     };
     house.office.spoilt(fault.map(|fault| fault.name), answer).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A gateway of a hospital with this key; nobody hears what it reports.
+    pub(super) fn house(key_id: &str, key: &str) -> House {
+        let settings =
+            SimSettings { key_id: key_id.to_owned(), key: key.to_owned(), ..SimSettings::default() };
+        let beginning =
+            Beginning { name: "sms", start: None, is_frozen: true, slow_secs: 0.0, faults: Vec::new() };
+        let office = Arc::new(Office::new(beginning).unwrap());
+        House { settings, office, nonces: Mutex::default(), telling: mpsc::unbounded_channel().0 }
+    }
+
+    #[test]
+    fn no_two_packed_templates_share_a_code() {
+        let templates = SimSettings::default().templates;
+        let codes: BTreeSet<&str> = templates.iter().map(|template| template.code.as_str()).collect();
+        let ids: BTreeSet<&str> = templates.iter().map(|template| template.id.as_str()).collect();
+        assert_eq!((codes.len(), ids.len()), (templates.len(), templates.len()));
+        assert!(templates.len() > 20);
+    }
 }

@@ -12,7 +12,7 @@ use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::json;
 use sim_kit::SimError;
-use sim_kit::board::Report;
+pub use sim_kit::board::Report;
 use sim_kit::control::{self as kit, stopped};
 use time::{Duration, PrimitiveDateTime};
 use tokio::net::TcpListener;

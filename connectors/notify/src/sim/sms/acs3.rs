@@ -1,5 +1,7 @@
 //! The gateway's end of the style `acs3`: reads and checks a request, and answers in its words.
 
+use std::collections::BTreeMap;
+
 use axum::Json;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -39,11 +41,14 @@ impl House {
                     // The gateway takes nothing but texts.
                     _ => Err(No::Parameter("TemplateParam")),
                 };
+                let template = param("TemplateCode")?;
+                let is_abroad =
+                    self.settings.templates.iter().any(|known| known.code == template && known.overseas);
                 Ok(Asked::Send(Wanted {
                     speech: Speech::Acs3,
-                    phone: whole(&param("PhoneNumbers")?)?,
+                    phone: whole(&param("PhoneNumbers")?, is_abroad)?,
                     sign_name: param("SignName")?,
-                    template: param("TemplateCode")?,
+                    template,
                     values: Values::Named(values.into_iter().map(text).collect::<Result<_, _>>()?),
                     reference: params.get("OutId").cloned().unwrap_or_default(),
                 }))
@@ -58,7 +63,7 @@ impl House {
                 let from =
                     day.map_err(|_| No::Parameter("SendDate"))?.midnight().assume_utc().unix_timestamp();
                 Ok(Asked::List(Lookup {
-                    phone: whole(&param("PhoneNumber")?)?,
+                    phone: whole(&param("PhoneNumber")?, false)?,
                     from,
                     to: from + Duration::DAY.whole_seconds() - 1,
                     skip: (page - 1) * size,
@@ -71,7 +76,7 @@ impl House {
 
     fn is_signed_acs3(
         &self,
-        params: &std::collections::BTreeMap<String, String>,
+        params: &BTreeMap<String, String>,
         headers: &HeaderMap,
         body: &[u8],
     ) -> Result<(), No> {
@@ -109,16 +114,19 @@ impl House {
 }
 
 /// A number as the manual allows it: eleven digits of mainland China with or without `+86`, `86`, `0086`; others with their country.
-fn whole(number: &str) -> Result<String, No> {
+/// Eleven digits may be either: then the template's kind says which.
+fn whole(number: &str, is_abroad: bool) -> Result<String, No> {
     let digits = number.trim_start_matches('+').trim_start_matches("00");
-    if digits.is_empty() || digits.contains(',') || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(No::Number);
     }
-    Ok(if digits.len() == 11 && digits.starts_with('1') {
-        format!("+86{digits}")
-    } else {
-        format!("+{digits}")
-    })
+    let is_bare = !is_abroad && digits.len() == 11 && digits.starts_with('1');
+    Ok(if is_bare { format!("+86{digits}") } else { format!("+{digits}") })
+}
+
+/// As the gateway writes numbers: those of mainland China without their country, none with `+`.
+pub(super) fn bare(phone: &str) -> &str {
+    phone.strip_prefix("+86").unwrap_or(phone.trim_start_matches('+'))
 }
 
 /// The answer, in the gateway's words.
@@ -134,7 +142,7 @@ pub(super) fn say(said: Result<Said, No>) -> Response {
         Ok(Said::Listed { total, page }) => {
             let detail = |sent: super::Sent| {
                 json!({
-                    "PhoneNum": sent.to.trim_start_matches("+86").trim_start_matches('+'),
+                    "PhoneNum": bare(&sent.to),
                     "TemplateCode": sent.template,
                     "Content": sent.text,
                     "SendDate": spaced(sent.at),
@@ -175,4 +183,37 @@ pub(super) fn say(said: Result<Said, No>) -> Response {
     let body =
         json!({ "Code": code, "Message": message, "RequestId": "F655A8D5-B967-440B-8683-DAD6FF8DE990" });
     (StatusCode::from_u16(status).unwrap_or_default(), Json(body)).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::house;
+    use super::*;
+
+    /// The worked example of the vendor's page "V3 request structure and signature": rightly signed, and three years old.
+    #[tokio::test]
+    async fn the_vendors_example_is_rightly_signed_and_stale() {
+        let house = house("YourAccessKeyId", "YourAccessKeySecret");
+        let mut headers = HeaderMap::new();
+        for (name, value) in [
+            ("host", "ecs.cn-shanghai.aliyuncs.com"),
+            ("x-acs-action", "RunInstances"),
+            ("x-acs-content-sha256", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"),
+            ("x-acs-date", "2023-10-26T10:22:32Z"),
+            ("x-acs-signature-nonce", "3156853299f313e23d1673dc12e1703d"),
+            ("x-acs-version", "2014-05-26"),
+            (
+                "authorization",
+                "ACS3-HMAC-SHA256 Credential=YourAccessKeyId,SignedHeaders=host;x-acs-action;x-acs-content-sha256;\
+                 x-acs-date;x-acs-signature-nonce;x-acs-version,\
+                 Signature=06563a9e1b43f5dfe96b81484da74bceab24a1d853912eee15083a6f0f3283c0",
+            ),
+        ] {
+            headers.insert(name, value.parse().unwrap());
+        }
+        let query = "ImageId=win2019_1809_x64_dtc_zh-cn_40G_alibase_20230811.vhd&RegionId=cn-shanghai";
+        assert_eq!(house.acs3(query, &headers, b"").err(), Some(No::Stale));
+        headers.insert("x-acs-version", "2014-05-27".parse().unwrap());
+        assert_eq!(house.acs3(query, &headers, b"").err(), Some(No::Signature));
+    }
 }

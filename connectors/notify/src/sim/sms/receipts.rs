@@ -12,7 +12,7 @@ use tokio::time::{sleep, timeout};
 use super::super::clock::spaced;
 use super::super::mischief::{Mischief, RECEIPTS};
 use super::super::office::locked;
-use super::{House, Sent, Speech};
+use super::{House, Sent, Speech, acs3, tc3};
 
 /// How long the gateway waits for an answer.
 const ANSWER: Duration = Duration::from_secs(5);
@@ -71,16 +71,17 @@ async fn climb(house: Arc<House>, speech: Speech, sent: Sent) {
 
 fn report(house: &House, speech: Speech, sent: &Sent, failure: Option<&str>) -> Value {
     let now = spaced(house.office.now());
+    let (country, mobile) = tc3::parted(&sent.to);
     match speech {
         Speech::Acs3 => json!([{
-            "phone_number": sent.to.trim_start_matches("+86").trim_start_matches('+'),
+            "phone_number": acs3::bare(&sent.to),
             "send_time": spaced(sent.at), "report_time": now, "success": failure.is_none(),
             "err_code": failure.unwrap_or("DELIVERED"),
             "err_msg": if failure.is_none() { "用户接收成功" } else { "用户接收失败" },
             "sms_size": "1", "biz_id": sent.partner_id, "out_id": sent.reference,
         }]),
         Speech::Tc3 => json!([{
-            "user_receive_time": now, "nationcode": sent.to.get(1..3), "mobile": sent.to.trim_start_matches("+86"),
+            "user_receive_time": now, "nationcode": country, "mobile": mobile,
             "report_status": if failure.is_none() { "SUCCESS" } else { "FAIL" },
             "errmsg": failure.unwrap_or("DELIVRD"),
             "description": if failure.is_none() { "用户短信送达成功" } else { "用户短信送达失败" },

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use time::{Duration, PrimitiveDateTime};
 
 use super::super::office::locked;
-use super::{House, Lookup, No, Said, Sent, Speech, Template, Values, Wanted};
+use super::{House, Lookup, No, Said, Sent, Speech, Template, Values, Wanted, acs3};
 
 impl House {
     /// Sends a text, if no rule is broken.

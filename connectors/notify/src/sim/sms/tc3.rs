@@ -125,6 +125,17 @@ fn e164(number: &str) -> Result<String, No> {
     if fits { Ok(number.to_owned()) } else { Err(No::Number) }
 }
 
+/// Country and the rest of a number. Of three digits are the countries next door, of one North America's; the others have two here.
+pub(super) fn parted(phone: &str) -> (&str, &str) {
+    let digits = phone.trim_start_matches('+');
+    let length = match digits {
+        _ if digits.starts_with('1') => 1,
+        _ if ["852", "853", "855", "856", "886"].iter().any(|near| digits.starts_with(near)) => 3,
+        _ => 2,
+    };
+    digits.split_at_checked(length).unwrap_or_default()
+}
+
 /// The answer, in the gateway's words. What is wrong with one number stands in its status.
 pub(super) fn say(said: Result<Said, No>, phone: &str) -> Response {
     let response = |mut response: Value| {
@@ -188,14 +199,50 @@ pub(super) fn say(said: Result<Said, No>, phone: &str) -> Response {
 }
 
 fn listed(sent: &Sent, receipt: &str) -> Value {
+    let (country, subscriber) = parted(&sent.to);
     json!({
         "UserReceiveTime": sent.at.assume_offset(offset!(+8)).unix_timestamp(),
-        "CountryCode": sent.to.get(1..3),
-        "SubscriberNumber": sent.to.trim_start_matches("+86"),
+        "CountryCode": country,
+        "SubscriberNumber": subscriber,
         "PhoneNumber": sent.to,
         "SerialNo": sent.partner_id,
         "ReportStatus": if receipt == "failed" { "FAIL" } else { "SUCCESS" },
         "Description": "",
         "SessionContext": sent.reference,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::house;
+    use super::*;
+
+    /// Signed by an independent computation (Python's hmac), years ago.
+    #[tokio::test]
+    async fn what_is_rightly_signed_and_old_is_stale() {
+        let house = house("simulated-key-id", "simulated-sms-key");
+        let mut headers = HeaderMap::new();
+        for (name, value) in [
+            ("host", "sms.tencentcloudapi.com"),
+            ("content-type", "application/json; charset=utf-8"),
+            ("x-tc-action", "SendSms"),
+            ("x-tc-timestamp", "1551113065"),
+            (
+                "authorization",
+                "TC3-HMAC-SHA256 Credential=simulated-key-id/2019-02-25/sms/tc3_request, SignedHeaders=content-type;host, \
+                 Signature=8ce2afe7f0d2aecbf2decfd3bd122fe9aa557c600d6c080be528d659879d09e0",
+            ),
+        ] {
+            headers.insert(name, value.parse().unwrap());
+        }
+        assert_eq!(house.tc3("", &headers, b"{}").err(), Some(No::Stale));
+        assert_eq!(house.tc3("", &headers, b"[]").err(), Some(No::Signature));
+    }
+
+    #[test]
+    fn a_number_is_parted_after_its_country() {
+        assert_eq!(parted("+8613800000001"), ("86", "13800000001"));
+        assert_eq!(parted("+85251234567"), ("852", "51234567"));
+        assert_eq!(parted("+14155550100"), ("1", "4155550100"));
+    }
 }
