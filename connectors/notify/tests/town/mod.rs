@@ -14,6 +14,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
+pub mod sms;
+
 /// The keys of the simulated gateways, by name; what else is asked for is not set.
 pub struct Keys;
 

@@ -82,8 +82,11 @@ impl House {
     pub(super) fn list(&self, lookup: &Lookup) -> Said {
         let sent = locked(&self.office.sent);
         let times = lookup.from..=lookup.to;
-        let is_meant =
-            |sent: &&Sent| sent.to == lookup.phone && times.contains(&sent.at.assume_utc().unix_timestamp());
+        let is_meant = |sent: &&Sent| {
+            // Eleven digits without a country may be either's.
+            acs3::bare(&sent.to) == acs3::bare(&lookup.phone)
+                && times.contains(&sent.at.assume_utc().unix_timestamp())
+        };
         let all: Vec<&Sent> = sent.iter().rev().filter(is_meant).collect();
         let page = all.iter().skip(lookup.skip).take(lookup.take).map(|sent| (*sent).clone()).collect();
         Said::Listed { total: all.len(), page }
