@@ -39,7 +39,7 @@ pub struct SmsReceipts;
 pub struct SmsReceiptsConfig {
     /// The gateway's style.
     pub style: Style,
-    /// Where it listens: `127.0.0.1:8092`.
+    /// Where it listens: `127.0.0.1:2598`.
     pub listen: String,
     /// The path that reports are posted to; with a `word`, what stands before it.
     #[serde(default = "receipts")]

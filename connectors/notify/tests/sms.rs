@@ -1,7 +1,5 @@
 //! Notices to the simulated SMS gateway, in both styles: what is sent, and what is refused.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
-
 #[expect(dead_code, reason = "other tests use the rest")]
 mod town;
 

@@ -1,7 +1,5 @@
 //! The simulated SMS gateway when something goes wrong, what is asked afterwards, and what goes over the wire.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
-
 #[expect(dead_code, reason = "other tests use the rest")]
 mod town;
 

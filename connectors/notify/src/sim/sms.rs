@@ -92,7 +92,7 @@ pub struct Template {
 impl Default for SimSettings {
     fn default() -> Self {
         Self {
-            listen: "127.0.0.1:2591".to_owned(),
+            listen: "127.0.0.1:2596".to_owned(),
             start: None,
             frozen: false,
             key_id: "simulated-key-id".to_owned(),

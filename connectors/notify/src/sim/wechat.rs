@@ -65,7 +65,7 @@ pub struct Template {
 impl Default for SimSettings {
     fn default() -> Self {
         Self {
-            listen: "127.0.0.1:2592".to_owned(),
+            listen: "127.0.0.1:2597".to_owned(),
             start: None,
             frozen: false,
             app_id: "wxd678efh567hg6787".to_owned(),
