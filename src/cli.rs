@@ -508,6 +508,10 @@ pub enum SimName {
     Notify,
     /// Banks and acquirers, in their dialects
     Bank,
+    /// The SMS gateway, in both styles
+    Sms,
+    /// WeChat's messages
+    Wechat,
 }
 
 impl SimName {
@@ -518,6 +522,8 @@ impl SimName {
             Self::Lis => "lis",
             Self::Notify => "notify",
             Self::Bank => "bank",
+            Self::Sms => "sms",
+            Self::Wechat => "wechat",
         }
     }
 }

@@ -95,6 +95,7 @@ impl CodeSender for ByChannel {
         code: &str,
         language: Language,
     ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        let now = OffsetDateTime::now_utc();
         let number = Uuid::now_v7().to_string();
         let input = |name: &str, value: &str| -> Json {
             let coding = tree! { "system" => "urn:impf:cs:value", "code" => name };
@@ -108,8 +109,14 @@ impl CodeSender for ByChannel {
             "status" => "requested",
             "intent" => "order",
             "code" => tree! { "coding" => [coding] },
-            "authoredOn" => OffsetDateTime::now_utc().format(&Rfc3339).ok(),
-            "input" => vec![input("to", phone), input("code", code), input("language", language.tag())],
+            "authoredOn" => now.format(&Rfc3339)?,
+            "input" => vec![
+                input("to", phone),
+                input("code", code),
+                input("minutes", &hub_auth::CODE_LIVES.whole_minutes().to_string()),
+                input("language", language.tag()),
+                input("expire-at", &(now + hub_auth::CODE_LIVES).format(&Rfc3339)?),
+            ],
         };
         let task = Resource::from_tree(Json::Object(task))?;
         let parcels = self.hub.parcels(&self.channel, &CorrelationId::from(number.as_str()), &task)?;

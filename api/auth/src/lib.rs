@@ -44,6 +44,7 @@ pub use jwk::JwkError;
 pub use router::router;
 pub use server::{CodeSender, Server};
 pub use settings::{AuthSettings, Lives, SettingsError};
+pub use sign_in::CODE_LIVES;
 
 /// Tells the time.
 pub type Now = Arc<dyn Fn() -> OffsetDateTime + Send + Sync>;
