@@ -12,6 +12,7 @@ use hub_workflows::Workflow;
 use hub_workflows::booking::Booking;
 use hub_workflows::payment::Payment;
 use hub_workflows::person::Persons;
+use hub_workflows::sending::Sending;
 use tokio::sync::watch;
 
 use crate::settings::Settings;
@@ -21,7 +22,7 @@ const PAUSE: Duration = Duration::from_secs(5);
 
 /// All workflows of the program.
 pub fn workflows() -> Vec<Arc<dyn Workflow>> {
-    vec![Arc::new(Persons), Arc::new(Booking), Arc::new(Payment)]
+    vec![Arc::new(Persons), Arc::new(Booking), Arc::new(Payment), Arc::new(Sending)]
 }
 
 /// Puts the business together.

@@ -332,7 +332,11 @@ fn spawn(folder: &Path, setup: &Setup) -> Child {
         "channels.\"bank/errands\".to.bank.account.url=http://127.0.0.1:9/",
         "channels.\"bank/notices\".settings.listen=127.0.0.1:0",
         "channels.\"his/rosters\".settings.service.url=http://127.0.0.1:9/",
+        "channels.\"his/masters\".settings.service.url=http://127.0.0.1:9/",
         "channels.\"sms/codes\".to.sms.endpoint.url=http://127.0.0.1:9",
+        "channels.\"sms/notices\".to.sms.endpoint.url=http://127.0.0.1:9",
+        "channels.\"sms/receipts\".settings.listen=127.0.0.1:0",
+        "channels.\"wechat/notices\".to.wechat.endpoint.url=http://127.0.0.1:9",
     ];
     // What is said of a channel that is not there is refused.
     let is_there = |setting: &&str| {

@@ -33,6 +33,10 @@ pub struct Policy {
     pub stopped_hours: u16,
     /// Hours before its start at which a visit is reminded of (BK-13).
     pub remind_hours: u16,
+    /// From this hour on people are not told of what can wait (MSG-5)...
+    pub quiet_from: u16,
+    /// ...until this one.
+    pub quiet_to: u16,
     /// Months a consent holds (CON-2).
     pub consent_months: u16,
     /// Visit persons of an account (ACC-1).
@@ -55,6 +59,8 @@ impl Default for Policy {
             unconfirmed_minutes: 10,
             stopped_hours: 24,
             remind_hours: 24,
+            quiet_from: 22,
+            quiet_to: 8,
             consent_months: 12,
             visit_persons: 10,
         }

@@ -16,6 +16,7 @@ use hub_store::{Store, StoreOptions};
 use hub_workflows::booking::Booking;
 use hub_workflows::payment::Payment;
 use hub_workflows::person::Persons;
+use hub_workflows::sending::Sending;
 use hub_workflows::{Command, Policy, Refused};
 use tempfile::TempDir;
 use time::{Duration, OffsetDateTime};
@@ -51,7 +52,7 @@ impl Desk {
         let now =
             Arc::new(move || OffsetDateTime::from_unix_timestamp(turned.load(Ordering::Relaxed)).unwrap());
         let workflows: Vec<Arc<dyn hub_workflows::Workflow>> =
-            vec![Arc::new(Persons), Arc::new(Booking), Arc::new(Payment)];
+            vec![Arc::new(Persons), Arc::new(Booking), Arc::new(Payment), Arc::new(Sending)];
         let executor = Executor::new(store.clone(), Arc::new(Channels), now, workflows, policy);
         let desk = Self { store, executor, clock, commands: std::cell::Cell::new(0), _folder: folder };
         hospital::write(&*desk.store, "r-", 4, 3, desk.now()).await;

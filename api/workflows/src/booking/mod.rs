@@ -196,7 +196,7 @@ fn slot_of<'f>(appointment: &Fact, facts: &'f Facts) -> Result<&'f Fact, Stop> {
 }
 
 /// The invoice of a visit; none before it is locked.
-fn invoice_of(appointment: &Fact) -> Option<Reference> {
+pub(crate) fn invoice_of(appointment: &Fact) -> Option<Reference> {
     let all = appointment.tree().get("supportingInformation").map(Json::items).unwrap_or_default();
     all.iter().filter_map(|one| points_at(Some(one))).find(|one| one.kind.name() == "Invoice")
 }

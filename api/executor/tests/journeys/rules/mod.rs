@@ -1,6 +1,7 @@
 //! Each rule by its number (domain-rules.md).
 
 mod booking;
+mod notices;
 mod payment;
 mod persons;
 mod visits;
