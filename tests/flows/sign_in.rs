@@ -15,14 +15,15 @@ const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 
 /// The simulated gateway, until this is dropped.
-struct Gateway {
-    address: String,
+pub struct Gateway {
+    pub address: String,
     _stop: watch::Sender<bool>,
 }
 
 impl Gateway {
-    async fn open() -> Self {
-        let settings = SimSettings { listen: "127.0.0.1:0".to_owned(), ..SimSettings::default() };
+    pub async fn open() -> Self {
+        let settings =
+            SimSettings { listen: "127.0.0.1:0".to_owned(), per_minute: 0, ..SimSettings::default() };
         let gateway = Sim::bind(settings).await.unwrap();
         let address = gateway.address().to_string();
         let (stop, stopped) = watch::channel(false);
@@ -32,16 +33,22 @@ impl Gateway {
 
     /// The code that was sent last to the phone, as soon as it has been.
     async fn code(&self) -> String {
-        let url = format!("http://{}/__sim/messages?phone={}", self.address, PHONE.replace('+', "%2B"));
-        for _ in 0..100 {
-            let sent: Value =
-                serde_json::from_str(&reqwest::get(&url).await.unwrap().text().await.unwrap()).unwrap();
-            if let Some(message) = sent.as_array().and_then(|sent| sent.last()) {
-                return message["params"]["code"].as_str().unwrap().to_owned();
+        self.message(PHONE, "").await["params"]["code"].as_str().unwrap().to_owned()
+    }
+
+    /// The last text to a phone that holds these words, as soon as it has been sent.
+    pub async fn message(&self, phone: &str, words: &str) -> Value {
+        let url = format!("http://{}/__sim/messages?phone={}", self.address, phone.replace('+', "%2B"));
+        let mut sent = Value::Null;
+        for _ in 0..200 {
+            sent = serde_json::from_str(&reqwest::get(&url).await.unwrap().text().await.unwrap()).unwrap();
+            let mut texts = sent.as_array().unwrap().iter().rev();
+            if let Some(message) = texts.find(|one| one["text"].as_str().unwrap().contains(words)) {
+                return message.clone();
             }
             tokio::time::sleep(std::time::Duration::from_millis(100)).await;
         }
-        panic!("no text came");
+        panic!("no such text came: {sent}");
     }
 }
 
