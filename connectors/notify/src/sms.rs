@@ -23,6 +23,9 @@ mod tc3;
 /// What a variable may have where the template says nothing.
 const LONGEST_VALUE: usize = 35;
 
+/// No person has more texts on a day than stand on so many pages: a list that never ends is none.
+const MOST_PAGES: u32 = 20;
+
 /// The destination `sms`.
 pub struct Sms;
 
@@ -255,7 +258,7 @@ impl Destination for Desk {
         let Some(to) = Number::read(&notice.to) else { return Ok(Asked::NotArrived) };
         let now = OffsetDateTime::now_utc();
         for days_ago in [0, 1] {
-            for page in 1.. {
+            for page in 1..=MOST_PAGES {
                 let answer = self.call(self.gateway.query(to, days_ago, page, now)).await;
                 // A question changes nothing: it may be asked again.
                 let found = answer.and_then(|answer| self.gateway.found(&notice, page, &answer));
@@ -264,6 +267,9 @@ impl Destination for Desk {
                     Found::More => {}
                     Found::No => break,
                     Found::Unknown => return Ok(Asked::CannotTell),
+                }
+                if page == MOST_PAGES {
+                    return Ok(Asked::CannotTell);
                 }
             }
         }

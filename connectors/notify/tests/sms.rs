@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use connector_notify::sim::sms::SimSettings;
 use hub_core::destination::{Asked, DeliveryError};
-use hub_core::registry::BuildError;
+use hub_core::registry::{BuildError, Registry};
 use serde_json::{Value, json};
 use town::sms::{ABROAD, PHONE, STYLES, Town, build, settings};
 use town::{booked, class, put};
@@ -220,4 +220,19 @@ async fn settings_that_cannot_work_are_refused_by_their_key() {
         settings.extend(toml::from_str::<toml::Table>(wrong).unwrap());
         assert!(matches!(build(settings), Err(BuildError::Settings { .. })), "{wrong}");
     }
+}
+
+#[test]
+fn channel_files_know_the_connectors_by_name() {
+    let mut registry = Registry::default();
+    connector_notify::register(&mut registry);
+    assert!(registry.check_destination("sms", settings("acs3", "https://dysmsapi.aliyuncs.com")).is_ok());
+    let mut more = settings("acs3", "https://dysmsapi.aliyuncs.com");
+    more.insert("colour".to_owned(), "red".into());
+    assert!(registry.check_destination("sms", more).is_err());
+    for (kind, format) in [("sms", Some("json")), ("wechat", Some("json"))] {
+        assert_eq!(registry.destination_format(kind), format, "{kind}");
+    }
+    let receipts = toml::from_str("style = 'tc3'\nlisten = '127.0.0.1:2598'").unwrap();
+    assert_eq!(registry.check_source("sms-receipts", receipts).unwrap(), ["127.0.0.1:2598"]);
 }

@@ -178,3 +178,34 @@ async fn the_simulated_gateway_takes_no_request_twice_and_none_that_was_changed(
         assert!(town.texts("+8613800000002").await.is_empty(), "{style}");
     }
 }
+
+#[tokio::test]
+async fn an_answer_that_is_not_the_gateways_is_judged_by_its_status() {
+    for style in STYLES {
+        for (status, expected) in [
+            (200, "in doubt"),
+            (500, "in doubt"),
+            (504, "in doubt"),
+            (502, "later"),
+            (503, "later"),
+            (429, "later"),
+            (404, "never"),
+        ] {
+            let partner = Scripted::new(&[(status, "<html>a proxy</html>")]).await;
+            let destination = build(settings(style, &partner.url())).unwrap();
+            let told = put(destination.as_ref(), &booked(PHONE, "n1")).await;
+            assert_eq!(class(&told), expected, "{style} {status}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_list_that_never_ends_says_nothing() {
+    let details = vec![r#"{"OutId":"other","BizId":"1"}"#; 50].join(",");
+    let page = format!(r#"{{"Code":"OK","SmsSendDetailDTOs":{{"SmsSendDetailDTO":[{details}]}}}}"#);
+    let partner = Scripted::new(&[(200, page.as_str()); 20]).await;
+    let destination = build(settings("acs3", &partner.url())).unwrap();
+    let asked = destination.ask(&town::parcel(&booked(PHONE, "n1"))).await.unwrap();
+    assert!(matches!(asked, Asked::CannotTell));
+    assert_eq!(partner.requests().await.len(), 20);
+}
