@@ -134,8 +134,8 @@ pub(crate) struct Call {
 
 /// What a gateway says when it is asked for a message.
 enum Found {
-    /// It has it, by its own number.
-    Yes(String),
+    /// It has it, by its own number where it tells that.
+    Yes(Option<String>),
     /// Not on this page; there are more.
     More,
     /// It does not have it.

@@ -3,8 +3,6 @@
 #[expect(dead_code, reason = "other tests use the rest")]
 mod town;
 
-use std::time::Duration;
-
 use connector_notify::sim::sms::SimSettings;
 use hub_core::destination::{Asked, DeliveryError};
 use hub_core::registry::{BuildError, Registry};
@@ -53,7 +51,7 @@ async fn a_number_abroad_has_the_template_for_abroad() {
             "{style}"
         );
         // The question of the style `tc3` must wait for the report.
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        town.reported().await;
         assert!(matches!(town.ask(&notice).await, Asked::Arrived(_)), "{style}");
         let report = town.end().await;
         assert_eq!((report.received, report.invalid), (3, 0), "{style}");

@@ -178,7 +178,7 @@ impl Gateway for Tc3 {
             return meaning(&code).told(notice, &code);
         }
         match send_status_set.into_iter().next() {
-            Some(Status { code, serial_no }) if code == "Ok" => Ok(Told::accepted(notice, serial_no)),
+            Some(Status { code, serial_no }) if code == "Ok" => Ok(Told::accepted(notice, Some(serial_no))),
             Some(Status { code, .. }) => meaning(&code).told(notice, &code),
             None => Meaning::Unknown.told(notice, ""),
         }
@@ -207,7 +207,7 @@ impl Gateway for Tc3 {
         let mut all = all.into_iter();
         let ours = all.find(|pulled| pulled.session_context.as_deref() == Some(&notice.reference));
         Ok(match ours {
-            Some(pulled) => Found::Yes(pulled.serial_no),
+            Some(pulled) => Found::Yes(Some(pulled.serial_no)),
             None if is_full => Found::More,
             // It lists only what a report has come for.
             None => Found::Unknown,
