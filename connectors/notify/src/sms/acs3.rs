@@ -179,7 +179,7 @@ impl Gateway for Acs3 {
         self.call("QuerySendDetails", &params, now)
     }
 
-    fn found(&self, notice: &Notice, _page: u32, answer: &Answer) -> Result<Found, DeliveryError> {
+    fn found(&self, notice: &Notice, answer: &Answer) -> Result<Found, DeliveryError> {
         let said: Said = read(answer)?;
         if said.code != "OK" {
             return match meaning(&said.code, &said.message).told(notice, &said.code) {

@@ -197,7 +197,7 @@ impl Gateway for Tc3 {
         self.call("PullSmsSendStatusByPhoneNumber", &body, now)
     }
 
-    fn found(&self, notice: &Notice, _page: u32, answer: &Answer) -> Result<Found, DeliveryError> {
+    fn found(&self, notice: &Notice, answer: &Answer) -> Result<Found, DeliveryError> {
         let Response { error, pull_sms_send_status_set: all, .. } = read::<Said>(answer)?.response;
         if error.is_some() {
             // The question must be opened for an account: without that it answers with an error, however often.
