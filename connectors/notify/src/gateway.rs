@@ -129,7 +129,7 @@ mod tests {
     #[test]
     fn the_host_is_what_the_client_will_say() {
         assert_eq!(host("https://Sms.Tencentcloudapi.com:443/").as_deref(), Some("sms.tencentcloudapi.com"));
-        assert_eq!(host("http://127.0.0.1:2596").as_deref(), Some("127.0.0.1:2591"));
+        assert_eq!(host("http://127.0.0.1:2596").as_deref(), Some("127.0.0.1:2596"));
         assert_eq!(host("https://a/b"), None);
     }
 

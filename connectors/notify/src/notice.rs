@@ -79,15 +79,14 @@ pub(crate) struct Told {
     #[serde(rename = "ref")]
     pub(crate) reference: String,
     pub(crate) state: State,
-    /// The gateway's number of it.
+    /// The gateway's number of it, where it tells one.
     pub(crate) partner_id: Option<String>,
     /// Why it was refused: of [`code`], or the gateway's own.
     pub(crate) code: Option<String>,
 }
 
 impl Told {
-    pub(crate) fn accepted(notice: &Notice, partner_id: impl Into<String>) -> Self {
-        let partner_id = Some(partner_id.into());
+    pub(crate) fn accepted(notice: &Notice, partner_id: Option<String>) -> Self {
         Self { reference: notice.reference.clone(), state: State::Accepted, partner_id, code: None }
     }
 

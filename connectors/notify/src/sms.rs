@@ -23,6 +23,9 @@ mod tc3;
 /// What a variable may have where the template says nothing.
 const LONGEST_VALUE: usize = 35;
 
+/// No person has more texts on a day than stand on so many pages: a list that never ends is none.
+const MOST_PAGES: u32 = 20;
+
 /// The destination `sms`.
 pub struct Sms;
 
@@ -81,6 +84,18 @@ pub struct SmsTemplate {
     pub limits: BTreeMap<String, usize>,
 }
 
+impl SmsTemplate {
+    fn check(&self) -> Result<(), String> {
+        if self.code.is_none() && self.overseas_code.is_none() {
+            return Err("has neither `code` nor `overseas_code`".to_owned());
+        }
+        match self.limits.keys().find(|name| !self.params.contains(name)) {
+            Some(name) => Err(format!("has a limit for `{name}`, which is none of its variables")),
+            None => Ok(()),
+        }
+    }
+}
+
 fn guangzhou() -> String {
     "ap-guangzhou".to_owned()
 }
@@ -131,8 +146,8 @@ pub(crate) struct Call {
 
 /// What a gateway says when it is asked for a message.
 enum Found {
-    /// It has it, by its own number.
-    Yes(String),
+    /// It has it, by its own number where it tells that.
+    Yes(Option<String>),
     /// Not on this page; there are more.
     More,
     /// It does not have it.
@@ -153,7 +168,7 @@ trait Gateway: Send + Sync {
     fn query(&self, to: Number<'_>, days_ago: u8, page: u32, now: OffsetDateTime) -> Call;
 
     /// Whether the message is among what was sent.
-    fn found(&self, notice: &Notice, page: u32, answer: &Answer) -> Result<Found, DeliveryError>;
+    fn found(&self, notice: &Notice, answer: &Answer) -> Result<Found, DeliveryError>;
 }
 
 impl DestinationKind for Sms {
@@ -185,16 +200,11 @@ impl SmsConfig {
             (Style::Acs3, _, Some(_)) => Err(wrong("sender", "the style `acs3` has no `sender`")),
             _ => Ok(()),
         }?;
-        for (event, template) in
-            self.templates.iter().flat_map(|(event, all)| all.values().map(move |template| (event, template)))
-        {
-            if template.code.is_none() && template.overseas_code.is_none() {
-                let what = format!("the template `{event}` has neither `code` nor `overseas_code`");
-                return Err(wrong("templates", what));
-            }
-            if let Some(name) = template.limits.keys().find(|name| !template.params.contains(name)) {
-                let what = format!("`{name}` has a limit and is no variable of the template `{event}`");
-                return Err(wrong("templates", what));
+        for (event, languages) in &self.templates {
+            for template in languages.values() {
+                template
+                    .check()
+                    .map_err(|what| wrong("templates", format!("the template `{event}` {what}")))?;
             }
         }
         Ok(())
@@ -255,15 +265,18 @@ impl Destination for Desk {
         let Some(to) = Number::read(&notice.to) else { return Ok(Asked::NotArrived) };
         let now = OffsetDateTime::now_utc();
         for days_ago in [0, 1] {
-            for page in 1.. {
+            for page in 1..=MOST_PAGES {
                 let answer = self.call(self.gateway.query(to, days_ago, page, now)).await;
                 // A question changes nothing: it may be asked again.
-                let found = answer.and_then(|answer| self.gateway.found(&notice, page, &answer));
+                let found = answer.and_then(|answer| self.gateway.found(&notice, &answer));
                 match found.map_err(again)? {
                     Found::Yes(id) => return Ok(Asked::Arrived(Told::accepted(&notice, id).delivered())),
                     Found::More => {}
                     Found::No => break,
                     Found::Unknown => return Ok(Asked::CannotTell),
+                }
+                if page == MOST_PAGES {
+                    return Ok(Asked::CannotTell);
                 }
             }
         }

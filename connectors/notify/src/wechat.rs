@@ -195,10 +195,10 @@ fn told(notice: &Notice, said: &Said) -> Result<Told, DeliveryError> {
     match said.errcode {
         0 => {
             let id = match &said.msgid {
-                Some(Value::String(id)) => id.clone(),
-                Some(Value::Number(id)) => id.to_string(),
-                // Mini programs got none in the past.
-                _ => String::new(),
+                Some(Value::String(id)) => Some(id.clone()),
+                Some(Value::Number(id)) => Some(id.to_string()),
+                // The manual of mini programs promises none.
+                _ => None,
             };
             Ok(Told::accepted(notice, id))
         }

@@ -3,11 +3,9 @@
 #[expect(dead_code, reason = "other tests use the rest")]
 mod town;
 
-use std::time::Duration;
-
 use connector_notify::sim::sms::SimSettings;
 use hub_core::destination::{Asked, DeliveryError};
-use hub_core::registry::BuildError;
+use hub_core::registry::{BuildError, Registry};
 use serde_json::{Value, json};
 use town::sms::{ABROAD, PHONE, STYLES, Town, build, settings};
 use town::{booked, class, put};
@@ -53,7 +51,7 @@ async fn a_number_abroad_has_the_template_for_abroad() {
             "{style}"
         );
         // The question of the style `tc3` must wait for the report.
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        town.reported().await;
         assert!(matches!(town.ask(&notice).await, Asked::Arrived(_)), "{style}");
         let report = town.end().await;
         assert_eq!((report.received, report.invalid), (3, 0), "{style}");
@@ -220,4 +218,19 @@ async fn settings_that_cannot_work_are_refused_by_their_key() {
         settings.extend(toml::from_str::<toml::Table>(wrong).unwrap());
         assert!(matches!(build(settings), Err(BuildError::Settings { .. })), "{wrong}");
     }
+}
+
+#[test]
+fn channel_files_know_the_connectors_by_name() {
+    let mut registry = Registry::default();
+    connector_notify::register(&mut registry);
+    assert!(registry.check_destination("sms", settings("acs3", "https://dysmsapi.aliyuncs.com")).is_ok());
+    let mut more = settings("acs3", "https://dysmsapi.aliyuncs.com");
+    more.insert("colour".to_owned(), "red".into());
+    assert!(registry.check_destination("sms", more).is_err());
+    for (kind, format) in [("sms", Some("json")), ("wechat", Some("json"))] {
+        assert_eq!(registry.destination_format(kind), format, "{kind}");
+    }
+    let receipts = toml::from_str("style = 'tc3'\nlisten = '127.0.0.1:2598'").unwrap();
+    assert_eq!(registry.check_source("sms-receipts", receipts).unwrap(), ["127.0.0.1:2598"]);
 }

@@ -1,6 +1,6 @@
 //! What the simulated gateways have in common: what they sent, their clock, their faults, and the control API over all of it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -21,6 +21,9 @@ use super::mischief::{self, Mischief, Order};
 
 /// Longer than anybody waits.
 const NEVER: Duration = Duration::from_secs(3600);
+
+/// How many messages are remembered.
+const REMEMBERED: usize = 100_000;
 
 /// A message that was sent.
 #[derive(Clone, Serialize)]
@@ -52,7 +55,8 @@ pub(super) struct Office {
     pub(super) board: Board,
     clock: Mutex<Clock>,
     orders: Mutex<Vec<Order>>,
-    pub(super) sent: Mutex<Vec<Sent>>,
+    /// Oldest first.
+    pub(super) sent: Mutex<VecDeque<Sent>>,
     /// Who wants nothing.
     declined: Mutex<BTreeSet<String>>,
     /// Decides the next number that the gateway gives.
@@ -117,7 +121,11 @@ impl Office {
     /// Remembers what was sent.
     pub(super) fn keep(&self, sent: Sent) {
         self.board.accept(&sent.partner_id);
-        locked(&self.sent).push(sent);
+        let mut all = locked(&self.sent);
+        if all.len() >= REMEMBERED {
+            all.pop_front();
+        }
+        all.push_back(sent);
     }
 
     /// Spoils an answer as it was ordered.

@@ -251,7 +251,11 @@ impl House {
             _ => self.send(body, is_official),
         };
         let answer = match sent {
-            Ok(id) => Json(json!({ "errcode": 0, "errmsg": "ok", "msgid": id })).into_response(),
+            Ok(id) if is_official => {
+                Json(json!({ "errcode": 0, "errmsg": "ok", "msgid": id })).into_response()
+            }
+            // The manual of mini programs promises no number.
+            Ok(_) => says(0, "ok"),
             Err(No(code, problem)) => {
                 if let Some(problem) = problem {
                     self.office.board.reject(problem);

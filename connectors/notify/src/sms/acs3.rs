@@ -119,7 +119,6 @@ struct Details {
 struct Detail {
     #[serde(default)]
     out_id: String,
-    biz_id: Option<String>,
 }
 
 /// What a code means. `message` tells which of the limits it is.
@@ -162,7 +161,7 @@ impl Gateway for Acs3 {
     fn told(&self, notice: &Notice, answer: &Answer) -> Result<Told, DeliveryError> {
         let said: Said = read(answer)?;
         match (said.code.as_str(), said.biz_id) {
-            ("OK", Some(id)) if answer.is_success() => Ok(Told::accepted(notice, id)),
+            ("OK", Some(id)) if answer.is_success() => Ok(Told::accepted(notice, Some(id))),
             ("OK", _) => Meaning::Unknown.told(notice, "OK"),
             (code, _) => meaning(code, &said.message).told(notice, code),
         }
@@ -180,7 +179,7 @@ impl Gateway for Acs3 {
         self.call("QuerySendDetails", &params, now)
     }
 
-    fn found(&self, notice: &Notice, _page: u32, answer: &Answer) -> Result<Found, DeliveryError> {
+    fn found(&self, notice: &Notice, answer: &Answer) -> Result<Found, DeliveryError> {
         let said: Said = read(answer)?;
         if said.code != "OK" {
             return match meaning(&said.code, &said.message).told(notice, &said.code) {
@@ -191,11 +190,13 @@ impl Gateway for Acs3 {
         }
         let all = said.details.map(|details| details.all).unwrap_or_default();
         let is_full = all.len() >= PAGE as usize;
-        let ours = all.into_iter().find(|detail| detail.out_id == notice.reference);
-        Ok(match ours {
-            Some(detail) => Found::Yes(detail.biz_id.unwrap_or_default()),
-            None if is_full => Found::More,
-            None => Found::No,
+        Ok(if all.into_iter().any(|detail| detail.out_id == notice.reference) {
+            // A list does not tell `BizId`; reports tell our own number.
+            Found::Yes(None)
+        } else if is_full {
+            Found::More
+        } else {
+            Found::No
         })
     }
 }

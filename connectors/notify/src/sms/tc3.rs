@@ -178,7 +178,7 @@ impl Gateway for Tc3 {
             return meaning(&code).told(notice, &code);
         }
         match send_status_set.into_iter().next() {
-            Some(Status { code, serial_no }) if code == "Ok" => Ok(Told::accepted(notice, serial_no)),
+            Some(Status { code, serial_no }) if code == "Ok" => Ok(Told::accepted(notice, Some(serial_no))),
             Some(Status { code, .. }) => meaning(&code).told(notice, &code),
             None => Meaning::Unknown.told(notice, ""),
         }
@@ -197,7 +197,7 @@ impl Gateway for Tc3 {
         self.call("PullSmsSendStatusByPhoneNumber", &body, now)
     }
 
-    fn found(&self, notice: &Notice, _page: u32, answer: &Answer) -> Result<Found, DeliveryError> {
+    fn found(&self, notice: &Notice, answer: &Answer) -> Result<Found, DeliveryError> {
         let Response { error, pull_sms_send_status_set: all, .. } = read::<Said>(answer)?.response;
         if error.is_some() {
             // The question must be opened for an account: without that it answers with an error, however often.
@@ -207,7 +207,7 @@ impl Gateway for Tc3 {
         let mut all = all.into_iter();
         let ours = all.find(|pulled| pulled.session_context.as_deref() == Some(&notice.reference));
         Ok(match ours {
-            Some(pulled) => Found::Yes(pulled.serial_no),
+            Some(pulled) => Found::Yes(Some(pulled.serial_no)),
             None if is_full => Found::More,
             // It lists only what a report has come for.
             None => Found::Unknown,

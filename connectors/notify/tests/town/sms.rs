@@ -1,6 +1,7 @@
 //! A simulated SMS gateway and the destination that speaks to it.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use connector_notify::sim::sms::{Report, Sim, SimSettings};
 use connector_notify::sms::{Sms, SmsConfig};
@@ -83,6 +84,18 @@ impl Town {
     pub async fn texts(&self, phone: &str) -> Vec<String> {
         let sent = self.control(&format!("GET /__sim/messages?phone={phone}"), json!({})).await;
         sent.as_array().unwrap().iter().map(|sent| sent["text"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// Waits until every text that was sent has been reported.
+    pub async fn reported(&self) {
+        for _ in 0..400 {
+            let sent = self.control("GET /__sim/messages", json!({})).await;
+            if sent.as_array().unwrap().iter().all(|sent| sent["receipt"].is_string()) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("a text was not reported");
     }
 
     pub async fn problems(&self) -> Value {

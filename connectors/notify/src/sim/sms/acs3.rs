@@ -148,7 +148,6 @@ pub(super) fn say(said: Result<Said, No>) -> Response {
                     "SendDate": spaced(sent.at),
                     "OutId": sent.reference,
                     "SendStatus": match sent.receipt { None => 1, Some("failed") => 2, Some(_) => 3 },
-                    "BizId": sent.partner_id,
                 })
             };
             let all: Vec<Value> = page.into_iter().map(detail).collect();

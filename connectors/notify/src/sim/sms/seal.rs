@@ -65,6 +65,8 @@ fn decoded(text: &str) -> Option<String> {
                 let (high, low) = (half()?, half()?);
                 u8::try_from(high * 16 + low).ok()?
             }
+            // As the vendor's own client writes a space, and signs `%20` all the same.
+            b'+' => b' ',
             other => other,
         });
     }
@@ -78,4 +80,19 @@ pub(super) fn escaped(text: &str) -> String {
         other => format!("%{other:02X}"),
     };
     text.bytes().map(of).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_space_may_be_written_in_two_ways_and_is_signed_in_one() {
+        for query in ["OutId=n+2%2A~", "OutId=n%202*%7E"] {
+            let pairs = pairs(query).unwrap();
+            assert_eq!(pairs["OutId"], "n 2*~");
+            assert_eq!(escaped(&pairs["OutId"]), "n%202%2A~");
+        }
+        assert!(pairs("OutId=%2").is_none() && pairs("OutId=%ff").is_none());
+    }
 }
