@@ -13,7 +13,7 @@ use town::{DIALECTS, Town, about};
 fn failure(told: Result<Value, DeliveryError>) -> &'static str {
     match told {
         Ok(_) => "answered",
-        Err(DeliveryError::Later { .. }) => "later",
+        Err(DeliveryError::Later { .. } | DeliveryError::NotYet { .. }) => "later",
         Err(DeliveryError::InDoubt { .. }) => "in doubt",
         Err(DeliveryError::Never { .. }) => "never",
     }

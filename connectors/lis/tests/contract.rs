@@ -76,7 +76,7 @@ async fn told(fault: Option<Fault>, text: &str) -> Vec<Result<(), &'static str>>
     for _ in 0..2 {
         said.push(match destination.deliver(&parcel).await {
             Ok(_) => Ok(()),
-            Err(DeliveryError::Later { .. }) => Err("later"),
+            Err(DeliveryError::Later { .. } | DeliveryError::NotYet { .. }) => Err("later"),
             Err(DeliveryError::Never { .. }) => Err("never"),
             Err(DeliveryError::InDoubt { .. }) => Err("in doubt"),
         });

@@ -49,7 +49,7 @@ async fn told(fault: Option<Fault>, notice: &'static str) -> (Vec<&'static str>,
     for _ in 0..2 {
         said.push(match destination.deliver(&parcel).await {
             Ok(_) => "delivered",
-            Err(DeliveryError::Later { .. }) => "later",
+            Err(DeliveryError::Later { .. } | DeliveryError::NotYet { .. }) => "later",
             Err(DeliveryError::Never { .. }) => "never",
             Err(DeliveryError::InDoubt { .. }) => "in doubt",
         });

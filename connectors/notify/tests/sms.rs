@@ -125,7 +125,7 @@ async fn too_many_to_one_number_come_later() {
         let town = Town::with(style, SimSettings { start, frozen: true, ..SimSettings::default() }).await;
         let after = async |reference: &str| match town.put(&booked(PHONE, reference)).await {
             Ok(_) => 0,
-            Err(DeliveryError::Later { after, .. }) => after.unwrap().as_secs(),
+            Err(DeliveryError::NotYet { after, .. }) => after.unwrap().as_secs(),
             Err(error) => panic!("{error}"),
         };
         let advance = async |secs: i64| {

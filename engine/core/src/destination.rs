@@ -73,6 +73,14 @@ pub enum DeliveryError {
         /// The peer said when to come again.
         after: Option<Duration>,
     },
+    /// The peer works and takes others, but this parcel only later: a limit of the person it is for. It says nothing of the peer.
+    #[error("not taken yet: {reason}")]
+    NotYet {
+        /// What the peer said; no content.
+        reason: String,
+        /// When to come again.
+        after: Option<Duration>,
+    },
     /// Do not try again. A person must look at it.
     #[error("refused by the receiver: {reason}")]
     Never {

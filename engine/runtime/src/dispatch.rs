@@ -292,7 +292,9 @@ impl Dispatcher {
                 Err(DeliveryError::InDoubt { reason }) => {
                     return Err(Failure::Try(DeliveryError::Later { reason, after: None }));
                 }
-                Err(later @ DeliveryError::Later { .. }) => return Err(Failure::Try(later)),
+                Err(later @ (DeliveryError::Later { .. } | DeliveryError::NotYet { .. })) => {
+                    return Err(Failure::Try(later));
+                }
             }
         }
         if leased.parcel.content_type == Slip::MEDIA_TYPE {
@@ -335,8 +337,12 @@ impl Dispatcher {
             }
             DeliveryError::InDoubt { .. } => ("in-doubt", None),
             DeliveryError::Later { after, .. } => ("later", *after),
+            DeliveryError::NotYet { after, .. } => ("not-yet", *after),
         };
-        if self.health.circuit(|circuit| circuit.failed(tokio::time::Instant::now())) {
+        if matches!(error, DeliveryError::NotYet { .. }) {
+            self.health.circuit(Circuit::succeeded);
+            measure::circuit(&self.id, false);
+        } else if self.health.circuit(|circuit| circuit.failed(tokio::time::Instant::now())) {
             measure::circuit(&self.id, true);
             tracing::warn!(destination = %self.id, "The partner fails; nothing more is sent until a try succeeds.");
         }

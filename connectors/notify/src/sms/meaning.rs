@@ -9,7 +9,7 @@ use crate::notice::{Notice, Told, never};
 
 /// What a code means.
 pub(super) enum Meaning {
-    /// Too many to this number or from us: not before that time, where it is known.
+    /// Too many to this number, not before that time; without a time: too many from us.
     Limit(Option<Duration>),
     /// The gateway is busy, or shut for a while.
     Busy,
@@ -26,7 +26,9 @@ impl Meaning {
     pub(super) fn told(self, notice: &Notice, code: &str) -> Result<Told, DeliveryError> {
         let reason = format!("the gateway says `{}`", shown(code));
         match self {
-            Self::Limit(after) => Err(later(reason, after)),
+            // Others are sent meanwhile.
+            Self::Limit(Some(after)) => Err(DeliveryError::NotYet { reason, after: Some(after) }),
+            Self::Limit(None) => Err(later(reason, None)),
             Self::Busy => Err(later(reason, None)),
             Self::Unknown => Err(in_doubt(reason)),
             Self::Refused(code) => Ok(Told::refused(notice, code)),

@@ -64,7 +64,7 @@ pub async fn put(destination: &dyn Destination, notice: &Value) -> Result<Value,
 pub fn class<T>(told: &Result<T, DeliveryError>) -> &'static str {
     match told {
         Ok(_) => "answered",
-        Err(DeliveryError::Later { .. }) => "later",
+        Err(DeliveryError::Later { .. } | DeliveryError::NotYet { .. }) => "later",
         Err(DeliveryError::InDoubt { .. }) => "in doubt",
         Err(DeliveryError::Never { .. }) => "never",
     }

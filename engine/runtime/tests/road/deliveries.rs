@@ -236,6 +236,21 @@ async fn an_open_circuit_lets_one_parcel_through_each_time_until_one_arrives() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_taken_only_later_opens_no_circuit_and_is_in_nobodys_way() {
+    let circuit = Circuit { failures: 3, within: Duration::from_secs(30), probe: Duration::from_secs(40) };
+    let mut acts = vec![Act::NotYet; 6];
+    acts.push(Act::Take);
+    let counter = Counter::open(Partner::new(&acts, &[Word::CannotTell]), InDoubt::Hold, circuit);
+    for number in 1..=20 {
+        counter.owe(number, None);
+    }
+    counter.after(30).await;
+    let delivered = counter.shelf.states().iter().filter(|state| **state == ParcelState::Delivered).count();
+    assert_eq!(delivered, 14, "the others have gone");
+    assert_eq!(counter.partner.numbers().len(), 20);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_partner_that_flaps_is_never_stormed_and_gets_all_in_the_end() {
     let circuit = Circuit { failures: 5, within: Duration::from_secs(30), probe: Duration::from_secs(15) };
     // It takes one, then fails eight times, and so on for hours; in the end it is well.

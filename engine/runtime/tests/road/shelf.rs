@@ -192,6 +192,7 @@ pub enum Act {
     Take,
     Later,
     After(u64),
+    NotYet,
     Never,
     Doubt,
     Panic,
@@ -272,6 +273,7 @@ impl Destination for Partner {
             Act::After(seconds) => {
                 Err(DeliveryError::Later { reason, after: Some(Duration::from_secs(seconds)) })
             }
+            Act::NotYet => Err(DeliveryError::NotYet { reason, after: Some(Duration::from_secs(3_600)) }),
             Act::Never => Err(DeliveryError::Never { reason }),
             Act::Doubt => Err(DeliveryError::InDoubt { reason }),
             Act::Panic => panic!("the test's destination is broken"),
