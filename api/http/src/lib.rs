@@ -9,6 +9,7 @@ mod fhir;
 mod health;
 mod landing;
 mod language;
+mod live;
 mod observe;
 mod ops;
 mod query;
@@ -47,6 +48,7 @@ pub fn router(doors: Doors, beside: Router) -> Router {
     Router::new()
         .merge(fhir::router(doors.clone()))
         .merge(business::router(&doors))
+        .merge(live::router(doors.clone()))
         .merge(ops::router(doors.clone()))
         .merge(health::router(doors))
         .merge(beside)

@@ -1,6 +1,6 @@
 //! The FHIR door: reads, histories, searches and writes of what the hub has stored (FHIR R4B, RESTful API).
 
-mod address;
+pub(crate) mod address;
 pub(crate) mod body;
 mod bundles;
 mod capabilities;

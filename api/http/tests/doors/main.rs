@@ -16,6 +16,7 @@ mod fhir;
 mod front;
 mod habits;
 mod histories;
+mod live;
 mod metrics;
 mod operations;
 mod operators;

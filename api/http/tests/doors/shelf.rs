@@ -93,6 +93,11 @@ impl Shelf {
         Self { doors: router(doors, Router::new()), store, folder: Arc::new(folder) }
     }
 
+    /// The doors themselves.
+    pub fn router(&self) -> Router {
+        self.doors.clone()
+    }
+
     /// Indexes all that is to be indexed anew.
     pub async fn index(&self) {
         while self.store.index_anew(100).await.unwrap() > 0 {}
