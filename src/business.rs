@@ -10,6 +10,7 @@ use hub_runtime::waker::Waker;
 use hub_store::Store;
 use hub_workflows::Workflow;
 use hub_workflows::booking::Booking;
+use hub_workflows::exclusive::Exclusive;
 use hub_workflows::payment::Payment;
 use hub_workflows::person::Persons;
 use hub_workflows::sending::Sending;
@@ -22,7 +23,7 @@ const PAUSE: Duration = Duration::from_secs(5);
 
 /// All workflows of the program.
 pub fn workflows() -> Vec<Arc<dyn Workflow>> {
-    vec![Arc::new(Persons), Arc::new(Booking), Arc::new(Payment), Arc::new(Sending)]
+    vec![Arc::new(Persons), Arc::new(Booking), Arc::new(Payment), Arc::new(Exclusive), Arc::new(Sending)]
 }
 
 /// Puts the business together.

@@ -69,12 +69,13 @@ fn capital(word: &str) -> String {
 mod tests {
     use crate::Workflow;
     use crate::booking::Booking;
+    use crate::exclusive::Exclusive;
     use crate::payment::Payment;
     use crate::person::Persons;
 
     #[test]
     fn every_act_has_a_valid_definition_of_its_own() {
-        let workflows: [&dyn Workflow; 3] = [&Persons, &Booking, &Payment];
+        let workflows: [&dyn Workflow; 4] = [&Persons, &Booking, &Payment, &Exclusive];
         let mut ids = std::collections::BTreeSet::new();
         for act in workflows.iter().flat_map(|workflow| workflow.acts()) {
             let definition = act.definition().unwrap();

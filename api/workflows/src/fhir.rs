@@ -134,6 +134,14 @@ pub fn set_extension(tree: &mut Object, url: &str, value: (&str, Json)) {
     tree.set("extension", all);
 }
 
+/// Takes the extensions of this address away.
+pub fn remove_extension(tree: &mut Object, url: &str) {
+    let kept = tree.get("extension").map(Json::items).unwrap_or_default().iter();
+    let kept = kept.filter(|one| one.get("url").and_then(Json::as_str) != Some(url)).cloned();
+    let kept: Vec<Json> = kept.collect();
+    tree.put("extension", kept);
+}
+
 /// A moment as it is stored: in Beijing's time, as all the house's clocks are (interfaces §0.4).
 pub fn instant(at: OffsetDateTime) -> String {
     let at = at.to_offset(offset!(+8)).replace_nanosecond(0).unwrap_or(at);

@@ -17,6 +17,7 @@ pub mod command;
 pub mod consent;
 pub mod decision;
 mod definition;
+pub mod exclusive;
 pub mod facts;
 pub mod fhir;
 pub mod money;

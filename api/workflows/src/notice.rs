@@ -23,6 +23,14 @@ pub const ROOM: &str = "booking-room";
 pub const TIME: &str = "booking-time";
 /// It is tomorrow.
 pub const REMINDER: &str = "booking-reminder";
+/// An exclusive booking has a time.
+pub const EXCLUSIVE_SCHEDULED: &str = "exclusive-scheduled";
+/// It is agreed.
+pub const EXCLUSIVE_CONFIRMED: &str = "exclusive-confirmed";
+/// It is tomorrow.
+pub const EXCLUSIVE_REMINDER: &str = "exclusive-reminder";
+/// It does not come about.
+pub const EXCLUSIVE_CANCELLED: &str = "exclusive-cancelled";
 /// A paid visit could not be booked; the money goes back.
 pub const NOT_BOOKED: &str = "booking-failed";
 /// The money is back.

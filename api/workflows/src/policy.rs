@@ -33,6 +33,8 @@ pub struct Policy {
     pub stopped_hours: u16,
     /// Hours before its start at which a visit is reminded of (BK-13).
     pub remind_hours: u16,
+    /// Hours a request of an exclusive booking may wait before somebody is told (EX-4).
+    pub exclusive_hours: u16,
     /// From this hour on people are not told of what can wait (MSG-5)...
     pub quiet_from: u16,
     /// ...until this one.
@@ -59,6 +61,7 @@ impl Default for Policy {
             unconfirmed_minutes: 10,
             stopped_hours: 24,
             remind_hours: 24,
+            exclusive_hours: 2,
             quiet_from: 22,
             quiet_to: 8,
             consent_months: 12,

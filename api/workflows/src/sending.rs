@@ -21,6 +21,9 @@ pub const OPENID: &str = "urn:impf:wechat:openid";
 /// The ways of sending.
 const WAY: &str = "urn:impf:cs:way";
 
+/// The extension of an Appointment with a place that was agreed by phone.
+pub(crate) const PLACE: &str = "urn:impf:ext:place";
+
 /// What may stand in the words of a notice (MSG-1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Variable {
@@ -42,7 +45,7 @@ struct Kind {
     is_urgent: bool,
 }
 
-const KINDS: [Kind; 9] = {
+const KINDS: [Kind; 13] = {
     use Variable::{Amount, Doctor, Place, Time};
     [
         Kind { event: notice::BOOKED, variables: &[Time, Place], is_urgent: true },
@@ -54,6 +57,10 @@ const KINDS: [Kind; 9] = {
         Kind { event: notice::SUBSTITUTED, variables: &[Time, Doctor], is_urgent: false },
         Kind { event: notice::ROOM, variables: &[Time, Place], is_urgent: false },
         Kind { event: notice::TIME, variables: &[Time, Place], is_urgent: false },
+        Kind { event: notice::EXCLUSIVE_SCHEDULED, variables: &[Time, Place], is_urgent: false },
+        Kind { event: notice::EXCLUSIVE_CONFIRMED, variables: &[Time, Place], is_urgent: false },
+        Kind { event: notice::EXCLUSIVE_REMINDER, variables: &[Time, Place], is_urgent: false },
+        Kind { event: notice::EXCLUSIVE_CANCELLED, variables: &[Time], is_urgent: false },
     ]
 };
 
@@ -298,6 +305,10 @@ fn time_of(visit: &Fact, language: &str) -> Result<String, Stop> {
 
 /// The name of who or what takes part in a visit; without one its number in the HIS.
 fn named(visit: &Fact, kind: &str, language: &str, facts: &Facts) -> Result<String, Stop> {
+    let agreed = fhir::extension(visit.tree(), PLACE).and_then(|place| place.get("valueString")?.as_str());
+    if let Some(agreed) = agreed.filter(|_| kind == "Location") {
+        return Ok(agreed.to_owned());
+    }
     let found = fhir::pointed_at(visit.tree(), "participant", "actor", kind);
     let found = facts.read_all(&found)?;
     let Some(one) = found.first() else { return Ok(unknown(language)) };

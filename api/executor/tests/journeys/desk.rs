@@ -14,6 +14,7 @@ use hub_executor::{CommandError, Executor, Outcome};
 use hub_fhir::{Id, Json, Object, Reference, Resource, ResourceType, json, tree};
 use hub_store::{Store, StoreOptions};
 use hub_workflows::booking::Booking;
+use hub_workflows::exclusive::Exclusive;
 use hub_workflows::payment::Payment;
 use hub_workflows::person::Persons;
 use hub_workflows::sending::Sending;
@@ -51,8 +52,13 @@ impl Desk {
         let turned = clock.clone();
         let now =
             Arc::new(move || OffsetDateTime::from_unix_timestamp(turned.load(Ordering::Relaxed)).unwrap());
-        let workflows: Vec<Arc<dyn hub_workflows::Workflow>> =
-            vec![Arc::new(Persons), Arc::new(Booking), Arc::new(Payment), Arc::new(Sending)];
+        let workflows: Vec<Arc<dyn hub_workflows::Workflow>> = vec![
+            Arc::new(Persons),
+            Arc::new(Booking),
+            Arc::new(Payment),
+            Arc::new(Exclusive),
+            Arc::new(Sending),
+        ];
         let executor = Executor::new(store.clone(), Arc::new(Channels), now, workflows, policy);
         let desk = Self { store, executor, clock, commands: std::cell::Cell::new(0), _folder: folder };
         hospital::write(&*desk.store, "r-", 4, 3, desk.now()).await;

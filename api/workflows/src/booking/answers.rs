@@ -1,6 +1,6 @@
 //! What the HIS has answered: locked or not, registered or not, taken back or not.
 
-use hub_fhir::{Json, Object, Reference, tree};
+use hub_fhir::{Object, Reference, tree};
 use time::{Duration, OffsetDateTime};
 
 use super::cancel::ask_to_cancel;
@@ -323,7 +323,7 @@ fn booked(answered: &Answered<'_>, appointment: &Fact, facts: &Facts) -> Decided
             fhir::set_extension(tree, "urn:impf:ext:sequence", ("valueString", place.into()));
         }
         let ext = fhir::extension::HOLD_EXPIRES;
-        remove_extension(tree, ext);
+        fhir::remove_extension(tree, ext);
     });
     for kind in ["registration", "consultation"] {
         let item = fhir::reference(
@@ -334,15 +334,9 @@ fn booked(answered: &Answered<'_>, appointment: &Fact, facts: &Facts) -> Decided
     }
     alarm::settle(&mut decision, "unconfirmed", &appointment.reference(), facts)?;
     visits::look_after(&mut decision, appointment, facts);
+    decision.raise(facts.now, "visit.booked", &appointment.reference());
     notice::send(&mut decision, notice::BOOKED, appointment, &patient_of(appointment)?, facts.now)?;
     Ok(decision)
-}
-
-fn remove_extension(tree: &mut Object, url: &str) {
-    let kept = tree.get("extension").map(Json::items).unwrap_or_default().iter();
-    let kept = kept.filter(|one| one.get("url").and_then(Json::as_str) != Some(url)).cloned();
-    let kept: Vec<Json> = kept.collect();
-    tree.put("extension", kept);
 }
 
 /// The same slot is asked for once more.

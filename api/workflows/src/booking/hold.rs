@@ -9,6 +9,7 @@ use crate::calendar::{self, same_half_day};
 use crate::command::Command;
 use crate::consent;
 use crate::decision::{Answer, Ask, Decided, Decision};
+use crate::exclusive::is_kept_from;
 use crate::facts::{Fact, Facts};
 use crate::fhir::{self, escaped, extension, moment, number, pointed_at, points_at, system};
 use crate::money::Money;
@@ -54,6 +55,9 @@ pub(super) fn hold(command: &Command, facts: &Facts) -> Decided {
     let patient = acting_for(command, facts, &patient)?;
     let place = Place::of(facts.asked(&slot)?, facts)?;
     is_bookable(&place, facts)?;
+    if is_kept_from(place.slot, &patient.reference()) {
+        return Err(Refused::field("SLOT_TAKEN", "slot").into());
+    }
     may_book(patient, &place, facts)?;
     consent::required(patient, facts)?;
     let price = fees(place.schedule)?;
