@@ -33,6 +33,8 @@ pub struct Policy {
     pub stopped_hours: u16,
     /// Months a consent holds (CON-2).
     pub consent_months: u16,
+    /// Strokes that a signature by hand has at least (CON-3).
+    pub signature_strokes: u16,
     /// Visit persons of an account (ACC-1).
     pub visit_persons: u16,
 }
@@ -53,6 +55,7 @@ impl Default for Policy {
             unconfirmed_minutes: 10,
             stopped_hours: 24,
             consent_months: 12,
+            signature_strokes: 2,
             visit_persons: 10,
         }
     }

@@ -13,6 +13,9 @@ use time::OffsetDateTime;
 /// The destinations of errands.
 pub const PARTNERS: [&str; 2] = ["his/errands/his", "bank/errands/bank"];
 
+/// The destination of errands to the signing service, which no booking asks.
+pub const SIGNING: &str = "esign/errands/esign";
+
 /// What a partner is asked.
 pub struct Asked {
     pub transaction: String,

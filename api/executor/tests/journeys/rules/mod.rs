@@ -1,5 +1,6 @@
 //! Each rule by its number (domain-rules.md).
 
 mod booking;
+mod consent;
 mod payment;
 mod persons;
