@@ -16,6 +16,7 @@ use crate::command::Command;
 use crate::decision::{Answer, Ask, Decided, Decision, kind_of};
 use crate::facts::{Fact, Facts};
 use crate::fhir;
+use crate::money::Money;
 use crate::person::acting_for;
 use crate::refused::{Refused, Stop};
 
@@ -129,7 +130,7 @@ impl Signing<'_> {
             language: self.language,
             text,
             master,
-            fees: fees.into_iter().map(|(name, price)| (name, price.text())).collect(),
+            fees: fees.into_iter().map(|(name, price)| (name, amount(price))).collect(),
             visit_person: self.visit_person.name.clone(),
             signer: signer.name.clone(),
             relation: relation.map(str::to_owned),
@@ -214,4 +215,9 @@ impl Signing<'_> {
             ("pdf", pdf),
         ]
     }
+}
+
+/// A price with its currency: what is signed must say both.
+fn amount(price: Money) -> String {
+    format!("{} {}", price.currency.code(), price.text())
 }
