@@ -22,6 +22,7 @@ mod control;
 mod der;
 mod mischief;
 mod notices;
+mod page;
 mod pdf;
 mod seal;
 mod service;
@@ -38,7 +39,7 @@ pub use seal::keys;
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SimSettings {
-    /// Where it listens: `/es/v1`, and the control API under `/__sim`.
+    /// Where it listens: `/es/v1`, `/sign` (a page to sign on), and the control API under `/__sim`.
     pub listen: String,
     /// Decides the numbers that it gives.
     pub seed: u64,
@@ -159,7 +160,9 @@ impl Sim {
     /// Runs until `stop` turns true.
     pub async fn run(self, stop: watch::Receiver<bool>) -> Report {
         let Self { listener, office, told, .. } = self;
-        let routes = service::routes(Arc::clone(&office)).merge(control::routes(Arc::clone(&office)));
+        let routes = service::routes(Arc::clone(&office))
+            .merge(page::routes(Arc::clone(&office)))
+            .merge(control::routes(Arc::clone(&office)));
         tokio::select! {
             // A client that keeps its connection open must not keep the simulator.
             () = stopped(stop) => {}

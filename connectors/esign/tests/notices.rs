@@ -53,3 +53,17 @@ async fn a_forged_notice_is_refused_and_the_true_one_is_taken() {
     assert_eq!(send(town.notify, "POST /other HTTP/1.0", "{}").await.0, 404);
     assert_eq!(town.door.accepted().len(), 1);
 }
+
+#[tokio::test]
+async fn somebody_signs_on_the_services_own_page_once() {
+    let town = Town::new().await;
+    let task = town.put(town::task("C1")).await.unwrap();
+    let path = task["h5Url"].as_str().unwrap().split_once("/sign/").unwrap().1.to_owned();
+    let page = async |request: String| send(town.service, &format!("{request} HTTP/1.0"), "").await;
+    let (status, shown) = page(format!("GET /sign/{path}")).await;
+    assert!(status == 200 && shown.contains("陳大文") && shown.contains("<button>Sign</button>"), "{shown}");
+    assert!(page(format!("POST /sign/{path}/sign")).await.1.contains("Signed."));
+    assert_eq!(town.notices(1).await[0]["state"], "SIGNED");
+    assert_eq!(page(format!("POST /sign/{path}/refuse")).await.0, 409, "it is signed");
+    assert_eq!(page("GET /sign/T0".to_owned()).await.0, 404);
+}

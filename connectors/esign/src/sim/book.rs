@@ -7,8 +7,6 @@ use serde::Serialize;
 use sim_kit::dice::Dice;
 use time::OffsetDateTime;
 
-use super::clock::written;
-
 /// How a task stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "UPPERCASE")]
@@ -114,10 +112,5 @@ impl Book {
     pub fn named(&mut self, names: &[String; 4], now: OffsetDateTime) -> Option<&mut Task> {
         let id = self.tasks.values().find(|task| task.names == *names)?.task_id.clone();
         self.task(&id, now)
-    }
-
-    /// What an expiry is, in words.
-    pub fn expires(task: &Task) -> String {
-        written(task.expires)
     }
 }

@@ -1,4 +1,4 @@
-//! The control API of the service, for tests and demonstrations; and the page on which a patient signs by himself.
+//! The control API of the service, for tests and demonstrations.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::book::{Book, Standing};
 use super::clock::written;
 use super::mischief::Fault;
-use super::signing::{Writing, sign};
+use super::page::{end, sign_here};
 use super::{Office, locked};
 
 type Desk = State<Arc<Office>>;
@@ -66,29 +66,13 @@ struct Patient {
 }
 
 async fn act(State(office): Desk, Json(patient): Json<Patient>) -> StatusCode {
-    let ending = match patient.does {
-        Does::Sign => {
-            let check = "FACE on the service's page".to_owned();
-            let writing = Writing {
-                handwriting: b"",
-                strokes: "[]",
-                check,
-                ip: "127.0.0.1",
-                device: "the service's page",
-            };
-            let done = sign(&office, &patient.task_id, &writing);
-            return if done.is_ok() { StatusCode::NO_CONTENT } else { StatusCode::UNPROCESSABLE_ENTITY };
-        }
-        Does::Refuse => Standing::Refused,
-        Does::Expire => Standing::Expired,
+    let id = &patient.task_id;
+    let done = match patient.does {
+        Does::Sign => sign_here(&office, id).map(drop),
+        Does::Refuse => end(&office, id, Standing::Refused),
+        Does::Expire => end(&office, id, Standing::Expired),
     };
-    let now = office.now();
-    let mut book = locked(&office.book);
-    let open = book.task(&patient.task_id, now).filter(|task| task.standing == Standing::Open);
-    let Some(task) = open else { return StatusCode::UNPROCESSABLE_ENTITY };
-    task.standing = ending;
-    office.tell(task);
-    StatusCode::NO_CONTENT
+    if done.is_ok() { StatusCode::NO_CONTENT } else { StatusCode::UNPROCESSABLE_ENTITY }
 }
 
 #[derive(Deserialize)]

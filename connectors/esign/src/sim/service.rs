@@ -15,7 +15,6 @@ use serde_json::{Value, json};
 
 use super::authority::{Certificate, Purpose};
 use super::mischief::{ANSWERS, Mischief};
-use super::seal::sm3;
 use super::{Office, cms, locked, pdf, signing};
 
 const LONGEST: usize = 32 << 20;
@@ -58,8 +57,7 @@ async fn call(State(office): State<Arc<Office>>, request: Request) -> Response {
     let nonce = head.headers.get("x-nonce").and_then(|nonce| nonce.to_str().ok()).unwrap_or_default();
     let is_right = fault != Some(Mischief::WrongSignature);
     let headers = locked(&office.seal).headers((method, target), &said, nonce, is_right);
-    let status = if kind == "none" { StatusCode::NOT_FOUND } else { StatusCode::OK };
-    let mut answer = Response::builder().status(status).header(header::CONTENT_TYPE, kind);
+    let mut answer = Response::builder().header(header::CONTENT_TYPE, kind);
     for (name, value) in headers {
         answer = answer.header(name, value);
     }
@@ -70,22 +68,29 @@ async fn call(State(office): State<Arc<Office>>, request: Request) -> Response {
 fn answer(office: &Office, method: &str, target: &str, body: &Bytes) -> (&'static str, Bytes) {
     let target = target.strip_prefix("/es/v1/").unwrap_or_default();
     if let ("GET", Some(id)) = (method, target.strip_prefix("files/")) {
-        let found = locked(&office.book).files.get(id).cloned();
-        return match found {
-            Some(file) if office.takes(&[Mischief::FileTampered]).is_some() => {
-                let mut file = file.to_vec();
-                let middle = file.len() / 2;
-                file[middle] ^= 1;
-                ("application/pdf", file.into())
-            }
+        return match file(office, id) {
             Some(file) => ("application/pdf", file),
-            None => ("none", Bytes::new()),
+            None => said(office, Err(UNKNOWN)),
         };
     }
-    let done = match office.takes(&[Mischief::Busy]) {
-        Some(_) => Err(("5000", "busy")),
-        None => operation(office, method, target, body),
-    };
+    match office.takes(&[Mischief::Busy]) {
+        Some(_) => said(office, Err(("5000", "busy"))),
+        None => said(office, operation(office, method, target, body)),
+    }
+}
+
+fn file(office: &Office, id: &str) -> Option<Bytes> {
+    let file = locked(&office.book).files.get(id).cloned()?;
+    if office.takes(&[Mischief::FileTampered]).is_none() {
+        return Some(file);
+    }
+    let mut file = file.to_vec();
+    let middle = file.len() / 2;
+    file[middle] ^= 1;
+    Some(file.into())
+}
+
+fn said(office: &Office, done: Done) -> (&'static str, Bytes) {
     let said = match done {
         Ok(data) => json!({ "code": "0", "message": "", "data": data }),
         Err((code, message)) => {
@@ -203,9 +208,4 @@ fn stamp(office: &Office, fields: &Value) -> Done {
         .and_then(|signer| cms::timestamp(&signer, &hash, &serial.to_be_bytes(), now));
     let token = token.ok_or(("5001", "no timestamp"))?;
     Ok(json!({ "token": STANDARD.encode(token), "signedAt": super::clock::written(now) }))
-}
-
-/// The hash that documents are named by.
-pub(super) fn hash(file: &Bytes) -> String {
-    sm3(file)
 }

@@ -10,7 +10,7 @@ use super::book::{Book, Evidence, Standing, Task};
 use super::clock::written;
 use super::mischief::{Mischief, SIGNINGS};
 use super::seal::sm3;
-use super::service::{Done, Refusal, UNKNOWN, hash};
+use super::service::{Done, Refusal, UNKNOWN};
 use super::{Office, locked, pdf};
 
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n";
@@ -43,7 +43,7 @@ pub(super) fn open(office: &Office, fields: &Value) -> Done {
 
     let now = office.now();
     let mut book = locked(&office.book);
-    let document_hash = hash(book.files.get(file).ok_or(UNKNOWN)?);
+    let document_hash = sm3(book.files.get(file).ok_or(UNKNOWN)?);
     if let Some(task) = book.named(&names, now) {
         let is_same = task.document_hash == document_hash;
         return if is_same { Ok(told(office, task)) } else { Err(("1004", "another document of this name")) };
@@ -67,7 +67,7 @@ pub(super) fn open(office: &Office, fields: &Value) -> Done {
 fn told(office: &Office, task: &Task) -> Value {
     let mut told = json!(task);
     told["h5Url"] = format!("{}/sign/{}", office.base, task.task_id).into();
-    told["expiresAt"] = Book::expires(task).into();
+    told["expiresAt"] = written(task.expires).into();
     told
 }
 
@@ -174,7 +174,7 @@ pub(super) fn seal(office: &Office, fields: &Value) -> Done {
     let now = office.now();
     let mut book = locked(&office.book);
     let document = book.files.get(file).cloned().ok_or(UNKNOWN)?;
-    let key = (hash(&document), code.to_owned());
+    let key = (sm3(&document), code.to_owned());
     let sealed = match book.sealed.get(&key) {
         Some(sealed) => sealed.clone(),
         None => {
