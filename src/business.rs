@@ -3,8 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
-use hub_auth::local::LocalTokens;
 use hub_executor::Executor;
 use hub_http::Business;
 use hub_runtime::hub::Hub;
@@ -15,7 +13,7 @@ use hub_workflows::booking::Booking;
 use hub_workflows::consent::Consents;
 use hub_workflows::payment::Payment;
 use hub_workflows::person::Persons;
-use time::OffsetDateTime;
+use hub_workflows::sending::Sending;
 use tokio::sync::watch;
 
 use crate::settings::Settings;
@@ -26,17 +24,15 @@ const PAUSE: Duration = Duration::from_secs(5);
 /// All workflows of the program.
 pub fn workflows() -> Vec<Arc<dyn Workflow>> {
     let consents = Consents::new(crate::press::find());
-    vec![Arc::new(Persons), Arc::new(Booking), Arc::new(Payment), Arc::new(consents)]
+    vec![Arc::new(Persons), Arc::new(Booking), Arc::new(Payment), Arc::new(Sending), Arc::new(consents)]
 }
 
 /// Puts the business together.
-pub fn open(settings: &Settings, store: Arc<Store>, hub: &Arc<Hub>) -> anyhow::Result<Business> {
+pub fn open(settings: &Settings, store: Arc<Store>, hub: &Arc<Hub>) -> Business {
     let clock = hub.house.clock.clone();
     let now = Arc::new(move || clock.now());
-    let tokens = LocalTokens::open(&settings.data_dir, Arc::new(OffsetDateTime::now_utc))
-        .context("nobody could be let in to the business door")?;
     let executor = Executor::new(store, hub.clone(), now, workflows(), settings.business.clone());
-    Ok(Business { executor, gatekeeper: Arc::new(tokens) })
+    Business { executor }
 }
 
 /// Publishes what can be asked for, and acts on events until the hub stops.

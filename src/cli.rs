@@ -1,5 +1,6 @@
 //! The command line: what can be asked of the program, in words worth reading.
 
+mod accounts;
 mod archive;
 mod deploy;
 mod map;
@@ -12,6 +13,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use hub_core::who::Role;
 use hub_fhir::Reference;
 
+pub use self::accounts::{AccountCommand, ClientCommand, NamedArguments, Who};
 pub use self::archive::{ArchiveCommand, ArchiveFiles, ImportArguments};
 pub use self::deploy::{
     DeployArguments, DeploymentsArguments, DeploymentsCommand, HowArguments, RollbackArguments,
@@ -160,6 +162,35 @@ Examples:
   huitong token --role operations
   curl -H \"Authorization: Bearer $(huitong token --role patient --for Person/7)\" ...")]
     Token(TokenArguments),
+    /// Invite members of staff to the running hub; disable and enable accounts
+    #[command(
+        subcommand,
+        after_help = "\
+Examples:
+  huitong account invite 10086 --role doctor --for Practitioner/7
+  huitong account disable --staff 10086
+
+Who may sign in, and how: docs/sign-in.md"
+    )]
+    Account(AccountCommand),
+    /// Register apps that people sign in to, and systems, at the running hub
+    #[command(
+        subcommand,
+        after_help = "\
+Examples:
+  huitong client app patients --name '国际医疗' --for patients --redirect https://app.hospital.example/back
+  huitong client system insurer --name Insurer --role system --keys insurer.jwks.json"
+    )]
+    Client(ClientCommand),
+    /// Look whether the trail of accesses is whole; the exit code is 1 when it is not
+    #[command(after_help = "\
+Each access at the doors is an AuditEvent that holds the digest of the one before. The digest of the newest, kept elsewhere, tells
+later whether the end has been cut off.")]
+    Audit {
+        /// One JSON object
+        #[arg(long)]
+        json: bool,
+    },
     /// Find messages in the running hub, and see why one was set aside
     #[command(after_help = "\
 Examples:
@@ -477,6 +508,10 @@ pub enum SimName {
     Notify,
     /// Banks and acquirers, in their dialects
     Bank,
+    /// The SMS gateway, in both styles
+    Sms,
+    /// WeChat's messages
+    Wechat,
 }
 
 impl SimName {
@@ -487,6 +522,8 @@ impl SimName {
             Self::Lis => "lis",
             Self::Notify => "notify",
             Self::Bank => "bank",
+            Self::Sms => "sms",
+            Self::Wechat => "wechat",
         }
     }
 }

@@ -1,9 +1,15 @@
 //! Asks the running hub over its operators' API.
 
+use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use axum::http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+use hub_auth::local::LocalTokens;
+use hub_core::who::Role;
 use serde_json::Value;
+use time::OffsetDateTime;
 
 use crate::cli::{Global, MessageFilter};
 use crate::settings::Settings;
@@ -34,10 +40,32 @@ impl Lines {
     }
 }
 
+/// The variable that holds an access token for a hub whose data folder is not at hand.
+const TOKEN: &str = "HUITONG_TOKEN";
+
 /// The running hub's operators' API.
 pub struct Client {
     base: String,
     http: reqwest::Client,
+}
+
+/// The token that is shown: the variable's, or one that is made with the key of the data folder, for a hub at this machine alone.
+fn token(global: &Global, base: &str) -> anyhow::Result<Option<String>> {
+    if let Ok(token) = std::env::var(TOKEN) {
+        return Ok(Some(token));
+    }
+    let url = reqwest::Url::parse(base).with_context(|| format!("`{base}` is not a URL"))?;
+    let is_here = url.host_str().is_some_and(|host| {
+        let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
+        host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+    });
+    let folder = Settings::read(global)?.data_dir;
+    if !is_here || !LocalTokens::is_there(&folder) {
+        return Ok(None);
+    }
+    // Who may not read the key asks without a token: the hub says what it thinks of that.
+    let tokens = LocalTokens::open(&folder, Arc::new(OffsetDateTime::now_utc)).ok();
+    Ok(tokens.and_then(|tokens| tokens.token(Role::Administrator, None, time::Duration::hours(12))))
 }
 
 impl Client {
@@ -47,7 +75,15 @@ impl Client {
             Some(url) => base_of(url)?,
             None => format!("http://{}", Settings::read(global)?.http.listen),
         };
-        let http = reqwest::Client::builder().timeout(Duration::from_secs(60)).no_proxy().build()?;
+        let mut headers = HeaderMap::new();
+        if let Some(token) = token(global, &base)? {
+            let mut value = HeaderValue::from_str(&format!("Bearer {token}"))
+                .with_context(|| format!("the variable {TOKEN} holds no token"))?;
+            value.set_sensitive(true);
+            headers.insert(AUTHORIZATION, value);
+        }
+        let http = reqwest::Client::builder().timeout(Duration::from_secs(60)).no_proxy();
+        let http = http.default_headers(headers).build()?;
         Ok(Self { base, http })
     }
 

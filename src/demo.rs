@@ -2,10 +2,15 @@
 
 use std::process::ExitCode;
 
+use hub_auth::manage::{App, register_app};
+use hub_core::accounts::People;
+use hub_fhir::Id;
+use time::OffsetDateTime;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::cli::{DemoArguments, Global, SimArguments, SimName};
+use crate::hub::RunningHub;
 use crate::{EXIT_WRONG_FILES, out, paint, run, sim, stop};
 
 /// Runs the hub and the simulators until told to stop.
@@ -15,13 +20,14 @@ pub async fn run(global: &Global, arguments: DemoArguments) -> anyhow::Result<Ex
     let Some(running) = run::begin(&global, &arguments.run).await? else {
         return Ok(ExitCode::from(EXIT_WRONG_FILES));
     };
+    register_apps(&running).await?;
     let (stop_simulators, simulators_stop) = watch::channel(false);
     let mut simulators = JoinSet::new();
-    for name in [SimName::Notify, SimName::Lis, SimName::His, SimName::Bank] {
+    for name in [SimName::Notify, SimName::Lis, SimName::His, SimName::Bank, SimName::Sms, SimName::Wechat] {
         let channel = match name {
             SimName::His => Some("his/adt"),
             SimName::Lis => Some("lis/oru-r01"),
-            SimName::Notify | SimName::Bank => None,
+            SimName::Notify | SimName::Bank | SimName::Sms | SimName::Wechat => None,
         };
         let channel = channel.and_then(|id| running.hub.channel(&id.into()));
         let arguments = SimArguments {
@@ -48,8 +54,13 @@ pub async fn run(global: &Global, arguments: DemoArguments) -> anyhow::Result<Ex
         "bank",
         "simulated: orders, a page to pay on, notices; control http://127.0.0.1:2590/__sim/status",
     );
+    run::say("SMS", "simulated: sends texts; what it sent: http://127.0.0.1:2596/__sim/messages");
+    run::say("WeChat", "simulated: sends messages; what it sent: http://127.0.0.1:2597/__sim/messages");
     run::say("LIS", "simulated: sends results, takes ADT; control http://127.0.0.1:2586/__sim/status");
     run::say("ward", "simulated: takes notices; control http://127.0.0.1:2580/__sim/status");
+    if running.settings.http.open {
+        run::say("open", "whoever is at this machine sees everything; in earnest: --set http.open=false");
+    }
     out::line(format_args!("Stop with Ctrl-C. In another terminal:"));
     out::line(format_args!("  huitong status"));
     out::line(format_args!("  huitong messages --limit 5"));
@@ -62,4 +73,16 @@ pub async fn run(global: &Global, arguments: DemoArguments) -> anyhow::Result<Ex
     while simulators.join_next().await.is_some() {}
     running.stop().await;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Makes the apps known that people try the demo with: `patient-demo` and `staff-demo`, which are sent back to the start page.
+async fn register_apps(running: &RunningHub) -> anyhow::Result<()> {
+    for (id, name, people) in
+        [("patient-demo", "Huitong 汇通", People::Public), ("staff-demo", "Huitong 汇通", People::Staff)]
+    {
+        let redirects = vec![format!("http://{}/", running.http)];
+        let app = App { id: Id::new(id)?, name: name.into(), people, redirects, keys: None };
+        register_app(&*running.store, app, OffsetDateTime::now_utc()).await?;
+    }
+    Ok(())
 }

@@ -34,6 +34,7 @@ use crate::cli::Global;
 use crate::deployer::Deployer;
 use crate::secrets::NamedSecrets;
 use crate::settings::Settings;
+use crate::sign_in;
 
 /// How often the gauges that are read from the store are set.
 const GAUGE_EVERY: Duration = Duration::from_secs(5);
@@ -130,7 +131,8 @@ pub async fn start(begun: Begun, global: Global) -> anyhow::Result<RunningHub> {
         return Err(anyhow::Error::new(error).context("what the hub runs could not be kept"));
     }
     let desk = Desk::new(hub.clone(), store.clone());
-    let business = business::open(&settings, store.clone(), &hub)?;
+    let business = business::open(&settings, store.clone(), &hub);
+    let (signing_in, noting) = sign_in::open(&settings, http, &store, &hub)?;
     let ready = Arc::new(AtomicBool::new(true));
     let (stop, stopped) = watch::channel(false);
     let mut tasks = JoinSet::new();
@@ -149,11 +151,16 @@ pub async fn start(begun: Begun, global: Global) -> anyhow::Result<RunningHub> {
         replays: desk.clone(),
         metrics: Arc::new(move || rendered.render()),
         base_url: settings.http.base_url.clone(),
+        access: signing_in.access,
+        desk: signing_in.desk,
         business: Some(business.clone()),
         fhir: settings.fhir.settings()?,
         ready: Arc::new(move || is_ready.load(Ordering::Relaxed)),
     };
-    tasks.spawn(hub_http::serve(listener, hub_http::router(doors), ServeLimits::default(), stopped.clone()));
+    let router = hub_http::router(doors, signing_in.routes);
+    tasks.spawn(hub_http::serve(listener, router, ServeLimits::default(), stopped.clone()));
+    tasks.spawn(noting);
+    tasks.spawn(sign_in::sweep(signing_in.server, stopped.clone()));
     tasks.spawn(gauge(hub.clone(), metrics));
     let publishes = settings.fhir.definitions;
     tasks.spawn(business::run(business.executor, store.clone(), hub.clone(), publishes, stopped.clone()));

@@ -5,6 +5,7 @@
     reason = "a command-line program talks on its standard streams"
 )]
 
+mod accounts;
 mod archive;
 mod attachments;
 mod bench;
@@ -36,6 +37,7 @@ mod secrets;
 mod send;
 mod settings;
 mod shelf;
+mod sign_in;
 mod sim;
 mod skip;
 mod status;
@@ -107,6 +109,9 @@ async fn perform(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Migrate(arguments) => migrate::run(&global, arguments).await,
         Command::Sim(arguments) => sim::run(arguments).await,
         Command::Messages(arguments) => messages::run(&global, arguments).await,
+        Command::Account(command) => accounts::account(&global, command).await,
+        Command::Client(command) => accounts::client(&global, command).await,
+        Command::Audit { json } => accounts::audit(&global, json).await,
         Command::Token(arguments) => token::run(&global, &arguments),
         Command::Status(arguments) => status::run(&global, arguments).await,
         Command::Bench(arguments) => bench::run(&global, arguments).await,

@@ -1,6 +1,9 @@
 //! The settings of a hub: defaults, then the settings file, then the environment, then `--set` and `--data`.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+mod fhir;
+mod sign_in;
+
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -14,9 +17,7 @@ use config::builder::{ConfigBuilder, DefaultState};
 use config::{Config, Environment, File, FileFormat};
 use hub_core::id::ChannelId;
 use hub_core::registry::Secrets as _;
-use hub_fhir::ResourceType;
 use hub_fhirpath::SearchLanguage;
-use hub_http::{Checks, FhirSettings, Validation};
 use hub_runtime::retention::Keep;
 use hub_spec::{ChannelOverride, Origin, Overrides};
 use hub_store::{Archive, ArchiveKey, ArchiveOptions, StoreOptions};
@@ -24,6 +25,8 @@ use hub_workflows::Policy;
 use serde::{Deserialize, Deserializer};
 use tracing_subscriber::EnvFilter;
 
+pub use self::fhir::Fhir;
+pub use self::sign_in::SignIn;
 use crate::attachments::AttachmentSettings;
 use crate::cli::Global;
 use crate::secrets::NamedSecrets;
@@ -32,9 +35,10 @@ use crate::secrets::NamedSecrets;
 pub const DEFAULTS: &str = include_str!("../config/default.toml");
 
 /// Variables of the same prefix that are not settings.
-const NOT_SETTINGS: [&str; 11] = [
+const NOT_SETTINGS: [&str; 12] = [
     "HUITONG_CONFIG",
     "HUITONG_URL",
+    "HUITONG_TOKEN",
     crate::run::ANEW,
     "HUITONG_CORPUS",
     "HUITONG_BLESS",
@@ -70,6 +74,8 @@ pub struct Settings {
     pub secrets_dir: Option<PathBuf>,
     /// The HTTP door.
     pub http: Http,
+    /// The authorization server.
+    pub sign_in: SignIn,
     /// The FHIR API behind it.
     pub fhir: Fhir,
     /// The database.
@@ -98,126 +104,13 @@ pub struct Http {
     pub listen: SocketAddr,
     /// The address others know it by.
     pub base_url: Option<String>,
+    /// Whether everybody sees and does everything.
+    pub open: bool,
+    /// How many proxies of the house stand before it.
+    pub proxies: usize,
     /// The header in which the proxy before the hub names its user.
     #[serde(default, deserialize_with = "header")]
     pub user_header: Option<HeaderName>,
-}
-
-/// The FHIR API.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Fhir {
-    /// Whether resources may be written through it.
-    pub writes: bool,
-    /// The largest body it takes.
-    pub body_bytes: usize,
-    /// How many entries a batch or transaction may have.
-    pub bundle_entries: usize,
-    /// Whether a conditional delete may delete several resources.
-    pub delete_several: bool,
-    /// Whether the definitions of R4B's search parameters are kept as resources.
-    pub definitions: bool,
-    /// What is looked at before a resource is written.
-    pub validate: Validate,
-    /// What resources are found by, beside their search parameters.
-    pub search: Search,
-}
-
-/// What resources are found by, beside their search parameters.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Search {
-    /// Whose texts are searched.
-    pub text: Texts,
-}
-
-/// Whose texts are searched.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(untagged, expecting = "expected true, false or a list of resource types")]
-pub enum Texts {
-    /// Those of all types, or of none.
-    All(bool),
-    /// Those of these types.
-    Of(Vec<String>),
-}
-
-impl Texts {
-    /// The types; an error names what is none.
-    fn types(&self) -> anyhow::Result<HashSet<ResourceType>> {
-        match self {
-            Texts::All(true) => Ok(ResourceType::all().collect()),
-            Texts::All(false) => Ok(HashSet::new()),
-            Texts::Of(names) => names
-                .iter()
-                .map(|name| {
-                    let kind = ResourceType::from_name(name);
-                    kind.with_context(|| format!("`fhir.search.text`: `{name}` is no resource type of R4B"))
-                })
-                .collect(),
-        }
-    }
-}
-
-/// What is looked at before a resource is written.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Validate {
-    /// Elements, types, cardinality, values and required codes.
-    pub structure: bool,
-    /// The rules of R4B's definitions.
-    pub invariants: bool,
-    /// Whether what it points at is there.
-    pub references: bool,
-    /// What is otherwise with single types.
-    #[serde(default)]
-    pub types: BTreeMap<String, ValidateType>,
-}
-
-/// What is otherwise with a type.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct ValidateType {
-    structure: Option<bool>,
-    invariants: Option<bool>,
-    references: Option<bool>,
-}
-
-impl Validate {
-    /// The settings as the door takes them; an error names what is no type.
-    fn settings(&self) -> anyhow::Result<Validation> {
-        let Self { structure, invariants, references, .. } = *self;
-        let all = Checks { structure, invariants, references };
-        let types = self.types.iter().map(|(name, own)| {
-            let kind = ResourceType::from_name(name);
-            let kind =
-                kind.with_context(|| format!("`fhir.validate.types.{name}`: R4B has no such resource type"))?;
-            let checks = Checks {
-                structure: own.structure.unwrap_or(structure),
-                invariants: own.invariants.unwrap_or(invariants),
-                references: own.references.unwrap_or(references),
-            };
-            anyhow::Ok((kind, checks))
-        });
-        Ok(Validation { all, types: types.collect::<Result<_, _>>()? })
-    }
-}
-
-impl Fhir {
-    /// The settings as the door takes them.
-    pub fn settings(&self) -> anyhow::Result<FhirSettings> {
-        let validate = self.validate.settings()?;
-        let Self { writes, body_bytes, bundle_entries, delete_several, definitions, .. } = *self;
-        let full_text = self.search.text.types()?;
-        Ok(FhirSettings {
-            writes,
-            body_bytes,
-            bundle_entries,
-            delete_several,
-            definitions,
-            validate,
-            full_text,
-        })
-    }
 }
 
 /// The database.
@@ -336,6 +229,9 @@ impl Settings {
     /// Lays one source over the other and looks at the whole after each, so that what is wrong is told with its source.
     fn layered(global: &Global) -> anyhow::Result<Self> {
         let mut builder = Config::builder().add_source(File::from_str(DEFAULTS, FileFormat::Toml));
+        if global.simulates {
+            builder = builder.add_source(File::from_str("http.open = true", FileFormat::Toml));
+        }
         let mut settings = settled(&builder)?;
         let beside = global.root.join("config/hub.toml");
         let file = global.config.clone().or_else(|| beside.exists().then_some(beside));
@@ -363,6 +259,12 @@ impl Settings {
             ensure!(names_database(url), "`store.database`: expected {DATABASE_ADDRESS}");
         }
         self.fhir.settings()?;
+        let is_here = self.http.listen.ip().is_loopback();
+        ensure!(
+            is_here || !self.http.open,
+            "`http.open`: expected false, since `http.listen` can be reached from elsewhere; sign in instead (docs/sign-in.md)"
+        );
+        self.sign_in.check()?;
         let most = 1 << 30;
         ensure!((1024..=most).contains(&self.fhir.body_bytes), "`fhir.body_bytes`: expected 1024 to {most}");
         ensure!(self.work.lanes <= 1024, "`work.lanes`: expected at most 1024");

@@ -27,6 +27,10 @@ const LIS_LISTENS: &str = "127.0.0.1:2577";
 const LIS_CONTROL: &str = "127.0.0.1:2586";
 const NOTIFY_LISTENS: &str = "127.0.0.1:2580";
 const BANK_LISTENS: &str = "127.0.0.1:2590";
+const SMS_LISTENS: &str = "127.0.0.1:2596";
+const WECHAT_LISTENS: &str = "127.0.0.1:2597";
+/// Where the hub takes the gateway's reports.
+const SMS_RECEIPTS: &str = "http://127.0.0.1:2598/receipts/sms-receipts-word";
 
 /// Says where the simulator sends and listens: on standard error, as its report goes to standard output.
 async fn introduce(arguments: &SimArguments) {
@@ -37,6 +41,10 @@ async fn introduce(arguments: &SimArguments) {
             (None, Some(NOTIFY_LISTENS), arguments.listen.as_deref().unwrap_or(NOTIFY_LISTENS))
         }
         SimName::Bank => (None, Some(BANK_LISTENS), arguments.listen.as_deref().unwrap_or(BANK_LISTENS)),
+        SimName::Sms => (None, Some(SMS_LISTENS), arguments.listen.as_deref().unwrap_or(SMS_LISTENS)),
+        SimName::Wechat => {
+            (None, Some(WECHAT_LISTENS), arguments.listen.as_deref().unwrap_or(WECHAT_LISTENS))
+        }
     };
     let name = arguments.name.name();
     let to = to.map(|to| arguments.to.as_deref().unwrap_or(to));
@@ -107,6 +115,23 @@ pub async fn start(arguments: &SimArguments, stop: watch::Receiver<bool>) -> any
                 ..sim::SimSettings::default()
             };
             sim::run(settings, stop).await
+        }
+        SimName::Sms => {
+            use connector_notify::sim::sms;
+            let settings = sms::SimSettings {
+                listen: address(&arguments.listen, SMS_LISTENS),
+                acs3_callback: Some(SMS_RECEIPTS.to_owned()),
+                ..sms::SimSettings::default()
+            };
+            sms::run(settings, stop).await
+        }
+        SimName::Wechat => {
+            use connector_notify::sim::wechat;
+            let settings = wechat::SimSettings {
+                listen: address(&arguments.listen, WECHAT_LISTENS),
+                ..wechat::SimSettings::default()
+            };
+            wechat::run(settings, stop).await
         }
         SimName::Notify => {
             use connector_notify::sim;

@@ -56,6 +56,7 @@ impl HubProcess {
         command.arg("--ready-file").arg(&ready);
         for setting in [
             "http.listen=127.0.0.1:0".to_owned(),
+            "http.open=true".to_owned(),
             "log.level=error".to_owned(),
             "channels.\"his/adt\".settings.listen=127.0.0.1:0".to_owned(),
             "channels.\"lis/oru-r01\".settings.listen=127.0.0.1:0".to_owned(),
@@ -64,6 +65,8 @@ impl HubProcess {
             "channels.\"esign/notices\".settings.listen=127.0.0.1:0".to_owned(),
             // Nobody listens there: what is measured is not to be asked for rosters.
             "channels.\"his/rosters\".settings.service.url=http://127.0.0.1:9/".to_owned(),
+            "channels.\"his/masters\".settings.service.url=http://127.0.0.1:9/".to_owned(),
+            "channels.\"sms/receipts\".settings.listen=127.0.0.1:0".to_owned(),
             format!("secrets_dir={}", global.root.join("fixtures/secrets").display()),
             format!("channels.\"his/adt\".to.lis-feed.url=mllp://{lis}"),
             format!("channels.\"lis/oru-r01\".to.ward-notice.url=http://{notices}/notices"),

@@ -236,6 +236,7 @@ async fn hub_on_it(global: &Global, place: &Place, table: &mut Table) -> anyhow:
     let mut command = Command::new(std::env::current_exe()?);
     command.arg("run").arg("--root").arg(root.path()).arg("--data").arg(place.data());
     command.arg("--ready-file").arg(&ready).args(["--set", "http.listen=127.0.0.1:0"]);
+    command.args(["--set", "http.open=true"]);
     // Nothing is deleted meanwhile.
     command.args(["--set", "log.level=error", "--set", "retention.keep_days=36500"]);
     if let Some((_, url)) = &place.server {

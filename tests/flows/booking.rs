@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::harness::{Hub, Setup, ports, program, root};
+use crate::sign_in::Gateway;
 
 struct Key;
 
@@ -347,6 +348,74 @@ async fn a_visit_is_held_paid_registered_cancelled_and_refunded_and_all_three_ag
     assert!(registered.contains("<Status>4</Status>"), "{registered}");
     assert_eq!(read(&hub, "Slot/s1").await["status"], "free");
     assert_eq!(read(&hub, &invoice).await["status"], "cancelled");
+    hub.stop().await;
+}
+
+/// A slot that was fetched from the HIS and can be booked in a while, with its session.
+async fn fetched(hub: &Hub) -> (String, String) {
+    let soon = time::OffsetDateTime::now_utc() + time::Duration::days(2);
+    let soon = soon.format(&time::macros::format_description!("[year]-[month]-[day]")).unwrap();
+    for _ in 0..200 {
+        let found = read(hub, &format!("Slot?status=free&start=gt{soon}&_sort=start&_count=1")).await;
+        if let Some(slot) = found["entry"].as_array().and_then(|entries| entries.first()) {
+            let slot = &slot["resource"];
+            let session = slot["schedule"]["reference"].as_str().unwrap().to_owned();
+            return (format!("Slot/{}", slot["id"].as_str().unwrap()), session);
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    panic!("no rosters were fetched");
+}
+
+#[tokio::test]
+async fn who_has_booked_a_session_that_the_his_stops_is_told_by_a_text_in_his_language() {
+    let (hospital, bank) = (Hospital::open().await, Bank::open(Vec::new()).await);
+    let gateway = Gateway::open().await;
+    let mut setup = Setup::default()
+        .set(format!("channels.\"his/errands\".to.his.url=\"{}\"", hospital.url()))
+        .set(format!("channels.\"sms/notices\".to.sms.endpoint.url=\"http://{}\"", gateway.address));
+    for channel in ["rosters", "masters"] {
+        setup = setup
+            .set(format!("channels.\"his/{channel}\".settings.service.url=\"{}\"", hospital.url()))
+            .set(format!("channels.\"his/{channel}\".settings.every_secs=1"));
+    }
+    let hub = Hub::start(&bank.known(setup)).await;
+    furnish(&hub, &hospital).await;
+    let patient = json!({ "resourceType": "Patient", "id": "p", "identifier": [{ "system": "urn:impf:his:patient", "value": "1000001" }],
+        "telecom": [{ "system": "phone", "value": "+85261234567" }],
+        "communication": [{ "language": { "coding": [{ "code": "zh-HK" }] }, "preferred": true }] });
+    let put = reqwest::Client::new().put(format!("{}/fhir/Patient/p", hub.http()));
+    let put = put.header("content-type", "application/fhir+json").body(patient.to_string());
+    assert_eq!(put.send().await.unwrap().status(), 200);
+    let (slot, session) = fetched(&hub).await;
+
+    let me = token(&hub, &["--role", "patient", "--for", "Person/me"]);
+    let of = |name: &str, to: &str| json!({ "name": name, "valueReference": { "reference": to } });
+    let hold =
+        json!({ "resourceType": "Parameters", "parameter": [of("slot", &slot), of("patient", "Patient/p")] });
+    let (status, held) = call(&hub, "Appointment/$hold", &me, hold).await;
+    assert_eq!(status, 200, "{held}");
+    let path = format!("Appointment/{}", held["id"].as_str().unwrap());
+    let how = json!({ "resourceType": "Parameters", "parameter": [{ "name": "method", "valueCode": "h5" }] });
+    let (_, order) = call(&hub, &format!("{path}/$pay"), &me, how).await;
+    bank.pay(order["identifier"][0]["value"].as_str().unwrap()).await;
+    stands(&hub, &path, "booked").await;
+    let text = gateway.message("+85261234567", "預約已確認").await["text"].as_str().unwrap().to_owned();
+    assert!(text.contains("診室") || text.contains("诊室"), "the room has its name: {text}");
+
+    let number = read(&hub, &session).await["identifier"][0]["value"].clone();
+    let stop = json!({ "act": "stop", "scheduleId": number }).to_string();
+    let url = format!("http://{}/__sim/session", hospital.address);
+    let stopped = reqwest::Client::new().post(url).header("content-type", "application/json").body(stop);
+    assert!(stopped.send().await.unwrap().status().is_success());
+    stands(&hub, &path, "needs-action").await;
+    gateway.message("+85261234567", "停診").await;
+    // He takes his money back at once, whatever the hour: it is not he who does not come.
+    let (status, cancelled) =
+        call(&hub, &format!("{path}/$cancel"), &me, json!({ "resourceType": "Parameters" })).await;
+    assert_eq!(status, 200, "{cancelled}");
+    stands(&hub, &path, "refunded").await;
+    gateway.message("+85261234567", "退款").await;
     hub.stop().await;
 }
 

@@ -28,6 +28,7 @@ mod parameters;
 mod program;
 mod replays;
 mod replies;
+mod sign_in;
 mod simulators;
 mod sites;
 mod standing;

@@ -36,6 +36,10 @@ fn help_names_every_command() {
         "messages",
         "status",
         "bench",
+        "account",
+        "client",
+        "audit",
+        "token",
         "completions",
     ] {
         assert!(help.contains(&format!("  {command}")), "{command}\n{help}");
@@ -171,6 +175,7 @@ fn the_data_folder_is_made_for_its_user_alone_and_a_reader_that_has_gone_does_no
         .args(["--set", KEYS, "--set", "http.listen=127.0.0.1:0"])
         .args(["--set", "channels.\"bank/notices\".settings.listen=127.0.0.1:0"])
         .args(["--set", "channels.\"esign/notices\".settings.listen=127.0.0.1:0"])
+        .args(["--set", "channels.\"sms/receipts\".settings.listen=127.0.0.1:0"])
         .args(["--set", "channels.\"his/adt\".settings.listen=127.0.0.1:0"])
         .args(["--set", "channels.\"lis/oru-r01\".settings.listen=127.0.0.1:0"])
         .args(["--set", "channels.\"his/find-patients\".settings.listen=127.0.0.1:0"])

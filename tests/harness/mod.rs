@@ -318,6 +318,8 @@ fn spawn(folder: &Path, setup: &Setup) -> Child {
     let files = setup.root.clone().unwrap_or_else(root);
     let defaults = [
         "http.listen=127.0.0.1:0",
+        // A test of who is let in says otherwise.
+        "http.open=true",
         // Tests count what is in the store.
         "fhir.definitions=false",
         "channels.\"his/find-patients\".settings.listen=127.0.0.1:0",
@@ -332,6 +334,11 @@ fn spawn(folder: &Path, setup: &Setup) -> Child {
         "channels.\"esign/errands\".to.esign.account.url=http://127.0.0.1:9",
         "channels.\"esign/notices\".settings.listen=127.0.0.1:0",
         "channels.\"his/rosters\".settings.service.url=http://127.0.0.1:9/",
+        "channels.\"his/masters\".settings.service.url=http://127.0.0.1:9/",
+        "channels.\"sms/codes\".to.sms.endpoint.url=http://127.0.0.1:9",
+        "channels.\"sms/notices\".to.sms.endpoint.url=http://127.0.0.1:9",
+        "channels.\"sms/receipts\".settings.listen=127.0.0.1:0",
+        "channels.\"wechat/notices\".to.wechat.endpoint.url=http://127.0.0.1:9",
     ];
     // What is said of a channel that is not there is refused.
     let is_there = |setting: &&str| {

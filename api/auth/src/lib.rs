@@ -26,6 +26,7 @@ mod metadata;
 mod request;
 mod revoke;
 
+mod desk;
 pub mod manage;
 mod pages;
 mod parameters;
@@ -37,11 +38,13 @@ use std::sync::Arc;
 
 use time::OffsetDateTime;
 
+pub use desk::desk;
 pub use gate::Gate;
 pub use jwk::JwkError;
 pub use router::router;
 pub use server::{CodeSender, Server};
 pub use settings::{AuthSettings, Lives, SettingsError};
+pub use sign_in::CODE_LIVES;
 
 /// Tells the time.
 pub type Now = Arc<dyn Fn() -> OffsetDateTime + Send + Sync>;

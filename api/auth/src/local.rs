@@ -52,6 +52,11 @@ pub struct LocalTokens {
 }
 
 impl LocalTokens {
+    /// Whether this data folder has a key: a hub has run on it.
+    pub fn is_there(folder: &Path) -> bool {
+        folder.join(FILE).exists()
+    }
+
     /// With the key of this data folder, which is made where there is none.
     pub fn open(folder: &Path, now: Now) -> Result<Self, KeyError> {
         let path = folder.join(FILE);

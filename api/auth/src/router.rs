@@ -13,6 +13,7 @@ use axum::http::{Extensions, HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use compact_str::{CompactString, ToCompactString};
+use hub_core::caller;
 use hub_core::language::Language;
 
 use crate::client::{Refused, reason};
@@ -118,21 +119,11 @@ fn language_of(chosen: Option<&str>, query: Option<&Parameters>, headers: &Heade
         .unwrap_or_default()
 }
 
-/// Where a request comes from, for counting: the address the outermost proxy of the hospital's own was asked from, or the other end of
-/// the connection. Whoever has a network of IPv6 has 2⁶⁴ addresses in it, which count as one.
+/// Where a request comes from, for counting. Whoever has a network of IPv6 has 2⁶⁴ addresses in it, which count as one.
 fn address_of(server: &Server, headers: &HeaderMap, extensions: &Extensions) -> Option<CompactString> {
     let peer = extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
-    let address = match server.settings.proxies {
-        0 => peer,
-        proxies => {
-            let lines = headers.get_all("x-forwarded-for").into_iter().filter_map(|line| line.to_str().ok());
-            let all: Vec<&str> = lines.flat_map(|line| line.split(',')).map(str::trim).collect();
-            // What stands further left the client may have written.
-            let told = all.len().checked_sub(proxies).and_then(|nth| all.get(nth));
-            told.and_then(|told| told.parse().ok()).or(peer)
-        }
-    };
-    match address?.to_canonical() {
+    let told = headers.get_all("x-forwarded-for").into_iter().filter_map(|line| line.to_str().ok());
+    match caller::address(peer, told, server.settings.proxies)? {
         IpAddr::V4(address) => Some(address.to_compact_string()),
         IpAddr::V6(address) => {
             let [a, b, c, d, ..] = address.segments();

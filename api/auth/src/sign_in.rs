@@ -15,8 +15,9 @@ use crate::request::AuthorizationRequest;
 use crate::server::{Failure, Server};
 use crate::{client, password, secret, totp};
 
-/// How long a code of a phone can be used, and how often tried.
-const CODE_LIVES: Duration = Duration::minutes(5);
+/// How long a code of a phone can be used.
+pub const CODE_LIVES: Duration = Duration::minutes(5);
+/// And how often tried.
 const CODE_TRIES: u32 = 5;
 /// How many codes a phone is sent.
 const PHONE_LIMITS: [Limit; 3] = [(1, Duration::MINUTE), (5, Duration::HOUR), (10, Duration::DAY)];

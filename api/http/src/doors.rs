@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::Router;
 use axum::http::HeaderName;
 use hub_core::attachment::Attachments;
 use hub_core::deployments::Deployments;
@@ -9,6 +10,7 @@ use hub_core::operations::{Deploying, Operations};
 use hub_core::replay::ReplayDesk;
 use hub_core::store::{Journal, Outbox, Resources, Upkeep};
 
+use crate::access::Access;
 use crate::business::Business;
 use crate::fhir::FhirSettings;
 
@@ -31,6 +33,10 @@ pub struct Doors {
     pub deployments: Arc<dyn Deployments>,
     /// Changes what the hub runs.
     pub deploying: Arc<dyn Deploying>,
+    /// Who is let in.
+    pub access: Access,
+    /// What the operators' door offers of accounts, below `/ops`.
+    pub desk: Router,
     /// The header in which the proxy before the hub names who asks; `None`: there is none, and whoever asks says himself who he is.
     pub user_header: Option<HeaderName>,
     /// The replays of the running hub.

@@ -2,6 +2,7 @@
 //!
 //! Nothing here decides or remembers: a request is read, one of the hub's traits is asked, the answer is written.
 
+mod access;
 mod business;
 mod doors;
 mod fhir;
@@ -22,6 +23,7 @@ use axum::routing::get;
 use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
 use tower_http::compression::{CompressionLayer, CompressionLevel};
 
+pub use crate::access::{Access, Clerk};
 pub use crate::business::Business;
 pub use crate::doors::Doors;
 pub use crate::fhir::{Checks, FhirSettings, Validation};
@@ -30,8 +32,8 @@ pub use crate::serve::{ServeLimits, serve};
 /// Answers below this size are not worth compressing.
 const WORTH_COMPRESSING: u64 = 1_024;
 
-/// Everything the hub offers over HTTP.
-pub fn router(doors: Doors) -> Router {
+/// Everything the hub offers over HTTP; `beside` are the pages of whoever lets people in.
+pub fn router(doors: Doors, beside: Router) -> Router {
     observe::describe();
     let doors = Arc::new(doors);
     // Raw messages go out as they came in.
@@ -47,6 +49,7 @@ pub fn router(doors: Doors) -> Router {
         .merge(business::router(&doors))
         .merge(ops::router(doors.clone()))
         .merge(health::router(doors))
+        .merge(beside)
         .route("/", get(landing::page))
         .fallback(landing::nothing_here)
         .layer(compression)

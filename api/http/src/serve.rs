@@ -1,12 +1,14 @@
 //! Serves a router on a listener until told to stop, with bounds on connections and time.
 
 use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
+use axum::extract::ConnectInfo;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -42,13 +44,19 @@ type Handler =
     TowerToHyperService<BoxCloneService<hyper::Request<hyper::body::Incoming>, Answer, Infallible>>;
 type Answer = hyper::Response<Body>;
 
+/// What answers the requests of a connection; each tells where it comes from.
+fn handler(router: &Router, peer: SocketAddr) -> Handler {
+    let told = move |request: hyper::Request<hyper::body::Incoming>| {
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(ConnectInfo(peer));
+        request
+    };
+    TowerToHyperService::new(BoxCloneService::new(router.clone().map_request(told)))
+}
+
 /// Serves until `stop` turns true, then lets requests under way end within `limits.stop` and returns. What is not done
 /// by then is cut off.
 pub async fn serve(listener: TcpListener, router: Router, limits: ServeLimits, stop: watch::Receiver<bool>) {
-    let handler = BoxCloneService::new(
-        router.map_request(|request: hyper::Request<hyper::body::Incoming>| request.map(Body::new)),
-    );
-    let handler = TowerToHyperService::new(handler);
     let places = Arc::new(Semaphore::new(limits.connections));
     let mut connections = JoinSet::new();
     let mut stopping = pin!(stopped(stop.clone()));
@@ -61,8 +69,8 @@ pub async fn serve(listener: TcpListener, router: Router, limits: ServeLimits, s
             accepted = accept(&listener, &places) => accepted,
         };
         match accepted {
-            Ok((stream, place)) => {
-                let (handler, stop) = (handler.clone(), stop.clone());
+            Ok((stream, peer, place)) => {
+                let (handler, stop) = (handler(&router, peer), stop.clone());
                 connections.spawn(async move {
                     connection(stream, handler, limits, stop).await;
                     drop(place);
@@ -85,10 +93,10 @@ pub async fn serve(listener: TcpListener, router: Router, limits: ServeLimits, s
 async fn accept(
     listener: &TcpListener,
     places: &Arc<Semaphore>,
-) -> std::io::Result<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
+) -> std::io::Result<(TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit)> {
     let place = places.clone().acquire_owned().await.map_err(std::io::Error::other)?;
-    let (stream, _) = listener.accept().await?;
-    Ok((stream, place))
+    let (stream, peer) = listener.accept().await?;
+    Ok((stream, peer, place))
 }
 
 async fn connection(stream: TcpStream, handler: Handler, limits: ServeLimits, stop: watch::Receiver<bool>) {

@@ -25,6 +25,7 @@ pub mod payment;
 pub mod person;
 pub mod policy;
 pub mod refused;
+pub mod sending;
 
 use hub_core::commit::Wake;
 

@@ -15,6 +15,14 @@ pub const BOOKED: &str = "booking-confirmed";
 pub const CANCELLED: &str = "booking-cancelled";
 /// The doctor does not come.
 pub const STOPPED: &str = "booking-stopped";
+/// Another doctor comes.
+pub const SUBSTITUTED: &str = "booking-substituted";
+/// It is in another room.
+pub const ROOM: &str = "booking-room";
+/// It is at another time.
+pub const TIME: &str = "booking-time";
+/// It is tomorrow.
+pub const REMINDER: &str = "booking-reminder";
 /// A paid visit could not be booked; the money goes back.
 pub const NOT_BOOKED: &str = "booking-failed";
 /// The money is back.
@@ -33,6 +41,28 @@ pub fn send(
     patient: &Reference,
     now: OffsetDateTime,
 ) -> Result<(), Stop> {
+    tell(decision, event, about, patient, now, "")
+}
+
+/// Tells a patient of what may happen several times to a resource: once for each of its versions.
+pub fn send_again(
+    decision: &mut Decision,
+    event: &'static str,
+    about: &Fact,
+    patient: &Reference,
+    now: OffsetDateTime,
+) -> Result<(), Stop> {
+    tell(decision, event, about, patient, now, &about.version.to_string())
+}
+
+fn tell(
+    decision: &mut Decision,
+    event: &'static str,
+    about: &Fact,
+    patient: &Reference,
+    now: OffsetDateTime,
+    time: &str,
+) -> Result<(), Stop> {
     let tree = tree! {
         "status" => "active",
         "category" => [concept(EVENT, event)],
@@ -41,7 +71,7 @@ pub fn send(
         "recipient" => [patient],
         "authoredOn" => instant(now),
     };
-    let id = Id::of_parts(["notice", event, &about.reference().to_string(), &patient.to_string()]);
+    let id = Id::of_parts(["notice", event, &about.reference().to_string(), &patient.to_string(), time]);
     let request = decision.ensure("CommunicationRequest", id, tree)?;
     decision.raise(now, "notice.due", &request);
     Ok(())

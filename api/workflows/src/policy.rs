@@ -31,6 +31,12 @@ pub struct Policy {
     pub unconfirmed_minutes: u16,
     /// Hours a person has to choose when a session is stopped; then he is refunded (BK-4).
     pub stopped_hours: u16,
+    /// Hours before its start at which a visit is reminded of (BK-13).
+    pub remind_hours: u16,
+    /// From this hour on people are not told of what can wait (MSG-5)...
+    pub quiet_from: u16,
+    /// ...until this one.
+    pub quiet_to: u16,
     /// Months a consent holds (CON-2).
     pub consent_months: u16,
     /// Strokes that a signature by hand has at least (CON-3).
@@ -54,6 +60,9 @@ impl Default for Policy {
             blocked_days: 30,
             unconfirmed_minutes: 10,
             stopped_hours: 24,
+            remind_hours: 24,
+            quiet_from: 22,
+            quiet_to: 8,
             consent_months: 12,
             signature_strokes: 2,
             visit_persons: 10,

@@ -24,6 +24,14 @@ use time::format_description::well_known::Rfc3339;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+mod clock;
+mod mischief;
+mod office;
+pub mod sms;
+pub mod wechat;
+
+pub use mischief::{Mischief, Order};
+
 /// What it does wrong when it is told to.
 const FAULTS: [Fault; 8] = [
     Fault::Slow,
@@ -61,6 +69,18 @@ impl Default for SimSettings {
     fn default() -> Self {
         Self { listen: "127.0.0.1:2580".to_owned(), fault: None, fault_times: 1 }
     }
+}
+
+/// What the simulated gateways have approved.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Approved {
+    sms: Vec<sms::Template>,
+    wechat: Vec<wechat::Template>,
+}
+
+fn approved() -> Approved {
+    toml::from_str(include_str!("../data/templates.toml")).expect("a test reads the packed templates")
 }
 
 /// Runs the service until `stop` turns true.

@@ -16,6 +16,7 @@ pub mod fault;
 pub mod framing;
 pub mod listener;
 pub mod person;
+pub mod post;
 pub mod reader;
 pub mod script;
 pub mod sender;

@@ -4,6 +4,7 @@
 
 pub mod accounts;
 pub mod attachment;
+pub mod caller;
 pub mod cluster;
 pub mod commit;
 pub mod deployments;

@@ -485,6 +485,9 @@ pub enum StoreError {
     /// A search on which the commit stands finds something else now: it is to be made anew.
     #[error("what was searched for has changed in the meantime")]
     Overtaken,
+    /// Whoever asks may not.
+    #[error("whoever asks may not do this")]
+    Forbidden,
     /// The commit cannot be applied: `what` says which part and why, without content.
     #[error("the commit cannot be applied: {what}")]
     Invalid {

@@ -6,11 +6,11 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use crate::index::{Aspect, IndexValue, ParamId, rows_of};
+use crate::index::IndexValue;
+use crate::index_rows::values;
 use crate::json::Object;
-use crate::parameters::Parameters;
 use crate::params::{ParamKind, find, supported};
-use crate::resource::Reference;
+use crate::resource::{Id, Reference};
 use crate::search::{Filter, FilterOn, Test};
 use crate::types::ResourceType;
 
@@ -74,16 +74,34 @@ pub fn filter(focus: &Reference, kind: ResourceType) -> Option<Filter> {
 
 /// Whether a resource is in a compartment of this type, whosever it is.
 pub fn is_in_one(compartment: ResourceType, kind: ResourceType, tree: &Object) -> bool {
-    if kind == compartment {
-        return true;
-    }
-    let Some(params) = members(compartment).and_then(|members| members.get(&kind)) else { return false };
-    let ids: Vec<ParamId> = params.iter().filter_map(|code| Some(find(kind, code)?.id)).collect();
-    rows_of(kind, tree, Parameters::of_r4b()).iter().any(|row| {
-        let points_at_one =
-            matches!(&row.value, IndexValue::Reference { kind: Some(of), .. } if *of == compartment);
-        points_at_one && row.aspect == Aspect::Value && ids.contains(&row.param)
-    })
+    kind == compartment || !foci(compartment, kind, tree).is_empty()
+}
+
+/// Of whom, of this type, a resource is in the compartment; beside itself, where it has one.
+pub fn foci(compartment: ResourceType, kind: ResourceType, tree: &Object) -> Vec<Reference> {
+    let params = members(compartment).and_then(|members| members.get(&kind));
+    params.map(|params| pointed_at(compartment, kind, params, tree)).unwrap_or_default()
+}
+
+/// The resources of type `focus` that a resource points at by one of these parameters.
+pub(crate) fn pointed_at(
+    focus: ResourceType,
+    kind: ResourceType,
+    codes: &[&str],
+    tree: &Object,
+) -> Vec<Reference> {
+    let params = codes.iter().filter(|code| **code != ITSELF).filter_map(|code| find(kind, code));
+    let values = params.flat_map(|param| values(param, tree));
+    let points_at = values.filter_map(|value| match value {
+        IndexValue::Reference { kind: Some(of), id } if of == focus => {
+            Some(Reference { kind: focus, id: Id::new(&id).ok()? })
+        }
+        _ => None,
+    });
+    let mut foci: Vec<Reference> = points_at.collect();
+    foci.sort_unstable();
+    foci.dedup();
+    foci
 }
 
 #[cfg(test)]

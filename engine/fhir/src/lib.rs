@@ -61,6 +61,7 @@ mod search_links;
 mod search_parse;
 mod search_sort;
 mod search_value;
+pub mod sight;
 mod simplified;
 mod sought;
 mod spelling;

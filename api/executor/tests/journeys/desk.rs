@@ -18,6 +18,7 @@ use hub_workflows::booking::Booking;
 use hub_workflows::consent::Consents;
 use hub_workflows::payment::Payment;
 use hub_workflows::person::Persons;
+use hub_workflows::sending::Sending;
 use hub_workflows::{Command, Policy, Refused};
 use tempfile::TempDir;
 use time::{Duration, OffsetDateTime};
@@ -61,8 +62,13 @@ impl Desk {
         let turned = clock.clone();
         let now =
             Arc::new(move || OffsetDateTime::from_unix_timestamp(turned.load(Ordering::Relaxed)).unwrap());
-        let workflows: Vec<Arc<dyn hub_workflows::Workflow>> =
-            vec![Arc::new(Persons), Arc::new(Booking), Arc::new(Payment), Arc::new(Consents::new(press))];
+        let workflows: Vec<Arc<dyn hub_workflows::Workflow>> = vec![
+            Arc::new(Persons),
+            Arc::new(Booking),
+            Arc::new(Payment),
+            Arc::new(Sending),
+            Arc::new(Consents::new(press)),
+        ];
         let executor = Executor::new(store.clone(), Arc::new(Channels), now, workflows, policy);
         let desk = Self { store, executor, clock, commands: std::cell::Cell::new(0), _folder: folder };
         hospital::write(&*desk.store, "r-", 4, 3, desk.now()).await;
@@ -75,6 +81,20 @@ impl Desk {
 
     pub fn later(&self, by: Duration) {
         self.clock.fetch_add(by.whole_seconds(), Ordering::Relaxed);
+    }
+
+    /// So much time passes, and what is due happens.
+    pub async fn passes(&self, by: Duration) {
+        self.later(by);
+        self.events().await;
+    }
+
+    /// Something has happened to a resource, as a channel tells.
+    pub async fn raise(&self, event: &str, subject: &str) {
+        let wake = Wake { at: self.now(), event: event.into(), subject: Reference::parse(subject).unwrap() };
+        let commit = Commit { wakes: vec![wake], ..Commit::default() };
+        self.store.commit(Cause::Timer { name: "test" }, commit).await.unwrap();
+        self.events().await;
     }
 
     /// Writes a resource, given as JSON.

@@ -11,7 +11,8 @@ use hub_workflows::fhir::{self, system};
 use time::OffsetDateTime;
 
 /// The destinations of errands.
-pub const PARTNERS: [&str; 2] = ["his/errands/his", "bank/errands/bank"];
+pub const PARTNERS: [&str; 4] =
+    ["his/errands/his", "bank/errands/bank", "sms/notices/sms", "wechat/notices/wechat"];
 
 /// The destination of errands to the signing service, which no booking asks.
 pub const SIGNING: &str = "esign/errands/esign";

@@ -1,7 +1,7 @@
 //! What a call is answered: the resource, the Task to follow, or an OperationOutcome that says which rule says no.
 
 use axum::http::StatusCode;
-use axum::http::header::{CONTENT_LOCATION, CONTENT_TYPE, ETAG, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::header::{CONTENT_LOCATION, CONTENT_TYPE, ETAG, HeaderValue, RETRY_AFTER};
 use axum::response::{IntoResponse, Response};
 use hub_core::store::StoreError;
 use hub_executor::{CommandError, Outcome};
@@ -11,6 +11,8 @@ use hub_fhir::{Json, Object, Reference, tree};
 use hub_workflows::Refused;
 use hub_workflows::fhir::system;
 
+use crate::access::Closed;
+use crate::access::seen::Touched;
 use crate::business::Door;
 use crate::fhir::problem::Problem;
 use crate::fhir::{FHIR_JSON, texts};
@@ -22,8 +24,6 @@ const LOOK_AGAIN_SECS: &str = "2";
 /// Why a call came to nothing.
 #[derive(Debug)]
 pub(super) enum Refusal {
-    /// There is no token, or it does not let in.
-    SignIn,
     /// The account is disabled (ACC-10).
     Disabled,
     /// The role may not.
@@ -52,6 +52,22 @@ pub(super) enum Refusal {
     Broken,
 }
 
+impl From<Closed> for Refusal {
+    fn from(closed: Closed) -> Self {
+        match closed {
+            Closed::SignIn => Self::Problem(closed.into()),
+            Closed::Disabled => Self::Disabled,
+            Closed::Store(error) => Self::Store(error),
+        }
+    }
+}
+
+impl From<Problem> for Refusal {
+    fn from(problem: Problem) -> Self {
+        Self::Problem(problem)
+    }
+}
+
 impl From<CommandError> for Refusal {
     fn from(error: CommandError) -> Self {
         match error {
@@ -72,12 +88,6 @@ impl Refusal {
         let problem =
             |status, code, text: String| Problem::new(status, code, text).told(language).into_response();
         match self {
-            Self::SignIn => {
-                let text = "an access token is needed: `Authorization: Bearer ...`".to_owned();
-                let mut answer = problem(StatusCode::UNAUTHORIZED, "login", text);
-                answer.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-                answer
-            }
             Self::Disabled => ruled(&Refused::disabled(), language),
             Self::Forbidden => ruled(&Refused::role(), language),
             Self::NotFound => ruled(&Refused::not_found(), language),
@@ -146,6 +156,7 @@ pub(super) async fn told(
     outcome: Outcome,
     language: Language,
     base: &str,
+    touched: &mut Touched,
 ) -> Result<Response, Refusal> {
     match outcome {
         Outcome::Done => {
@@ -157,9 +168,9 @@ pub(super) async fn told(
             let tree = tree! { "resourceType" => "Parameters", "parameter" => parameters };
             Ok(with_body(StatusCode::OK, tree))
         }
-        Outcome::Resource(reference) => stored(door, &reference, StatusCode::OK).await,
+        Outcome::Resource(reference) => stored(door, &reference, StatusCode::OK, touched).await,
         Outcome::Pending { task } => {
-            let mut answer = stored(door, &task, StatusCode::ACCEPTED).await?;
+            let mut answer = stored(door, &task, StatusCode::ACCEPTED, touched).await?;
             let address = HeaderValue::from_str(&format!("{base}/{task}")).map_err(|_| Refusal::Broken)?;
             answer.headers_mut().insert(CONTENT_LOCATION, address);
             answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static(LOOK_AGAIN_SECS));
@@ -168,9 +179,15 @@ pub(super) async fn told(
     }
 }
 
-async fn stored(door: &Door, reference: &Reference, status: StatusCode) -> Result<Response, Refusal> {
+async fn stored(
+    door: &Door,
+    reference: &Reference,
+    status: StatusCode,
+    touched: &mut Touched,
+) -> Result<Response, Refusal> {
     let stored = door.doors.resources.read(reference).await.map_err(Refusal::Store)?;
     let stored = stored.filter(|stored| !stored.deleted).ok_or(Refusal::Broken)?;
+    touched.note_stored(&stored);
     let mut answer = (status, [(CONTENT_TYPE, FHIR_JSON)], stored.body).into_response();
     if let Ok(tag) = HeaderValue::from_str(&format!("W/\"{}\"", stored.version)) {
         answer.headers_mut().insert(ETAG, tag);

@@ -6,25 +6,27 @@
 mod answer;
 mod given;
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Path, Request, State};
-use axum::http::header::{ACCEPT, AUTHORIZATION, HeaderMap};
+use axum::http::header::{ACCEPT, HeaderMap};
 use axum::response::Response;
 use axum::routing::{MethodRouter, post};
-use hub_core::who::{Gatekeeper, NotLetIn, Who};
+use hub_core::who::Who;
 use hub_executor::Executor;
 use hub_fhir::{Id, Reference, ResourceType};
 use hub_workflows::{Act, Command, On};
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use crate::access::Noting;
+use crate::access::seen::Touched;
 use crate::business::answer::{Refusal, told};
 use crate::doors::Doors;
 use crate::fhir::links;
+use crate::fhir::problem::Problem;
 use crate::language::{self, Language};
 use crate::observe::Interaction;
 
@@ -38,8 +40,6 @@ const MOST_KEY: usize = 128;
 pub struct Business {
     /// Carries out what is asked.
     pub executor: Arc<Executor>,
-    /// Tells who asks.
-    pub gatekeeper: Arc<dyn Gatekeeper>,
 }
 
 /// What the handlers share.
@@ -76,22 +76,41 @@ async fn of_instance(State(door): State<Arc<Door>>, Path(id): Path<String>, requ
 async fn answered(door: &Door, id: Option<String>, request: Request) -> Response {
     let language = language::accepted(request.headers());
     let base = links::base(door.doors.base_url.as_deref(), request.headers(), request.uri());
-    let answer = carry_out(door, id, request, language, &base).await;
+    let answer = let_in(door, id, request, language, &base).await;
     let mut answer = answer.unwrap_or_else(|refusal| refusal.into_response(language));
     answer.extensions_mut().insert(Interaction { door: "business", name: door.act.name });
     answer
 }
 
-async fn carry_out(
+/// Carries out what somebody may ask for; what he has asked is written down before he is answered.
+async fn let_in(
     door: &Door,
     id: Option<String>,
     request: Request,
     language: Language,
     base: &str,
 ) -> Result<Response, Refusal> {
+    let access = &door.doors.access;
+    let who = access.who(request.headers()).await?;
+    let noting = Noting::begin(access, "business", &request);
+    let mut touched = Touched::default();
+    let answer = carry_out(door, id, request, &who, language, base, &mut touched).await;
+    let answer = answer.unwrap_or_else(|refusal| refusal.into_response(language));
+    noting.end(door.act.name, &who, answer.status(), touched).await.map_err(|_| Problem::not_noted())?;
+    Ok(answer)
+}
+
+async fn carry_out(
+    door: &Door,
+    id: Option<String>,
+    request: Request,
+    who: &Who,
+    language: Language,
+    base: &str,
+    touched: &mut Touched,
+) -> Result<Response, Refusal> {
     let (parts, body) = request.into_parts();
     let headers = &parts.headers;
-    let who = who(door, headers).await?;
     if !door.act.roles.iter().any(|role| who.has(*role)) {
         return Err(Refusal::Forbidden);
     }
@@ -102,29 +121,15 @@ async fn carry_out(
         None => None,
     };
     let input = given::read(door.act, headers, body, door.doors.fhir.body_bytes).await?;
-    let number = number(headers, &who)?;
-    let from = forwarded_for(headers);
+    let number = number(headers, who)?;
+    let from = door.doors.access.address(headers, &parts.extensions).map(|address| address.to_string());
+    let who = who.clone();
     let command = Command { kind: door.act.kind, act: door.act.name, on, input, who, language, number, from };
     let executor = &door.business.executor;
     let outcome = executor.command(&command).await?;
     let patience = if prefers_async(headers) { Duration::ZERO } else { PATIENCE };
     let outcome = executor.wait(outcome, Instant::now() + patience).await?;
-    told(door, outcome, language, base).await
-}
-
-/// Who the access token was given to (RFC 6750).
-async fn who(door: &Door, headers: &HeaderMap) -> Result<Who, Refusal> {
-    let token = headers.get(AUTHORIZATION).and_then(|given| given.to_str().ok());
-    let token = token.and_then(|given| {
-        let (scheme, token) = given.split_once(' ')?;
-        scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
-    });
-    let token = token.ok_or(Refusal::SignIn)?;
-    door.business.gatekeeper.who(token).await.map_err(|error| match error {
-        NotLetIn::Invalid => Refusal::SignIn,
-        NotLetIn::Disabled => Refusal::Disabled,
-        NotLetIn::Store(error) => Refusal::Store(error),
-    })
+    told(door, outcome, language, base, touched).await
 }
 
 /// The number of a command: the same for the same key of the same account.
@@ -133,13 +138,6 @@ fn number(headers: &HeaderMap, who: &Who) -> Result<String, Refusal> {
     let key = key.to_str().ok().filter(|key| (1..=MOST_KEY).contains(&key.len()));
     let key = key.ok_or(Refusal::Header("Idempotency-Key", "1 to 128 printable characters"))?;
     Ok(Id::of_parts(["command", who.account.as_str(), key]).to_string())
-}
-
-/// The address that the proxy before the hub says the caller has.
-fn forwarded_for(headers: &HeaderMap) -> Option<String> {
-    let forwarded = headers.get("x-forwarded-for")?.to_str().ok()?;
-    let first: IpAddr = forwarded.split(',').next()?.trim().parse().ok()?;
-    Some(first.to_string())
 }
 
 /// Only JSON is spoken here.

@@ -11,6 +11,8 @@ use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream::unfold;
 use hub_core::attachment::{AttachmentError, Attachments, ContentId, Kept, Reading};
+use hub_fhir::ResourceType;
+use hub_fhir::search;
 use tracing::error;
 
 use crate::fhir::Fhir;
@@ -20,6 +22,20 @@ use crate::fhir::problem::Problem;
 /// An answer that goes out as it is: compressed, its ranges and its length would be others.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct AsItIs;
+
+/// Whether the caller may have the content of an attachment: whoever does not see all of them, where a DocumentReference that he sees points
+/// at it.
+pub(crate) async fn is_shown(fhir: &Fhir, content: ContentId) -> Result<bool, Problem> {
+    let kind = |name| ResourceType::from_name(name).ok_or_else(Problem::broken);
+    let Some(seen) = &fhir.seen else { return Ok(true) };
+    if seen.sight.sees_all_of(kind("Binary")?) {
+        return Ok(true);
+    }
+    let location =
+        [("location".to_owned(), format!("Binary/{content}")), ("_count".to_owned(), "1".to_owned())];
+    let search = search::parse(kind("DocumentReference")?, &location)?;
+    Ok(!fhir.resources.search(&search).await?.matches.is_empty())
+}
 
 /// Answers with the content of an attachment. `None`: there is none of this name.
 pub(crate) async fn content(

@@ -13,15 +13,15 @@ use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bytes::{Bytes, BytesMut};
 use futures_util::stream::unfold;
-use hub_core::store::StoreError;
+use hub_core::store::{Resources, StoreError};
 use hub_fhir::outcome::{Outcome, Severity};
 use hub_fhir::search::{self, Cursor, Search, Stored};
-use hub_fhir::{Id, Json, Object, Reference, ResourceType, compartments, json};
+use hub_fhir::{Id, Json, Object, Reference, ResourceType, compartments};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use tracing::error;
 
-use crate::doors::Doors;
+use crate::access::seen::tree_of;
 use crate::fhir::address::resource_type;
 use crate::fhir::operations::Given;
 use crate::fhir::problem::Problem;
@@ -197,7 +197,7 @@ async fn start(fhir: &Fhir, question: &Question, whose: Whose) -> Result<Reply, 
         types.push(resource_type(name.trim()).map_err(wrong)?);
     }
     let order = Order { whose, types, since: since.transpose()?, at: micros(OffsetDateTime::now_utc()) };
-    members(&fhir.doors, &order).await?;
+    members(&*fhir.resources, &order).await?;
     let address = format!("{}/$export-status/{}", question.base, order.written());
     Ok(accepted(question, "the export is made; `Content-Location` tells of it").located(&address, false))
 }
@@ -211,10 +211,10 @@ fn accepted(question: &Question, text: &str) -> Reply {
 
 /// What files there are: those of types that have resources.
 async fn status(fhir: &Fhir, question: &Question, order: &Order) -> Result<Reply, Problem> {
-    members(&fhir.doors, order).await?;
+    members(&*fhir.resources, order).await?;
     let mut output = Vec::new();
     for kind in order.kinds() {
-        let found = fhir.doors.resources.search(&order.search(kind, 0, None)?).await?;
+        let found = fhir.resources.search(&order.search(kind, 0, None)?).await?;
         let Some(total) = found.total.filter(|total| *total > 0) else { continue };
         let mut file = Object::new();
         file.set("type", kind.name());
@@ -235,21 +235,21 @@ async fn status(fhir: &Fhir, question: &Question, order: &Order) -> Result<Reply
     let mut manifest = Object::new();
     manifest.set("transactionTime", at.as_str());
     manifest.set("request", crate::fhir::links::address(&question.base, &order.path(), &asked).as_str());
-    manifest.set("requiresAccessToken", Json::Bool(false));
+    manifest.set("requiresAccessToken", Json::Bool(fhir.seen.is_some()));
     manifest.set("output", output);
     manifest.set("error", Vec::<Json>::new());
     Ok(Reply::fresh(Json::Object(manifest).to_text().into()).of_type("application/json"))
 }
 
 /// The patients who are in the group now; none where it is no export of one.
-async fn members(doors: &Doors, order: &Order) -> Result<Vec<Reference>, Problem> {
+async fn members(resources: &dyn Resources, order: &Order) -> Result<Vec<Reference>, Problem> {
     let (Whose::Group(id), Some(kind)) = (&order.whose, ResourceType::from_name("Group")) else {
         return Ok(Vec::new());
     };
-    let stored = doors.resources.read(&Reference { kind, id: id.clone() }).await?;
+    let stored = resources.read(&Reference { kind, id: id.clone() }).await?;
     let stored = stored.filter(|stored| !stored.deleted);
     let stored = stored.ok_or_else(|| Problem::not_found("there is no such Group"))?;
-    let tree = tree(&stored).ok_or_else(Problem::broken)?;
+    let tree = tree_of(&stored).ok_or_else(Problem::broken)?;
     let is_active = |member: &&Json| member.get("inactive") != Some(&Json::Bool(true));
     let entity = |member: &Json| Reference::parse(member.at(&["entity", "reference"])?.as_str()?).ok();
     let listed =
@@ -257,16 +257,9 @@ async fn members(doors: &Doors, order: &Order) -> Result<Vec<Reference>, Problem
     Ok(listed.filter(|member| member.kind.name() == "Patient").collect())
 }
 
-fn tree(stored: &Stored) -> Option<Object> {
-    match json::parse(std::str::from_utf8(&stored.body).ok()?).ok()? {
-        Json::Object(tree) => Some(tree),
-        _ => None,
-    }
-}
-
 /// A file while it is read.
 struct Reading {
-    doors: Arc<Doors>,
+    resources: Arc<dyn Resources>,
     order: Order,
     kind: ResourceType,
     /// The patients whose compartments are left; none where it is no export of a group.
@@ -288,14 +281,14 @@ pub(crate) async fn file(
     if !order.kinds().contains(&kind) {
         return Err(Problem::not_found("there is no such file"));
     }
-    let members = members(&fhir.doors, &order).await?;
+    let members = members(&*fhir.resources, &order).await?;
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(LINES));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
     let members = matches!(order.whose, Whose::Group(_)).then(|| members.into_iter());
-    let doors = Arc::clone(&fhir.doors);
+    let resources = Arc::clone(&fhir.resources);
     let (focus, after, given) = (None, None, HashSet::new());
-    let reading = Reading { doors, order, kind, members, focus, after, given, is_over: false };
+    let reading = Reading { resources, order, kind, members, focus, after, given, is_over: false };
     let body = if *method == Method::HEAD { Body::empty() } else { streamed(reading) };
     Ok((headers, body).into_response())
 }
@@ -343,7 +336,7 @@ impl Reading {
             };
             search.filters.push(filter);
         }
-        let page = self.doors.resources.search(&search).await?;
+        let page = self.resources.search(&search).await?;
         self.after = page.next;
         self.is_over = self.after.is_none() && self.members.is_none();
         let mut lines = BytesMut::new();
@@ -361,7 +354,7 @@ impl Reading {
             Whose::Group(_) => self.given.insert(stored.reference.id.clone()),
             Whose::Patients => {
                 let patient = ResourceType::from_name("Patient");
-                let tree = tree(stored);
+                let tree = tree_of(stored);
                 patient
                     .zip(tree)
                     .is_some_and(|(patient, tree)| compartments::is_in_one(patient, self.kind, &tree))
@@ -371,7 +364,7 @@ impl Reading {
 }
 
 fn write_line(lines: &mut BytesMut, stored: &Stored) {
-    match tree(stored).filter(|_| stored.body.contains(&b'\n')) {
+    match tree_of(stored).filter(|_| stored.body.contains(&b'\n')) {
         Some(tree) => lines.extend_from_slice(Json::Object(tree).to_text().as_bytes()),
         None => lines.extend_from_slice(&stored.body),
     }

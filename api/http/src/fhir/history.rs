@@ -32,9 +32,9 @@ pub(crate) async fn history(fhir: &Fhir, question: &Question, of: ChangesOf) -> 
     let count = query.count as usize;
     // One more than the page holds tells whether there is a next one.
     let wanted = ChangesQuery { count: query.count + 1, ..query.clone() };
-    let mut found = fhir.doors.resources.changes(&wanted).await?;
+    let mut found = fhir.resources.changes(&wanted).await?;
     if let (true, ChangesOf::Resource(reference)) = (found.is_empty(), &query.of)
-        && fhir.doors.resources.read(reference).await?.is_none()
+        && fhir.resources.read(reference).await?.is_none()
     {
         return Err(Problem::not_found("there is no such resource"));
     }

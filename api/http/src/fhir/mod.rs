@@ -34,12 +34,15 @@ use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use bytes::Bytes;
+use hub_core::store::Resources;
 use hub_fhir::parameters::Parameters;
 use time::OffsetDateTime;
 use tokio::time::timeout;
 use tower_http::catch_panic::CatchPanicLayer;
 use tracing::error;
 
+use crate::access::seen::Seen;
+use crate::access::{self, Noting};
 use crate::doors::Doors;
 use crate::fhir::address::Ask;
 use crate::fhir::capabilities::Capabilities;
@@ -63,12 +66,17 @@ const MAX_FORM: usize = 256 * 1024;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What the handlers share.
+#[derive(Clone)]
 pub(crate) struct Fhir {
     doors: Arc<Doors>,
+    /// The store, as the caller sees it.
+    resources: Arc<dyn Resources>,
+    /// What the caller sees; `None`: somebody at an open door, who sees everything.
+    seen: Option<Arc<Seen>>,
     /// Since when the statement is true.
     since: OffsetDateTime,
     /// Written when it is asked for, and anew when other search parameters are in force.
-    capabilities: Mutex<Option<Arc<Capabilities>>>,
+    capabilities: Arc<Mutex<Option<Arc<Capabilities>>>>,
 }
 
 impl Fhir {
@@ -115,8 +123,9 @@ impl Question {
 
 /// The routes below `/fhir`.
 pub(crate) fn router(doors: Arc<Doors>) -> Router {
-    let (since, capabilities) = (OffsetDateTime::now_utc(), Mutex::new(None));
-    let fhir = Arc::new(Fhir { doors, since, capabilities });
+    let (since, capabilities) = (OffsetDateTime::now_utc(), Arc::default());
+    let resources = Arc::clone(&doors.resources);
+    let fhir = Arc::new(Fhir { doors, resources, seen: None, since, capabilities });
     Router::new()
         .route("/fhir", any(door))
         .route("/fhir/", any(door))
@@ -137,8 +146,9 @@ async fn door(State(fhir): State<Arc<Fhir>>, request: Request) -> Response {
     let name = asked.as_ref().map_or("none", Ask::name);
     let mut answer = match asked {
         Ok(Ask::Options(allow)) => options(allow),
-        Ok(ask) => match timeout(PATIENCE, answer(&fhir, ask, request)).await {
-            Ok(answer) => answer,
+        Ok(ask) => match timeout(PATIENCE, let_in(&fhir, ask, request)).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(problem)) => problem.told(language).into_response(),
             Err(_) => Problem::too_slow().told(language).into_response(),
         },
         Err(problem) => problem.told(language).into_response(),
@@ -150,8 +160,30 @@ async fn door(State(fhir): State<Arc<Fhir>>, request: Request) -> Response {
     answer
 }
 
+/// Answers as far as the caller may see, when the access has been written down.
+async fn let_in(fhir: &Fhir, ask: Ask, request: Request) -> Result<Response, Problem> {
+    // What the server is, everybody may know.
+    if ask == Ask::Capabilities {
+        return Ok(answer(fhir, ask, request).await);
+    }
+    let access = &fhir.doors.access;
+    let caller = access.caller(request.headers()).await?;
+    let Some(who) = caller.who() else { return Ok(answer(fhir, ask, request).await) };
+    let seen = access::seen_by(who, &fhir.resources).await?;
+    let (noting, name) = (Noting::begin(access, "fhir", &request), ask.name());
+    let fhir = Fhir { resources: seen.clone(), seen: Some(seen.clone()), ..fhir.clone() };
+    let answer = answer(&fhir, ask, request).await;
+    noting.end(name, who, answer.status(), seen.touched()).await.map_err(|_| Problem::not_noted())?;
+    Ok(answer)
+}
+
 async fn answer(fhir: &Fhir, ask: Ask, request: Request) -> Response {
     if let Ask::Content(content) = &ask {
+        match content::is_shown(fhir, *content).await {
+            Ok(true) => {}
+            Ok(false) => return Problem::not_found("there is no such attachment").into_response(),
+            Err(problem) => return problem.into_response(),
+        }
         let found = content::content(fhir, *content, request.method(), request.headers()).await;
         return found.unwrap_or_else(|| Problem::not_found("there is no such attachment").into_response());
     }
@@ -213,7 +245,7 @@ async fn question(fhir: &Fhir, ask: &Ask, request: Request) -> Result<Question, 
     let wants = wants(&parts.headers, &pairs)?;
     let (looks, pairs) = pairs.into_iter().partition(|(name, value)| is_about_looks(name, value));
     let request_id = parts.extensions.get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default();
-    let parameters = fhir.doors.resources.parameters();
+    let parameters = fhir.resources.parameters();
     Ok(Question { headers: parts.headers, base, pairs, looks, wants, body, request_id, parameters })
 }
 

@@ -174,9 +174,7 @@ async fn validate(
         return Err(Problem { code: "not-supported", ..problem });
     }
     let stored = match id.clone() {
-        Some(id) => {
-            fhir.doors.resources.read(&Reference { kind, id }).await?.filter(|stored| !stored.deleted)
-        }
+        Some(id) => fhir.resources.read(&Reference { kind, id }).await?.filter(|stored| !stored.deleted),
         None => None,
     };
     let required =
@@ -209,7 +207,7 @@ async fn everything(fhir: &Fhir, question: &Question, focus: &Reference) -> Resu
     refuse_parameters(question, &KNOWN)?;
     let given = Given::read(question, &[])?;
     given.refuse_others(question, &KNOWN)?;
-    let found = fhir.doors.resources.read(focus).await?;
+    let found = fhir.resources.read(focus).await?;
     if found.is_none_or(|stored| stored.deleted) {
         return Err(Problem::not_found("there is no such resource"));
     }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use axum::http::StatusCode;
-use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::response::{IntoResponse, Response};
 use hub_core::store::{Indexing, StoreError};
 use hub_fhir::outcome::Outcome;
@@ -11,6 +11,7 @@ use hub_fhir::search::SearchError;
 use hub_fhir::validate::Issue;
 use tracing::error;
 
+use crate::access::{self, Closed};
 use crate::fhir::FHIR_JSON;
 use crate::fhir::texts::text;
 use crate::language::Language;
@@ -93,6 +94,12 @@ impl Problem {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "exception", text)
     }
 
+    /// The access could not be written down; then it is not answered.
+    pub(crate) fn not_noted() -> Self {
+        let text = "the access could not be written down; try again in a moment";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "transient", text)
+    }
+
     /// The answer took too long.
     pub(crate) fn too_slow() -> Self {
         let text = "the server could not answer in time; ask for less, or try again later";
@@ -132,9 +139,23 @@ impl From<SearchError> for Problem {
     }
 }
 
+impl From<Closed> for Problem {
+    fn from(closed: Closed) -> Self {
+        let (code, text) = match closed {
+            Closed::SignIn => ("login", "an access token is needed: `Authorization: Bearer ...`"),
+            Closed::Disabled => ("suspended", "the account is disabled"),
+            Closed::Store(failure) => return failure.into(),
+        };
+        Self::new(access::status(&closed), code, text)
+    }
+}
+
 impl From<StoreError> for Problem {
     fn from(failure: StoreError) -> Self {
         match failure {
+            StoreError::Forbidden => {
+                Self::new(StatusCode::FORBIDDEN, "forbidden", "the roles of this account do not allow it")
+            }
             StoreError::Unavailable(source) => {
                 if let Some(Indexing { left }) = source.downcast_ref() {
                     let text = format!(
@@ -161,6 +182,9 @@ impl IntoResponse for Problem {
         let mut answer = (self.status, headers, self.outcome()).into_response();
         if let Some(allow) = self.allow {
             answer.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            answer.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         if self.status == StatusCode::SERVICE_UNAVAILABLE {
             answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_SECS));

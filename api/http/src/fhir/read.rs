@@ -12,7 +12,7 @@ use crate::fhir::{Fhir, Question, shape};
 /// `GET /Patient/1`
 pub(crate) async fn read(fhir: &Fhir, question: &Question, reference: &Reference) -> Result<Reply, Problem> {
     refuse_parameters(question, &[])?;
-    let found = fhir.doors.resources.read(reference).await?;
+    let found = fhir.resources.read(reference).await?;
     let stored = found.ok_or_else(|| Problem::not_found("there is no such resource"))?;
     if stored.deleted {
         return Err(gone("the resource was deleted; its `_history` holds its versions"));
@@ -28,7 +28,7 @@ pub(crate) async fn vread(
     version: u64,
 ) -> Result<Reply, Problem> {
     refuse_parameters(question, &[])?;
-    let found = fhir.doors.resources.vread(reference, version).await?;
+    let found = fhir.resources.vread(reference, version).await?;
     let stored = found.ok_or_else(|| Problem::not_found("there is no such version of a resource"))?;
     if stored.deleted {
         return Err(gone("this version is the deletion of the resource"));

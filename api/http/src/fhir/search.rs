@@ -31,7 +31,7 @@ pub(crate) async fn run(
     used: Vec<(String, String)>,
     left_out: &[SearchError],
 ) -> Result<Reply, Problem> {
-    let mut page = fhir.doors.resources.search_across(searches).await?;
+    let mut page = fhir.resources.search_across(searches).await?;
     let is_whole = searches.first().is_none_or(|search| search.after.is_none() && search.count > 0);
     // A first page without a next one holds all matches: the total is known without counting.
     if is_whole && page.next.is_none() && page.total.is_none() {

@@ -87,16 +87,14 @@ async fn read(fhir: &Fhir, terms: &mut Terms, why: &ExpandError) -> Result<bool,
 pub(crate) async fn find(fhir: &Fhir, kind: ResourceType, url: &str) -> Result<Option<Object>, Problem> {
     let id = url.strip_prefix(kind.name()).and_then(|rest| Id::new(rest.strip_prefix('/')?).ok());
     let stored = match id {
-        Some(id) => {
-            fhir.doors.resources.read(&Reference { kind, id }).await?.filter(|stored| !stored.deleted)
-        }
+        Some(id) => fhir.resources.read(&Reference { kind, id }).await?.filter(|stored| !stored.deleted),
         None => {
             let (url, version) =
                 url.split_once('|').map_or((url, None), |(url, version)| (url, Some(version)));
             let escaped = |text: &str| text.replace('\\', "\\\\").replace(',', "\\,").replace('|', "\\|");
             let mut pairs = vec![("url".to_owned(), escaped(url)), ("_count".to_owned(), "1".to_owned())];
             pairs.extend(version.map(|version| ("version".to_owned(), escaped(version))));
-            let page = fhir.doors.resources.search(&search::parse(kind, &pairs)?).await?;
+            let page = fhir.resources.search(&search::parse(kind, &pairs)?).await?;
             page.matches.into_iter().next()
         }
     };

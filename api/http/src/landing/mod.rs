@@ -30,12 +30,13 @@ static PAGES: LazyLock<[String; 3]> = LazyLock::new(|| {
 });
 
 /// The words the page's own script needs.
-const SCRIPT_WORDS: [&str; 15] = [
+const SCRIPT_WORDS: [&str; 16] = [
     "title",
     "since",
     "not_running",
     "none",
     "unreachable",
+    "closed",
     "waits_for",
     "runs",
     "kind_start",

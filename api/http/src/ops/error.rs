@@ -2,13 +2,15 @@
 
 use axum::Json;
 use axum::http::StatusCode;
-use axum::http::header::{CACHE_CONTROL, HeaderValue, RETRY_AFTER};
+use axum::http::header::{CACHE_CONTROL, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::response::{IntoResponse, Response};
 use hub_core::finding::Finding;
 use hub_core::operations::DeployError;
 use hub_core::store::StoreError;
 use serde::Serialize;
 use tracing::error;
+
+use crate::access::{self, Closed};
 
 /// When a client may come again after the store could not answer.
 const RETRY_AFTER_SECS: &str = "5";
@@ -124,7 +126,22 @@ impl From<StoreError> for OpsError {
             StoreError::Conflict { .. } | StoreError::Overtaken => {
                 Self::plain(StatusCode::CONFLICT, "something else changed it at the same time; try again")
             }
+            StoreError::Forbidden => Self::plain(StatusCode::FORBIDDEN, "whoever asks may not do this"),
             StoreError::Invalid { what } => Self::plain(StatusCode::UNPROCESSABLE_ENTITY, what),
+        }
+    }
+}
+
+impl From<Closed> for OpsError {
+    fn from(closed: Closed) -> Self {
+        let status = access::status(&closed);
+        match closed {
+            Closed::SignIn => Self::plain(
+                status,
+                "an access token is needed: `Authorization: Bearer ...`; `huitong token --role administrator` makes one",
+            ),
+            Closed::Disabled => Self::plain(status, "the account is disabled"),
+            Closed::Store(failure) => failure.into(),
         }
     }
 }
@@ -152,6 +169,9 @@ impl IntoResponse for OpsError {
         let mut answer = (self.status, Json(Body { error: &self })).into_response();
         let headers = answer.headers_mut();
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
         if self.status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_SECS));
         }

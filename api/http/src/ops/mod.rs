@@ -18,19 +18,23 @@ use axum::extract::rejection::BytesRejection;
 use axum::extract::{DefaultBodyLimit, Path, RawQuery, Request, State};
 use axum::http::StatusCode;
 use axum::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, HeaderMap, HeaderValue};
-use axum::middleware::{Next, from_fn, map_response};
+use axum::middleware::{Next, from_fn, from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, any, get, post};
 use axum::{Json, Router};
 use bytes::Bytes;
 use hub_core::id::MessageId;
-use hub_core::store::{MessageDetail, MessageState};
+use hub_core::store::{MessageDetail, MessageState, StoreError};
+use hub_core::who::Role;
 use serde::Serialize;
 use time::OffsetDateTime;
 use tokio::time::timeout;
 use tower_http::catch_panic::CatchPanicLayer;
 use tracing::{error, info};
 
+use crate::access::audit::{self, NotNoted};
+use crate::access::seen::Touched;
+use crate::access::{Caller, Noting};
 use crate::doors::Doors;
 use crate::observe::Interaction;
 use crate::ops::answers::{
@@ -48,7 +52,12 @@ pub(crate) type Answer<T> = Result<Json<T>, OpsError>;
 
 /// The routes below `/ops`.
 pub(crate) fn router(doors: Arc<Doors>) -> Router {
+    let desk = doors.desk.clone().layer(map_response(|mut answer: Response| async move {
+        answer.extensions_mut().insert(Interaction { door: "ops", name: "accounts" });
+        answer
+    }));
     Router::new()
+        .merge(desk.with_state(()))
         .route("/ops/status", named("status", get(status)))
         .route("/ops/destinations", named("destinations", get(all_destinations)))
         .route("/ops/messages", named("messages", get(messages)))
@@ -70,11 +79,13 @@ pub(crate) fn router(doors: Arc<Doors>) -> Router {
         .route("/ops/deployments/{number}", named("deployment", get(deployments::one)))
         .route("/ops/deployments/{number}/file", named("deployed-file", get(deployments::file)))
         .route("/ops/deployments/{old}/diff/{new}", named("deployment-diff", get(deployments::difference)))
+        .route("/ops/audit", named("audit", get(audited)))
         .route("/ops", any(unknown))
         .route("/ops/{*rest}", any(unknown))
         .method_not_allowed_fallback(not_this_way)
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(from_fn(bounded))
+        .layer(from_fn_with_state(doors.clone(), guarded))
         .layer(CatchPanicLayer::custom(|_| {
             error!("A handler of the operators' door panicked.");
             OpsError::broken().into_response()
@@ -103,6 +114,32 @@ async fn bounded(request: Request, next: Next) -> Response {
         Err(_) => OpsError::plain(StatusCode::SERVICE_UNAVAILABLE, "the hub could not answer in time")
             .into_response(),
     }
+}
+
+/// Lets in who runs the hub; what he does is written down before he is answered.
+async fn guarded(State(doors): State<Arc<Doors>>, request: Request, next: Next) -> Response {
+    let who = match doors.access.caller(request.headers()).await {
+        Ok(Caller::Anybody) => return next.run(request).await,
+        Ok(Caller::Known(who)) => who,
+        Err(closed) => return OpsError::from(closed).into_response(),
+    };
+    let noting = Noting::begin(&doors.access, "ops", &request);
+    let answer = match who.has(Role::Administrator) || who.has(Role::System) {
+        true => next.run(request).await,
+        false => OpsError::from(StoreError::Forbidden).into_response(),
+    };
+    let name = answer.extensions().get::<Interaction>().map_or("none", |interaction| interaction.name);
+    match noting.end(name, &who, answer.status(), Touched::default()).await {
+        Ok(()) => answer,
+        Err(NotNoted) => {
+            let what = "the access could not be written down; try again in a moment";
+            OpsError::plain(StatusCode::SERVICE_UNAVAILABLE, what).into_response()
+        }
+    }
+}
+
+async fn audited(State(doors): State<Arc<Doors>>) -> Answer<audit::Report> {
+    Ok(Json(audit::verify(&*doors.resources).await?))
 }
 
 async fn status(State(doors): State<Arc<Doors>>) -> Answer<StatusAnswer> {

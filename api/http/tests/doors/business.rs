@@ -14,7 +14,7 @@ use hub_core::wakes::{Acting as _, Wakes as _};
 use hub_core::who::{Gatekeeper, NotLetIn, Role, Who};
 use hub_executor::Executor;
 use hub_fhir::{Id, Json, Reference, Resource, ResourceType, tree};
-use hub_http::{Business, Doors, router};
+use hub_http::{Access, Business, Doors, router};
 use hub_store::{Store, StoreOptions};
 use hub_workflows::Policy;
 use hub_workflows::booking::Booking;
@@ -27,7 +27,7 @@ use time::OffsetDateTime;
 use crate::fake::{Answer, Fake, ask, doors_of};
 
 /// Lets in whoever says what he is: `patient me`, `operations ops`, `disabled x`.
-struct Porter;
+pub struct Porter;
 
 #[async_trait]
 impl Gatekeeper for Porter {
@@ -90,9 +90,11 @@ impl Desk {
             Policy::default(),
         );
         executor.publish().await.unwrap();
-        let business = Business { executor: executor.clone(), gatekeeper: Arc::new(Porter) };
-        let doors = Doors { resources: store.clone(), business: Some(business), ..doors_of(&Fake::new()) };
-        let desk = Self { doors: router(doors), store, executor, _folder: folder };
+        let business = Business { executor: executor.clone() };
+        let access = Access { gatekeeper: Some(Arc::new(Porter)), ..Access::open() };
+        let doors =
+            Doors { resources: store.clone(), business: Some(business), access, ..doors_of(&Fake::new()) };
+        let desk = Self { doors: router(doors, Router::new()), store, executor, _folder: folder };
         desk.furnish().await;
         desk
     }

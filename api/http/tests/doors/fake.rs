@@ -27,7 +27,7 @@ use hub_core::replay::{ReplayOrder, ReplayTurn};
 use hub_core::store::*;
 use hub_fhir::search::{Cursor, CursorValue, Page, Search, Stored};
 use hub_fhir::{Reference, ResourceType};
-use hub_http::{Doors, FhirSettings, router};
+use hub_http::{Access, Doors, FhirSettings, router};
 use serde_json::Value;
 use time::OffsetDateTime;
 use time::macros::datetime;
@@ -507,7 +507,7 @@ impl Deploying for Fake {
 }
 
 pub fn doors(fake: &Arc<Fake>) -> Router {
-    router(doors_of(fake))
+    router(doors_of(fake), Router::new())
 }
 
 /// The doors onto the fake, which grant reading alone.
@@ -528,6 +528,8 @@ pub fn doors_of(fake: &Arc<Fake>) -> Doors {
         deployments: fake.clone(),
         deploying: fake.clone(),
         user_header: None,
+        access: Access::open(),
+        desk: Router::new(),
         ready: Arc::new(move || !hub.not_ready.load(Ordering::Relaxed)),
     }
 }

@@ -5,13 +5,15 @@ use std::sync::Arc;
 use axum::Router;
 use hub_core::commit::{Change, Commit};
 use hub_core::store::{Cause, Resources as _, Upkeep as _};
+use hub_core::who::Gatekeeper;
 use hub_fhir::Resource;
 use hub_fhirpath::SearchLanguage;
-use hub_http::{Doors, FhirSettings, router};
+use hub_http::{Access, Clerk, Doors, FhirSettings, router};
 use hub_store::{Store, StoreOptions};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::business::Porter;
 use crate::fake::{Answer, Fake, ask, doors_of};
 use crate::postgres;
 
@@ -61,11 +63,34 @@ impl Shelf {
         [[sqlite.clone(), sqlite], [postgres.clone(), postgres], Self::nodes().await]
     }
 
+    /// One of each, where everybody has to show a token, and what he does is written down.
+    pub async fn guarded() -> [Self; 2] {
+        let (sqlite, postgres) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+        let first = StoreOptions::new(sqlite.path());
+        let second = StoreOptions::postgres(postgres::shared().database(), postgres.path());
+        [Self::guarded_in(first, sqlite).await, Self::guarded_in(second, postgres).await]
+    }
+
+    async fn guarded_in(options: StoreOptions, folder: TempDir) -> Self {
+        let open = Self::open(options, folder, FhirSettings::default()).await;
+        let (clerk, noting) = Clerk::new(Arc::new(open.store.clone()));
+        tokio::spawn(noting);
+        let gatekeeper: Arc<dyn Gatekeeper> = Arc::new(Porter);
+        let access = Access { gatekeeper: Some(gatekeeper), is_open: false, proxies: 0, clerk: Some(clerk) };
+        let doors = Doors {
+            resources: Arc::new(open.store.clone()),
+            fhir: FhirSettings::default(),
+            access,
+            ..doors_of(&Fake::new())
+        };
+        Self { doors: router(doors, Router::new()), ..open }
+    }
+
     async fn open(options: StoreOptions, folder: TempDir, settings: FhirSettings) -> Self {
         let options = StoreOptions { language: Some(Arc::new(SearchLanguage)), ..options };
         let store = Store::open(options).await.unwrap();
         let doors = Doors { resources: Arc::new(store.clone()), fhir: settings, ..doors_of(&Fake::new()) };
-        Self { doors: router(doors), store, folder: Arc::new(folder) }
+        Self { doors: router(doors, Router::new()), store, folder: Arc::new(folder) }
     }
 
     /// Indexes all that is to be indexed anew.

@@ -55,7 +55,7 @@ async fn doors(folder: &TempDir) -> Router {
         validate: Validation { all, ..Validation::default() },
         ..FhirSettings::default()
     };
-    router(Doors { resources: Arc::new(store), fhir, ..doors_of(&Fake::new()) })
+    router(Doors { resources: Arc::new(store), fhir, ..doors_of(&Fake::new()) }, Router::new())
 }
 
 /// What is resident of this process, in bytes.

@@ -7,7 +7,7 @@ use super::cancel::ask_to_cancel;
 use super::hold::{Place, lock_inputs};
 use super::money::refund;
 use super::state::State;
-use super::{Fees, HIS, fees, invoice_of, patient_of, slot_of, state};
+use super::{Fees, HIS, fees, invoice_of, patient_of, slot_of, state, visits};
 use crate::decision::{Answered, Ask, Decided, Decision, Ending};
 use crate::facts::{Fact, Facts};
 use crate::fhir::{self, extension, number, set_number, system};
@@ -43,6 +43,7 @@ pub(super) fn answered(answered: &Answered<'_>, facts: &Facts) -> Decided {
         {
             found_out(answered, appointment, facts)
         }
+        ("visit-query", State::Booked | State::Arrived) => visits::looked(answered, appointment, facts),
         ("register-check", State::Cancelling) => checked(answered, appointment, facts),
         ("register-cancel", State::Cancelling) => taken_back(answered, appointment, facts),
         // Twice, or of a step that is over.
@@ -332,6 +333,7 @@ fn booked(answered: &Answered<'_>, appointment: &Fact, facts: &Facts) -> Decided
         decision.update(facts.must(&item)?, |item| item.set("status", "billed"));
     }
     alarm::settle(&mut decision, "unconfirmed", &appointment.reference(), facts)?;
+    visits::look_after(&mut decision, appointment, facts);
     notice::send(&mut decision, notice::BOOKED, appointment, &patient_of(appointment)?, facts.now)?;
     Ok(decision)
 }

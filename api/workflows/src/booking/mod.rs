@@ -9,6 +9,7 @@ mod cancel;
 mod hold;
 mod money;
 mod state;
+mod visits;
 
 use hub_core::commit::Wake;
 use hub_core::who::Role;
@@ -100,6 +101,9 @@ impl Workflow for Booking {
             "invoice.refunded",
             "booking.ask",
             "booking.stopped-long",
+            "schedule.changed",
+            "visit.remind",
+            "visit.look",
         ]
     }
 
@@ -118,14 +122,17 @@ impl Workflow for Booking {
             "task.answered" => {
                 let Some(task) = facts.read(&event.subject)? else { return Ok(None) };
                 let answered = Answered { task };
-                let is_ours = answered
-                    .act()
-                    .is_some_and(|act| act.starts_with("slot-") || act.starts_with("register-"));
+                let is_ours = answered.act().is_some_and(|act| {
+                    ["slot-", "register-", "visit-"].iter().any(|ours| act.starts_with(ours))
+                });
                 if is_ours { answers::answered(&answered, facts).map(Some) } else { Ok(None) }
             }
             "hold.expired" => money::expired(&event.subject, facts).map(Some),
             "booking.ask" => answers::ask_again(&event.subject, facts).map(Some),
             "booking.stopped-long" => cancel::stopped_long(&event.subject, facts).map(Some),
+            "schedule.changed" => visits::session_changed(&event.subject, facts).map(Some),
+            "visit.remind" => visits::remind(&event.subject, facts).map(Some),
+            "visit.look" => visits::look(&event.subject, facts).map(Some),
             of_invoice => {
                 let Some(invoice) = facts.read(&event.subject)? else { return Ok(None) };
                 let about = payment::about(invoice).filter(|about| about.kind.name() == "Appointment");
@@ -189,7 +196,7 @@ fn slot_of<'f>(appointment: &Fact, facts: &'f Facts) -> Result<&'f Fact, Stop> {
 }
 
 /// The invoice of a visit; none before it is locked.
-fn invoice_of(appointment: &Fact) -> Option<Reference> {
+pub(crate) fn invoice_of(appointment: &Fact) -> Option<Reference> {
     let all = appointment.tree().get("supportingInformation").map(Json::items).unwrap_or_default();
     all.iter().filter_map(|one| points_at(Some(one))).find(|one| one.kind.name() == "Invoice")
 }

@@ -61,7 +61,7 @@ impl Lane {
             StoreError::Conflict { .. } | StoreError::Overtaken => {
                 policy.then == Then::Stop || policy.tries > 1
             }
-            StoreError::Invalid { .. } => policy.then == Then::Stop,
+            StoreError::Forbidden | StoreError::Invalid { .. } => policy.then == Then::Stop,
             StoreError::Unavailable(_) => false,
         }
     }

@@ -2,5 +2,7 @@
 
 mod booking;
 mod consent;
+mod notices;
 mod payment;
 mod persons;
+mod visits;

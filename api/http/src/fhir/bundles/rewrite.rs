@@ -54,7 +54,7 @@ impl Links {
                 return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-costly", text));
             }
             let search = criteria(kind, &pairs_of(kind, &link)?, &question.base, &question.parameters)?;
-            let page = fhir.doors.resources.search(&Search { count: 2, ..search.clone() }).await?;
+            let page = fhir.resources.search(&Search { count: 2, ..search.clone() }).await?;
             let [one] = &page.matches[..] else {
                 let text = match page.matches.len() {
                     0 => "a reference that is a search finds no resource",

@@ -73,7 +73,7 @@ async fn write(
         let is_nothing = commit.changes.is_empty() && commit.guards.is_empty();
         let committed = match is_nothing {
             true => Committed::default(),
-            false => match fhir.doors.resources.commit(cause(&question.request_id), commit).await {
+            false => match fhir.resources.commit(cause(&question.request_id), commit).await {
                 Ok(committed) => committed,
                 Err(StoreError::Overtaken) => continue,
                 Err(StoreError::Conflict { reference, .. }) => match expected_by(&aimed, &reference) {

@@ -72,7 +72,7 @@ pub(crate) async fn aim(fhir: &Fhir, order: &Order) -> Result<Aim, Problem> {
 async fn patched(fhir: &Fhir, order: &Order, patch: &Patch, aim: Aim) -> Result<Aim, Problem> {
     let [id] = &aim.ids[..] else { return Err(Problem::broken()) };
     let reference = Reference { kind: order.kind, id: id.clone() };
-    let stored = fhir.doors.resources.read(&reference).await?;
+    let stored = fhir.resources.read(&reference).await?;
     let stored = stored.ok_or_else(|| Problem::not_found("there is no such resource"))?;
     if stored.deleted {
         return Err(Problem::new(StatusCode::GONE, "deleted", "the resource was deleted"));
@@ -93,7 +93,7 @@ fn new_id() -> Id {
 /// What a condition finds, at most so many.
 async fn found(fhir: &Fhir, search: &Search, most: u32) -> Result<Vec<Stored>, Problem> {
     let search = Search { count: most + 1, ..search.clone() };
-    let page = fhir.doors.resources.search(&search).await?;
+    let page = fhir.resources.search(&search).await?;
     if page.matches.len() > most as usize {
         let text = match most {
             1 => "the condition finds more than one resource; nothing was written".to_owned(),
@@ -131,7 +131,7 @@ async fn for_update(
     let Some(there) = found.pop() else {
         let Some(id) = own else { return Ok(Aim { guards, ..Aim::at(new_id()) }) };
         let reference = Reference { kind: search.kind, id };
-        let current = fhir.doors.resources.read(&reference).await?;
+        let current = fhir.resources.read(&reference).await?;
         if current.as_ref().is_some_and(|stored| !stored.deleted) {
             let text =
                 "the condition finds nothing, but there is a resource of this id, which does not meet it";
@@ -163,7 +163,7 @@ async fn expect(fhir: &Fhir, order: &Order, aim: Aim) -> Result<Aim, Problem> {
         Expected::There | Expected::NotThere => {
             let [id] = &aim.ids[..] else { return Err(other_version()) };
             let reference = Reference { kind: order.kind, id: id.clone() };
-            let current = fhir.doors.resources.read(&reference).await?;
+            let current = fhir.resources.read(&reference).await?;
             let is_there = current.as_ref().is_some_and(|stored| !stored.deleted);
             if is_there != (order.expected == Expected::There) {
                 return Err(other_version());
@@ -211,7 +211,7 @@ pub(crate) fn may_succeed(order: &Order, failure: &StoreError) -> bool {
     match failure {
         StoreError::Overtaken => true,
         StoreError::Conflict { .. } => !matches!(order.expected, Expected::Version(_)),
-        StoreError::Invalid { .. } | StoreError::Unavailable(_) => false,
+        StoreError::Forbidden | StoreError::Invalid { .. } | StoreError::Unavailable(_) => false,
     }
 }
 

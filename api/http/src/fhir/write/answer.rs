@@ -100,6 +100,6 @@ pub(crate) async fn reply(fhir: &Fhir, question: &Question, written: Written) ->
 
 /// The text of a version that the writer did not have at hand.
 pub(crate) async fn text(fhir: &Fhir, reference: &Reference, version: u64) -> Result<bytes::Bytes, Problem> {
-    let stored = fhir.doors.resources.vread(reference, version).await?;
+    let stored = fhir.resources.vread(reference, version).await?;
     stored.map(|stored| stored.body).ok_or_else(Problem::broken)
 }

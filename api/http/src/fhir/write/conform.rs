@@ -87,7 +87,7 @@ async fn dangling(
     for target in targets {
         let is_there = match beside.get(&target) {
             Some(is_there) => *is_there,
-            None => fhir.doors.resources.read(&target).await?.is_some_and(|stored| !stored.deleted),
+            None => fhir.resources.read(&target).await?.is_some_and(|stored| !stored.deleted),
         };
         if !is_there {
             // Its id may be a patient's number.

@@ -78,7 +78,7 @@ fn asked(pairs: &[(&str, &str)]) -> Result<Search, Problem> {
 
 /// Whether a search finds nothing but what is written now; adds the guard that says so.
 async fn alone(fhir: &Fhir, search: Search, ids: &[Id], guards: &mut Vec<Guard>) -> Result<bool, Problem> {
-    let found = fhir.doors.resources.search(&search).await?.matches;
+    let found = fhir.resources.search(&search).await?.matches;
     let finds: Vec<Id> = found.into_iter().map(|stored: Stored| stored.reference.id).collect();
     let is_alone = finds.iter().all(|id| ids.contains(id));
     guards.push(Guard { search, finds });
@@ -88,7 +88,7 @@ async fn alone(fhir: &Fhir, search: Search, ids: &[Id], guards: &mut Vec<Guard>)
 /// The URL that what is written over has now.
 async fn url_before(fhir: &Fhir, kind: ResourceType, ids: &[Id]) -> Result<Option<String>, Problem> {
     let [id] = ids else { return Ok(None) };
-    let stored = fhir.doors.resources.read(&Reference { kind, id: id.clone() }).await?;
+    let stored = fhir.resources.read(&Reference { kind, id: id.clone() }).await?;
     let text = stored.as_ref().and_then(|stored| std::str::from_utf8(&stored.body).ok());
     let tree = text.and_then(|text| parse(text).ok());
     Ok(tree.and_then(|tree| Some(tree.get("url")?.as_str()?.to_owned())))

@@ -127,7 +127,7 @@ pub(crate) async fn perform(fhir: &Fhir, question: &Question, order: &Order) -> 
         let is_nothing = commit.changes.is_empty() && commit.guards.is_empty();
         let committed = match is_nothing {
             true => Committed::default(),
-            false => match fhir.doors.resources.commit(cause(&question.request_id), commit).await {
+            false => match fhir.resources.commit(cause(&question.request_id), commit).await {
                 Ok(committed) => committed,
                 Err(failure) if may_succeed(order, &failure) => continue,
                 Err(StoreError::Conflict { .. }) => return Err(other_version()),
