@@ -10,6 +10,7 @@ use hub_runtime::waker::Waker;
 use hub_store::Store;
 use hub_workflows::Workflow;
 use hub_workflows::booking::Booking;
+use hub_workflows::consent::Consents;
 use hub_workflows::exclusive::Exclusive;
 use hub_workflows::payment::Payment;
 use hub_workflows::person::Persons;
@@ -23,7 +24,15 @@ const PAUSE: Duration = Duration::from_secs(5);
 
 /// All workflows of the program.
 pub fn workflows() -> Vec<Arc<dyn Workflow>> {
-    vec![Arc::new(Persons), Arc::new(Booking), Arc::new(Payment), Arc::new(Exclusive), Arc::new(Sending)]
+    let consents = Consents::new(crate::press::find());
+    vec![
+        Arc::new(Persons),
+        Arc::new(Booking),
+        Arc::new(Payment),
+        Arc::new(Exclusive),
+        Arc::new(consents),
+        Arc::new(Sending),
+    ]
 }
 
 /// Puts the business together.

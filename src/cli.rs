@@ -5,11 +5,12 @@ mod archive;
 mod deploy;
 mod map;
 mod replay;
+mod sim;
 mod values;
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 use hub_core::who::Role;
 use hub_fhir::Reference;
 
@@ -22,7 +23,8 @@ pub use self::map::{
     CoverageArguments, DiffArguments, ExplainArguments, MapCommand, SchemaArguments, SchemaKind, TryArguments,
 };
 pub use self::replay::{BegunReplay, NewReplay, ReplayArguments};
-use self::values::{above_zero, fault_names, id, zero_or_more};
+pub use self::sim::{SimArguments, SimName};
+use self::values::{above_zero, id, zero_or_more};
 
 /// What `--version` says: a debug build says so, for nobody should measure it.
 const VERSION: &str = if cfg!(debug_assertions) {
@@ -467,65 +469,6 @@ pub struct MessageFilter {
     /// Received before: likewise
     #[arg(long, value_name = "TIME")]
     pub until: Option<String>,
-}
-
-/// `huitong sim`
-#[derive(Debug, Args)]
-pub struct SimArguments {
-    /// Which partner
-    pub name: SimName,
-    /// Where it sends: his -> 127.0.0.1:2575, lis -> 127.0.0.1:2576
-    #[arg(long, value_name = "HOST:PORT")]
-    pub to: Option<String>,
-    /// Where it listens: his (service) 127.0.0.1:2581, lis (ADT feed) 127.0.0.1:2577, notify 127.0.0.1:2580, bank 127.0.0.1:2590
-    #[arg(long, value_name = "HOST:PORT")]
-    pub listen: Option<String>,
-    /// Where its control API listens: his 127.0.0.1:2585, lis 127.0.0.1:2586; notify's is on its own address
-    #[arg(long, value_name = "HOST:PORT")]
-    pub control: Option<String>,
-    /// Messages a second; 0: only when pushed by its control API
-    #[arg(long, default_value_t = 1.0, value_parser = zero_or_more)]
-    pub rate: f64,
-    /// Stop after so many messages; 0 goes on for ever
-    #[arg(long, default_value_t = 0)]
-    pub count: u64,
-    /// The people and their stories follow from this number
-    #[arg(long, default_value_t = 20_261_122)]
-    pub seed: u64,
-    /// Misbehave once, by name
-    #[arg(long, value_parser = fault_names())]
-    pub fault: Option<String>,
-}
-
-/// The simulators.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum SimName {
-    /// Hospital information system: sends ADT, answers by SOAP
-    His,
-    /// Laboratory: sends results, takes the ADT feed.
-    Lis,
-    /// The ward's notices
-    Notify,
-    /// Banks and acquirers, in their dialects
-    Bank,
-    /// The SMS gateway, in both styles
-    Sms,
-    /// WeChat's messages
-    Wechat,
-}
-
-impl SimName {
-    /// Its name at the prompt.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::His => "his",
-            Self::Lis => "lis",
-            Self::Notify => "notify",
-            Self::Bank => "bank",
-            Self::Sms => "sms",
-            Self::Wechat => "wechat",
-        }
-    }
 }
 
 /// `huitong token`

@@ -7,6 +7,7 @@ pub fn registry() -> Registry {
     let mut registry = Registry::default();
     hub_connect::register(&mut registry);
     connector_bank::register(&mut registry);
+    connector_esign::register(&mut registry);
     connector_his::register(&mut registry);
     connector_lis::register(&mut registry);
     connector_notify::register(&mut registry);

@@ -23,11 +23,19 @@ pub async fn run(global: &Global, arguments: DemoArguments) -> anyhow::Result<Ex
     register_apps(&running).await?;
     let (stop_simulators, simulators_stop) = watch::channel(false);
     let mut simulators = JoinSet::new();
-    for name in [SimName::Notify, SimName::Lis, SimName::His, SimName::Bank, SimName::Sms, SimName::Wechat] {
+    for name in [
+        SimName::Notify,
+        SimName::Lis,
+        SimName::His,
+        SimName::Bank,
+        SimName::Esign,
+        SimName::Sms,
+        SimName::Wechat,
+    ] {
         let channel = match name {
             SimName::His => Some("his/adt"),
             SimName::Lis => Some("lis/oru-r01"),
-            SimName::Notify | SimName::Bank | SimName::Sms | SimName::Wechat => None,
+            SimName::Notify | SimName::Bank | SimName::Esign | SimName::Sms | SimName::Wechat => None,
         };
         let channel = channel.and_then(|id| running.hub.channel(&id.into()));
         let arguments = SimArguments {
@@ -54,6 +62,7 @@ pub async fn run(global: &Global, arguments: DemoArguments) -> anyhow::Result<Ex
         "bank",
         "simulated: orders, a page to pay on, notices; control http://127.0.0.1:2590/__sim/status",
     );
+    run::say("signing", "simulated: signs and seals documents; control http://127.0.0.1:2592/__sim/status");
     run::say("SMS", "simulated: sends texts; what it sent: http://127.0.0.1:2596/__sim/messages");
     run::say("WeChat", "simulated: sends messages; what it sent: http://127.0.0.1:2597/__sim/messages");
     run::say("LIS", "simulated: sends results, takes ADT; control http://127.0.0.1:2586/__sim/status");

@@ -28,6 +28,7 @@ mod messages;
 mod migrate;
 mod out;
 mod paint;
+mod press;
 mod replay;
 mod retry;
 mod run;

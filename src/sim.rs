@@ -27,6 +27,7 @@ const LIS_LISTENS: &str = "127.0.0.1:2577";
 const LIS_CONTROL: &str = "127.0.0.1:2586";
 const NOTIFY_LISTENS: &str = "127.0.0.1:2580";
 const BANK_LISTENS: &str = "127.0.0.1:2590";
+const ESIGN_LISTENS: &str = "127.0.0.1:2592";
 const SMS_LISTENS: &str = "127.0.0.1:2596";
 const WECHAT_LISTENS: &str = "127.0.0.1:2597";
 /// Where the hub takes the gateway's reports.
@@ -41,6 +42,7 @@ async fn introduce(arguments: &SimArguments) {
             (None, Some(NOTIFY_LISTENS), arguments.listen.as_deref().unwrap_or(NOTIFY_LISTENS))
         }
         SimName::Bank => (None, Some(BANK_LISTENS), arguments.listen.as_deref().unwrap_or(BANK_LISTENS)),
+        SimName::Esign => (None, Some(ESIGN_LISTENS), arguments.listen.as_deref().unwrap_or(ESIGN_LISTENS)),
         SimName::Sms => (None, Some(SMS_LISTENS), arguments.listen.as_deref().unwrap_or(SMS_LISTENS)),
         SimName::Wechat => {
             (None, Some(WECHAT_LISTENS), arguments.listen.as_deref().unwrap_or(WECHAT_LISTENS))
@@ -111,6 +113,15 @@ pub async fn start(arguments: &SimArguments, stop: watch::Receiver<bool>) -> any
             use connector_bank::sim;
             let settings = sim::SimSettings {
                 listen: address(&arguments.listen, BANK_LISTENS),
+                seed: arguments.seed,
+                ..sim::SimSettings::default()
+            };
+            sim::run(settings, stop).await
+        }
+        SimName::Esign => {
+            use connector_esign::sim;
+            let settings = sim::SimSettings {
+                listen: address(&arguments.listen, ESIGN_LISTENS),
                 seed: arguments.seed,
                 ..sim::SimSettings::default()
             };

@@ -23,7 +23,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("hub-runtime", &["hub-core", "hub-fhir", "hub-formats", "hub-mapping", "hub-spec"]),
     ("hub-connect", &["hub-core", "hub-formats", "hub-transport"]),
     ("hub-auth", &["hub-core", "hub-fhir"]),
-    ("hub-workflows", &["hub-core", "hub-fhir"]),
+    ("hub-papers", &["hub-core"]),
+    ("hub-workflows", &["hub-core", "hub-fhir", "hub-papers"]),
     ("hub-executor", &["hub-core", "hub-fhir", "hub-workflows"]),
     ("hub-http", &["hub-core", "hub-fhir", "hub-fhirpath", "hub-workflows", "hub-executor"]),
     ("sim-kit", &[]),
@@ -32,7 +33,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
 const CONNECTORS_MAY_USE: &[&str] = &["hub-core", "hub-connect", "hub-formats", "hub-transport", "sim-kit"];
 
 /// Pure crates: what would bring them I/O, a clock of their own or chance.
-const PURE: &[&str] = &["hub-fhir", "hub-fhirpath", "hub-r4b", "hub-formats", "hub-mapping", "hub-workflows"];
+const PURE: &[&str] =
+    &["hub-fhir", "hub-fhirpath", "hub-r4b", "hub-formats", "hub-mapping", "hub-papers", "hub-workflows"];
 const IMPURE: &[&str] = &["tokio", "reqwest", "sqlx", "rusqlite", "axum", "rand", "hyper", "async-trait"];
 /// The only crate that may know the typed model, the only one that may know the database.
 const ONLY_IN: &[(&str, &str)] = &[

@@ -62,6 +62,7 @@ impl HubProcess {
             "channels.\"lis/oru-r01\".settings.listen=127.0.0.1:0".to_owned(),
             "channels.\"his/find-patients\".settings.listen=127.0.0.1:0".to_owned(),
             "channels.\"bank/notices\".settings.listen=127.0.0.1:0".to_owned(),
+            "channels.\"esign/notices\".settings.listen=127.0.0.1:0".to_owned(),
             // Nobody listens there: what is measured is not to be asked for rosters.
             "channels.\"his/rosters\".settings.service.url=http://127.0.0.1:9/".to_owned(),
             "channels.\"his/masters\".settings.service.url=http://127.0.0.1:9/".to_owned(),

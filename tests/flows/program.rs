@@ -174,6 +174,7 @@ fn the_data_folder_is_made_for_its_user_alone_and_a_reader_that_has_gone_does_no
         .args(["run", "--data", data.to_str().unwrap(), "--ready-file", ready.to_str().unwrap()])
         .args(["--set", KEYS, "--set", "http.listen=127.0.0.1:0"])
         .args(["--set", "channels.\"bank/notices\".settings.listen=127.0.0.1:0"])
+        .args(["--set", "channels.\"esign/notices\".settings.listen=127.0.0.1:0"])
         .args(["--set", "channels.\"sms/receipts\".settings.listen=127.0.0.1:0"])
         .args(["--set", "channels.\"his/adt\".settings.listen=127.0.0.1:0"])
         .args(["--set", "channels.\"lis/oru-r01\".settings.listen=127.0.0.1:0"])

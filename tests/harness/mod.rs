@@ -331,6 +331,8 @@ fn spawn(folder: &Path, setup: &Setup) -> Child {
         "channels.\"his/errands\".to.his.url=http://127.0.0.1:9/",
         "channels.\"bank/errands\".to.bank.account.url=http://127.0.0.1:9/",
         "channels.\"bank/notices\".settings.listen=127.0.0.1:0",
+        "channels.\"esign/errands\".to.esign.account.url=http://127.0.0.1:9",
+        "channels.\"esign/notices\".settings.listen=127.0.0.1:0",
         "channels.\"his/rosters\".settings.service.url=http://127.0.0.1:9/",
         "channels.\"his/masters\".settings.service.url=http://127.0.0.1:9/",
         "channels.\"sms/codes\".to.sms.endpoint.url=http://127.0.0.1:9",

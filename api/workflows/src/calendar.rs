@@ -8,6 +8,11 @@ pub fn day(at: OffsetDateTime) -> Date {
     at.to_offset(offset!(+8)).date()
 }
 
+/// A day as FHIR writes it, whole: `1988-11-12`.
+pub fn read_day(text: &str) -> Option<Date> {
+    Date::parse(text, time::macros::format_description!("[year]-[month]-[day]")).ok()
+}
+
 /// The moment a day of the hospital begins.
 pub fn begins(day: Date) -> OffsetDateTime {
     day.with_time(Time::MIDNIGHT).assume_offset(offset!(+8))

@@ -41,6 +41,8 @@ pub struct Policy {
     pub quiet_to: u16,
     /// Months a consent holds (CON-2).
     pub consent_months: u16,
+    /// Strokes that a signature by hand has at least (CON-3).
+    pub signature_strokes: u16,
     /// Visit persons of an account (ACC-1).
     pub visit_persons: u16,
 }
@@ -65,6 +67,7 @@ impl Default for Policy {
             quiet_from: 22,
             quiet_to: 8,
             consent_months: 12,
+            signature_strokes: 2,
             visit_persons: 10,
         }
     }

@@ -12,8 +12,10 @@ use hub_core::wakes::{Acting, Wakes};
 use hub_core::who::{Role, Who};
 use hub_executor::{CommandError, Executor, Outcome};
 use hub_fhir::{Id, Json, Object, Reference, Resource, ResourceType, json, tree};
+use hub_papers::Press;
 use hub_store::{Store, StoreOptions};
 use hub_workflows::booking::Booking;
+use hub_workflows::consent::Consents;
 use hub_workflows::exclusive::Exclusive;
 use hub_workflows::payment::Payment;
 use hub_workflows::person::Persons;
@@ -23,7 +25,7 @@ use tempfile::TempDir;
 use time::{Duration, OffsetDateTime};
 
 use crate::hospital;
-use crate::partner::{Answer, Asked, Channels, PARTNERS, asked, failed, told};
+use crate::partner::{Answer, Asked, Channels, PARTNERS, SIGNING, asked, failed, told};
 
 /// What a command comes to at the desk: the code of the rule that says no.
 pub type Came = Result<Outcome, &'static str>;
@@ -46,6 +48,15 @@ impl Desk {
     }
 
     pub async fn with(policy: Policy) -> Self {
+        Self::made(policy, None).await
+    }
+
+    /// With a press, so that consents can be signed.
+    pub async fn printing(press: Press) -> Self {
+        Self::made(Policy::default(), Some(press)).await
+    }
+
+    async fn made(policy: Policy, press: Option<Press>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = Arc::new(Store::open(StoreOptions::new(folder.path().to_owned())).await.unwrap());
         let clock = Arc::new(AtomicI64::new(MORNING));
@@ -58,6 +69,7 @@ impl Desk {
             Arc::new(Payment),
             Arc::new(Exclusive),
             Arc::new(Sending),
+            Arc::new(Consents::new(press)),
         ];
         let executor = Executor::new(store.clone(), Arc::new(Channels), now, workflows, policy);
         let desk = Self { store, executor, clock, commands: std::cell::Cell::new(0), _folder: folder };
@@ -221,6 +233,22 @@ impl Desk {
         self.events().await;
     }
 
+    /// The signing service tells how a task has ended.
+    pub async fn reported(&self, task: &str, standing: &str) {
+        let tree = tree! {
+            "target" => [tree! { "identifier" => tree! { "system" => "urn:impf:esign:task", "value" => task } }],
+            "recorded" => hub_workflows::fhir::instant(self.now()),
+            "activity" => hub_workflows::fhir::concept("urn:impf:cs:esign", standing),
+            "agent" => [tree! { "who" => tree! { "display" => "esign" } }],
+        };
+        let id = Id::of_parts(["reported", task, standing]);
+        let resource = Resource::new(ResourceType::from_name("Provenance").unwrap(), id, tree);
+        let wake = Wake { at: self.now(), event: "signature.reported".into(), subject: resource.reference() };
+        let commit = Commit { changes: vec![Change::Put(resource)], wakes: vec![wake], ..Commit::default() };
+        self.store.commit(Cause::Timer { name: "test" }, commit).await.unwrap();
+        self.events().await;
+    }
+
     /// A visit that is booked: its appointment and the order that paid it.
     pub async fn booked(&self, slot: u64, person: u64) -> (String, String) {
         let appointment = self.held(slot, person).await;
@@ -234,7 +262,7 @@ impl Desk {
 
     /// The next parcel that asks for this; everything else that is owed is left as it was.
     async fn parcel(&self, act: &str) -> Option<(Leased, Asked)> {
-        for partner in PARTNERS {
+        for partner in PARTNERS.into_iter().chain([SIGNING]) {
             let mut found = None;
             for leased in self.store.lease(&partner.into(), 100, Real::from_secs(600)).await.unwrap() {
                 let asked = asked(&leased.parcel);

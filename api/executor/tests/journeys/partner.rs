@@ -14,6 +14,9 @@ use time::OffsetDateTime;
 pub const PARTNERS: [&str; 4] =
     ["his/errands/his", "bank/errands/bank", "sms/notices/sms", "wechat/notices/wechat"];
 
+/// The destination of errands to the signing service, which no booking asks.
+pub const SIGNING: &str = "esign/errands/esign";
+
 /// What a partner is asked.
 pub struct Asked {
     pub transaction: String,

@@ -7,6 +7,9 @@ use hub_core::commit::Wake;
 use hub_core::who::Role;
 use hub_fhir::{Json, Reference};
 
+pub(crate) use paper::Paper;
+pub(crate) use visit_person::{ADULT_YEARS, RELATION, name, years};
+
 use crate::Workflow;
 use crate::act::{Act, On, Parameter};
 use crate::command::Command;

@@ -16,7 +16,7 @@ use crate::refused::{Refused, Stop};
 /// The channel that carries errands to the HIS.
 const HIS: &str = "his/errands";
 /// The extension of a link that says what the person is to the account: `self`, `child`, `spouse` ...
-const RELATION: &str = "urn:impf:ext:relation";
+pub(crate) const RELATION: &str = "urn:impf:ext:relation";
 /// The nationality (HL7's extension of Patient).
 const NATIONALITY: &str = "http://hl7.org/fhir/StructureDefinition/patient-nationality";
 /// Identity levels as R4B's assurance of a link: L1, the paper has the right form; L2, the hospital has a record of it (ACC-6).
@@ -24,7 +24,8 @@ const FORM_CHECKED: &str = "level2";
 const VERIFIED: &str = "level3";
 /// Below this a person has a guardian who consents; below the next one a guardian's phone (ACC-5).
 const CHILD_YEARS: i32 = 14;
-const ADULT_YEARS: i32 = 18;
+/// From this age on a person signs for himself.
+pub(crate) const ADULT_YEARS: i32 = 18;
 
 /// What a person is known by, checked.
 struct Known {
@@ -126,8 +127,7 @@ fn known(given: &Object, now: OffsetDateTime) -> Result<Known, Refused> {
     let (paper, system, value) = paper.ok_or_else(|| required("patient.identifier"))?;
     let number = paper.number(value).ok_or_else(|| Refused::field("ID_NUMBER", "patient.identifier"))?;
     let birth = text(&["birthDate"]).ok_or_else(|| required("patient.birthDate"))?;
-    let form = time::macros::format_description!("[year]-[month]-[day]");
-    let birth = Date::parse(birth, form).map_err(|_| Refused::field("BIRTH_DATE", "patient.birthDate"))?;
+    let birth = calendar::read_day(birth).ok_or_else(|| Refused::field("BIRTH_DATE", "patient.birthDate"))?;
     if birth > calendar::day(now) {
         return Err(Refused::field("BIRTH_DATE", "patient.birthDate"));
     }
@@ -160,7 +160,7 @@ fn known(given: &Object, now: OffsetDateTime) -> Result<Known, Refused> {
 }
 
 /// The official name of a Patient, or the name of a contact, whole.
-fn name(given: &Object) -> Option<String> {
+pub(crate) fn name(given: &Object) -> Option<String> {
     let names = given.get("name")?.items();
     let name = names
         .iter()
@@ -202,7 +202,7 @@ fn e164(text: &str) -> Option<String> {
 }
 
 /// How old somebody is.
-fn years(birth: Date, now: OffsetDateTime) -> i32 {
+pub(crate) fn years(birth: Date, now: OffsetDateTime) -> i32 {
     let today = calendar::day(now);
     let had_birthday = (today.month() as u8, today.day()) >= (birth.month() as u8, birth.day());
     today.year() - birth.year() - i32::from(!had_birthday)

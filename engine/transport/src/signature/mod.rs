@@ -5,6 +5,7 @@ use thiserror::Error;
 
 pub mod aead;
 mod der;
+pub mod hosp_sign;
 pub mod rsa;
 pub mod sm;
 

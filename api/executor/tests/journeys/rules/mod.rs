@@ -1,6 +1,7 @@
 //! Each rule by its number (domain-rules.md).
 
 mod booking;
+mod consent;
 mod exclusive;
 mod notices;
 mod payment;
