@@ -36,7 +36,7 @@ impl His {
         }
         let answer = self.do_it(asked, fee, now);
         // Questions are not remembered.
-        if asked.act != "register-query" && asked.act != "register-check" {
+        if !["register-query", "register-check", "visit-query"].contains(&asked.act.as_str()) {
             self.done.insert(asked.transaction.clone(), answer.clone());
         }
         answer
@@ -111,6 +111,17 @@ impl His {
                 };
                 one.is_active = false;
                 Answer::done(&[])
+            }
+            // Every third patient does not come.
+            "visit-query" => {
+                let number = input("registration");
+                let comes = number[1..].parse::<u64>().unwrap() % 3 != 0;
+                let status = match self.registrations.get(&number).is_some_and(|one| one.is_active) {
+                    true if comes => "3",
+                    true => "5",
+                    false => "4",
+                };
+                Answer::done(&[("RegStatus", status)])
             }
             other => panic!("the HIS knows no `{other}`"),
         }

@@ -50,7 +50,7 @@ fn whatever_happens_platform_bank_and_his_agree_at_the_end() {
     eprintln!("{runs} runs: {ends:?}");
     // The dice reach every end that matters; otherwise the test proves less than it says.
     if runs >= 500 {
-        for state in ["booked", "released", "refunded", "cancelled"] {
+        for state in ["fulfilled", "no-show", "released", "refunded", "cancelled"] {
             assert!(ends.contains_key(state), "no run ends `{state}`: {ends:?}");
         }
     }

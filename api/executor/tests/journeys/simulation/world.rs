@@ -317,7 +317,8 @@ impl World {
             let state = State::of(&tree).ok_or("an appointment without a state")?;
             let kept = self.kept(&stored.reference).await;
             match state {
-                State::Booked => {
+                // Once its day has gone, a visit that is booked was one, or was missed.
+                State::Booked | State::Fulfilled | State::NoShow => {
                     booked += 1;
                     let registration = fhir::number(&tree, system::HIS_REGISTRATION)
                         .ok_or("booked without a registration")?;
