@@ -15,6 +15,7 @@ use hub_workflows::exclusive::Exclusive;
 use hub_workflows::payment::Payment;
 use hub_workflows::person::Persons;
 use hub_workflows::sending::Sending;
+use hub_workflows::session::Sessions;
 use tokio::sync::watch;
 
 use crate::settings::Settings;
@@ -30,6 +31,7 @@ pub fn workflows() -> Vec<Arc<dyn Workflow>> {
         Arc::new(Booking),
         Arc::new(Payment),
         Arc::new(Exclusive),
+        Arc::new(Sessions),
         Arc::new(consents),
         Arc::new(Sending),
     ]

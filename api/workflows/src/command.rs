@@ -61,6 +61,14 @@ impl Command {
         text.ok_or_else(|| Refused::field("REQUIRED", name))
     }
 
+    /// A whole number.
+    pub fn number_of(&self, name: &str) -> Option<i64> {
+        match self.first(name)? {
+            Json::Number(number) => number.as_str().parse().ok(),
+            _ => None,
+        }
+    }
+
     /// Whether a boolean is there and true.
     pub fn is(&self, name: &str) -> bool {
         self.first(name) == Some(&Json::Bool(true))

@@ -72,10 +72,11 @@ mod tests {
     use crate::exclusive::Exclusive;
     use crate::payment::Payment;
     use crate::person::Persons;
+    use crate::session::Sessions;
 
     #[test]
     fn every_act_has_a_valid_definition_of_its_own() {
-        let workflows: [&dyn Workflow; 4] = [&Persons, &Booking, &Payment, &Exclusive];
+        let workflows: [&dyn Workflow; 5] = [&Persons, &Booking, &Payment, &Exclusive, &Sessions];
         let mut ids = std::collections::BTreeSet::new();
         for act in workflows.iter().flat_map(|workflow| workflow.acts()) {
             let definition = act.definition().unwrap();

@@ -27,6 +27,7 @@ pub mod person;
 pub mod policy;
 pub mod refused;
 pub mod sending;
+pub mod session;
 
 use hub_core::commit::Wake;
 

@@ -33,6 +33,8 @@ pub struct Policy {
     pub stopped_hours: u16,
     /// Hours before its start at which a visit is reminded of (BK-13).
     pub remind_hours: u16,
+    /// Minutes a doctor needs between two campuses (EX-6).
+    pub travel_minutes: u16,
     /// Hours a request of an exclusive booking may wait before somebody is told (EX-4).
     pub exclusive_hours: u16,
     /// From this hour on people are not told of what can wait (MSG-5)...
@@ -63,6 +65,7 @@ impl Default for Policy {
             unconfirmed_minutes: 10,
             stopped_hours: 24,
             remind_hours: 24,
+            travel_minutes: 30,
             exclusive_hours: 2,
             quiet_from: 22,
             quiet_to: 8,

@@ -179,7 +179,8 @@ impl QuerySource {
             let asked = format!("<ScheduleId>{id}</ScheduleId>");
             let slots = self.service.query("H302", &asked).await?;
             let slots = dated(session, slots.field("Slots").unwrap_or_default());
-            let message = format!("<Roster>{session}<Slots>{slots}</Slots></Roster>");
+            let moments = moments(session, session);
+            let message = format!("<Roster>{session}{moments}<Slots>{slots}</Slots></Roster>");
             self.hand_on(ROSTERS, &format!("{ROSTERS}/{id}"), message, intake).await?;
         }
         Ok(())
@@ -218,18 +219,19 @@ impl QuerySource {
 
 /// The slots of a session, each with the moments that its hours are on the session's day: `Begins` and `Ends`, `20260302080000`.
 fn dated(session: &str, slots: &str) -> String {
-    let day = field(session, "ScheduleDate").unwrap_or_default().replace('-', "");
     let mut dated = String::with_capacity(slots.len() * 3 / 2);
     for (_, slot) in children(slots).into_iter().filter(|(name, _)| *name == "Slot") {
-        dated.push_str(&format!("<Slot>{slot}"));
-        for (name, hour) in [("Begins", "StartTime"), ("Ends", "EndTime")] {
-            if let Some(hour) = field(slot, hour) {
-                dated.push_str(&format!("<{name}>{day}{}00</{name}>", hour.replace(':', "")));
-            }
-        }
-        dated.push_str("</Slot>");
+        dated.push_str(&format!("<Slot>{slot}{}</Slot>", moments(session, slot)));
     }
     dated
+}
+
+/// The moments that the hours of something are on the session's day.
+fn moments(session: &str, of: &str) -> String {
+    let day = field(session, "ScheduleDate").unwrap_or_default().replace('-', "");
+    let hours = [("Begins", "StartTime"), ("Ends", "EndTime")].into_iter();
+    let told = hours.filter_map(|(name, hour)| Some((name, field(of, hour)?.replace(':', ""))));
+    told.map(|(name, hour)| format!("<{name}>{day}{hour}00</{name}>")).collect()
 }
 
 #[cfg(test)]

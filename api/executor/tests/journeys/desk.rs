@@ -20,6 +20,7 @@ use hub_workflows::exclusive::Exclusive;
 use hub_workflows::payment::Payment;
 use hub_workflows::person::Persons;
 use hub_workflows::sending::Sending;
+use hub_workflows::session::Sessions;
 use hub_workflows::{Command, Policy, Refused};
 use tempfile::TempDir;
 use time::{Duration, OffsetDateTime};
@@ -68,6 +69,7 @@ impl Desk {
             Arc::new(Booking),
             Arc::new(Payment),
             Arc::new(Exclusive),
+            Arc::new(Sessions),
             Arc::new(Sending),
             Arc::new(Consents::new(press)),
         ];

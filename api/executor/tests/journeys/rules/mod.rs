@@ -6,4 +6,5 @@ mod exclusive;
 mod notices;
 mod payment;
 mod persons;
+mod sessions;
 mod visits;
