@@ -22,13 +22,13 @@ impl Secrets for Key {
 }
 
 /// The simulated hospital, until this is dropped.
-struct Hospital {
+pub struct Hospital {
     address: String,
     _stop: watch::Sender<bool>,
 }
 
 impl Hospital {
-    async fn open() -> Self {
+    pub async fn open() -> Self {
         let settings = ServiceSettings {
             listen: "127.0.0.1:0".to_owned(),
             sold_percent: 0,
@@ -41,7 +41,7 @@ impl Hospital {
         Self { address, _stop: stop }
     }
 
-    fn url(&self) -> String {
+    pub fn url(&self) -> String {
         format!("http://{}/HisService/Invoke.asmx", self.address)
     }
 
@@ -101,13 +101,13 @@ impl Hospital {
 }
 
 /// The simulated bank, until this is dropped.
-struct Bank {
+pub struct Bank {
     address: String,
     _stop: watch::Sender<bool>,
 }
 
 impl Bank {
-    async fn open(faults: Vec<connector_bank::sim::Fault>) -> Self {
+    pub async fn open(faults: Vec<connector_bank::sim::Fault>) -> Self {
         use connector_bank::sim::{Sim, SimSettings};
         let settings = SimSettings { listen: "127.0.0.1:0".to_owned(), faults, ..SimSettings::default() };
         let bank = Sim::bind(settings).await.unwrap();
@@ -118,7 +118,7 @@ impl Bank {
     }
 
     /// The hub's settings for it; it tells the hub at a port of its own.
-    fn known(&self, setup: Setup) -> Setup {
+    pub fn known(&self, setup: Setup) -> Setup {
         let told = ports::free_port();
         setup
             .set(format!("channels.\"bank/errands\".to.bank.account.url=\"http://{}\"", self.address))
@@ -127,7 +127,7 @@ impl Bank {
     }
 
     /// Somebody pays.
-    async fn pay(&self, order: &str) {
+    pub async fn pay(&self, order: &str) {
         let url = format!("http://{}/__sim/pay", self.address);
         let paid = reqwest::Client::new().post(url).header("content-type", "application/json");
         let answer = paid.body(json!({ "orderNo": order }).to_string()).send().await.unwrap();
@@ -146,7 +146,7 @@ fn cut(text: &str, name: &str) -> String {
 }
 
 /// A token of the command line.
-fn token(hub: &Hub, arguments: &[&str]) -> String {
+pub fn token(hub: &Hub, arguments: &[&str]) -> String {
     let mut command = std::process::Command::new(program());
     command
         .arg("token")
@@ -159,7 +159,7 @@ fn token(hub: &Hub, arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
-async fn furnish(hub: &Hub, hospital: &Hospital) {
+pub async fn furnish(hub: &Hub, hospital: &Hospital) {
     let (slot, registration, consultation) = hospital.free_slot().await;
     let soon = time::OffsetDateTime::now_utc() + time::Duration::days(2);
     let form = &time::format_description::well_known::Rfc3339;
@@ -192,7 +192,7 @@ async fn furnish(hub: &Hub, hospital: &Hospital) {
     }
 }
 
-async fn call(hub: &Hub, path: &str, token: &str, parameters: Value) -> (u16, Value) {
+pub async fn call(hub: &Hub, path: &str, token: &str, parameters: Value) -> (u16, Value) {
     let url = format!("{}/fhir/{path}", hub.http());
     let request =
         reqwest::Client::new().post(url).bearer_auth(token).header("content-type", "application/fhir+json");
@@ -201,7 +201,7 @@ async fn call(hub: &Hub, path: &str, token: &str, parameters: Value) -> (u16, Va
     (status, serde_json::from_str(&answer.text().await.unwrap()).unwrap())
 }
 
-async fn read(hub: &Hub, path: &str) -> Value {
+pub async fn read(hub: &Hub, path: &str) -> Value {
     let answer = reqwest::get(format!("{}/fhir/{path}", hub.http())).await.unwrap();
     serde_json::from_str(&answer.text().await.unwrap()).unwrap()
 }
@@ -294,7 +294,7 @@ async fn a_visit_person_gets_a_record_at_the_hospital() {
 }
 
 /// Waits until a booking stands so.
-async fn stands(hub: &Hub, path: &str, state: &str) {
+pub async fn stands(hub: &Hub, path: &str, state: &str) {
     for _ in 0..400 {
         if read(hub, path).await["meta"]["tag"][0]["code"] == state {
             return;

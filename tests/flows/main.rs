@@ -19,6 +19,7 @@ mod corpus;
 mod deploying;
 mod deployments;
 mod draining;
+mod exclusive;
 mod files;
 mod moving;
 mod operators;
