@@ -1,0 +1,135 @@
+//! The earliest free slot of each doctor. Half a million slots are never read: each doctor's earliest is asked for, and again only when
+//! something of the doctor's has changed or the slot's time has come.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use hub_core::store::{Resources, StoreError};
+use hub_fhir::search::{Stored, parse_by};
+use hub_fhir::{Id, Json, Object, Reference, ResourceType, json};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use crate::changes::{Follow, News};
+use crate::doctor::pointed;
+use crate::index::FreeSlots;
+
+/// Finds them, and remembers what it has found.
+pub(crate) struct Finder {
+    schedules: Follow,
+    slots: Follow,
+    slot: ResourceType,
+    /// Of each doctor that was asked for; `None`: there is none.
+    earliest: HashMap<Id, Option<Earliest>>,
+}
+
+/// The earliest free slot of a doctor.
+struct Earliest {
+    start: OffsetDateTime,
+    schedule: Option<Reference>,
+}
+
+impl Finder {
+    /// Has found nothing yet.
+    pub fn new(now: OffsetDateTime) -> Option<Self> {
+        let [schedule, slot] = ["Schedule", "Slot"].map(ResourceType::from_name);
+        let (schedule, slot) = (schedule?, slot?);
+        Some(Self {
+            schedules: Follow::new(schedule, now),
+            slots: Follow::new(slot, now),
+            slot,
+            earliest: HashMap::new(),
+        })
+    }
+
+    /// Asks again for those of whom it may be another one now; `from`: when a slot must begin to be bookable yet.
+    pub async fn look(
+        &mut self,
+        resources: &dyn Resources,
+        doctors: &BTreeSet<Id>,
+        now: OffsetDateTime,
+        from: OffsetDateTime,
+    ) -> Result<FreeSlots, StoreError> {
+        self.forget_changed(resources, now).await?;
+        self.earliest.retain(|doctor, earliest| {
+            doctors.contains(doctor) && earliest.as_ref().is_none_or(|earliest| earliest.start >= from)
+        });
+        for doctor in doctors {
+            if !self.earliest.contains_key(doctor) {
+                let earliest = self.ask(resources, doctor, from).await?;
+                self.earliest.insert(doctor.clone(), earliest);
+            }
+        }
+        let starts = self.earliest.iter();
+        Ok(starts.filter_map(|(doctor, earliest)| Some((doctor.clone(), earliest.as_ref()?.start))).collect())
+    }
+
+    /// Forgets what was found of doctors whose schedules or slots have changed.
+    async fn forget_changed(
+        &mut self,
+        resources: &dyn Resources,
+        now: OffsetDateTime,
+    ) -> Result<(), StoreError> {
+        let schedules = self.schedules.news(resources, now).await;
+        let slots = self.slots.news(resources, now).await;
+        let (Ok(News::Some(schedules)), Ok(News::Some(slots))) = (&schedules, &slots) else {
+            // Which they were is not known, or not any more.
+            self.earliest.clear();
+            return schedules.and(slots).map(drop);
+        };
+        let mut changed: HashSet<Reference> =
+            schedules.iter().map(|stored| stored.reference.clone()).collect();
+        let mut trees: Vec<Object> = schedules.iter().filter_map(tree).collect();
+        for schedule in slots.iter().filter_map(tree).filter_map(|slot| pointed(&slot, "schedule")) {
+            if changed.insert(schedule.clone()) {
+                trees.extend(resources.read(&schedule).await?.as_ref().and_then(tree));
+            }
+        }
+        let actors: HashSet<Id> = trees.iter().flat_map(actors).collect();
+        // The schedule may have been another doctor's before.
+        self.earliest.retain(|doctor, earliest| {
+            let schedule = earliest.as_ref().and_then(|earliest| earliest.schedule.as_ref());
+            !actors.contains(doctor) && !schedule.is_some_and(|schedule| changed.contains(schedule))
+        });
+        Ok(())
+    }
+
+    async fn ask(
+        &self,
+        resources: &dyn Resources,
+        doctor: &Id,
+        from: OffsetDateTime,
+    ) -> Result<Option<Earliest>, StoreError> {
+        let from = hub_fhir::prepare::instant(from);
+        let query = [
+            ("schedule.actor", format!("Practitioner/{doctor}")),
+            ("schedule.active:not", "false".to_owned()),
+            ("status", "free".to_owned()),
+            ("start", format!("ge{from}")),
+            ("_sort", "start".to_owned()),
+            ("_count", "1".to_owned()),
+        ];
+        let query = query.map(|(name, value)| (name.to_owned(), value));
+        let search = parse_by(self.slot, &query, None, &resources.parameters());
+        let search = search.map_err(|wrong| StoreError::Invalid { what: wrong.to_string() })?;
+        let page = resources.search(&search).await?;
+        let Some(slot) = page.matches.first().and_then(tree) else { return Ok(None) };
+        let start = slot.get("start").and_then(Json::as_str);
+        let start = start.and_then(|start| OffsetDateTime::parse(start, &Rfc3339).ok());
+        Ok(start.map(|start| Earliest { start, schedule: pointed(&slot, "schedule") }))
+    }
+}
+
+/// The doctors of a schedule.
+fn actors(schedule: &Object) -> Vec<Id> {
+    let actors = schedule.get("actor").map(Json::items).unwrap_or_default().iter();
+    let actors = actors.filter_map(|actor| Reference::parse(actor.get("reference")?.as_str()?).ok());
+    actors.filter(|actor| actor.kind.name() == "Practitioner").map(|actor| actor.id).collect()
+}
+
+/// The tree of what is stored; a deletion has none.
+pub(crate) fn tree(stored: &Stored) -> Option<Object> {
+    match json::parse(std::str::from_utf8(&stored.body).ok()?).ok()? {
+        Json::Object(tree) => Some(tree),
+        _ => None,
+    }
+}
