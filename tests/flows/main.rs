@@ -17,6 +17,7 @@ mod booking;
 mod corpus;
 mod deploying;
 mod deployments;
+mod directory;
 mod draining;
 mod files;
 mod moving;

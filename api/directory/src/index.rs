@@ -94,18 +94,18 @@ impl Index {
                 && is_there(&hospital)
                 && doctor.words.has(&sought)
             {
-                found.push(Listed { doctor: Arc::clone(doctor), next_free });
+                // DIR-6. The id makes the order of equals the same on every page.
+                let is_named = doctor.words.is_named(&sought);
+                let soonest = next_free.map_or(i64::MAX, OffsetDateTime::unix_timestamp);
+                let place = (Reverse(is_named), soonest, doctor.rank, Reverse(doctor.is_tagged), &doctor.id);
+                found.push((place, doctor, next_free));
             }
         }
-        found.sort_by_cached_key(|listed| {
-            let doctor = &listed.doctor;
-            let soonest = listed.next_free.map_or(i64::MAX, OffsetDateTime::unix_timestamp);
-            // DIR-6. The id makes the order of equals the same on every page.
-            let is_named = doctor.words.is_named(&sought);
-            (Reverse(is_named), soonest, doctor.rank, Reverse(doctor.is_tagged), doctor.id.clone())
-        });
+        found.sort_unstable_by(|(one, ..), (other, ..)| one.cmp(other));
         let total = found.len();
-        let listed = found.into_iter().skip(query.offset).take(query.count).collect();
+        let page = found.into_iter().skip(query.offset).take(query.count);
+        let listed =
+            page.map(|(_, doctor, next_free)| Listed { doctor: Arc::clone(doctor), next_free }).collect();
         Found { total, listed }
     }
 }
