@@ -4,19 +4,23 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use hub_core::store::{Resources, StoreError};
-use hub_fhir::search::{Stored, parse_by};
-use hub_fhir::{Id, Json, Object, Reference, ResourceType, json};
+use hub_fhir::{Id, Json, Object, Reference, ResourceType};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::changes::{Follow, News};
 use crate::doctor::pointed;
 use crate::index::FreeSlots;
+use crate::pages::{Pages, tree};
+
+/// So many sessions are looked through at once.
+const SESSIONS: &str = "50";
 
 /// Finds them, and remembers what it has found.
 pub(crate) struct Finder {
     schedules: Follow,
     slots: Follow,
+    schedule: ResourceType,
     slot: ResourceType,
     /// Of each doctor that was asked for; `None`: there is none.
     earliest: HashMap<Id, Option<Earliest>>,
@@ -36,6 +40,7 @@ impl Finder {
         Some(Self {
             schedules: Follow::new(schedule, now),
             slots: Follow::new(slot, now),
+            schedule,
             slot,
             earliest: HashMap::new(),
         })
@@ -93,29 +98,43 @@ impl Finder {
         Ok(())
     }
 
+    /// The earliest free slot of a doctor's sessions. Two searches by what is indexed are far faster than one through a chain, which a
+    /// database may do from the wrong end.
     async fn ask(
         &self,
         resources: &dyn Resources,
         doctor: &Id,
         from: OffsetDateTime,
     ) -> Result<Option<Earliest>, StoreError> {
+        let mut sessions = Pages::of(
+            resources,
+            self.schedule,
+            &[("actor", &format!("Practitioner/{doctor}")), ("active:not", "false"), ("_count", SESSIONS)],
+        )?;
         let from = hub_fhir::prepare::instant(from);
-        let query = [
-            ("schedule.actor", format!("Practitioner/{doctor}")),
-            ("schedule.active:not", "false".to_owned()),
-            ("status", "free".to_owned()),
-            ("start", format!("ge{from}")),
-            ("_sort", "start".to_owned()),
-            ("_count", "1".to_owned()),
-        ];
-        let query = query.map(|(name, value)| (name.to_owned(), value));
-        let search = parse_by(self.slot, &query, None, &resources.parameters());
-        let search = search.map_err(|wrong| StoreError::Invalid { what: wrong.to_string() })?;
-        let page = resources.search(&search).await?;
-        let Some(slot) = page.matches.first().and_then(tree) else { return Ok(None) };
-        let start = slot.get("start").and_then(Json::as_str);
-        let start = start.and_then(|start| OffsetDateTime::parse(start, &Rfc3339).ok());
-        Ok(start.map(|start| Earliest { start, schedule: pointed(&slot, "schedule") }))
+        let mut earliest: Option<Earliest> = None;
+        while let Some(page) = sessions.next().await? {
+            let ids: Vec<String> = page.iter().map(|session| session.reference.to_string()).collect();
+            let slots = [
+                ("schedule", ids.join(",")),
+                ("status", "free".to_owned()),
+                ("start", format!("ge{from}")),
+                ("_sort", "start".to_owned()),
+                ("_count", "1".to_owned()),
+            ];
+            let slots = slots.each_ref().map(|(name, value)| (*name, value.as_str()));
+            let found = Pages::of(resources, self.slot, &slots)?.next().await?.unwrap_or_default();
+            let slot = found.first().and_then(tree).and_then(|slot| Earliest::of(&slot));
+            earliest = [earliest, slot].into_iter().flatten().min_by_key(|slot| slot.start);
+        }
+        Ok(earliest)
+    }
+}
+
+impl Earliest {
+    fn of(slot: &Object) -> Option<Self> {
+        let start = OffsetDateTime::parse(slot.get("start")?.as_str()?, &Rfc3339).ok()?;
+        Some(Self { start, schedule: pointed(slot, "schedule") })
     }
 }
 
@@ -124,12 +143,4 @@ fn actors(schedule: &Object) -> Vec<Id> {
     let actors = schedule.get("actor").map(Json::items).unwrap_or_default().iter();
     let actors = actors.filter_map(|actor| Reference::parse(actor.get("reference")?.as_str()?).ok());
     actors.filter(|actor| actor.kind.name() == "Practitioner").map(|actor| actor.id).collect()
-}
-
-/// The tree of what is stored; a deletion has none.
-pub(crate) fn tree(stored: &Stored) -> Option<Object> {
-    match json::parse(std::str::from_utf8(&stored.body).ok()?).ok()? {
-        Json::Object(tree) => Some(tree),
-        _ => None,
-    }
 }

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use hub_core::commit::{Change, Commit};
 use hub_core::store::{Cause, Resources, StoreError};
-use hub_fhir::search::parse_by;
 use hub_fhir::{Object, Reference, ResourceType};
 use time::OffsetDateTime;
 use tokio::sync::watch;
@@ -15,8 +14,9 @@ use tokio::time::sleep;
 
 use crate::changes::Follow;
 use crate::definition::definition;
-use crate::free::{Finder, tree};
+use crate::free::Finder;
 use crate::index::{Found, FreeSlots, Index, Query};
+use crate::pages::{Pages, tree};
 
 /// How often it is looked whether something has changed: what has is told within five seconds.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -147,20 +147,12 @@ impl Keeper {
 
     async fn read(&self, kind: &str) -> Result<Vec<(Reference, Object)>, StoreError> {
         let Some(kind) = ResourceType::from_name(kind) else { return Ok(Vec::new()) };
-        let query = [("_count".to_owned(), PAGE.to_owned()), ("_sort".to_owned(), "_id".to_owned())];
-        let search = parse_by(kind, &query, None, &self.resources.parameters());
-        let mut search = search.map_err(|wrong| StoreError::Invalid { what: wrong.to_string() })?;
+        let mut pages = Pages::of(&*self.resources, kind, &[("_count", PAGE), ("_sort", "_id")])?;
         let mut all = Vec::new();
-        loop {
-            let page = self.resources.search(&search).await?;
-            all.extend(
-                page.matches.iter().filter_map(|stored| Some((stored.reference.clone(), tree(stored)?))),
-            );
-            search.after = page.next;
-            if search.after.is_none() {
-                return Ok(all);
-            }
+        while let Some(page) = pages.next().await? {
+            all.extend(page.iter().filter_map(|stored| Some((stored.reference.clone(), tree(stored)?))));
         }
+        Ok(all)
     }
 
     /// Publishes the operation, as soon as the store takes it; then does nothing more.

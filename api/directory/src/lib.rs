@@ -9,6 +9,7 @@ mod doctor;
 mod free;
 pub mod index;
 mod keeper;
+mod pages;
 pub mod public;
 mod texts;
 mod words;
