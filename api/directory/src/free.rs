@@ -113,7 +113,7 @@ impl Finder {
         )?;
         let from = hub_fhir::prepare::instant(from);
         let mut earliest: Option<Earliest> = None;
-        while let Some(page) = sessions.next().await? {
+        while let Some(page) = sessions.next().await?.filter(|page| !page.is_empty()) {
             let ids: Vec<String> = page.iter().map(|session| session.reference.to_string()).collect();
             let slots = [
                 ("schedule", ids.join(",")),

@@ -258,6 +258,19 @@ async fn dir_4_a_doctors_page_opens_without_a_token_and_shows_nothing_private() 
         }
         let patients = format!("GET /fhir/Patient?general-practitioner:Practitioner.phone={PHONE}");
         assert_eq!(asks(&shelf, Some("patient.me"), &patients, "").await.status, 403);
+        // Nothing of patients is found through what is public.
+        for path in [
+            "Practitioner?_has:Patient:general-practitioner:_id=p",
+            "Practitioner?_has:Patient:general-practitioner:_id=p&_revinclude=Patient:general-practitioner",
+        ] {
+            let answer = asks(&shelf, None, &format!("GET /fhir/{path}"), "").await;
+            assert_eq!(answer.json()["total"], 0, "{path}");
+            let known = asks(&shelf, Some("operations.o"), &format!("GET /fhir/{path}"), "").await;
+            assert_eq!(known.json()["total"], 1, "{path}");
+        }
+        let doctors = "GET /fhir/Practitioner?_id=a&_revinclude=Patient:general-practitioner";
+        let doctors = asks(&shelf, None, doctors, "").await.json();
+        assert_eq!(doctors["entry"].as_array().unwrap().len(), 1);
         // Versions, and what is asked for in a batch.
         for line in [
             "GET /fhir/Practitioner/a/_history",
