@@ -86,7 +86,7 @@ impl Doctor {
         let mut words = Words::default();
         names.iter().flat_map(Text::all).for_each(|name| words.add_name(name));
         specialties.iter().flat_map(Text::all).for_each(|text| words.add(text));
-        let houses: Vec<House> = above.iter().filter_map(|tree| house(tree)).collect();
+        let houses: Vec<House> = above.iter().filter_map(house).collect();
         above.iter().flat_map(|house| house_names(house)).for_each(|name| words.add(&name));
         let mut role = role;
         let has_code = |code: &str| {

@@ -101,7 +101,7 @@ impl Index {
                 found.push((place, doctor, next_free));
             }
         }
-        found.sort_unstable_by(|(one, ..), (other, ..)| one.cmp(other));
+        found.sort_unstable_by_key(|(place, ..)| *place);
         let total = found.len();
         let page = found.into_iter().skip(query.offset).take(query.count);
         let listed =
