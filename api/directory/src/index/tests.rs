@@ -1,3 +1,5 @@
+//! Who is listed, who is found and in what order: the rules DIR-1 to DIR-6, on a small hospital.
+
 use hub_fhir::json::parse;
 use hub_fhir::{Json, tree};
 use time::Duration;
