@@ -4,6 +4,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use hub_core::store::{Resources, StoreError};
+use hub_fhir::search::Stored;
 use hub_fhir::{Id, Json, Object, Reference, ResourceType};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -29,6 +30,7 @@ pub(crate) struct Finder {
 /// The earliest free slot of a doctor.
 struct Earliest {
     start: OffsetDateTime,
+    slot: Reference,
     schedule: Option<Reference>,
 }
 
@@ -54,7 +56,11 @@ impl Finder {
         now: OffsetDateTime,
         from: OffsetDateTime,
     ) -> Result<FreeSlots, StoreError> {
-        self.forget_changed(resources, now).await?;
+        if let Err(error) = self.forget_changed(resources, now).await {
+            // What has changed is not known, or will not be told again.
+            self.earliest.clear();
+            return Err(error);
+        }
         self.earliest.retain(|doctor, earliest| {
             doctors.contains(doctor) && earliest.as_ref().is_none_or(|earliest| earliest.start >= from)
         });
@@ -74,15 +80,14 @@ impl Finder {
         resources: &dyn Resources,
         now: OffsetDateTime,
     ) -> Result<(), StoreError> {
-        let schedules = self.schedules.news(resources, now).await;
-        let slots = self.slots.news(resources, now).await;
-        let (Ok(News::Some(schedules)), Ok(News::Some(slots))) = (&schedules, &slots) else {
-            // Which they were is not known, or not any more.
+        let schedules = self.schedules.news(resources, now).await?;
+        let slots = self.slots.news(resources, now).await?;
+        let (News::Some(schedules), News::Some(slots)) = (schedules, slots) else {
             self.earliest.clear();
-            return schedules.and(slots).map(drop);
+            return Ok(());
         };
         let mut changed: HashSet<Reference> =
-            schedules.iter().map(|stored| stored.reference.clone()).collect();
+            schedules.iter().chain(&slots).map(|stored| stored.reference.clone()).collect();
         let mut trees: Vec<Object> = schedules.iter().filter_map(tree).collect();
         for schedule in slots.iter().filter_map(tree).filter_map(|slot| pointed(&slot, "schedule")) {
             if changed.insert(schedule.clone()) {
@@ -90,10 +95,13 @@ impl Finder {
             }
         }
         let actors: HashSet<Id> = trees.iter().flat_map(actors).collect();
-        // The schedule may have been another doctor's before.
+        // The schedule may have been another doctor's before; of what was deleted nobody knows any more whose it was.
+        let has_changed = |earliest: &Earliest| {
+            let schedule = earliest.schedule.as_ref();
+            changed.contains(&earliest.slot) || schedule.is_some_and(|schedule| changed.contains(schedule))
+        };
         self.earliest.retain(|doctor, earliest| {
-            let schedule = earliest.as_ref().and_then(|earliest| earliest.schedule.as_ref());
-            !actors.contains(doctor) && !schedule.is_some_and(|schedule| changed.contains(schedule))
+            !actors.contains(doctor) && !earliest.as_ref().is_some_and(has_changed)
         });
         Ok(())
     }
@@ -124,7 +132,7 @@ impl Finder {
             ];
             let slots = slots.each_ref().map(|(name, value)| (*name, value.as_str()));
             let found = Pages::of(resources, self.slot, &slots)?.next().await?.unwrap_or_default();
-            let slot = found.first().and_then(tree).and_then(|slot| Earliest::of(&slot));
+            let slot = found.first().and_then(Earliest::of);
             earliest = [earliest, slot].into_iter().flatten().min_by_key(|slot| slot.start);
         }
         Ok(earliest)
@@ -132,9 +140,10 @@ impl Finder {
 }
 
 impl Earliest {
-    fn of(slot: &Object) -> Option<Self> {
+    fn of(stored: &Stored) -> Option<Self> {
+        let slot = tree(stored)?;
         let start = OffsetDateTime::parse(slot.get("start")?.as_str()?, &Rfc3339).ok()?;
-        Some(Self { start, schedule: pointed(slot, "schedule") })
+        Some(Self { start, slot: stored.reference.clone(), schedule: pointed(&slot, "schedule") })
     }
 }
 

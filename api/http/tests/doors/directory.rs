@@ -141,6 +141,12 @@ async fn dir_3_each_doctor_found_says_whether_a_visit_can_be_booked_and_the_dire
         until(&shelf, "", &[("role-b", true), ("role-a", false)]).await;
         put(&shelf, [schedule("s", "c", true)]).await;
         until(&shelf, "", &[("role-c", true), ("role-a", false), ("role-b", false)]).await;
+        // A slot is deleted, and is there again.
+        let deleted = asks(&shelf, Some("system.s"), "DELETE /fhir/Slot/later", "").await;
+        assert!(deleted.status.is_success(), "{}", deleted.text());
+        until(&shelf, "", &[("role-a", false), ("role-b", false)]).await;
+        put(&shelf, [slot("later", "s", "free", 48)]).await;
+        until(&shelf, "", &[("role-c", true), ("role-a", false), ("role-b", false)]).await;
         // DIR-6: who is stopped in the HIS is gone, and a session that is stopped is too.
         put(&shelf, [doctor("a", "林知远", false), schedule("s", "c", false)]).await;
         until(&shelf, "", &[("role-b", false)]).await;
