@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use hub_directory::Directory;
 use hub_executor::Executor;
 use hub_http::Business;
 use hub_runtime::hub::Hub;
@@ -10,6 +11,7 @@ use hub_runtime::waker::Waker;
 use hub_store::Store;
 use hub_workflows::Workflow;
 use hub_workflows::booking::Booking;
+use hub_workflows::calendar::window_ends;
 use hub_workflows::consent::Consents;
 use hub_workflows::exclusive::Exclusive;
 use hub_workflows::payment::Payment;
@@ -43,6 +45,14 @@ pub fn open(settings: &Settings, store: Arc<Store>, hub: &Arc<Hub>) -> Business 
     let now = Arc::new(move || clock.now());
     let executor = Executor::new(store, hub.clone(), now, workflows(), settings.business.clone());
     Business { executor }
+}
+
+/// The directory of doctors; of their slots those can be booked that a hold would be given of (BK-1, BK-2).
+pub fn directory(settings: &Settings, hub: &Hub) -> Arc<Directory> {
+    let clock = hub.house.clock.clone();
+    let (days, closes) = (settings.business.window_days, settings.business.closes_minutes);
+    let bookable = move |now| now + time::Duration::minutes(closes.into())..window_ends(now, days);
+    Arc::new(Directory::new(Arc::new(move || clock.now()), Arc::new(bookable)))
 }
 
 /// Publishes what can be asked for, and acts on events until the hub stops.

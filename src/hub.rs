@@ -12,6 +12,7 @@ use anyhow::Context;
 use hub_core::deployments::Files;
 use hub_core::finding::Finding;
 use hub_core::jobs::Job;
+use hub_directory::Keeper;
 use hub_http::{Doors, ServeLimits};
 use hub_runtime::clock::SystemClock;
 use hub_runtime::deaths::Deaths;
@@ -132,6 +133,7 @@ pub async fn start(begun: Begun, global: Global) -> anyhow::Result<RunningHub> {
     }
     let desk = Desk::new(hub.clone(), store.clone());
     let business = business::open(&settings, store.clone(), &hub);
+    let directory = business::directory(&settings, &hub);
     let (signing_in, noting) = sign_in::open(&settings, http, &store, &hub)?;
     let ready = Arc::new(AtomicBool::new(true));
     let (stop, stopped) = watch::channel(false);
@@ -154,6 +156,7 @@ pub async fn start(begun: Begun, global: Global) -> anyhow::Result<RunningHub> {
         access: signing_in.access,
         desk: signing_in.desk,
         business: Some(business.clone()),
+        directory: Some(directory.clone()),
         fhir: settings.fhir.settings()?,
         ready: Arc::new(move || is_ready.load(Ordering::Relaxed)),
     };
@@ -163,6 +166,8 @@ pub async fn start(begun: Begun, global: Global) -> anyhow::Result<RunningHub> {
     tasks.spawn(sign_in::sweep(signing_in.server, stopped.clone()));
     tasks.spawn(gauge(hub.clone(), metrics));
     let publishes = settings.fhir.definitions;
+    let keeper = Keeper { directory, resources: store.clone(), publishes };
+    tasks.spawn(keeper.run(stopped.clone()));
     tasks.spawn(business::run(business.executor, store.clone(), hub.clone(), publishes, stopped.clone()));
     let replays_stop = hub.stopping();
     tasks.spawn(async move { desk.run(replays_stop).await });

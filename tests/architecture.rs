@@ -26,7 +26,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("hub-papers", &["hub-core"]),
     ("hub-workflows", &["hub-core", "hub-fhir", "hub-papers"]),
     ("hub-executor", &["hub-core", "hub-fhir", "hub-workflows"]),
-    ("hub-http", &["hub-core", "hub-fhir", "hub-fhirpath", "hub-workflows", "hub-executor"]),
+    ("hub-directory", &["hub-core", "hub-fhir"]),
+    ("hub-http", &["hub-core", "hub-fhir", "hub-fhirpath", "hub-workflows", "hub-executor", "hub-directory"]),
     ("sim-kit", &[]),
 ];
 /// Every connector may use these, and no other connector.

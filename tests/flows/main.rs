@@ -18,6 +18,7 @@ mod consent;
 mod corpus;
 mod deploying;
 mod deployments;
+mod directory;
 mod draining;
 mod exclusive;
 mod files;

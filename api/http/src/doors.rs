@@ -9,6 +9,7 @@ use hub_core::deployments::Deployments;
 use hub_core::operations::{Deploying, Operations};
 use hub_core::replay::ReplayDesk;
 use hub_core::store::{Journal, Outbox, Resources, Upkeep};
+use hub_directory::Directory;
 
 use crate::access::Access;
 use crate::business::Business;
@@ -47,6 +48,8 @@ pub struct Doors {
     pub base_url: Option<String>,
     /// What can be asked of the business; `None`: nothing.
     pub business: Option<Business>,
+    /// The doctors, to be found while somebody types; `None`: there are none.
+    pub directory: Option<Arc<Directory>>,
     /// What the FHIR door grants.
     pub fhir: FhirSettings,
     /// Whether the hub takes work: not before it has started, not while it stops.

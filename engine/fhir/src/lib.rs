@@ -64,7 +64,7 @@ mod search_value;
 pub mod sight;
 mod simplified;
 mod sought;
-mod spelling;
+pub mod spelling;
 pub mod terminology;
 mod types;
 pub mod unit;

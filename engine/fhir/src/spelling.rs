@@ -54,7 +54,7 @@ const OTHERS: &[(char, &str)] = &[
 ];
 
 /// The spellings of a text with Chinese characters; none of one without. A `family` name begins with its surname.
-pub(crate) fn spellings(text: &str, begins_with_surname: bool) -> Vec<CompactString> {
+pub fn spellings(text: &str, begins_with_surname: bool) -> Vec<CompactString> {
     let letters: Vec<char> = text.chars().filter(|letter| letter.is_alphanumeric()).take(LONGEST).collect();
     let readings = readings(&letters, begins_with_surname);
     if readings.iter().all(|reading| reading.is_latin) {
@@ -85,7 +85,7 @@ pub(crate) fn spellings(text: &str, begins_with_surname: bool) -> Vec<CompactStr
 }
 
 /// The letters of what is asked for where it may be a spelling: without tones, spaces and apostrophes.
-pub(crate) fn spelt(text: &str) -> Option<CompactString> {
+pub fn spelt(text: &str) -> Option<CompactString> {
     let mut letters = CompactString::with_capacity(text.len());
     let mut after_letter = false;
     for letter in as_written(text).chars() {

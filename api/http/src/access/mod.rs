@@ -4,9 +4,11 @@
 //! account which of their resources ([`seen`]). Each access is noted ([`audit`]) before it is answered.
 
 pub(crate) mod audit;
+mod private;
 mod roles;
 pub(crate) mod seen;
 
+use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
 
@@ -15,14 +17,14 @@ use axum::http::header::{AUTHORIZATION, HeaderMap};
 use axum::http::{Extensions, StatusCode};
 use hub_core::caller;
 use hub_core::store::{Resources, StoreError};
-use hub_core::who::{Gatekeeper, NotLetIn, Who};
+use hub_core::who::{Gatekeeper, NotLetIn, Role, Who};
 use hub_fhir::sight::Sight;
 use hub_fhir::{Json, Reference, ResourceType};
 use time::OffsetDateTime;
 
 pub use self::audit::Clerk;
 use self::audit::{Done, NotNoted};
-use self::roles::may;
+use self::roles::{may, public};
 use self::seen::{Seen, Touched, tree_of};
 use crate::observe::RequestId;
 
@@ -122,7 +124,21 @@ pub(crate) async fn seen_by(who: &Who, resources: &Arc<dyn Resources>) -> Result
         }
     };
     let (inner, touched) = (Arc::clone(resources), Mutex::<Touched>::default());
-    Ok(Arc::new(Seen { inner, sight, writes: may.writes, touched }))
+    let is_veiled = !who.roles.iter().any(|role| role.is_staff() || *role == Role::System);
+    Ok(Arc::new(Seen { inner, sight, is_veiled, writes: may.writes, touched }))
+}
+
+/// The store as everybody sees it, who has not signed in.
+pub(crate) fn seen_by_everybody(resources: &Arc<dyn Resources>) -> Arc<Seen> {
+    let may = public();
+    let sight = Sight::of(may.reads.iter().copied(), [], Vec::new(), None);
+    let (inner, touched) = (Arc::clone(resources), Mutex::<Touched>::default());
+    Arc::new(Seen { inner, sight, is_veiled: true, writes: HashSet::new(), touched })
+}
+
+/// Whether everybody reads a type, who has not signed in.
+pub(crate) fn is_public(kind: ResourceType) -> bool {
+    public().reads.contains(&kind)
 }
 
 /// The visit persons 就诊人 of an account: what its Person links to now.

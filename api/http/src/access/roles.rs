@@ -17,12 +17,20 @@ pub(super) struct May {
     pub writes: HashSet<ResourceType>,
 }
 
-static TABLE: LazyLock<HashMap<Role, May>> = LazyLock::new(|| read(include_str!("roles.tsv")));
+/// The name of the line for who has not signed in.
+const PUBLIC: &str = "public";
+
+static TABLE: LazyLock<HashMap<&str, May>> = LazyLock::new(|| read(include_str!("roles.tsv")));
+
+/// What everybody may do, who has not signed in.
+pub(super) fn public() -> &'static May {
+    &TABLE[PUBLIC]
+}
 
 /// What somebody with these roles may do.
 pub(super) fn may(roles: &[Role]) -> May {
     let mut all = May::default();
-    for may in roles.iter().filter_map(|role| TABLE.get(role)) {
+    for may in roles.iter().filter_map(|role| TABLE.get(role.name())) {
         all.reads.extend(&may.reads);
         all.reads_own.extend(&may.reads_own);
         all.writes.extend(&may.writes);
@@ -32,13 +40,13 @@ pub(super) fn may(roles: &[Role]) -> May {
     all
 }
 
-fn read(table: &str) -> HashMap<Role, May> {
+fn read(table: &str) -> HashMap<&str, May> {
     let (mut groups, mut roles) = (HashMap::new(), HashMap::new());
     for (name, told) in table.lines().filter_map(|line| line.split_once('\t')) {
         if let Some(group) = name.strip_prefix('@') {
             let types: Vec<ResourceType> = told.split(' ').filter_map(ResourceType::from_name).collect();
             groups.insert(group, types);
-        } else if let Some(role) = Role::from_name(name) {
+        } else if name == PUBLIC || Role::from_name(name).is_some() {
             let mut may = May::default();
             for (group, how) in told.split(' ').filter_map(|one| one.split_once('=')) {
                 let types = groups.get(group).into_iter().flatten();
@@ -51,7 +59,7 @@ fn read(table: &str) -> HashMap<Role, May> {
                     _ => may.reads.extend(types),
                 }
             }
-            roles.insert(role, may);
+            roles.insert(name, may);
         }
     }
     roles
@@ -71,8 +79,9 @@ mod tests {
         types.sort_unstable();
         let all: Vec<&str> = ResourceType::all().map(ResourceType::name).collect();
         assert_eq!(types, all);
-        let named: Vec<Role> = roles.iter().map(|(name, _)| Role::from_name(name).unwrap()).collect();
-        assert_eq!(named, Role::ALL);
+        let named: Vec<&str> = roles.iter().map(|(name, _)| *name).collect();
+        let expected: Vec<&str> = [PUBLIC].into_iter().chain(Role::ALL.into_iter().map(Role::name)).collect();
+        assert_eq!(named, expected);
         for (role, told) in roles {
             for one in told.split(' ') {
                 let (group, how) = one.split_once('=').unwrap();
@@ -80,6 +89,23 @@ mod tests {
                 assert!(["r", "w", "o"].contains(&how), "{role}: {how}");
             }
         }
+    }
+
+    #[test]
+    fn dir_4_everybody_reads_what_a_doctors_page_needs_and_writes_nothing() {
+        let mut names: Vec<&str> = public().reads.iter().map(|kind| kind.name()).collect();
+        names.sort_unstable();
+        let expected = [
+            "HealthcareService",
+            "Location",
+            "Organization",
+            "Practitioner",
+            "PractitionerRole",
+            "Schedule",
+            "Slot",
+        ];
+        assert_eq!(names, expected);
+        assert!(public().writes.is_empty() && public().reads_own.is_empty());
     }
 
     #[test]

@@ -14,6 +14,8 @@ use hub_fhir::search::{Page, Search, Stored};
 use hub_fhir::sight::{Sight, patients_of};
 use hub_fhir::{Json, Object, Reference, ResourceType, json};
 
+use crate::access::private::{is_open, veil};
+
 /// So many resources are noted by name; of more only the number.
 const NOTED: usize = 64;
 
@@ -57,6 +59,8 @@ pub(crate) fn tree_of(stored: &Stored) -> Option<Object> {
 pub(crate) struct Seen {
     pub inner: Arc<dyn Resources>,
     pub sight: Sight,
+    /// Of doctors only what is public is shown.
+    pub is_veiled: bool,
     /// The types that the caller writes.
     pub writes: HashSet<ResourceType>,
     pub touched: Mutex<Touched>,
@@ -82,6 +86,16 @@ impl Seen {
         shows
     }
 
+    /// Stored versions as the caller sees them.
+    fn veiled<S: IntoIterator<Item = Stored>>(&self, all: S) -> impl Iterator<Item = Stored> {
+        all.into_iter().map(|mut stored| {
+            if self.is_veiled {
+                veil(&mut stored);
+            }
+            stored
+        })
+    }
+
     /// Whether the resource as it is now may be seen, or can be known to be gone.
     async fn shows_current(&self, reference: &Reference) -> Result<bool, StoreError> {
         if self.sight.sees_all_of(reference.kind) {
@@ -94,6 +108,9 @@ impl Seen {
 #[async_trait]
 impl Searches for Seen {
     async fn search_across(&self, searches: &[Search]) -> Result<Page, StoreError> {
+        if self.is_veiled && !searches.iter().all(is_open) {
+            return Err(StoreError::Forbidden);
+        }
         let narrowed = searches.iter().filter_map(|search| {
             let mut search = search.clone();
             self.sight.narrow(&mut search).then_some(search)
@@ -111,6 +128,8 @@ impl Searches for Seen {
             tracing::error!(slipped, "A search found what its caller may not see; it was not answered.");
             return Err(StoreError::Forbidden);
         }
+        page.matches = self.veiled(page.matches).collect();
+        page.included = self.veiled(page.included).collect();
         Ok(page)
     }
 
@@ -126,14 +145,16 @@ impl Searches for Seen {
 #[async_trait]
 impl Resources for Seen {
     async fn read(&self, reference: &Reference) -> Result<Option<Stored>, StoreError> {
-        Ok(self.inner.read(reference).await?.filter(|stored| self.shows(stored)))
+        let found = self.inner.read(reference).await?.filter(|stored| self.shows(stored));
+        Ok(self.veiled(found).next())
     }
 
     async fn vread(&self, reference: &Reference, version: u64) -> Result<Option<Stored>, StoreError> {
         if !self.shows_current(reference).await? {
             return Ok(None);
         }
-        Ok(self.inner.vread(reference, version).await?.filter(|stored| self.shows(stored)))
+        let found = self.inner.vread(reference, version).await?.filter(|stored| self.shows(stored));
+        Ok(self.veiled(found).next())
     }
 
     async fn history(
@@ -147,7 +168,7 @@ impl Resources for Seen {
         }
         let mut versions = self.inner.history(reference, before, count).await?;
         versions.retain(|stored| self.shows(stored));
-        Ok(versions)
+        Ok(self.veiled(versions).collect())
     }
 
     async fn changes(&self, query: &ChangesQuery) -> Result<Vec<(Stored, VersionPlace)>, StoreError> {
@@ -166,7 +187,8 @@ impl Resources for Seen {
         }
         let mut changes = self.inner.changes(query).await?;
         changes.retain(|(stored, _)| self.shows(stored));
-        Ok(changes)
+        let (versions, places): (Vec<_>, Vec<_>) = changes.into_iter().unzip();
+        Ok(self.veiled(versions).zip(places).collect())
     }
 
     async fn commit(&self, cause: Cause, commit: Commit) -> Result<Committed, StoreError> {

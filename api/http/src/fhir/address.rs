@@ -8,6 +8,7 @@ use hub_fhir::compartments;
 use hub_fhir::{Id, Reference, ResourceType};
 use percent_encoding::percent_decode_str;
 
+use crate::access::is_public;
 use crate::fhir::export::Export;
 use crate::fhir::operations::Operation;
 use crate::fhir::problem::Problem;
@@ -92,6 +93,16 @@ impl Ask {
             Self::Delete(..) => "delete",
             Self::Operation(operation) => operation.name(),
             Self::Options(_) => "options",
+        }
+    }
+
+    /// Whether it is answered to who has not signed in: doctors and what of theirs can be booked (DIR-4).
+    pub(crate) fn is_public(&self) -> bool {
+        match self {
+            Self::Read(Reference { kind, .. }) => is_public(*kind),
+            Self::Search(Scope::Type(kind)) | Self::SearchForm(Scope::Type(kind)) => is_public(*kind),
+            Self::Operation(operation) => *operation == Operation::Find,
+            _ => false,
         }
     }
 }
@@ -249,6 +260,7 @@ fn operation(parts: &[&str]) -> Option<Result<Operation, Problem>> {
         [kind, id, "$validate"] => {
             Some(reference(kind, id).map(|reference| Operation::Validate(reference.kind, Some(reference.id))))
         }
+        ["PractitionerRole", "$find"] => Some(Ok(Operation::Find)),
         ["Patient" | "Encounter", id, "$everything"] => {
             Some(reference(parts[0], id).map(Operation::Everything))
         }

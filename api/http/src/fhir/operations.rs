@@ -2,13 +2,15 @@
 
 use axum::http::StatusCode;
 use compact_str::{CompactString, format_compact};
+use hub_directory::definition_url;
 use hub_fhir::outcome::Outcome;
-use hub_fhir::params::{ParamKind, find, supported};
+use hub_fhir::params::{self, ParamKind, supported};
 use hub_fhir::search::{self, Search};
 use hub_fhir::{Id, Json, Object, Reference, ResourceType, compartments};
 
 use crate::fhir::address::resource_type;
 use crate::fhir::export::{self, Export};
+use crate::fhir::find;
 use crate::fhir::problem::Problem;
 use crate::fhir::reply::{Reply, refuse_parameters};
 use crate::fhir::search::run;
@@ -28,6 +30,8 @@ pub(crate) enum Operation {
     Everything(Reference),
     /// All there is, as files.
     Export(Export),
+    /// `GET` or `POST /PractitionerRole/$find`: doctors, while somebody types.
+    Find,
     /// What value sets, code systems and concept maps say of codes.
     Terms(Terminology),
 }
@@ -39,6 +43,7 @@ impl Operation {
             Self::Validate(..) => "validate",
             Self::Everything(_) => "everything",
             Self::Export(_) => "export",
+            Self::Find => "find",
             Self::Terms(asked) => asked.name(),
         }
     }
@@ -49,6 +54,8 @@ pub(crate) fn of(kind: ResourceType) -> impl Iterator<Item = (&'static str, Comp
     let everything = matches!(kind.name(), "Patient" | "Encounter").then_some("everything");
     let own = everything.into_iter().chain(terminology::names(kind).iter().copied());
     let own = own.map(move |name| (name, format_compact!("{DEFINITIONS}{kind}-{name}")));
+    let find = (kind.name() == "PractitionerRole").then(|| ("find", definition_url().into()));
+    let own = own.chain(find);
     let export = export::definition(Some(kind)).map(|definition| ("export", definition.into()));
     [("validate", format_compact!("{DEFINITIONS}Resource-validate"))].into_iter().chain(own).chain(export)
 }
@@ -63,6 +70,7 @@ pub(crate) async fn perform(
         Operation::Validate(kind, id) => validate(fhir, question, kind, id).await,
         Operation::Everything(focus) => everything(fhir, question, &focus).await,
         Operation::Export(asked) => export::perform(fhir, question, asked).await,
+        Operation::Find => find::find(fhir, question),
         Operation::Terms(asked) => terminology::perform(fhir, question, asked).await,
     }
 }
@@ -232,7 +240,8 @@ fn searched(
     base: &str,
 ) -> Result<Option<Search>, Problem> {
     let mut pairs = vec![("_sort".to_owned(), "_id".to_owned()), ("_include".to_owned(), "*".to_owned())];
-    let has_date = find(kind, "date").is_some_and(|date| date.kind == ParamKind::Date && supported(date));
+    let has_date =
+        params::find(kind, "date").is_some_and(|date| date.kind == ParamKind::Date && supported(date));
     for (name, value) in &given.pairs {
         let (name, prefix) = match name.as_str() {
             // What happened at no time is not left out.

@@ -68,7 +68,7 @@ fn found(bundle: &Value) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn without_a_token_only_what_the_server_is_can_be_read() {
+async fn without_a_token_only_what_the_server_is_and_what_is_public_can_be_read() {
     for shelf in Shelf::guarded().await {
         furnish(&shelf).await;
         assert_eq!(shelf.send("GET /fhir/metadata", &[], "").await.status, 200);

@@ -515,6 +515,7 @@ pub fn doors_of(fake: &Arc<Fake>) -> Doors {
     let hub = fake.clone();
     Doors {
         business: None,
+        directory: None,
         resources: fake.clone(),
         journal: fake.clone(),
         outbox: fake.clone(),

@@ -10,6 +10,7 @@ mod capabilities;
 mod corpus;
 mod deployments;
 mod desk;
+mod directory;
 mod exports;
 mod fake;
 mod fhir;

@@ -6,6 +6,7 @@ use axum::Router;
 use hub_core::commit::{Change, Commit};
 use hub_core::store::{Cause, Resources as _, Upkeep as _};
 use hub_core::who::Gatekeeper;
+use hub_directory::{Directory, Keeper};
 use hub_fhir::Resource;
 use hub_fhirpath::SearchLanguage;
 use hub_http::{Access, Clerk, Doors, FhirSettings, router};
@@ -72,7 +73,25 @@ impl Shelf {
     }
 
     async fn guarded_in(options: StoreOptions, folder: TempDir) -> Self {
-        let open = Self::open(options, folder, FhirSettings::default()).await;
+        Self::open(options, folder, FhirSettings::default()).await.guard(None)
+    }
+
+    /// The same with a directory of doctors, which a keeper keeps.
+    pub fn keeping(self) -> Self {
+        let now = || time::OffsetDateTime::now_utc();
+        let bookable = |now| now..now + time::Duration::days(14);
+        let directory = Arc::new(Directory::new(Arc::new(now), Arc::new(bookable)));
+        let resources = Arc::new(self.store.clone());
+        let keeper = Keeper { directory: directory.clone(), resources, publishes: true };
+        tokio::spawn(async move {
+            let (_goes_on, stopped) = tokio::sync::watch::channel(false);
+            keeper.run(stopped).await;
+        });
+        self.guard(Some(directory))
+    }
+
+    fn guard(self, directory: Option<Arc<Directory>>) -> Self {
+        let open = self;
         let (clerk, noting) = Clerk::new(Arc::new(open.store.clone()));
         tokio::spawn(noting);
         let gatekeeper: Arc<dyn Gatekeeper> = Arc::new(Porter);
@@ -81,6 +100,7 @@ impl Shelf {
             resources: Arc::new(open.store.clone()),
             fhir: FhirSettings::default(),
             access,
+            directory,
             ..doors_of(&Fake::new())
         };
         Self { doors: router(doors, Router::new()), ..open }

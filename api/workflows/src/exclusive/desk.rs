@@ -4,7 +4,7 @@ use hub_fhir::{Json, Reference};
 use time::Duration;
 
 use super::state::State;
-use super::{CLAIMED_BY, KEPT_FOR, is_kept_from, patient_of, slot_of, trace};
+use super::{CLAIMED_BY, KEPT_FOR, is_kept_from, kept_for, patient_of, slot_of, trace};
 use crate::command::Command;
 use crate::decision::{Answer, Decided, Decision};
 use crate::facts::{Fact, Facts};
@@ -77,8 +77,8 @@ pub(super) fn schedule(command: &Command, facts: &Facts) -> Decided {
             if slot.text(&["status"]) != Some("free") || is_kept_from(slot, &patient) {
                 return Err(Refused::field("SLOT_TAKEN", "slot").into());
             }
-            let kept: Json = (&patient).into();
-            decision.update(slot, |tree| set_extension(tree, KEPT_FOR, ("valueReference", kept)));
+            let kept: Json = kept_for(&slot.reference(), &patient).into();
+            decision.update(slot, |tree| set_extension(tree, KEPT_FOR, ("valueString", kept)));
             (slot.text(&["start"]), slot.text(&["end"]), None, Some(slot.reference()))
         }
         None => {

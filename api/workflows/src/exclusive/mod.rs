@@ -170,10 +170,15 @@ fn slot_of(request: &Fact) -> Option<Reference> {
     slots.iter().find_map(|slot| points_at(Some(slot)))
 }
 
+/// How a slot says for whom it is kept: everybody may read slots, so it names nobody.
+fn kept_for(slot: &Reference, patient: &Reference) -> String {
+    Id::of_parts([slot.to_string(), patient.to_string()]).to_string()
+}
+
 /// Whether a slot is kept for somebody else.
 pub(crate) fn is_kept_from(slot: &Fact, patient: &Reference) -> bool {
-    let kept = fhir::extension(slot.tree(), KEPT_FOR).and_then(|kept| points_at(kept.get("valueReference")));
-    kept.is_some_and(|kept| kept != *patient)
+    let kept = fhir::extension(slot.tree(), KEPT_FOR).and_then(|kept| kept.get("valueString")?.as_str());
+    kept.is_some_and(|kept| kept != kept_for(&slot.reference(), patient))
 }
 
 /// Who has changed a request, when, from what and to what (EX-10).
