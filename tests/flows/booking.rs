@@ -23,7 +23,7 @@ impl Secrets for Key {
 
 /// The simulated hospital, until this is dropped.
 pub struct Hospital {
-    address: String,
+    pub address: String,
     _stop: watch::Sender<bool>,
 }
 
@@ -102,7 +102,7 @@ impl Hospital {
 
 /// The simulated bank, until this is dropped.
 pub struct Bank {
-    address: String,
+    pub address: String,
     _stop: watch::Sender<bool>,
 }
 

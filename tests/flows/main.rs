@@ -14,6 +14,7 @@ mod acknowledgements;
 mod archiving;
 mod attachments;
 mod booking;
+mod booking_page;
 mod consent;
 mod corpus;
 mod deploying;
