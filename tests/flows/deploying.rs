@@ -9,6 +9,7 @@ use tokio::net::TcpListener;
 
 use crate::harness::mllp::{Line, msa};
 use crate::harness::{Hub, PATIENCE, Setup, fixture, partners};
+use crate::harness::ports::free_port;
 use crate::program::copy_of_the_files;
 
 pub const ADT: &str = "channels/his/adt.toml";
@@ -32,11 +33,7 @@ pub fn change(root: &TempDir, file: &str, old: &str, new: &str) {
 }
 
 /// A port that is free now, so that it is the same one before and after.
-pub async fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port()
-}
-
-/// What the hub answers to an order, and with which status.
+pub /// What the hub answers to an order, and with which status.
 pub async fn order(hub: &Hub, path: &str, body: &Value) -> (u16, Value) {
     let sent = reqwest::Client::new().post(format!("{}{path}", hub.http())).json(body).send();
     let answer = sent.await.unwrap();
@@ -98,7 +95,7 @@ async fn a_changed_table_is_in_force_and_no_connection_is_closed() {
 #[tokio::test]
 async fn a_changed_source_listens_anew_at_its_address_and_the_others_keep_their_connections() {
     let root = copy_of_the_files();
-    let port = free_port().await;
+    let port = free_port();
     let setup = Setup::default()
         .root(root.path())
         .set(format!("channels.\"his/adt\".settings.listen=127.0.0.1:{port}"));
@@ -206,11 +203,11 @@ async fn what_was_stopped_already_is_put_back_when_a_later_step_fails() {
     let root = copy_of_the_files();
     // A partner that takes connections and says nothing: the parcel stays owed, and no circuit opens.
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let third = third(&root, free_port().await, &silent.local_addr().unwrap().to_string());
+    let third = third(&root, free_port(), &silent.local_addr().unwrap().to_string());
     let setup = Setup::default()
         .root(root.path())
         .set("work.drain_secs=1")
-        .set(format!("channels.\"lis/oru-r01\".settings.listen=127.0.0.1:{}", free_port().await));
+        .set(format!("channels.\"lis/oru-r01\".settings.listen=127.0.0.1:{}", free_port()));
     let hub = Hub::start(&setup).await;
     let (lis_at, third_at) = (hub.channel("lis/oru-r01"), hub.channel("his/third"));
     let mut his = Line::connect(&hub.channel("his/adt")).await.unwrap();
@@ -357,7 +354,7 @@ async fn nothing_is_lost_doubled_or_overtaken_under_load_across_twenty_deploymen
     const PATIENTS: usize = 4;
     let root = copy_of_the_files();
     let (lis, received) = partners::hl7().await;
-    let port = free_port().await;
+    let port = free_port();
     let setup = Setup::default()
         .root(root.path())
         .set("log.level=warn")
