@@ -8,8 +8,8 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 
 use crate::harness::mllp::{Line, msa};
-use crate::harness::{Hub, PATIENCE, Setup, fixture, partners};
 use crate::harness::ports::free_port;
+use crate::harness::{Hub, PATIENCE, Setup, fixture, partners};
 use crate::program::copy_of_the_files;
 
 pub const ADT: &str = "channels/his/adt.toml";
@@ -32,8 +32,7 @@ pub fn change(root: &TempDir, file: &str, old: &str, new: &str) {
     std::fs::write(path, text.replacen(old, new, 1)).unwrap();
 }
 
-/// A port that is free now, so that it is the same one before and after.
-pub /// What the hub answers to an order, and with which status.
+/// What the hub answers to an order, and with which status.
 pub async fn order(hub: &Hub, path: &str, body: &Value) -> (u16, Value) {
     let sent = reqwest::Client::new().post(format!("{}{path}", hub.http())).json(body).send();
     let answer = sent.await.unwrap();
