@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+pub(crate) use hub_connect::tls::wrong;
 use hub_core::registry::{BuildError, Secrets};
 use hub_transport::http_client::{HttpClient, HttpSettings};
 use serde::Deserialize;
@@ -104,9 +105,4 @@ impl Account {
         })?;
         Ok(secrets.get(name)?.trim().to_owned())
     }
-}
-
-/// A setting that does not fit.
-pub(crate) fn wrong(key: &str, what: impl Into<String>) -> BuildError {
-    BuildError::Settings { key: Some(key.to_owned()), what: what.into() }
 }

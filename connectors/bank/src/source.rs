@@ -1,26 +1,25 @@
 //! The source `bank`: takes the bank's notices, believes only what it signed, and answers in its words when they are safe.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use compact_str::CompactString;
-use hub_connect::tls::{ServerTls, not_bound};
+use hub_connect::pushes::{Listening, Pushes, admit};
+use hub_connect::tls::ServerTls;
 use hub_core::envelope::{Label, Peer};
 use hub_core::id::DedupeKey;
 use hub_core::registry::{BuildError, Secrets, SourceKind};
 use hub_core::source::{Inbound, Intake, Receipt, Source, SourceError};
-use hub_transport::http_server::{HttpAnswer, HttpLimits, HttpServer, RequestHead, Respond};
-use hub_transport::tls::TlsServer;
+use hub_transport::http_server::{HttpAnswer, RequestHead, Respond};
 use serde::Deserialize;
 use time::OffsetDateTime;
 use tokio::sync::watch;
 use tokio::time::timeout;
 use tracing::warn;
 
-use crate::account::{Account, wrong};
+use crate::account::Account;
 use crate::dialect::{Dialect, Notice, Verdict};
 
 /// Banks wait five seconds. What is not safe by then is answered as not taken, and comes again.
@@ -63,19 +62,18 @@ impl SourceKind for Bank {
     type Config = BankSourceConfig;
 
     fn build(config: BankSourceConfig, secrets: &dyn Secrets) -> Result<Box<dyn Source>, BuildError> {
-        if !config.path.starts_with('/') || config.path.contains(['?', '#', ' ']) {
-            let what = format!("`{}` is no path: expected one such as `/notices`", config.path);
-            return Err(wrong("path", what));
-        }
-        if config.max_connections == 0 {
-            return Err(wrong("max_connections", "`max_connections` is 0: expected 1 or more"));
-        }
-        Ok(Box::new(Notices {
-            dialect: config.account.dialect(secrets)?,
-            tls: config.tls.as_ref().map(|tls| tls.resolve(secrets)).transpose()?,
-            config,
-            server: None,
-        }))
+        let pushes = Pushes::build(
+            &Listening {
+                listen: &config.listen,
+                path: &config.path,
+                tls: config.tls.as_ref(),
+                max_connections: config.max_connections,
+                longest: LONGEST_NOTICE,
+                patience: PATIENCE,
+            },
+            secrets,
+        )?;
+        Ok(Box::new(Notices { dialect: config.account.dialect(secrets)?, config, pushes }))
     }
 
     fn listens(config: &BankSourceConfig) -> Vec<String> {
@@ -87,34 +85,18 @@ impl SourceKind for Bank {
 struct Notices {
     config: BankSourceConfig,
     dialect: Box<dyn Dialect>,
-    tls: Option<TlsServer>,
-    server: Option<HttpServer>,
+    pushes: Pushes,
 }
 
 #[async_trait]
 impl Source for Notices {
     async fn bind(&mut self) -> Result<Option<SocketAddr>, SourceError> {
-        let limits = HttpLimits {
-            max_body_bytes: LONGEST_NOTICE,
-            max_connections: self.config.max_connections,
-            drain: PATIENCE,
-            ..HttpLimits::default()
-        };
-        let bound = HttpServer::bind(&self.config.listen, limits, self.tls.as_ref()).await;
-        let (server, address) = bound.map_err(not_bound)?;
-        self.server = Some(server);
-        Ok(Some(address))
+        self.pushes.bind().await
     }
 
-    async fn run(
-        mut self: Box<Self>,
-        intake: Intake,
-        stop: watch::Receiver<bool>,
-    ) -> Result<(), SourceError> {
-        let server = self.server.take().ok_or_else(|| SourceError::Stopped("it was not bound".to_owned()))?;
+    async fn run(self: Box<Self>, intake: Intake, stop: watch::Receiver<bool>) -> Result<(), SourceError> {
         let desk = Desk { intake, path: self.config.path, dialect: self.dialect };
-        server.serve(Arc::new(desk), stop).await;
-        Ok(())
+        self.pushes.serve(desk, stop).await
     }
 }
 
@@ -128,13 +110,7 @@ struct Desk {
 #[async_trait]
 impl Respond for Desk {
     fn admit(&self, head: &RequestHead) -> Option<HttpAnswer> {
-        if head.path != self.path {
-            return Some(HttpAnswer::empty(404));
-        }
-        (head.method != "POST").then(|| {
-            let allow = vec![("allow", "POST".to_owned())];
-            HttpAnswer { headers: allow, ..HttpAnswer::empty(405) }
-        })
+        admit(head, head.path == self.path)
     }
 
     async fn respond(&self, head: RequestHead, body: Bytes) -> HttpAnswer {

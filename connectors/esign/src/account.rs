@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+pub(crate) use hub_connect::tls::wrong;
 use hub_core::registry::{BuildError, Secrets};
 use hub_transport::http_client::{HttpClient, HttpSettings};
 use hub_transport::signature::hosp_sign::{HospSign, Keys};
@@ -78,9 +79,4 @@ impl Account {
         let client = HttpClient::new(&settings).map_err(|error| wrong("url", error.to_string()))?;
         Ok(Service { client, sign: self.sign(secrets)? })
     }
-}
-
-/// A setting that does not fit.
-pub(crate) fn wrong(key: &str, what: impl Into<String>) -> BuildError {
-    BuildError::Settings { key: Some(key.to_owned()), what: what.into() }
 }

@@ -222,7 +222,8 @@ impl ServiceDestination {
             }
         })?;
         let unknown = |error: &dyn std::fmt::Display| Failed::Unknown(error.to_string());
-        let text = charset.decode(&answer.body).map_err(|error| unknown(&error))?;
+        let said = answer.header("content-type").unwrap_or_default();
+        let text = charset.decode_answer(said, &answer.body).map_err(|error| unknown(&error))?;
         match soap::answer(&text) {
             Ok(Answered::Result(text)) => {
                 self.seal.response(&request, &text).map_err(|error| unknown(&error))

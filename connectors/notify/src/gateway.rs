@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+pub(crate) use hub_connect::tls::wrong;
 use hub_core::destination::DeliveryError;
 use hub_core::registry::{BuildError, Secrets};
 use hub_transport::http_client::{Answer, HttpClient, HttpFailure, HttpSettings};
@@ -110,11 +111,6 @@ pub(crate) fn later(reason: impl Into<String>, after: Option<Duration>) -> Deliv
 /// It may have been sent, and must be asked.
 pub(crate) fn in_doubt(reason: impl Into<String>) -> DeliveryError {
     DeliveryError::InDoubt { reason: reason.into() }
-}
-
-/// A setting that does not fit.
-pub(crate) fn wrong(key: &str, what: impl Into<String>) -> BuildError {
-    BuildError::Settings { key: Some(key.to_owned()), what: what.into() }
 }
 
 #[cfg(test)]

@@ -1,19 +1,18 @@
 //! The source `sms-receipts`: takes the gateways' status reports, and answers in their words when they are safe.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use compact_str::CompactString;
-use hub_connect::tls::{ServerTls, not_bound};
+use hub_connect::pushes::{Listening, Pushes, admit};
+use hub_connect::tls::ServerTls;
 use hub_core::envelope::{Label, Peer};
 use hub_core::id::{DedupeKey, Digest};
 use hub_core::registry::{BuildError, Secrets, SourceKind};
 use hub_core::source::{Inbound, Intake, Receipt, Source, SourceError};
-use hub_transport::http_server::{HttpAnswer, HttpLimits, HttpServer, RequestHead, Respond};
-use hub_transport::tls::TlsServer;
+use hub_transport::http_server::{HttpAnswer, RequestHead, Respond};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use time::format_description::well_known::Rfc3339;
@@ -23,7 +22,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 use tracing::warn;
 
-use crate::gateway::{shown, wrong};
+use crate::gateway::shown;
 use crate::sms::Style;
 
 /// Gateways wait about five seconds. What is not safe by then is answered as not taken, and comes again.
@@ -68,26 +67,23 @@ impl SourceKind for SmsReceipts {
     type Config = SmsReceiptsConfig;
 
     fn build(config: SmsReceiptsConfig, secrets: &dyn Secrets) -> Result<Box<dyn Source>, BuildError> {
-        if !config.path.starts_with('/') || config.path.contains(['?', '#', ' ']) {
-            return Err(wrong(
-                "path",
-                format!("`{}` is no path: expected one such as `/receipts`", config.path),
-            ));
-        }
-        if config.max_connections == 0 {
-            return Err(wrong("max_connections", "`max_connections` is 0: expected 1 or more"));
-        }
+        let pushes = Pushes::build(
+            &Listening {
+                listen: &config.listen,
+                path: &config.path,
+                tls: config.tls.as_ref(),
+                max_connections: config.max_connections,
+                longest: LONGEST_PUSH,
+                patience: PATIENCE,
+            },
+            secrets,
+        )?;
         let word = config.word.as_deref().map(|name| secrets.get(name)).transpose()?;
         let path = match word {
             Some(word) => format!("{}/{}", config.path.trim_end_matches('/'), word.trim()),
             None => config.path.clone(),
         };
-        Ok(Box::new(Reports {
-            path: Digest::of(path.as_bytes()),
-            tls: config.tls.as_ref().map(|tls| tls.resolve(secrets)).transpose()?,
-            config,
-            server: None,
-        }))
+        Ok(Box::new(Reports { path: Digest::of(path.as_bytes()), config, pushes }))
     }
 
     fn listens(config: &SmsReceiptsConfig) -> Vec<String> {
@@ -100,34 +96,18 @@ struct Reports {
     config: SmsReceiptsConfig,
     /// Of the path: digests are compared, so that a wrong one tells nothing of the right one.
     path: Digest,
-    tls: Option<TlsServer>,
-    server: Option<HttpServer>,
+    pushes: Pushes,
 }
 
 #[async_trait]
 impl Source for Reports {
     async fn bind(&mut self) -> Result<Option<SocketAddr>, SourceError> {
-        let limits = HttpLimits {
-            max_body_bytes: LONGEST_PUSH,
-            max_connections: self.config.max_connections,
-            drain: PATIENCE,
-            ..HttpLimits::default()
-        };
-        let bound = HttpServer::bind(&self.config.listen, limits, self.tls.as_ref()).await;
-        let (server, address) = bound.map_err(not_bound)?;
-        self.server = Some(server);
-        Ok(Some(address))
+        self.pushes.bind().await
     }
 
-    async fn run(
-        mut self: Box<Self>,
-        intake: Intake,
-        stop: watch::Receiver<bool>,
-    ) -> Result<(), SourceError> {
-        let server = self.server.take().ok_or_else(|| SourceError::Stopped("it was not bound".to_owned()))?;
+    async fn run(self: Box<Self>, intake: Intake, stop: watch::Receiver<bool>) -> Result<(), SourceError> {
         let desk = Desk { intake, path: self.path, style: self.config.style };
-        server.serve(Arc::new(desk), stop).await;
-        Ok(())
+        self.pushes.serve(desk, stop).await
     }
 }
 
@@ -235,13 +215,7 @@ struct Desk {
 #[async_trait]
 impl Respond for Desk {
     fn admit(&self, head: &RequestHead) -> Option<HttpAnswer> {
-        if Digest::of(head.path.as_bytes()) != self.path {
-            return Some(HttpAnswer::empty(404));
-        }
-        (head.method != "POST").then(|| {
-            let allow = vec![("allow", "POST".to_owned())];
-            HttpAnswer { headers: allow, ..HttpAnswer::empty(405) }
-        })
+        admit(head, Digest::of(head.path.as_bytes()) == self.path)
     }
 
     async fn respond(&self, head: RequestHead, body: Bytes) -> HttpAnswer {

@@ -18,6 +18,7 @@ pub mod mllp_source;
 pub mod nats;
 pub mod nats_destination;
 pub mod nats_source;
+pub mod pushes;
 pub mod tls;
 mod trouble;
 pub mod workflow_source;

@@ -1,7 +1,7 @@
 //! SOAP 1.1 and 1.2 as a client speaks it to services of the style "one operation with text arguments" (interfaces §1.3). Pure: any
 //! bytes give a result or an error that says what was expected.
 
-use encoding_rs::{Encoding, GB18030, UTF_8};
+use encoding_rs::{Encoding, GB18030, GBK, UTF_8};
 use quick_xml::escape::escape;
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::reader::Reader;
@@ -69,11 +69,51 @@ impl Charset {
     /// The text of bytes.
     ///
     /// # Errors
-    /// When they are not of this character set: a wrong guess never makes other signs of them (interfaces §0.4).
+    /// When they are not of this character set, or hold a sign that stands for what another program could not read: a wrong guess never
+    /// makes other signs of them (interfaces §0.4).
     pub fn decode(self, bytes: &[u8]) -> Result<String, SoapError> {
+        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
         let decoded = self.encoding().decode_without_bom_handling_and_without_replacement(bytes);
-        decoded.map(std::borrow::Cow::into_owned).ok_or(SoapError::Charset(self.name()))
+        let whole = decoded.filter(|text| !text.contains('\u{fffd}'));
+        whole.map(std::borrow::Cow::into_owned).ok_or(SoapError::Charset(self.name()))
     }
+
+    /// The text of a whole answer, whose `Content-Type` and XML declaration may say what it is in.
+    ///
+    /// # Errors
+    /// As [`Charset::decode`], and when one of them says another character set: much that is UTF-8 can be read as GB18030.
+    pub fn decode_answer(self, content_type: &str, bytes: &[u8]) -> Result<String, SoapError> {
+        let mut told = [parameter(content_type), declared(bytes)].into_iter().flatten();
+        match told.all(|name| self.is_named(name)) {
+            true => self.decode(bytes),
+            false => Err(SoapError::Charset(self.name())),
+        }
+    }
+
+    /// Whether this name means it. GBK and GB 2312 are parts of GB18030.
+    fn is_named(self, name: &str) -> bool {
+        let encoding = Encoding::for_label(name.as_bytes());
+        encoding == Some(self.encoding()) || (self == Self::Gb18030 && encoding == Some(GBK))
+    }
+}
+
+/// The `charset` of a `Content-Type`.
+fn parameter(content_type: &str) -> Option<&str> {
+    content_type.split(';').skip(1).find_map(|parameter| {
+        let (name, value) = parameter.split_once('=')?;
+        name.trim().eq_ignore_ascii_case("charset").then(|| value.trim().trim_matches('"'))
+    })
+}
+
+/// The `encoding` of an XML declaration (XML 1.0 §2.8).
+fn declared(bytes: &[u8]) -> Option<&str> {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let rest = bytes.strip_prefix(b"<?xml")?;
+    let end = rest.windows(2).take(200).position(|two| two == b"?>")?;
+    let declaration = std::str::from_utf8(&rest[..end]).ok()?;
+    let value = declaration.split_once("encoding")?.1.trim_start().strip_prefix('=')?.trim_start();
+    let quote = value.chars().next().filter(|quote| matches!(quote, '"' | '\''))?;
+    value[1..].split(quote).next()
 }
 
 /// Why bytes are no answer. Never content.
@@ -254,6 +294,34 @@ mod tests {
         let new = "<s:Fault><s:Code><s:Value>s:Sender</s:Value></s:Code><s:Reason>王</s:Reason></s:Fault>";
         assert_eq!(answer(&enveloped(old)), Ok(Answered::Fault("Client".to_owned())));
         assert_eq!(answer(&enveloped(new)), Ok(Answered::Fault("Sender".to_owned())));
+    }
+
+    #[test]
+    fn what_an_answer_says_it_is_in_is_held_against_the_setting() {
+        let (utf8, gb) = (Charset::Utf8, Charset::Gb18030);
+        let text = "<a>陈思远</a>";
+        assert_eq!(gb.decode_answer("text/xml; charset=gbk", &gb.encode(text)).as_deref(), Ok(text));
+        assert_eq!(gb.decode_answer("text/xml", &gb.encode(text)).as_deref(), Ok(text));
+        assert_eq!(utf8.decode_answer("text/xml; Charset=\"utf-8\"", text.as_bytes()).as_deref(), Ok(text));
+        // UTF-8 that can be read as GB18030 would become other signs.
+        assert!(gb.decode(text.as_bytes()).is_ok_and(|other| other != text), "it is a trap");
+        let wrong = Err(SoapError::Charset("gb18030"));
+        assert_eq!(gb.decode_answer("text/xml; charset=utf-8", text.as_bytes()), wrong);
+        let declared = format!("<?xml version=\"1.0\" encoding='UTF-8'?>{text}");
+        assert_eq!(gb.decode_answer("text/xml", declared.as_bytes()), wrong);
+        assert_eq!(
+            gb.decode_answer("text/xml; charset=gb18030", declared.as_bytes()),
+            wrong,
+            "they contradict"
+        );
+        let marked = ["\u{feff}".as_bytes(), declared.as_bytes()].concat();
+        assert_eq!(utf8.decode_answer("", &marked).as_deref(), Ok(declared.as_str()), "a mark is no text");
+        assert!(utf8.decode("a\u{fffd}".as_bytes()).is_err(), "somebody before us could not read it");
+        for odd in
+            ["<?xml", "<?xml encoding", "<?xml encoding=?>", "<?xml encoding=\"?>", "<?xml encoding=\"x\"?>"]
+        {
+            let _ = utf8.decode_answer("text/xml; charset", odd.as_bytes());
+        }
     }
 
     #[test]

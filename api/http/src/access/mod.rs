@@ -125,7 +125,8 @@ pub(crate) async fn seen_by(who: &Who, resources: &Arc<dyn Resources>) -> Result
     };
     let (inner, touched) = (Arc::clone(resources), Mutex::<Touched>::default());
     let is_veiled = !who.roles.iter().any(|role| role.is_staff() || *role == Role::System);
-    Ok(Arc::new(Seen { inner, sight, is_veiled, writes: may.writes, touched }))
+    let account = Some(who.account.clone());
+    Ok(Arc::new(Seen { inner, account, sight, is_veiled, writes: may.writes, touched }))
 }
 
 /// The store as everybody sees it, who has not signed in.
@@ -133,7 +134,7 @@ pub(crate) fn seen_by_everybody(resources: &Arc<dyn Resources>) -> Arc<Seen> {
     let may = public();
     let sight = Sight::of(may.reads.iter().copied(), [], Vec::new(), None);
     let (inner, touched) = (Arc::clone(resources), Mutex::<Touched>::default());
-    Arc::new(Seen { inner, sight, is_veiled: true, writes: HashSet::new(), touched })
+    Arc::new(Seen { inner, account: None, sight, is_veiled: true, writes: HashSet::new(), touched })
 }
 
 /// Whether everybody reads a type, who has not signed in.

@@ -12,7 +12,7 @@ use hub_core::store::{
 use hub_fhir::parameters::Parameters;
 use hub_fhir::search::{Page, Search, Stored};
 use hub_fhir::sight::{Sight, patients_of};
-use hub_fhir::{Json, Object, Reference, ResourceType, json};
+use hub_fhir::{Id, Json, Object, Reference, ResourceType, json};
 
 use crate::access::private::{is_open, veil};
 
@@ -58,6 +58,8 @@ pub(crate) fn tree_of(stored: &Stored) -> Option<Object> {
 /// The FHIR store as one caller sees it.
 pub(crate) struct Seen {
     pub inner: Arc<dyn Resources>,
+    /// The caller's account, which the store's own trail names with each commit; `None`: nobody has signed in.
+    pub account: Option<Id>,
     pub sight: Sight,
     /// Of doctors only what is public is shown.
     pub is_veiled: bool,
@@ -199,6 +201,12 @@ impl Resources for Seen {
         for change in &commit.changes {
             touched.note(&change.reference(), change.resource().map(hub_fhir::Resource::tree));
         }
+        let cause = match (cause, &self.account) {
+            (Cause::Command { request, .. }, Some(account)) => {
+                Cause::Command { user: account.to_string(), request }
+            }
+            (cause, _) => cause,
+        };
         let committed = self.inner.commit(cause, commit).await?;
         *self.touched.lock().unwrap_or_else(PoisonError::into_inner) = touched;
         Ok(committed)

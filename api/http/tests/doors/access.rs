@@ -377,3 +377,13 @@ async fn each_access_leaves_an_event_and_what_is_done_to_one_is_found_out() {
         );
     }
 }
+
+#[tokio::test]
+async fn the_stores_own_trail_names_the_account_that_wrote() {
+    let [shelf, _] = Shelf::guarded().await;
+    let valueset = json!({ "resourceType": "ValueSet", "id": "w", "url": "urn:w", "status": "draft" });
+    assert_eq!(asks(&shelf, "administrator.anna", "PUT /fhir/ValueSet/w", &valueset).await.status, 201);
+    let trail = shelf.audit().await;
+    assert_eq!(trail.len(), 1, "{trail:?}");
+    assert_eq!((trail[0].0.as_str(), trail[0].2), ("anna", 1));
+}

@@ -181,15 +181,15 @@ fn clashed(with: &Fact, other: &Session, why: Why, free: &[(OffsetDateTime, Offs
         };
         format!("{}-{}", hour(start), hour(end))
     };
-    let code = match why {
-        Why::Doctor => "CLASH_DOCTOR",
-        Why::Room => "CLASH_ROOM",
-        Why::Travel => "CLASH_TRAVEL",
+    let refused = match why {
+        Why::Doctor => Refused::field("CLASH_DOCTOR", "start"),
+        Why::Room => Refused::field("CLASH_ROOM", "start"),
+        Why::Travel => Refused::field("CLASH_TRAVEL", "start"),
     };
     let free: Vec<String> = free.iter().take(3).map(at).collect();
     let free = if free.is_empty() { "-".to_owned() } else { free.join(", ") };
     let number = number(with.tree(), system::HIS_SCHEDULE).unwrap_or(with.id().as_str()).to_owned();
-    Refused::field(code, "start").with(number).with(at(&(other.start, other.end))).with(free)
+    refused.with(number).with(at(&(other.start, other.end))).with(free)
 }
 
 /// What makes an approval one of this session and no other.
