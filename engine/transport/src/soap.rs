@@ -346,6 +346,8 @@ mod tests {
 
         #[test]
         fn what_is_called_with_comes_back(text in "[^\\p{Cc}\\p{Co}\u{fffe}\u{ffff}]{0,60}", gb in any::<bool>()) {
+            // What another program could not read is not taken.
+            prop_assume!(!text.contains('\u{fffd}'));
             let charset = if gb { Charset::Gb18030 } else { Charset::Utf8 };
             let bytes = call(SoapVersion::V11, charset, "urn:x", "Invoke", &[("a", &text)]);
             // A call has the shape of an answer: an element within an element.
