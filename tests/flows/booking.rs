@@ -90,6 +90,14 @@ impl Hospital {
         all.as_array().unwrap().iter().map(|one| one["status"].clone()).collect()
     }
 
+    /// Sells a number at the hospital's window.
+    pub async fn sell(&self, slot: &str) {
+        let url = format!("http://{}/__sim/sell", self.address);
+        let sale = reqwest::Client::new().post(url).header("content-type", "application/json");
+        let answer = sale.body(json!({ "slotId": slot }).to_string()).send().await.unwrap();
+        assert!(answer.status().is_success(), "{}", answer.text().await.unwrap());
+    }
+
     /// How a lock stands in the HIS.
     async fn lock(&self, number: &str) -> String {
         let url = format!("http://{}/__sim/locks", self.address);

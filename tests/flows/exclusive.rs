@@ -100,6 +100,14 @@ async fn a_doctor_without_roster_is_asked_for_gets_a_session_and_is_booked() {
     let (status, scheduled) =
         call(&hub, &format!("{request}/$schedule"), &desk, parameters(json!([of("slot", &slot)]))).await;
     assert_eq!(status, 200, "{scheduled}");
+
+    // Another number is sold at the hospital's window, and the roster is told anew: the place stays kept.
+    let other = first(&hub, &format!("Slot?schedule={schedule}&status=free&_sort=-start")).await;
+    let number = other["identifier"][0]["value"].as_str().unwrap();
+    hospital.sell(number).await;
+    first(&hub, &format!("Slot?_id={}&status=busy", other["id"].as_str().unwrap())).await;
+    let kept = read(&hub, &slot).await;
+    assert!(kept.to_string().contains("urn:impf:ext:kept-for"), "{kept}");
     let hold = parameters(json!([of("slot", &slot), of("patient", "Patient/p")]));
     let (status, held) = call(&hub, "Appointment/$hold", &me, hold).await;
     assert_eq!(status, 200, "{held}");
